@@ -1,0 +1,431 @@
+//! Doubles as text.
+
+use std::fmt::Write as _;
+
+use super::FloatText;
+use super::format_i64;
+
+/// Reads a double as `strtod` does, but only when it takes the whole text: decimal or hexadecimal, with or without an
+/// exponent, or an infinity. NaN is refused, and so is a number that overflows, or that is not zero but rounds to it.
+pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    let (negative, magnitude) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    let value = match magnitude {
+        [b'0', b'x' | b'X', digits @ ..] => parse_hexadecimal(digits)?,
+        [b'0'..=b'9' | b'.', ..] => {
+            let value: f64 = fast_float2::parse(magnitude).ok()?;
+            if value.is_infinite() || (value == 0.0 && has_nonzero_digit(magnitude)) {
+                return None;
+            }
+            value
+        }
+        word if word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"infinity") => f64::INFINITY,
+        _ => return None,
+    };
+    Some(if negative { -value } else { value })
+}
+
+/// The text of a double in a reply: an integer where it is one, else the shortest digits that read back to the same
+/// double, in positional notation where that stays short and else as `1.5e+20`.
+pub fn format_f64(value: f64) -> FloatText {
+    if let Some(special) = format_special(value) {
+        return special;
+    }
+    if let Some(integer) = as_exact_i64(value) {
+        let mut text = FloatText::new();
+        text.push(&format_i64(integer));
+        return text;
+    }
+    lay_out_shortest(value)
+}
+
+/// The text of a double as C's `%.17g` prints it: 17 significant digits, trailing zeros trimmed.
+pub fn format_f64_17g(value: f64) -> FloatText {
+    if let Some(special) = format_special(value) {
+        return special;
+    }
+    let mut scientific = FloatText::new();
+    write!(scientific, "{value:.16e}").expect("17 digits, a sign and an exponent fit");
+    let decimal = Decimal::of(&scientific);
+    let mut text = FloatText::new();
+    if decimal.negative {
+        text.push(b"-");
+    }
+    if (-4..17).contains(&decimal.exponent) {
+        decimal.push_positional(&mut text);
+    } else {
+        decimal.push_scientific(&mut text, 2);
+    }
+    text
+}
+
+/// Zero keeps its sign, as `%g` prints it.
+fn format_special(value: f64) -> Option<FloatText> {
+    let word: &[u8] = if value.is_nan() {
+        b"nan"
+    } else if value == f64::INFINITY {
+        b"inf"
+    } else if value == f64::NEG_INFINITY {
+        b"-inf"
+    } else if value == 0.0 {
+        if value.is_sign_negative() { b"-0" } else { b"0" }
+    } else {
+        return None;
+    };
+    let mut text = FloatText::new();
+    text.push(word);
+    Some(text)
+}
+
+/// The integer that a double is, if it is one and less than about half of the range of an `i64` away from zero: beyond
+/// that a double's digits as an integer would claim a precision that it does not have.
+fn as_exact_i64(value: f64) -> Option<i64> {
+    const BOUND: f64 = (i64::MAX / 2) as f64;
+    let integer = value as i64;
+    (value.abs() <= BOUND && integer as f64 == value).then_some(integer)
+}
+
+/// `value` is finite and not zero.
+fn lay_out_shortest(value: f64) -> FloatText {
+    let mut buffer = zmij::Buffer::new();
+    let decimal = Decimal::of(buffer.format_finite(value).as_bytes());
+    // How many places the digits, read as an integer, have to be moved to the left to give the value.
+    let scale = decimal.exponent + 1 - decimal.digits.len() as i32;
+    let magnitude = decimal.exponent.abs();
+    let mut text = FloatText::new();
+    if decimal.negative {
+        text.push(b"-");
+    }
+    let positional = if scale >= 0 { magnitude < decimal.digits.len() as i32 + 7 } else { scale > -7 || magnitude < 4 };
+    if positional {
+        decimal.push_positional(&mut text);
+    } else {
+        decimal.push_scientific(&mut text, 1);
+    }
+    text
+}
+
+/// Digits without leading or trailing zeros, and the power of ten of the first of them.
+struct Decimal {
+    negative: bool,
+    digits: FloatText,
+    exponent: i32,
+}
+
+impl Decimal {
+    /// Takes apart a finite number other than zero, in either notation.
+    fn of(text: &[u8]) -> Self {
+        let mut digits = [0u8; 24];
+        let mut count = 0;
+        let mut negative = false;
+        let mut before_point = None;
+        let mut leading_zeros = 0;
+        let mut exponent = 0;
+        for (index, &byte) in text.iter().enumerate() {
+            match byte {
+                b'-' => negative = true,
+                b'.' => before_point = Some(count + leading_zeros),
+                b'e' => {
+                    exponent = parse_exponent(&text[index + 1..]);
+                    break;
+                }
+                b'0' if count == 0 => leading_zeros += 1,
+                digit => {
+                    digits[count] = digit;
+                    count += 1;
+                }
+            }
+        }
+        let before_point = before_point.unwrap_or(count + leading_zeros);
+        let exponent = exponent + before_point as i32 - leading_zeros as i32 - 1;
+        while count > 1 && digits[count - 1] == b'0' {
+            count -= 1;
+        }
+        let mut kept = FloatText::new();
+        kept.push(&digits[..count]);
+        Self { negative, digits: kept, exponent }
+    }
+
+    fn push_positional(&self, text: &mut FloatText) {
+        let count = self.digits.len();
+        let Ok(exponent) = usize::try_from(self.exponent) else {
+            text.push(b"0.");
+            text.push_zeros(self.exponent.unsigned_abs() as usize - 1);
+            text.push(&self.digits);
+            return;
+        };
+        if exponent + 1 >= count {
+            text.push(&self.digits);
+            text.push_zeros(exponent + 1 - count);
+        } else {
+            text.push(&self.digits[..=exponent]);
+            text.push(b".");
+            text.push(&self.digits[exponent + 1..]);
+        }
+    }
+
+    fn push_scientific(&self, text: &mut FloatText, exponent_digits_min: usize) {
+        text.push(&self.digits[..1]);
+        if self.digits.len() > 1 {
+            text.push(b".");
+            text.push(&self.digits[1..]);
+        }
+        text.push(if self.exponent < 0 { b"e-" } else { b"e+" });
+        let exponent = format_i64(i64::from(self.exponent.abs()));
+        text.push_zeros(exponent_digits_min.saturating_sub(exponent.len()));
+        text.push(&exponent);
+    }
+}
+
+fn parse_exponent(text: &[u8]) -> i32 {
+    let mut exponent = 0;
+    for &byte in text {
+        if byte.is_ascii_digit() {
+            exponent = exponent * 10 + i32::from(byte - b'0');
+        }
+    }
+    if text.first() == Some(&b'-') { -exponent } else { exponent }
+}
+
+fn has_nonzero_digit(decimal: &[u8]) -> bool {
+    let significand = decimal.split(|byte| matches!(byte, b'e' | b'E')).next().unwrap_or_default();
+    significand.iter().any(|byte| matches!(byte, b'1'..=b'9'))
+}
+
+/// Reads what follows `0x`.
+fn parse_hexadecimal(text: &[u8]) -> Option<f64> {
+    let hexadecimal = Hexadecimal::parse(text)?;
+    hexadecimal.to_f64()
+}
+
+/// A hexadecimal floating-point number: `mantissa * 2^exponent`, where `inexact` says that set bits were cut off below
+/// the mantissa.
+pub(super) struct Hexadecimal {
+    pub(super) mantissa: u64,
+    pub(super) exponent: i64,
+    pub(super) inexact: bool,
+}
+
+impl Hexadecimal {
+    /// Reads what follows `0x`: hexadecimal digits with at most one point, and a binary exponent in decimal.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let (mut mantissa, mut exponent, mut inexact) = (0u64, 0i64, false);
+        let (mut digits, mut after_point) = (0usize, false);
+        let mut rest = text;
+        while let [byte, tail @ ..] = rest {
+            if let Some(digit) = char::from(*byte).to_digit(16) {
+                digits += 1;
+                if mantissa >> 60 == 0 {
+                    mantissa = mantissa << 4 | u64::from(digit);
+                    exponent -= if after_point { 4 } else { 0 };
+                } else {
+                    inexact |= digit != 0;
+                    exponent += if after_point { 0 } else { 4 };
+                }
+            } else if *byte == b'.' && !after_point {
+                after_point = true;
+            } else {
+                break;
+            }
+            rest = tail;
+        }
+        if digits == 0 {
+            return None;
+        }
+        match rest {
+            [] => {}
+            [b'p' | b'P', power @ ..] => exponent += parse_power(power)?,
+            _ => return None,
+        }
+        Some(Self { mantissa, exponent, inexact })
+    }
+
+    fn to_f64(&self) -> Option<f64> {
+        if self.mantissa == 0 {
+            return Some(0.0);
+        }
+        // With the top bit set, 11 bits are to be cut off a normal number's mantissa, and more from a subnormal one's.
+        let shift = self.mantissa.leading_zeros();
+        let mantissa = self.mantissa << shift;
+        let exponent = self.exponent - i64::from(shift);
+        let drop = (-1074 - exponent).max(11);
+        if drop > 64 {
+            return None;
+        }
+        let drop = drop as u32;
+        let kept = mantissa.checked_shr(drop).unwrap_or(0);
+        let cut = mantissa << (64 - drop);
+        let sticky = self.inexact;
+        let half = 1u64 << 63;
+        let round_up = cut > half || (cut == half && (sticky || kept & 1 == 1));
+        let kept = kept + u64::from(round_up);
+        // `kept` has at most 53 bits, or is 2^53 exactly; both factors below are exact.
+        let power = exponent + i64::from(drop);
+        if power > 1023 {
+            return None;
+        }
+        let value = if power < -1022 {
+            kept as f64 * 2f64.powi(-1022) * 2f64.powi(power as i32 + 1022)
+        } else {
+            kept as f64 * 2f64.powi(power as i32)
+        };
+        (value.is_finite() && value != 0.0).then_some(value)
+    }
+}
+
+/// An exponent as `strtod` reads it: a sign and at least one digit, saturating.
+pub(super) fn parse_power(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let magnitude = digits.iter().fold(0i64, |power, byte| (power * 10 + i64::from(byte - b'0')).min(1_000_000_000));
+    Some(if negative { -magnitude } else { magnitude })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shortest(value: f64) -> String {
+        format_f64(value).to_string()
+    }
+
+    #[test]
+    fn doubles_are_laid_out_as_redis_lays_them_out() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (3.0, "3"),
+            (-3.0, "-3"),
+            (0.1, "0.1"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (1e17, "100000000000000000"),
+            (1e18, "1000000000000000000"),
+            (1e19, "1e+19"),
+            (1e20, "1e+20"),
+            (1.5e20, "1.5e+20"),
+            (1.2345678912345e20, "123456789123450000000"),
+            (1.2345678912345e21, "1.2345678912345e+21"),
+            (-1.5e300, "-1.5e+300"),
+            (1e-5, "0.00001"),
+            (1e-6, "0.000001"),
+            (1e-7, "1e-7"),
+            (1.5e-7, "1.5e-7"),
+            (0.001234567891, "0.001234567891"),
+            (1234.5678901234, "1234.5678901234"),
+            (123456.789012345, "1.23456789012345e+5"),
+            (1e-100, "1e-100"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "nan"),
+        ] {
+            assert_eq!(shortest(value), text);
+        }
+    }
+
+    #[test]
+    fn text_that_is_no_double_is_refused() {
+        for text in [
+            "",
+            " 1",
+            "1 ",
+            "+",
+            "-",
+            ".",
+            "-.",
+            "e5",
+            "1e",
+            "1e+",
+            "1.2.3",
+            "nan",
+            "-nan",
+            "NAN(1)",
+            "infx",
+            "infinit",
+            "++1",
+            "+-1",
+            "-+inf",
+            "1_0",
+            "1,5",
+            "1\0",
+            "0x",
+            "0x.",
+            "0xg",
+            "0x1p",
+            "0x1p+",
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "0x1p1024",
+            "0x1p-1080",
+            "1d",
+            "1f",
+        ] {
+            assert_eq!(parse_f64(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_notation_of_a_double_is_read() {
+        for (text, value) in [
+            ("0", 0.0),
+            ("00012", 12.0),
+            (".5", 0.5),
+            ("5.", 5.0),
+            ("+5", 5.0),
+            ("-5e3", -5000.0),
+            ("1E+2", 100.0),
+            ("0e999999999999", 0.0),
+            ("5e-324", 5e-324),
+            ("inf", f64::INFINITY),
+            ("+Inf", f64::INFINITY),
+            ("-INFINITY", f64::NEG_INFINITY),
+            ("0x10", 16.0),
+            ("-0X1.8p1", -3.0),
+            ("0x.8", 0.5),
+            ("0x1.fffffffffffff7p0", 1.999_999_999_999_999_8),
+            ("0x1.fffffffffffff8p0", 2.0),
+            ("0x1p-1074", 5e-324),
+            ("0x0.8p-1074", 0.0),
+            ("0x0.c00p-1074", 5e-324),
+            ("0x1.fffffffffffffp1023", f64::MAX),
+            ("0x0p99999999999", 0.0),
+            ("0x123456789abcdef01p0", 20_988_295_479_420_645_000.0),
+        ] {
+            if text == "0x0.8p-1074" {
+                assert_eq!(parse_f64(text.as_bytes()), None, "a tie to even that gives zero is an underflow");
+            } else {
+                assert_eq!(parse_f64(text.as_bytes()), Some(value), "{text:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn doubles_survive_their_text(bits: u64) {
+            let value = f64::from_bits(bits);
+            prop_assume!(!value.is_nan());
+            prop_assert_eq!(parse_f64(&format_f64(value)), Some(value));
+            prop_assert_eq!(parse_f64(&format_f64_17g(value)), Some(value));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "[-+0-9.eExXpPinfaINF]{0,24}") {
+            if let (Some(ours), Ok(std)) = (parse_f64(text.as_bytes()), text.parse::<f64>()) {
+                prop_assert_eq!(ours.to_bits(), std.to_bits());
+            }
+        }
+    }
+}

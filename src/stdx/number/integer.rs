@@ -1,0 +1,140 @@
+//! 64-bit integers as decimal text.
+
+use super::StackText;
+
+/// The text of one 64-bit integer; the longest, `-9223372036854775808`, has 20 bytes.
+pub type IntText = StackText<20>;
+
+/// Reads an integer that is written in the one canonical way: no space, no plus, no leading zero, no `-0`, no overflow.
+/// So the text can always be had back from the number, which is what makes it safe to store a string as an integer.
+#[inline]
+pub fn parse_i64(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let magnitude = parse_digits(digits)?;
+    if negative {
+        // `-0` is refused; 2^63 itself is the magnitude of the smallest integer.
+        if magnitude == 0 || magnitude > 1 << 63 {
+            return None;
+        }
+        Some((magnitude as i64).wrapping_neg())
+    } else {
+        i64::try_from(magnitude).ok()
+    }
+}
+
+/// Reads an unsigned integer in the same canonical form.
+#[inline]
+pub fn parse_u64(text: &[u8]) -> Option<u64> {
+    parse_digits(text)
+}
+
+pub fn format_i64(value: i64) -> IntText {
+    let mut text = IntText::new();
+    text.push(itoa::Buffer::new().format(value).as_bytes());
+    text
+}
+
+pub fn format_u64(value: u64) -> IntText {
+    let mut text = IntText::new();
+    text.push(itoa::Buffer::new().format(value).as_bytes());
+    text
+}
+
+#[inline]
+fn parse_digits(digits: &[u8]) -> Option<u64> {
+    // Twenty digits are the most that 64 bits hold; up to nineteen cannot overflow.
+    match digits {
+        [] => return None,
+        [b'0'] => return Some(0),
+        [b'0', ..] => return None,
+        digits if digits.len() > 20 => return None,
+        _ => {}
+    }
+    let (head, tail) = digits.split_at(digits.len().min(19));
+    let mut value = 0u64;
+    for &byte in head {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    for &byte in tail {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_the_canonical_form_of_an_integer_is_read() {
+        for text in [
+            "",
+            "-",
+            "+",
+            "+1",
+            " 1",
+            "1 ",
+            "01",
+            "-01",
+            "00",
+            "-0",
+            "1a",
+            "a",
+            "1.0",
+            "--1",
+            "1\0",
+            "0x1",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "18446744073709551616",
+            "99999999999999999999",
+            "100000000000000000000",
+        ] {
+            assert_eq!(parse_i64(text.as_bytes()), None, "{text:?}");
+        }
+        for (text, value) in [
+            ("0", 0),
+            ("-1", -1),
+            ("10", 10),
+            ("9223372036854775807", i64::MAX),
+            ("-9223372036854775808", i64::MIN),
+            ("-9223372036854775807", i64::MIN + 1),
+        ] {
+            assert_eq!(parse_i64(text.as_bytes()), Some(value), "{text:?}");
+        }
+        assert_eq!(parse_u64(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(parse_u64(b"18446744073709551616"), None);
+        assert_eq!(parse_u64(b"-1"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn integers_survive_their_text(value: i64, unsigned: u64) {
+            prop_assert_eq!(parse_i64(&format_i64(value)), Some(value));
+            prop_assert_eq!(parse_u64(&format_u64(unsigned)), Some(unsigned));
+            prop_assert_eq!(format_i64(value).to_string(), value.to_string());
+        }
+
+        #[test]
+        fn text_that_reads_as_an_integer_is_its_canonical_text(text in "[-+ 0-9]{0,22}") {
+            if let Some(value) = parse_i64(text.as_bytes()) {
+                prop_assert_eq!(value.to_string(), text);
+            } else if let Ok(value) = text.parse::<i64>() {
+                prop_assert_ne!(value.to_string(), text);
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Lines of arguments as people type them, and bytes as logs show them.
+
+/// Equality without regard to the case of ASCII letters, which is how commands, options and keys of the configuration
+/// compare.
+#[inline]
+pub fn eq_ignore_case(left: &[u8], right: &[u8]) -> bool {
+    left.eq_ignore_ascii_case(right)
+}
+
+/// The bytes in double quotes, with everything that is not printable ASCII escaped. [`split_args`] reads it back.
+pub fn quoted(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 2);
+    push_quoted(&mut out, bytes);
+    out
+}
+
+/// Appends what [`quoted`] returns.
+pub fn push_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.push(b'"');
+    for &byte in bytes {
+        match byte {
+            b'\\' | b'"' => out.extend([b'\\', byte]),
+            b'\n' => out.extend(b"\\n"),
+            b'\r' => out.extend(b"\\r"),
+            b'\t' => out.extend(b"\\t"),
+            0x07 => out.extend(b"\\a"),
+            0x08 => out.extend(b"\\b"),
+            b' '..=b'~' => out.push(byte),
+            _ => out.extend([b'\\', b'x', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]),
+        }
+    }
+    out.push(b'"');
+}
+
+/// Splits a line into arguments at white space. An argument may be in double quotes, with the escapes that [`quoted`]
+/// writes, or in single quotes, where only `\'` is an escape. `None` where a quote is not closed, or is closed in the
+/// middle of an argument.
+pub fn split_args(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut args = Vec::new();
+    let mut rest = line;
+    while let Some((arg, tail)) = split_first_arg(rest)? {
+        args.push(arg);
+        rest = tail;
+    }
+    Some(args)
+}
+
+/// The first argument of a line and what follows it. `None` on unbalanced quotes, `Some(None)` at the line's end.
+#[expect(clippy::type_complexity, reason = "the two ways to end differ")]
+fn split_first_arg(line: &[u8]) -> Option<Option<(Vec<u8>, &[u8])>> {
+    let mut rest = line;
+    while let [byte, tail @ ..] = rest
+        && is_space(*byte)
+    {
+        rest = tail;
+    }
+    if rest.is_empty() {
+        return Some(None);
+    }
+    let mut arg = Vec::new();
+    loop {
+        match rest {
+            [] => return Some(Some((arg, rest))),
+            [b' ' | b'\n' | b'\r' | b'\t' | 0, tail @ ..] => return Some(Some((arg, tail))),
+            [quote @ (b'"' | b'\''), tail @ ..] => {
+                let after =
+                    if *quote == b'"' { unquote_double(tail, &mut arg)? } else { unquote_single(tail, &mut arg)? };
+                return match after.first() {
+                    Some(&byte) if !is_space(byte) => None,
+                    _ => Some(Some((arg, after))),
+                };
+            }
+            [byte, tail @ ..] => {
+                arg.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+}
+
+/// Takes in the inside of double quotes and returns what follows the closing one.
+fn unquote_double<'a>(text: &'a [u8], arg: &mut Vec<u8>) -> Option<&'a [u8]> {
+    let mut rest = text;
+    loop {
+        match rest {
+            [] => return None,
+            [b'"', tail @ ..] => return Some(tail),
+            [b'\\', b'x', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                arg.push(hex_value(*high) << 4 | hex_value(*low));
+                rest = tail;
+            }
+            [b'\\', escaped, tail @ ..] => {
+                arg.push(match escaped {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'a' => 0x07,
+                    b'b' => 0x08,
+                    other => *other,
+                });
+                rest = tail;
+            }
+            [byte, tail @ ..] => {
+                arg.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+}
+
+/// Takes in the inside of single quotes and returns what follows the closing one.
+fn unquote_single<'a>(text: &'a [u8], arg: &mut Vec<u8>) -> Option<&'a [u8]> {
+    let mut rest = text;
+    loop {
+        match rest {
+            [] => return None,
+            [b'\'', tail @ ..] => return Some(tail),
+            [b'\\', b'\'', tail @ ..] => {
+                arg.push(b'\'');
+                rest = tail;
+            }
+            [byte, tail @ ..] => {
+                arg.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+}
+
+fn hex_value(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        b'A'..=b'F' => digit - b'A' + 10,
+        _ => 0,
+    }
+}
+
+/// What C's `isspace` accepts.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | 0x09..=0x0d)
+}
+
+/// A number of bytes as `INFO` shows it to people: `512B`, `1.50K`, `2.00G`.
+pub fn human_bytes(bytes: u64) -> String {
+    const UNITS: [(u32, char); 5] = [(10, 'K'), (20, 'M'), (30, 'G'), (40, 'T'), (50, 'P')];
+    for (shift, unit) in UNITS.into_iter().rev() {
+        if bytes >= 1 << shift && bytes < 1 << 60 {
+            return format!("{:.2}{unit}", bytes as f64 / (1u64 << shift) as f64);
+        }
+    }
+    format!("{bytes}B")
+}
+
+/// Reads an amount of memory: digits and a unit of any case, `b`, `k`, `kb`, `m`, `mb`, `g` or `gb`, where the units
+/// with a `b` are powers of 1024 and those without of 1000.
+pub fn parse_memory(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.to_ascii_lowercase().as_slice() {
+        b"" | b"b" => 1,
+        b"k" => 1_000,
+        b"kb" => 1 << 10,
+        b"m" => 1_000_000,
+        b"mb" => 1 << 20,
+        b"g" => 1_000_000_000,
+        b"gb" => 1 << 30,
+        _ => return None,
+    };
+    if number.is_empty() {
+        return None;
+    }
+    let number = std::str::from_utf8(number).ok()?.parse::<u64>().ok()?;
+    number.checked_mul(factor)
+}
