@@ -1,0 +1,210 @@
+//! The arguments of one command.
+
+use std::fmt;
+use std::ops::Index;
+
+/// Where one argument lies in the bytes of its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: usize,
+    pub(super) len: usize,
+}
+
+/// A view of the arguments of one command, its name being the first. Nothing is copied, and copying the view is cheap.
+#[derive(Clone, Copy)]
+pub struct Args<'a> {
+    bytes: &'a [u8],
+    spans: &'a [Span],
+}
+
+impl<'a> Args<'a> {
+    /// Each of `spans` lies within `bytes`.
+    pub(super) fn new(bytes: &'a [u8], spans: &'a [Span]) -> Self {
+        Self { bytes, spans }
+    }
+
+    pub fn empty() -> Self {
+        Self { bytes: &[], spans: &[] }
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The argument at `index`, which the command's arity has shown to be there. Unlike `args[index]` it may outlive
+    /// this view.
+    #[inline]
+    pub fn arg(&self, index: usize) -> &'a [u8] {
+        let span = self.spans[index];
+        &self.bytes[span.start..span.start + span.len]
+    }
+
+    /// The argument at `index`, if there is one.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<&'a [u8]> {
+        self.spans.get(index).map(|span| &self.bytes[span.start..span.start + span.len])
+    }
+
+    #[inline]
+    pub fn iter(&self) -> ArgsIter<'a> {
+        ArgsIter { bytes: self.bytes, spans: self.spans.iter() }
+    }
+
+    /// The arguments from `from` on; none if there are fewer.
+    #[inline]
+    pub fn tail(&self, from: usize) -> Args<'a> {
+        Args { bytes: self.bytes, spans: self.spans.get(from..).unwrap_or_default() }
+    }
+
+    /// The first `count` arguments, or all if there are fewer.
+    #[inline]
+    pub fn head(&self, count: usize) -> Args<'a> {
+        Args { bytes: self.bytes, spans: &self.spans[..count.min(self.spans.len())] }
+    }
+
+    /// How many bytes the arguments have together.
+    pub fn bytes_len(&self) -> usize {
+        self.spans.iter().map(|span| span.len).sum()
+    }
+
+    pub fn to_owned(&self) -> ArgsBuf {
+        self.iter().collect()
+    }
+}
+
+impl Index<usize> for Args<'_> {
+    type Output = [u8];
+
+    #[inline]
+    fn index(&self, index: usize) -> &[u8] {
+        self.arg(index)
+    }
+}
+
+impl<'a> IntoIterator for Args<'a> {
+    type Item = &'a [u8];
+    type IntoIter = ArgsIter<'a>;
+
+    fn into_iter(self) -> ArgsIter<'a> {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &Args<'a> {
+    type Item = &'a [u8];
+    type IntoIter = ArgsIter<'a>;
+
+    fn into_iter(self) -> ArgsIter<'a> {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Args<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(String::from_utf8_lossy)).finish()
+    }
+}
+
+/// The arguments of [`Args`], one after the other.
+#[derive(Clone)]
+pub struct ArgsIter<'a> {
+    bytes: &'a [u8],
+    spans: std::slice::Iter<'a, Span>,
+}
+
+impl<'a> ArgsIter<'a> {
+    fn slice(bytes: &'a [u8], span: &Span) -> &'a [u8] {
+        &bytes[span.start..span.start + span.len]
+    }
+}
+
+impl<'a> Iterator for ArgsIter<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.spans.next().map(|span| Self::slice(self.bytes, span))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.spans.size_hint()
+    }
+
+    fn nth(&mut self, n: usize) -> Option<&'a [u8]> {
+        self.spans.nth(n).map(|span| Self::slice(self.bytes, span))
+    }
+}
+
+impl DoubleEndedIterator for ArgsIter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.spans.next_back().map(|span| Self::slice(self.bytes, span))
+    }
+}
+
+impl ExactSizeIterator for ArgsIter<'_> {}
+
+/// Arguments that outlive the buffer they came in: those of a queued or a blocked command, or of a command that the
+/// server makes up itself.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ArgsBuf {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl ArgsBuf {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn push(&mut self, arg: impl AsRef<[u8]>) {
+        let arg = arg.as_ref();
+        self.spans.push(Span { start: self.bytes.len(), len: arg.len() });
+        self.bytes.extend_from_slice(arg);
+    }
+
+    pub fn as_args(&self) -> Args<'_> {
+        Args::new(&self.bytes, &self.spans)
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+    }
+
+    /// How many bytes of memory the arguments hold.
+    pub fn memory_usage(&self) -> usize {
+        self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+
+    /// Gives back what one command of unusual size has left allocated.
+    pub(super) fn shrink_to(&mut self, bytes_max: usize, spans_max: usize) {
+        if self.bytes.capacity() > bytes_max {
+            self.bytes.shrink_to(bytes_max);
+        }
+        if self.spans.capacity() > spans_max {
+            self.spans.shrink_to(spans_max);
+        }
+    }
+}
+
+impl<T: AsRef<[u8]>> FromIterator<T> for ArgsBuf {
+    fn from_iter<I: IntoIterator<Item = T>>(args: I) -> Self {
+        let mut buf = Self::new();
+        for arg in args {
+            buf.push(arg);
+        }
+        buf
+    }
+}
+
+impl fmt::Debug for ArgsBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_args().fmt(f)
+    }
+}

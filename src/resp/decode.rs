@@ -1,0 +1,311 @@
+//! From the bytes of a connection to the arguments of commands.
+
+use memchr::memchr;
+
+use super::args::{Args, ArgsBuf, Span};
+use super::error::ProtocolError;
+use crate::stdx::number::parse_i64;
+use crate::stdx::text::split_args;
+
+/// What a client may send at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest argument (`proto-max-bulk-len`).
+    pub bulk_bytes_max: usize,
+    /// The most arguments of one command.
+    pub multibulk_max: usize,
+    /// The longest line: an inline command, or a header that is not ended.
+    pub inline_bytes_max: usize,
+    /// Whoever has yet to authenticate may send only what an `AUTH` or a `HELLO` needs.
+    pub authenticated: bool,
+}
+
+impl Limits {
+    pub const UNAUTHENTICATED_ARGS_MAX: usize = 10;
+    pub const UNAUTHENTICATED_BULK_BYTES_MAX: usize = 16 * 1024;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bulk_bytes_max: 512 * 1024 * 1024,
+            multibulk_max: i32::MAX as usize,
+            inline_bytes_max: 64 * 1024,
+            authenticated: true,
+        }
+    }
+}
+
+/// What [`Decoder::decode`] made of the bytes that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A frame has begun and needs more bytes.
+    Incomplete {
+        /// How many bytes are missing for certain; at least one. It comes from the client's own claim, so a reader
+        /// may make room for it step by step, but must not allocate it at once.
+        need_hint: usize,
+    },
+    /// A command is complete: its arguments can be had from [`Decoder::args`], and it took `consumed` bytes.
+    Frame { consumed: usize },
+    /// `consumed` bytes hold no command: an empty line, or a multibulk of no arguments. They are answered by nothing.
+    Empty { consumed: usize },
+}
+
+/// Reads one connection's frames. Of a frame that came in part it remembers how far it has read, relative to the
+/// frame's first byte, so that no byte is looked at twice and the buffer may be moved between the calls.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    spans: Vec<Span>,
+    /// The arguments of an inline command, whose quoting the buffer does not show as they are.
+    inline: ArgsBuf,
+    state: State,
+    /// Everything before this byte of the frame is taken in.
+    position: usize,
+    /// Everything before this byte is known not to end the line that begins at `position`.
+    scanned: usize,
+    /// How many arguments are still to come, the one being read included.
+    remaining: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Between frames; what was decoded last is still in `spans` or, if it was `inline`, there.
+    #[default]
+    Between,
+    /// In the line that begins a frame.
+    FirstLine,
+    /// In the line that tells the length of an argument.
+    BulkHeader,
+    /// In an argument of so many bytes.
+    Bulk { len: usize },
+}
+
+/// A frame of more arguments, or an inline command of more bytes, does not leave its allocation behind.
+const KEPT_SPANS_MAX: usize = 1024;
+const KEPT_INLINE_BYTES_MAX: usize = 4096;
+
+impl Decoder {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads on in the frame that begins at `buf`'s first byte. After [`Step::Frame`] and [`Step::Empty`] the next
+    /// frame begins `consumed` bytes further on; after [`Step::Incomplete`] the next call must be given the same bytes
+    /// again and more behind them. After an error the decoder is of no further use.
+    #[inline]
+    pub fn decode(&mut self, buf: &[u8], limits: &Limits) -> Result<Step, ProtocolError> {
+        if self.state == State::Between {
+            self.begin();
+        }
+        debug_assert!(self.position <= buf.len() && self.scanned <= buf.len());
+        if self.state == State::FirstLine {
+            match buf.first() {
+                None => {
+                    self.state = State::Between;
+                    return Ok(Step::Incomplete { need_hint: 1 });
+                }
+                Some(b'*') => {}
+                Some(_) => return self.decode_inline(buf, limits),
+            }
+            let Some((count, position)) = self.read_multibulk_count(buf, limits)? else {
+                return Ok(Step::Incomplete { need_hint: 1 });
+            };
+            self.advance_to(position);
+            if count == 0 {
+                self.state = State::Between;
+                return Ok(Step::Empty { consumed: position });
+            }
+            self.remaining = count;
+            self.state = State::BulkHeader;
+        }
+        self.decode_bulks(buf, limits)
+    }
+
+    /// The arguments of the frame that was decoded last. `buf` is what [`decode`](Self::decode) was given.
+    #[inline]
+    pub fn args<'a>(&'a self, buf: &'a [u8]) -> Args<'a> {
+        if self.spans.is_empty() { self.inline.as_args() } else { Args::new(buf, &self.spans) }
+    }
+
+    /// Whether a frame has begun whose end is still to come.
+    pub fn is_mid_frame(&self) -> bool {
+        self.state != State::Between
+    }
+
+    /// How many bytes of memory the decoder holds beside the connection's buffer.
+    pub fn memory_usage(&self) -> usize {
+        self.spans.capacity() * size_of::<Span>() + self.inline.memory_usage()
+    }
+
+    #[inline]
+    fn begin(&mut self) {
+        self.spans.clear();
+        self.inline.clear();
+        if self.spans.capacity() > KEPT_SPANS_MAX {
+            self.spans.shrink_to(KEPT_SPANS_MAX);
+        }
+        self.position = 0;
+        self.scanned = 0;
+        self.state = State::FirstLine;
+    }
+
+    #[inline]
+    fn advance_to(&mut self, position: usize) {
+        self.position = position;
+        self.scanned = position;
+    }
+
+    #[inline]
+    fn decode_bulks(&mut self, buf: &[u8], limits: &Limits) -> Result<Step, ProtocolError> {
+        while self.remaining > 0 {
+            let len = match self.state {
+                State::Bulk { len } => len,
+                _ => {
+                    let Some((len, position)) = self.read_bulk_len(buf, limits)? else {
+                        return Ok(Step::Incomplete { need_hint: self.header_bytes_missing(buf) });
+                    };
+                    self.advance_to(position);
+                    len
+                }
+            };
+            // The two bytes that end an argument are counted but, as in Redis, not looked at.
+            if (buf.len() - self.position).saturating_sub(2) < len || buf.len() - self.position < 2 {
+                self.state = State::Bulk { len };
+                return Ok(Step::Incomplete { need_hint: len + 2 - (buf.len() - self.position) });
+            }
+            self.spans.push(Span { start: self.position, len });
+            self.advance_to(self.position + len + 2);
+            self.state = State::BulkHeader;
+            self.remaining -= 1;
+        }
+        self.state = State::Between;
+        Ok(Step::Frame { consumed: self.position })
+    }
+
+    /// Each argument still to come takes six bytes at least: `$0\r\n\r\n`.
+    fn header_bytes_missing(&self, buf: &[u8]) -> usize {
+        let received = buf.len() - self.position;
+        self.remaining.saturating_mul(6).saturating_sub(received).clamp(1, 4096)
+    }
+
+    #[inline]
+    fn read_multibulk_count(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<(usize, usize)>, ProtocolError> {
+        let (count, end) = match read_small_number(buf, 1) {
+            Some((count, end)) => (i64::from(count), end),
+            None => {
+                let Some(end) = self.find_line_end(buf, limits, ProtocolError::MultibulkCountTooBig)? else {
+                    return Ok(None);
+                };
+                (parse_i64(&buf[1..end]).ok_or(ProtocolError::InvalidMultibulkLength)?, end)
+            }
+        };
+        // A negative count is a null array: no command, like an empty one.
+        let count = usize::try_from(count).unwrap_or(0);
+        if count > limits.multibulk_max {
+            return Err(ProtocolError::InvalidMultibulkLength);
+        }
+        if !limits.authenticated && count > Limits::UNAUTHENTICATED_ARGS_MAX {
+            return Err(ProtocolError::UnauthenticatedMultibulkLength);
+        }
+        Ok(Some((count, end + 2)))
+    }
+
+    #[inline]
+    fn read_bulk_len(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<(usize, usize)>, ProtocolError> {
+        let start = self.position;
+        let (len, end) = match read_small_number(buf, start + 1) {
+            Some((len, end)) if buf[start] == b'$' => (len as usize, end),
+            _ => {
+                let Some(end) = self.find_line_end(buf, limits, ProtocolError::BulkCountTooBig)? else {
+                    return Ok(None);
+                };
+                if buf[start] != b'$' {
+                    return Err(ProtocolError::ExpectedDollar(buf[start]));
+                }
+                let len = parse_i64(buf.get(start + 1..end).unwrap_or_default());
+                (len.and_then(|len| usize::try_from(len).ok()).ok_or(ProtocolError::InvalidBulkLength)?, end)
+            }
+        };
+        // The second bound keeps the arithmetic on positions from overflowing whatever the configured limit is.
+        if len > limits.bulk_bytes_max || len > isize::MAX as usize / 2 {
+            return Err(ProtocolError::InvalidBulkLength);
+        }
+        if !limits.authenticated && len > Limits::UNAUTHENTICATED_BULK_BYTES_MAX {
+            return Err(ProtocolError::UnauthenticatedBulkLength);
+        }
+        Ok(Some((len, end + 2)))
+    }
+
+    /// Where the carriage return is that ends the line at `position`, once the byte after it is there too.
+    #[cold]
+    fn find_line_end(
+        &mut self,
+        buf: &[u8],
+        limits: &Limits,
+        too_big: ProtocolError,
+    ) -> Result<Option<usize>, ProtocolError> {
+        match memchr(b'\r', &buf[self.scanned..]) {
+            Some(offset) => {
+                self.scanned += offset;
+                Ok((self.scanned + 1 < buf.len()).then_some(self.scanned))
+            }
+            None if buf.len() - self.position > limits.inline_bytes_max => Err(too_big),
+            None => {
+                self.scanned = buf.len();
+                Ok(None)
+            }
+        }
+    }
+
+    #[cold]
+    fn decode_inline(&mut self, buf: &[u8], limits: &Limits) -> Result<Step, ProtocolError> {
+        let Some(offset) = memchr(b'\n', &buf[self.scanned..]) else {
+            if buf.len() > limits.inline_bytes_max {
+                return Err(ProtocolError::InlineTooBig);
+            }
+            self.scanned = buf.len();
+            return Ok(Step::Incomplete { need_hint: 1 });
+        };
+        let newline = self.scanned + offset;
+        let line = &buf[..newline];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let args = split_args(line).ok_or(ProtocolError::UnbalancedQuotes)?;
+        self.inline.shrink_to(KEPT_INLINE_BYTES_MAX, KEPT_SPANS_MAX);
+        for arg in &args {
+            self.inline.push(arg);
+        }
+        self.state = State::Between;
+        let consumed = newline + 1;
+        Ok(if args.is_empty() { Step::Empty { consumed } } else { Step::Frame { consumed } })
+    }
+}
+
+/// Reads a number of one to nine digits without a leading zero that begins at `start` and is followed by a carriage
+/// return and one more byte: the number and where the carriage return is. Everything else, an end of the bytes in the
+/// middle included, is `None` and left to a slower look.
+#[inline]
+fn read_small_number(buf: &[u8], start: usize) -> Option<(u32, usize)> {
+    let digits = buf.get(start..)?;
+    let first = digits.first()?.wrapping_sub(b'0');
+    if first > 9 {
+        return None;
+    }
+    let mut number = u32::from(first);
+    let mut len = 1;
+    loop {
+        let byte = *digits.get(len)?;
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            let ended = byte == b'\r' && len + 1 < digits.len();
+            return ended.then_some((number, start + len));
+        }
+        if len == 9 || number == 0 {
+            return None;
+        }
+        number = number * 10 + u32::from(digit);
+        len += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

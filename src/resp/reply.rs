@@ -1,0 +1,330 @@
+//! Replies as bytes.
+
+use crate::stdx::number::format_f64;
+
+/// The dialect that a client has asked for by `HELLO`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    #[default]
+    Resp2,
+    Resp3,
+}
+
+impl Protocol {
+    /// The number by which `HELLO` knows it.
+    pub fn version(self) -> i64 {
+        match self {
+            Self::Resp2 => 2,
+            Self::Resp3 => 3,
+        }
+    }
+
+    pub fn from_version(version: i64) -> Option<Self> {
+        match version {
+            2 => Some(Self::Resp2),
+            3 => Some(Self::Resp3),
+            _ => None,
+        }
+    }
+}
+
+/// Where the header of an array, a map, a set or a push is to stand whose length is known only afterwards.
+#[must_use = "a reply without the header is broken"]
+#[derive(Debug)]
+pub struct Deferred {
+    at: usize,
+}
+
+/// One client's output buffer, with one method for each thing a reply can be.
+#[derive(Debug, Default)]
+pub struct Reply {
+    out: Vec<u8>,
+    protocol: Protocol,
+}
+
+/// The room kept for a deferred header: that of fewer than ten elements.
+const DEFERRED_HEADER: &[u8; 4] = b"*0\r\n";
+
+impl Reply {
+    pub fn new(protocol: Protocol) -> Self {
+        Self { out: Vec::new(), protocol }
+    }
+
+    pub fn with_buffer(out: Vec<u8>, protocol: Protocol) -> Self {
+        Self { out, protocol }
+    }
+
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
+    #[inline]
+    fn is_resp3(&self) -> bool {
+        self.protocol == Protocol::Resp3
+    }
+
+    /// `+text`. The text has no line break in it.
+    pub fn simple(&mut self, text: &str) {
+        debug_assert!(!text.contains(['\r', '\n']));
+        self.line(b'+', text.as_bytes());
+    }
+
+    #[inline]
+    pub fn ok(&mut self) {
+        self.out.extend_from_slice(b"+OK\r\n");
+    }
+
+    /// `-text`, where the text begins with its code: `ERR no such key`. A line break in it, which only a client's own
+    /// bytes quoted back can bring in, becomes a space.
+    pub fn error(&mut self, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        let text = text.trim_ascii_end();
+        self.out.reserve(text.len() + 3);
+        self.out.push(b'-');
+        self.out.extend(text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    #[inline]
+    pub fn integer(&mut self, value: i64) {
+        if let Ok(small) = usize::try_from(value) {
+            self.header(b':', small);
+        } else {
+            self.line(b':', itoa::Buffer::new().format(value).as_bytes());
+        }
+    }
+
+    #[inline]
+    pub fn bulk(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        self.out.reserve(bytes.len() + 24);
+        self.header(b'$', bytes.len());
+        self.out.extend_from_slice(bytes);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// A number as a string.
+    pub fn bulk_i64(&mut self, value: i64) {
+        self.bulk(itoa::Buffer::new().format(value));
+    }
+
+    /// A string, or null where there is none.
+    #[inline]
+    pub fn bulk_or_null(&mut self, bytes: Option<impl AsRef<[u8]>>) {
+        match bytes {
+            Some(bytes) => self.bulk(bytes),
+            None => self.null(),
+        }
+    }
+
+    /// The null that stands for a missing string.
+    #[inline]
+    pub fn null(&mut self) {
+        self.out.extend_from_slice(if self.is_resp3() { b"_\r\n" } else { b"$-1\r\n" });
+    }
+
+    /// The null that stands for a missing array.
+    pub fn null_array(&mut self) {
+        self.out.extend_from_slice(if self.is_resp3() { b"_\r\n" } else { b"*-1\r\n" });
+    }
+
+    /// The header of an array; `len` replies follow.
+    #[inline]
+    pub fn array(&mut self, len: usize) {
+        self.header(b'*', len);
+    }
+
+    /// The header of a map; `pairs` times a key and a value follow.
+    #[inline]
+    pub fn map(&mut self, pairs: usize) {
+        if self.is_resp3() {
+            self.header(b'%', pairs);
+        } else {
+            self.header(b'*', pairs * 2);
+        }
+    }
+
+    /// The header of a set; `len` replies follow.
+    #[inline]
+    pub fn set(&mut self, len: usize) {
+        self.header(if self.is_resp3() { b'~' } else { b'*' }, len);
+    }
+
+    /// The header of a message that answers no request; `len` replies follow. In RESP2 it looks like any array.
+    #[inline]
+    pub fn push(&mut self, len: usize) {
+        self.header(if self.is_resp3() { b'>' } else { b'*' }, len);
+    }
+
+    /// The header of attributes, which precede the reply that they tell about. RESP2 has none: the caller leaves them
+    /// out.
+    pub fn attribute(&mut self, pairs: usize) {
+        debug_assert!(self.is_resp3(), "RESP2 has no attributes");
+        self.header(b'|', pairs);
+    }
+
+    pub fn empty_array(&mut self) {
+        self.array(0);
+    }
+
+    pub fn empty_map(&mut self) {
+        self.map(0);
+    }
+
+    pub fn empty_set(&mut self) {
+        self.set(0);
+    }
+
+    pub fn empty_bulk(&mut self) {
+        self.out.extend_from_slice(b"$0\r\n\r\n");
+    }
+
+    pub fn double(&mut self, value: f64) {
+        self.double_text(&format_f64(value));
+    }
+
+    /// A floating-point number whose text is made already, such as that of an 80-bit one.
+    pub fn double_text(&mut self, text: &[u8]) {
+        if self.is_resp3() {
+            self.line(b',', text);
+        } else {
+            self.bulk(text);
+        }
+    }
+
+    pub fn boolean(&mut self, value: bool) {
+        self.out.extend_from_slice(match (self.is_resp3(), value) {
+            (true, true) => b"#t\r\n",
+            (true, false) => b"#f\r\n",
+            (false, true) => b":1\r\n",
+            (false, false) => b":0\r\n",
+        });
+    }
+
+    /// An integer of any size, as its decimal digits.
+    pub fn big_number(&mut self, digits: &[u8]) {
+        if self.is_resp3() {
+            self.line(b'(', digits);
+        } else {
+            self.bulk(digits);
+        }
+    }
+
+    /// Text to be shown as it is. `format` is `txt` or `mkd`.
+    pub fn verbatim(&mut self, format: &[u8; 3], text: &[u8]) {
+        if self.is_resp3() {
+            self.out.reserve(text.len() + 32);
+            self.header(b'=', text.len() + 4);
+            self.out.extend_from_slice(format);
+            self.out.push(b':');
+            self.out.extend_from_slice(text);
+            self.out.extend_from_slice(b"\r\n");
+        } else {
+            self.bulk(text);
+        }
+    }
+
+    /// Bytes that are a reply already.
+    pub fn raw(&mut self, encoded: &[u8]) {
+        self.out.extend_from_slice(encoded);
+    }
+
+    /// Keeps a place for a header. Where several are open, the one opened last is set first.
+    pub fn deferred(&mut self) -> Deferred {
+        let at = self.out.len();
+        self.out.extend_from_slice(DEFERRED_HEADER);
+        Deferred { at }
+    }
+
+    pub fn set_deferred_array_len(&mut self, deferred: Deferred, len: usize) {
+        self.set_deferred(deferred, b'*', len);
+    }
+
+    pub fn set_deferred_map_len(&mut self, deferred: Deferred, pairs: usize) {
+        if self.is_resp3() {
+            self.set_deferred(deferred, b'%', pairs);
+        } else {
+            self.set_deferred(deferred, b'*', pairs * 2);
+        }
+    }
+
+    pub fn set_deferred_set_len(&mut self, deferred: Deferred, len: usize) {
+        self.set_deferred(deferred, if self.is_resp3() { b'~' } else { b'*' }, len);
+    }
+
+    pub fn set_deferred_push_len(&mut self, deferred: Deferred, len: usize) {
+        self.set_deferred(deferred, if self.is_resp3() { b'>' } else { b'*' }, len);
+    }
+
+    /// How many bytes are written so far.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.out.is_empty()
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// Takes back everything written since the buffer was `len` bytes long.
+    pub fn truncate(&mut self, len: usize) {
+        self.out.truncate(len);
+    }
+
+    /// Takes the first `len` bytes away, which have been written to the socket.
+    pub fn discard_front(&mut self, len: usize) {
+        self.out.drain(..len);
+    }
+
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    pub fn buffer_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    fn set_deferred(&mut self, deferred: Deferred, prefix: u8, len: usize) {
+        let at = deferred.at;
+        let placeholder = at..at + DEFERRED_HEADER.len();
+        debug_assert_eq!(self.out.get(placeholder.clone()), Some(&DEFERRED_HEADER[..]));
+        if len < 10 {
+            self.out[at] = prefix;
+            self.out[at + 1] = b'0' + len as u8;
+            return;
+        }
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(len).as_bytes();
+        let header = std::iter::once(prefix).chain(digits.iter().copied()).chain(*b"\r\n");
+        self.out.splice(placeholder, header);
+    }
+
+    #[inline]
+    fn header(&mut self, prefix: u8, number: usize) {
+        if number < 10 {
+            self.out.extend_from_slice(&[prefix, b'0' + number as u8, b'\r', b'\n']);
+        } else if number < 100 {
+            let (tens, units) = (number / 10, number % 10);
+            self.out.extend_from_slice(&[prefix, b'0' + tens as u8, b'0' + units as u8, b'\r', b'\n']);
+        } else {
+            self.line(prefix, itoa::Buffer::new().format(number).as_bytes());
+        }
+    }
+
+    #[inline]
+    fn line(&mut self, prefix: u8, text: &[u8]) {
+        self.out.reserve(text.len() + 3);
+        self.out.push(prefix);
+        self.out.extend_from_slice(text);
+        self.out.extend_from_slice(b"\r\n");
+    }
+}
