@@ -1,1 +1,9 @@
+//! The integration tests: everything here talks to a running server over real sockets.
+//!
+//! `COPAL_TEST_SERVER=/path/to/redis-server` runs the same tests against that binary instead, which is how an
+//! expectation is checked against Redis itself; what only Copal promises is then skipped.
+#![expect(clippy::print_stderr, reason = "a test that cannot run here says so where the developer reads it")]
 
+#[allow(dead_code, unused_imports, reason = "which helpers are used depends on the features")]
+mod support;
+mod tidy;

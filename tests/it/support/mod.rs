@@ -1,0 +1,28 @@
+//! What every test stands on: a server that dies with its guard, a client that cannot hang, and readable replies.
+
+mod client;
+mod process;
+mod rdb_file;
+mod server;
+mod transcript;
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+pub use client::{Client, Value, bulk, encode_command, err, int, nil, ok, simple};
+pub use process::{children_of, is_alive, send_signal};
+pub use rdb_file::RdbFile;
+pub use server::{RefusedStart, Server, Setup, against_redis, free_port};
+#[cfg(feature = "peers")]
+pub use server::{redis_cli, redis_server};
+pub use transcript::render;
+
+/// Polls until `condition` holds, and fails the test with `what` after `seconds`.
+#[track_caller]
+pub fn wait_until(what: &str, seconds: u64, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !condition() {
+        assert!(Instant::now() < deadline, "still not true after {seconds} s: {what}");
+        sleep(Duration::from_millis(5));
+    }
+}

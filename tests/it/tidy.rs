@@ -1,0 +1,464 @@
+//! The house rules that a compiler does not check: layers, room cards, where `unsafe` and byte order may stand.
+//!
+//! Each test lists everything it finds wrong, so that one run shows the whole work. The exceptions are lists in this
+//! file, each with its reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A module may import only from the cells left of its own, and never from its own cell.
+const LAYERS: &[&[&str]] = &[
+    &["stdx"],
+    &["resp", "structures", "rdb", "config", "observe"],
+    &["types"],
+    &["keyspace"],
+    &["commands", "snapshot", "replication"],
+    &["server"],
+];
+
+/// Where `unsafe` may stand: files, or folders ending in a slash.
+const UNSAFE_ALLOWED: &[(&str, &str)] = &[
+    ("structures/", "tables and blocks laid out by hand"),
+    ("keyspace/entry.rs", "one heap block per key"),
+    ("snapshot/fork.rs", "fork and what may follow it in the child"),
+    ("snapshot/huge_pages.rs", "madvise over ranges of the heap"),
+    ("snapshot/load.rs", "the mapped dump file"),
+];
+
+/// Where numbers become bytes: the formats' own rooms, and what is listed with its reason.
+const BYTE_ORDER_ALLOWED: &[(&str, &str)] = &[
+    ("rdb/", "the file format is byte order"),
+    ("structures/", "encoded blocks"),
+    ("keyspace/entry.rs", "numbers inside the entry's block"),
+];
+
+/// Files that may be longer than [`LINES_MAX`], because they are tables.
+const LONG_FILES: &[(&str, &str)] = &[];
+
+const LINES_MAX: usize = 1000;
+
+/// Rooms that compute and never touch a socket or a file.
+const PURE_ROOMS: &[&str] = &["resp", "structures", "rdb", "types", "keyspace", "commands"];
+
+struct Source {
+    /// Relative to `src/`, with slashes.
+    path: String,
+    text: String,
+    /// The text with comments, strings and character literals blanked out.
+    code: String,
+}
+
+impl Source {
+    /// The top-level folder, or None for `lib.rs`, `main.rs` and the binaries, which stand above the layers.
+    fn room(&self) -> Option<&str> {
+        self.path.split_once('/').map(|(room, _)| room).filter(|room| *room != "bin")
+    }
+
+    /// How many `super::` lead from this file's module to the crate's root.
+    fn depth(&self) -> usize {
+        self.path.trim_end_matches("/mod.rs").split('/').count()
+    }
+
+    fn is_listed(&self, list: &[(&str, &str)]) -> bool {
+        list.iter().any(|(path, _)| if path.ends_with('/') { self.path.starts_with(path) } else { self.path == *path })
+    }
+}
+
+fn source_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn sources() -> Vec<Source> {
+    let mut found = Vec::new();
+    let mut folders = vec![source_root()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("src can be read").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("sources are UTF-8");
+                let path = path.strip_prefix(source_root()).expect("below src").to_string_lossy().replace('\\', "/");
+                let code = blank_out(&text);
+                found.push(Source { path, text, code });
+            }
+        }
+    }
+    assert!(!found.is_empty(), "src holds sources");
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// Replaces comments, strings and character literals by spaces, and keeps every newline.
+fn blank_out(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let skipped = skip_comment(&bytes[at..]).or_else(|| skip_literal(bytes, at)).unwrap_or(0);
+        if skipped == 0 {
+            out.push(bytes[at]);
+            at += 1;
+        } else {
+            out.extend(bytes[at..at + skipped].iter().map(|&byte| if byte == b'\n' { b'\n' } else { b' ' }));
+            at += skipped;
+        }
+    }
+    String::from_utf8(out).expect("whole characters were replaced")
+}
+
+fn skip_comment(rest: &[u8]) -> Option<usize> {
+    if rest.starts_with(b"//") {
+        return Some(rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len()));
+    }
+    if !rest.starts_with(b"/*") {
+        return None;
+    }
+    let mut depth = 0;
+    let mut at = 0;
+    while at < rest.len() {
+        if rest[at..].starts_with(b"/*") {
+            depth += 1;
+            at += 2;
+        } else if rest[at..].starts_with(b"*/") {
+            depth -= 1;
+            at += 2;
+            if depth == 0 {
+                break;
+            }
+        } else {
+            at += 1;
+        }
+    }
+    Some(at)
+}
+
+fn skip_literal(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = &bytes[at..];
+    let after_word = at > 0 && is_word(bytes[at - 1]) && !matches!(bytes[at - 1], b'b' | b'c' | b'r');
+    match rest[0] {
+        b'"' => Some(skip_quoted(rest, b'"')),
+        b'r' if !after_word => {
+            let hashes = rest[1..].iter().take_while(|&&byte| byte == b'#').count();
+            if rest.get(1 + hashes) != Some(&b'"') {
+                return None;
+            }
+            let end: Vec<u8> = std::iter::once(b'"').chain(std::iter::repeat_n(b'#', hashes)).collect();
+            let body = hashes + 2;
+            let found = rest[body..].windows(end.len()).position(|window| window == end)?;
+            Some(body + found + end.len())
+        }
+        // A lifetime has no closing quote right behind its first character; a character literal has.
+        b'\'' => match rest {
+            [_, b'\\', ..] => Some(skip_quoted(rest, b'\'')),
+            [_, first, ..] => {
+                let width = match first {
+                    0..0x80 => 1,
+                    0x80..0xe0 => 2,
+                    0xe0..0xf0 => 3,
+                    _ => 4,
+                };
+                (rest.get(1 + width) == Some(&b'\'')).then_some(width + 2)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn skip_quoted(rest: &[u8], quote: u8) -> usize {
+    let mut at = 1;
+    while at < rest.len() && rest[at] != quote {
+        at += if rest[at] == b'\\' { 2 } else { 1 };
+    }
+    (at + 1).min(rest.len())
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Where `word` stands as a whole word.
+fn word_positions<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let bytes = code.as_bytes();
+    code.match_indices(word).map(|(at, _)| at).filter(move |&at| {
+        let before = at.checked_sub(1).is_none_or(|before| !is_word(bytes[before]));
+        let after = bytes.get(at + word.len()).is_none_or(|&byte| !is_word(byte));
+        before && after
+    })
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text[..at].matches('\n').count() + 1
+}
+
+/// The rooms that a file names, with the line of each mention.
+fn edges(source: &Source) -> Vec<(String, usize)> {
+    let code = &source.code;
+    let mut found = Vec::new();
+    for at in word_positions(code, "crate") {
+        let Some(rest) = code[at + "crate".len()..].trim_start().strip_prefix("::") else { continue };
+        found.extend(leading_names(rest).into_iter().map(|name| (name, line_of(code, at))));
+    }
+    for at in word_positions(code, "super") {
+        if code[..at].trim_end().ends_with("super::") {
+            continue;
+        }
+        let mut rest = &code[at..];
+        let mut supers = 0;
+        while let Some(next) = rest.strip_prefix("super").and_then(|rest| rest.trim_start().strip_prefix("::")) {
+            supers += 1;
+            rest = next.trim_start();
+        }
+        if supers >= source.depth() {
+            found.extend(leading_names(rest).into_iter().map(|name| (name, line_of(code, at))));
+        }
+    }
+    found.retain(|(name, _)| layer_of(name).is_some());
+    found
+}
+
+/// The first names of a path: one, or those of a `{...}` group.
+fn leading_names(path: &str) -> Vec<String> {
+    let path = path.trim_start();
+    let first_word = |text: &str| text.chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect::<String>();
+    let Some(group) = path.strip_prefix('{') else { return vec![first_word(path)] };
+    let mut names = Vec::new();
+    let mut depth = 0;
+    let mut start = 0;
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                names.push(first_word(group[start..at].trim_start()));
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                names.push(first_word(group[start..at].trim_start()));
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn layer_of(room: &str) -> Option<usize> {
+    LAYERS.iter().position(|cell| cell.contains(&room))
+}
+
+#[track_caller]
+fn assert_none(what: &str, findings: &[String]) {
+    let mut text = String::new();
+    for finding in findings {
+        writeln!(text, "  {finding}").expect("a string takes text");
+    }
+    assert!(findings.is_empty(), "{what}:\n{text}");
+}
+
+#[test]
+fn every_folder_has_its_place_in_the_layer_map() {
+    let sources = sources();
+    let rooms: BTreeSet<_> = sources.iter().filter_map(Source::room).collect();
+    let strangers: Vec<_> =
+        rooms.iter().filter(|room| layer_of(room).is_none()).map(|room| format!("src/{room}")).collect();
+    assert_none("folders that the layer map does not know", &strangers);
+}
+
+#[test]
+fn modules_import_only_from_the_layers_to_their_left() {
+    let mut wrong = Vec::new();
+    for source in &sources() {
+        let Some(room) = source.room() else { continue };
+        let own = layer_of(room).expect("checked by another test");
+        for (target, line) in edges(source) {
+            if target != room && layer_of(&target).expect("edges lead to rooms") >= own {
+                wrong.push(format!("src/{}:{line}: {room} -> {target}", source.path));
+            }
+        }
+    }
+    assert_none("imports that run right, or to a sibling", &wrong);
+}
+
+/// The four parts of a room card, or what is wrong with it.
+fn room_card(text: &str) -> Result<BTreeMap<&'static str, String>, String> {
+    const PARTS: [&str; 4] = ["", "Owns:", "Uses:", "Never:"];
+    let lines: Vec<_> = text.lines().map_while(|line| line.strip_prefix("//!")).map(str::trim).collect();
+    let mut card = BTreeMap::new();
+    let mut part = 0;
+    for (number, line) in lines.into_iter().take_while(|line| !line.is_empty()).enumerate() {
+        let named = PARTS.iter().skip(1).position(|name| line.starts_with(name)).map(|at| at + 1);
+        if let Some(next) = named {
+            if next != part + 1 {
+                return Err(format!("{} is out of its place", PARTS[next]));
+            }
+            part = next;
+        } else if number == 0 && line.is_empty() {
+            return Err("the first line is empty".to_owned());
+        }
+        let text = card.entry(PARTS[part]).or_insert_with(String::new);
+        text.push_str(line.strip_prefix(PARTS[part]).unwrap_or(line).trim());
+        text.push(' ');
+    }
+    for name in PARTS {
+        let Some(text) = card.get(name) else { return Err(format!("no line `{name}`")) };
+        if !text.trim_end().ends_with('.') {
+            return Err(format!("`{name}` does not end as a sentence: {text}"));
+        }
+    }
+    Ok(card)
+}
+
+#[test]
+fn every_room_opens_with_its_card_and_the_card_tells_its_real_imports() {
+    let sources = sources();
+    let rooms: BTreeSet<_> = sources.iter().filter_map(Source::room).collect();
+    let mut wrong = Vec::new();
+    for room in rooms {
+        let door = format!("{room}/mod.rs");
+        let Some(door) = sources.iter().find(|source| source.path == door) else {
+            wrong.push(format!("src/{room} has no mod.rs"));
+            continue;
+        };
+        if door.text.trim() == "//! (room being laid)" {
+            continue;
+        }
+        let card = match room_card(&door.text) {
+            Ok(card) => card,
+            Err(reason) => {
+                wrong.push(format!("src/{}: {reason}", door.path));
+                continue;
+            }
+        };
+        let of_this_room = sources.iter().filter(|source| source.room() == Some(room));
+        let used: BTreeSet<_> =
+            of_this_room.flat_map(edges).map(|(name, _)| name).filter(|name| name != room).collect();
+        let words = card["Uses:"].split(|c: char| !c.is_alphanumeric() && c != '_');
+        let told: BTreeSet<_> = words.filter(|word| layer_of(word).is_some()).map(str::to_owned).collect();
+        if used != told {
+            wrong.push(format!("src/{}: the card says Uses: {told:?}, the room imports {used:?}", door.path));
+        }
+    }
+    assert_none("room cards", &wrong);
+}
+
+#[test]
+fn unsafe_stands_only_where_it_may_and_says_so() {
+    let mut wrong = Vec::new();
+    for source in &sources() {
+        let Some(at) = word_positions(&source.code, "unsafe").next() else { continue };
+        let line = line_of(&source.code, at);
+        if !source.is_listed(UNSAFE_ALLOWED) {
+            wrong.push(format!("src/{}:{line}: no unsafe here", source.path));
+        } else if !source.code.contains("expect(unsafe_code") {
+            wrong.push(format!("src/{}:{line}: without #[expect(unsafe_code, reason = ...)]", source.path));
+        }
+    }
+    for source in sources().iter().filter(|source| source.code.contains("allow(unsafe_code")) {
+        wrong.push(format!("src/{}: allows unsafe code instead of expecting it", source.path));
+    }
+    assert_none("unsafe", &wrong);
+}
+
+#[test]
+fn byte_order_appears_only_where_bytes_are_laid_out() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_listed(BYTE_ORDER_ALLOWED)) {
+        for order in ["le", "be", "ne"] {
+            for name in [format!("to_{order}_bytes"), format!("from_{order}_bytes")] {
+                let found = word_positions(&source.code, &name).map(|at| line_of(&source.code, at));
+                wrong.extend(found.map(|line| format!("src/{}:{line}: {name}", source.path)));
+            }
+        }
+    }
+    assert_none("conversions between numbers and bytes", &wrong);
+}
+
+#[test]
+fn rooms_that_compute_touch_no_socket_and_no_file() {
+    let mut wrong = Vec::new();
+    for source in &sources() {
+        if !source.room().is_some_and(|room| PURE_ROOMS.contains(&room)) {
+            continue;
+        }
+        for name in ["tokio", "TcpStream", "TcpListener", "UnixStream", "UnixListener"] {
+            let found = word_positions(&source.code, name).map(|at| line_of(&source.code, at));
+            wrong.extend(found.map(|line| format!("src/{}:{line}: {name}", source.path)));
+        }
+        let files = source.code.match_indices("std::fs").map(|(at, _)| line_of(&source.code, at));
+        wrong.extend(files.map(|line| format!("src/{}:{line}: std::fs", source.path)));
+    }
+    assert_none("input or output in a room that computes", &wrong);
+}
+
+#[test]
+fn the_snapshot_child_uses_no_lock_of_the_parent() {
+    let sources = sources();
+    let child = sources.iter().filter(|source| source.path == "snapshot/child.rs");
+    let mut wrong = Vec::new();
+    for source in child {
+        for name in ["tokio", "tracing", "println", "eprintln"] {
+            wrong.extend(word_positions(&source.code, name).map(|at| format!("{}: {name}", line_of(&source.code, at))));
+        }
+    }
+    assert_none("src/snapshot/child.rs", &wrong);
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_listed(LONG_FILES)) {
+        let lines = source.text.lines().count();
+        if lines > LINES_MAX {
+            wrong.push(format!("src/{}: {lines} lines", source.path));
+        }
+    }
+    assert_none("files of more than 1,000 lines", &wrong);
+}
+
+#[test]
+fn nothing_is_left_half_done_or_vaguely_named() {
+    let mut wrong = Vec::new();
+    for source in &sources() {
+        for mark in ["TODO", "FIXME", "XXX", "todo", "unimplemented"] {
+            let (text, is_macro) =
+                if mark.chars().all(char::is_uppercase) { (&source.text, false) } else { (&source.code, true) };
+            let found = word_positions(text, mark).filter(|&at| !is_macro || text[at + mark.len()..].starts_with('!'));
+            wrong.extend(found.map(|at| format!("src/{}:{}: {mark}", source.path, line_of(text, at))));
+        }
+        let getters = source.code.match_indices("fn get_").map(|(at, _)| line_of(&source.code, at));
+        wrong.extend(getters.map(|line| format!("src/{}:{line}: fn get_...", source.path)));
+        if source.path.split(['/', '.']).any(|part| matches!(part, "util" | "utils" | "helpers" | "misc" | "common")) {
+            wrong.push(format!("src/{}: the name says nothing", source.path));
+        }
+    }
+    assert_none("unfinished or vague", &wrong);
+}
+
+#[test]
+fn blanking_out_leaves_only_code() {
+    let text = "let a = \"crate::x \\\" //\"; // crate::y\n/* crate /* z */ */ let b = 'x'; fn f<'a>() {} r#\"un\"safe\"# b'\\''";
+    let code = blank_out(text);
+    assert_eq!(code.split_whitespace().collect::<Vec<_>>().join(" "), "let a = ; let b = ; fn f<'a>() {} b");
+    assert_eq!(code.len(), text.len());
+    assert_eq!(code.matches('\n').count(), 1);
+}
+
+#[test]
+fn edges_are_found_in_groups_and_behind_super() {
+    let text = "use crate::{rdb::{Tag, x}, config, stdx};\nfn f() { super::super::keyspace::Db; super::local() }\n";
+    let source = Source { path: "types/list.rs".to_owned(), text: text.to_owned(), code: blank_out(text) };
+    let names: Vec<_> = edges(&source).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["rdb", "config", "stdx", "keyspace"]);
+}
+
+#[test]
+fn a_card_in_disorder_is_refused() {
+    let good = "//! Point-in-time files.\n//! Owns: the child,\n//!   its pipe.\n//! Uses: rdb.\n//! Never: tokio.\n//!\n//! More.\n";
+    assert_eq!(room_card(good).expect("a good card")["Owns:"].trim(), "the child, its pipe.");
+    assert!(room_card("//! One.\n//! Uses: rdb.\n//! Owns: x.\n//! Never: y.\n").is_err());
+    assert!(room_card("//! (room being laid)\n").is_err());
+}
