@@ -1,0 +1,18 @@
+//! Listpacks: sequences of short strings and integers in one run of bytes, in the format that RDB files store.
+//! Owns:  the byte format, reading it through [`Lp`], changing it through [`Listpack`], and checking foreign bytes.
+//! Uses:  stdx.
+//! Never: a threshold of a data type; a panic or a read out of bounds on bytes that [`validate`] has refused.
+
+mod encoding;
+mod owned;
+mod random;
+mod validate;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use encoding::Entry;
+pub use owned::Listpack;
+pub use validate::{Malformed, validate};
+pub use view::{Entries, Iter, Lp, Pairs, Pos};

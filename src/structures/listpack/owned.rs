@@ -1,0 +1,295 @@
+//! Changing a listpack.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::ops::Deref;
+
+use super::super::size_class::size_class;
+use super::encoding::{COUNT_UNKNOWN, END, Encoded, Entry, HEADER_BYTES};
+use super::view::{EMPTY, Lp, Pos};
+
+/// A listpack of its own, one heap block.
+///
+/// Values are anything that turns into an [`Entry`]; bytes that spell an integer are stored as one. A listpack is
+/// limited to 4 GiB by its format: callers keep it far below, and a change that would go over panics.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Listpack(Vec<u8>);
+
+impl Listpack {
+    pub fn new() -> Self {
+        Self::with_capacity(0)
+    }
+
+    /// An empty listpack with room for `bytes` in all.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self::reusing(Vec::with_capacity(size_class(bytes.max(EMPTY.len()))))
+    }
+
+    /// Takes over bytes that are known to be a whole listpack.
+    pub fn from_vec(bytes: Vec<u8>) -> Self {
+        debug_assert!(super::validate(&bytes, false, |_| true).is_ok(), "these bytes are no listpack");
+        Self(bytes)
+    }
+
+    /// An empty listpack in the memory of `buffer`, whatever that held.
+    pub fn reusing(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        buffer.extend_from_slice(&EMPTY);
+        Self(buffer)
+    }
+
+    pub fn into_vec(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// Bytes taken on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// The size that a listpack grows by when `value` is put in.
+    pub fn growth<'a>(value: impl Into<Entry<'a>>) -> usize {
+        Encoded::new(value.into()).size()
+    }
+
+    pub fn clear(&mut self) {
+        self.0.clear();
+        self.0.extend_from_slice(&EMPTY);
+    }
+
+    pub fn shrink_to_fit(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
+    pub fn push_back<'a>(&mut self, value: impl Into<Entry<'a>>) {
+        let encoded = Encoded::new(value.into());
+        self.make_room(encoded.size());
+        self.0.pop();
+        for part in encoded.parts() {
+            self.0.extend_from_slice(part);
+        }
+        self.0.push(END);
+        self.write_header(1, 0);
+    }
+
+    pub fn push_front<'a>(&mut self, value: impl Into<Entry<'a>>) {
+        self.insert_offset(HEADER_BYTES, value.into());
+    }
+
+    /// Inserts before the entry at `pos` and returns the new entry's place, which is the same.
+    pub fn insert_before<'a>(&mut self, pos: Pos, value: impl Into<Entry<'a>>) -> Pos {
+        self.insert_offset(pos.0 as usize, value.into())
+    }
+
+    /// Inserts behind the entry at `pos` and returns the new entry's place.
+    pub fn insert_after<'a>(&mut self, pos: Pos, value: impl Into<Entry<'a>>) -> Pos {
+        let after = self.after(pos).unwrap_or(self.end());
+        self.insert_offset(after, value.into())
+    }
+
+    /// Inserts so that the new entry has this index; the index of the end is allowed, further ones are refused.
+    pub fn insert_at<'a>(&mut self, index: usize, value: impl Into<Entry<'a>>) -> bool {
+        let offset = match self.at(index as i64) {
+            Some(pos) => pos.0 as usize,
+            None if index == self.len() => self.end(),
+            None => return false,
+        };
+        self.insert_offset(offset, value.into());
+        true
+    }
+
+    /// Puts a value in the place of the entry at `pos`, which stays its place.
+    pub fn replace<'a>(&mut self, pos: Pos, value: impl Into<Entry<'a>>) {
+        let offset = pos.0 as usize;
+        let Some(after) = self.after(pos) else { return };
+        self.splice(offset, after - offset, &Encoded::new(value.into()).parts());
+        self.write_header(0, 0);
+    }
+
+    /// Removes the entry at `pos` and returns the place of the one that followed it.
+    pub fn remove(&mut self, pos: Pos) -> Option<Pos> {
+        self.remove_from(pos, 1)
+    }
+
+    /// Removes up to `count` entries from `pos` on and returns the place of the one that followed them.
+    pub fn remove_from(&mut self, pos: Pos, count: usize) -> Option<Pos> {
+        self.remove_run(pos, count);
+        ((pos.0 as usize) < self.end()).then_some(pos)
+    }
+
+    /// Removes up to `count` entries from `index` on, which may count from the end; returns how many went.
+    pub fn remove_range(&mut self, index: i64, count: usize) -> usize {
+        let Some(start) = self.at(index) else { return 0 };
+        let stated = self.header_count();
+        if stated != COUNT_UNKNOWN {
+            // Where everything up to the end goes, there is no need to walk over it.
+            let to_end = if index < 0 { index.unsigned_abs() as usize } else { usize::from(stated) - index as usize };
+            if to_end <= count {
+                self.cut(start.0 as usize, self.end(), to_end);
+                return to_end;
+            }
+        }
+        self.remove_run(start, count)
+    }
+
+    /// Removes the entries at these places, which ascend, with `group` entries going at each.
+    pub fn remove_many(&mut self, places: &[Pos], group: usize) {
+        // What stays is moved down in one pass; `to` is where the next kept byte goes.
+        let Some(first) = places.first() else { return };
+        let (mut to, mut removed) = (first.0 as usize, 0);
+        for (index, &place) in places.iter().enumerate() {
+            let mut after = place.0 as usize;
+            for _ in 0..group {
+                let Some(next) = self.after(Pos(after as u32)) else { break };
+                after = next;
+                removed += 1;
+            }
+            let kept_to = places.get(index + 1).map_or(self.end(), |next| next.0 as usize);
+            self.0.copy_within(after..kept_to, to);
+            to += kept_to - after;
+        }
+        self.cut(to, self.end(), removed);
+    }
+
+    /// Puts the entries of `other` behind the own ones.
+    pub fn append(&mut self, other: &Lp) {
+        let (own, added) = (self.len(), other.len());
+        let entries = other.as_bytes().get(HEADER_BYTES..other.end()).unwrap_or_default();
+        let end = self.end();
+        self.splice(end, 0, &[entries]);
+        self.write_counts(own + added);
+    }
+
+    /// Puts the entries of `other` before the own ones.
+    pub fn prepend(&mut self, other: &Lp) {
+        let (own, added) = (self.len(), other.len());
+        let entries = other.as_bytes().get(HEADER_BYTES..other.end()).unwrap_or_default();
+        self.splice(HEADER_BYTES, 0, &[entries]);
+        self.write_counts(own + added);
+    }
+
+    /// Moves the entries from `pos` to the end into a listpack of their own.
+    pub fn split_off(&mut self, pos: Pos) -> Self {
+        let (start, end) = (pos.0 as usize, self.end());
+        let moved = self.iter_from(pos).count();
+        let mut tail = Self::with_capacity(EMPTY.len() + end - start);
+        tail.splice(HEADER_BYTES, 0, &[&self.0[start..end]]);
+        tail.write_counts(moved);
+        self.cut(start, end, moved);
+        tail
+    }
+
+    fn insert_offset(&mut self, offset: usize, value: Entry<'_>) -> Pos {
+        self.splice(offset, 0, &Encoded::new(value).parts());
+        self.write_header(1, 0);
+        Pos(offset as u32)
+    }
+
+    fn remove_run(&mut self, pos: Pos, count: usize) -> usize {
+        let start = pos.0 as usize;
+        let (mut after, mut removed) = (start, 0);
+        while removed < count
+            && let Some(next) = self.after(Pos(after as u32))
+        {
+            after = next;
+            removed += 1;
+        }
+        self.cut(start, after, removed);
+        removed
+    }
+
+    fn cut(&mut self, from: usize, to: usize, entries: usize) {
+        self.splice(from, to - from, &[]);
+        self.write_header(0, entries);
+        // A listpack that has lost most of its bytes gives the memory back.
+        if self.0.len() * 2 < self.0.capacity() {
+            self.0.shrink_to(size_class(self.0.len()));
+        }
+    }
+
+    /// Puts `parts` in the place of `removed` bytes at `offset`; the header is the caller's to write.
+    fn splice(&mut self, offset: usize, removed: usize, parts: &[&[u8]]) {
+        let added: usize = parts.iter().map(|part| part.len()).sum();
+        let old_len = self.0.len();
+        if added > removed {
+            self.make_room(added - removed);
+            self.0.resize(old_len + added - removed, 0);
+        }
+        self.0.copy_within(offset + removed..old_len, offset + added);
+        self.0.truncate(old_len - removed + added);
+        let mut at = offset;
+        for part in parts {
+            self.0[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+    }
+
+    fn make_room(&mut self, more: usize) {
+        let needed = self.0.len() + more;
+        assert!(u32::try_from(needed).is_ok(), "a listpack cannot pass 4 GiB");
+        if needed > self.0.capacity() {
+            self.0.reserve_exact(size_class(needed) - self.0.len());
+        }
+    }
+
+    /// Writes the size, and the number of entries if it was known.
+    fn write_header(&mut self, added: usize, removed: usize) {
+        let size = self.0.len() as u32;
+        self.0[..4].copy_from_slice(&size.to_le_bytes());
+        let count = self.header_count();
+        if count != COUNT_UNKNOWN && added != removed {
+            // Adding to 65,534 yields the mark for "unknown", which is then the truth.
+            let count = (usize::from(count) + added).saturating_sub(removed) as u16;
+            self.0[4..6].copy_from_slice(&count.to_le_bytes());
+        }
+    }
+
+    fn write_counts(&mut self, count: usize) {
+        let size = self.0.len() as u32;
+        self.0[..4].copy_from_slice(&size.to_le_bytes());
+        let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
+        self.0[4..6].copy_from_slice(&count.to_le_bytes());
+    }
+}
+
+impl Default for Listpack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for Listpack {
+    type Target = Lp;
+
+    fn deref(&self) -> &Lp {
+        Lp::from_trusted(&self.0)
+    }
+}
+
+impl Borrow<Lp> for Listpack {
+    fn borrow(&self) -> &Lp {
+        self
+    }
+}
+
+impl<'a, T: Into<Entry<'a>>> Extend<T> for Listpack {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, values: I) {
+        for value in values {
+            self.push_back(value);
+        }
+    }
+}
+
+impl<'a, T: Into<Entry<'a>>> FromIterator<T> for Listpack {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Self {
+        let mut listpack = Self::new();
+        listpack.extend(values);
+        listpack
+    }
+}
+
+impl fmt::Debug for Listpack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
