@@ -6,3 +6,5 @@
 mod size_class;
 
 pub mod listpack;
+pub mod ziplist;
+pub mod zipmap;
