@@ -5,6 +5,7 @@
 
 mod size_class;
 
+pub mod intset;
 pub mod listpack;
 pub mod ziplist;
 pub mod zipmap;

@@ -1,0 +1,13 @@
+//! Intsets: sorted sets of integers, all of one width, in the format that RDB files store.
+//! Owns:  the byte format, reading it through [`IntsetView`], changing it through [`Intset`], checking foreign bytes.
+//! Uses:  nothing of the house.
+//! Never: a threshold of a data type; a narrower width after a removal, which the format's first writer does not do.
+
+mod owned;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use owned::Intset;
+pub use view::{IntsetView, Iter, Malformed, validate};

@@ -1,0 +1,141 @@
+//! Changing an intset.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::ops::Deref;
+
+use super::super::size_class::size_class;
+use super::view::{HEADER_BYTES, IntsetView, Width};
+
+/// An intset of its own, one heap block.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Intset(Vec<u8>);
+
+impl Intset {
+    pub fn new() -> Self {
+        Self::reusing(Vec::new())
+    }
+
+    /// Takes over bytes that are known to be a whole intset.
+    pub fn from_vec(bytes: Vec<u8>) -> Self {
+        debug_assert!(super::validate(&bytes, false).is_ok(), "these bytes are no intset");
+        Self(bytes)
+    }
+
+    /// An empty intset in the memory of `buffer`, whatever that held.
+    pub fn reusing(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        buffer.extend_from_slice(&[Width::Two as u8, 0, 0, 0, 0, 0, 0, 0]);
+        Self(buffer)
+    }
+
+    pub fn into_vec(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// Bytes taken on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// Puts `value` in and tells whether it was missing. All elements are widened where it needs that.
+    pub fn insert(&mut self, value: i64) -> bool {
+        if Width::of(value) > self.width() {
+            self.widen(Width::of(value));
+        }
+        let Err(index) = self.search(value) else { return false };
+        let width = self.width().bytes();
+        let (offset, old_len) = (HEADER_BYTES + index * width, self.0.len());
+        self.make_room(width);
+        self.0.resize(old_len + width, 0);
+        self.0.copy_within(offset..old_len, offset + width);
+        self.0[offset..offset + width].copy_from_slice(&value.to_le_bytes()[..width]);
+        self.write_count();
+        true
+    }
+
+    /// Takes `value` out and tells whether it was there.
+    pub fn remove(&mut self, value: i64) -> bool {
+        let Ok(index) = self.search(value) else { return false };
+        let width = self.width().bytes();
+        let offset = HEADER_BYTES + index * width;
+        self.0.copy_within(offset + width.., offset);
+        self.0.truncate(self.0.len() - width);
+        self.write_count();
+        if self.0.len() * 2 < self.0.capacity() {
+            self.0.shrink_to(size_class(self.0.len()));
+        }
+        true
+    }
+
+    /// Rewrites every element in a greater width, from the last to the first so that none is overwritten unread.
+    fn widen(&mut self, width: Width) {
+        let (len, old, new) = (self.len(), self.width().bytes(), width.bytes());
+        self.make_room(len * (new - old));
+        self.0.resize(HEADER_BYTES + len * new, 0);
+        for index in (0..len).rev() {
+            let from = HEADER_BYTES + index * old;
+            let mut raw = [0; 8];
+            raw[..old].copy_from_slice(&self.0[from..from + old]);
+            let unused_bits = 64 - 8 * old as u32;
+            let value = i64::from_le_bytes(raw) << unused_bits >> unused_bits;
+            let to = HEADER_BYTES + index * new;
+            self.0[to..to + new].copy_from_slice(&value.to_le_bytes()[..new]);
+        }
+        self.0[0] = width as u8;
+    }
+
+    fn make_room(&mut self, more: usize) {
+        let needed = self.0.len() + more;
+        if needed > self.0.capacity() {
+            self.0.reserve_exact(size_class(needed) - self.0.len());
+        }
+    }
+
+    fn write_count(&mut self) {
+        let count = u32::try_from(self.len()).expect("an intset has less than 2^32 elements");
+        self.0[4..HEADER_BYTES].copy_from_slice(&count.to_le_bytes());
+    }
+}
+
+impl Default for Intset {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deref for Intset {
+    type Target = IntsetView;
+
+    fn deref(&self) -> &IntsetView {
+        IntsetView::from_trusted(&self.0)
+    }
+}
+
+impl Borrow<IntsetView> for Intset {
+    fn borrow(&self) -> &IntsetView {
+        self
+    }
+}
+
+impl Extend<i64> for Intset {
+    fn extend<I: IntoIterator<Item = i64>>(&mut self, values: I) {
+        for value in values {
+            self.insert(value);
+        }
+    }
+}
+
+impl FromIterator<i64> for Intset {
+    fn from_iter<I: IntoIterator<Item = i64>>(values: I) -> Self {
+        let mut set = Self::new();
+        set.extend(values);
+        set
+    }
+}
+
+impl fmt::Debug for Intset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
