@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::FloatText;
-use super::format_i64;
+use super::binary::Binary;
+use super::{FloatText, format_i64};
 
 /// Reads a double as `strtod` does, but only when it takes the whole text: decimal or hexadecimal, with or without an
 /// exponent, or an infinity. NaN is refused, and so is a number that overflows, or that is not zero but rounds to it.
@@ -197,97 +197,16 @@ fn has_nonzero_digit(decimal: &[u8]) -> bool {
 
 /// Reads what follows `0x`.
 fn parse_hexadecimal(text: &[u8]) -> Option<f64> {
-    let hexadecimal = Hexadecimal::parse(text)?;
-    hexadecimal.to_f64()
-}
-
-/// A hexadecimal floating-point number: `mantissa * 2^exponent`, where `inexact` says that set bits were cut off below
-/// the mantissa.
-pub(super) struct Hexadecimal {
-    pub(super) mantissa: u64,
-    pub(super) exponent: i64,
-    pub(super) inexact: bool,
-}
-
-impl Hexadecimal {
-    /// Reads what follows `0x`: hexadecimal digits with at most one point, and a binary exponent in decimal.
-    pub(super) fn parse(text: &[u8]) -> Option<Self> {
-        let (mut mantissa, mut exponent, mut inexact) = (0u64, 0i64, false);
-        let (mut digits, mut after_point) = (0usize, false);
-        let mut rest = text;
-        while let [byte, tail @ ..] = rest {
-            if let Some(digit) = char::from(*byte).to_digit(16) {
-                digits += 1;
-                if mantissa >> 60 == 0 {
-                    mantissa = mantissa << 4 | u64::from(digit);
-                    exponent -= if after_point { 4 } else { 0 };
-                } else {
-                    inexact |= digit != 0;
-                    exponent += if after_point { 0 } else { 4 };
-                }
-            } else if *byte == b'.' && !after_point {
-                after_point = true;
-            } else {
-                break;
-            }
-            rest = tail;
-        }
-        if digits == 0 {
-            return None;
-        }
-        match rest {
-            [] => {}
-            [b'p' | b'P', power @ ..] => exponent += parse_power(power)?,
-            _ => return None,
-        }
-        Some(Self { mantissa, exponent, inexact })
+    let number = Binary::parse_hexadecimal(text)?;
+    if number.mantissa == 0 {
+        return Some(0.0);
     }
-
-    fn to_f64(&self) -> Option<f64> {
-        if self.mantissa == 0 {
-            return Some(0.0);
-        }
-        // With the top bit set, 11 bits are to be cut off a normal number's mantissa, and more from a subnormal one's.
-        let shift = self.mantissa.leading_zeros();
-        let mantissa = self.mantissa << shift;
-        let exponent = self.exponent - i64::from(shift);
-        let drop = (-1074 - exponent).max(11);
-        if drop > 64 {
-            return None;
-        }
-        let drop = drop as u32;
-        let kept = mantissa.checked_shr(drop).unwrap_or(0);
-        let cut = mantissa << (64 - drop);
-        let sticky = self.inexact;
-        let half = 1u64 << 63;
-        let round_up = cut > half || (cut == half && (sticky || kept & 1 == 1));
-        let kept = kept + u64::from(round_up);
-        // `kept` has at most 53 bits, or is 2^53 exactly; both factors below are exact.
-        let power = exponent + i64::from(drop);
-        if power > 1023 {
-            return None;
-        }
-        let value = if power < -1022 {
-            kept as f64 * 2f64.powi(-1022) * 2f64.powi(power as i32 + 1022)
-        } else {
-            kept as f64 * 2f64.powi(power as i32)
-        };
-        (value.is_finite() && value != 0.0).then_some(value)
-    }
-}
-
-/// An exponent as `strtod` reads it: a sign and at least one digit, saturating.
-pub(super) fn parse_power(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let magnitude = digits.iter().fold(0i64, |power, byte| (power * 10 + i64::from(byte - b'0')).min(1_000_000_000));
-    Some(if negative { -magnitude } else { magnitude })
+    // The last bit of the smallest doubles is 2^-1074.
+    let (mantissa, exponent) = number.round(53, -1074);
+    let exponent = i32::try_from(exponent).ok().filter(|&exponent| exponent <= 1023)?;
+    // A mantissa of 53 bits is exact as a double, and so are the powers; two of them reach the subnormal range.
+    let value = mantissa as f64 * 2f64.powi(exponent.max(-1022)) * 2f64.powi(exponent.min(-1022) + 1022);
+    (value.is_finite() && value != 0.0).then_some(value)
 }
 
 #[cfg(test)]

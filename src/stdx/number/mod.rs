@@ -1,11 +1,17 @@
 //! Numbers as text, read and written exactly as Redis reads and writes them.
 
+mod big;
+mod binary;
 mod double;
 mod integer;
+mod long_double;
+#[cfg(all(test, feature = "peers"))]
+mod peers;
 mod stack_text;
 
 pub use double::{format_f64, format_f64_17g, parse_f64};
 pub use integer::{IntText, format_i64, format_u64, parse_i64, parse_u64};
+pub use long_double::LongDouble;
 pub use stack_text::StackText;
 
 /// The text of one double; the longest, `-2.2250738585072014e-308`, has 24 bytes.
