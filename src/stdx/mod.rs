@@ -4,5 +4,6 @@
 //! Never: a rule of one command, a file or a socket.
 
 pub mod clock;
+pub mod glob;
 pub mod number;
 pub mod text;

@@ -174,3 +174,103 @@ pub fn parse_memory(text: &[u8]) -> Option<u64> {
     let number = std::str::from_utf8(number).ok()?.parse::<u64>().ok()?;
     number.checked_mul(factor)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn split(line: &str) -> Option<Vec<String>> {
+        let args = split_args(line.as_bytes())?;
+        Some(args.into_iter().map(|arg| String::from_utf8(arg).expect("the tests quote only text")).collect())
+    }
+
+    #[test]
+    fn a_line_splits_at_white_space_and_quotes() {
+        for (line, args) in [
+            ("", &[][..]),
+            (" \t\r\n ", &[]),
+            ("a b  c\t", &["a", "b", "c"]),
+            ("set \"a b\" 'c d'", &["set", "a b", "c d"]),
+            (r#""\x41\n\r\t\a\b\\\"\q""#, &["A\n\r\t\u{7}\u{8}\\\"q"]),
+            (r#""\xzz\x4""#, &["xzzx4"]),
+            (r"'it\'s' '\n'", &["it's", "\\n"]),
+            ("''", &[""]),
+            ("\"\"", &[""]),
+            ("foo\"bar\"", &["foobar"]),
+            ("foo'bar' x", &["foobar", "x"]),
+        ] {
+            assert_eq!(split(line).expect("the quotes are balanced"), args, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn unbalanced_quotes_are_refused() {
+        for line in ["\"", "'", "\"a", "'a", "\"a\"b", "'a'b", "\"a\\", "\"a\\\"", "x \"a\"\"b\"", "'a\\'"] {
+            assert_eq!(split(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn quoting_escapes_what_is_not_printable() {
+        assert_eq!(quoted(b"plain text"), b"\"plain text\"");
+        assert_eq!(quoted(b"\"\\\n\r\t\x07\x08\0\x7f\xff"), b"\"\\\"\\\\\\n\\r\\t\\a\\b\\x00\\x7f\\xff\"");
+    }
+
+    #[test]
+    fn amounts_of_memory_are_shown_to_people() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (1023, "1023B"),
+            (1024, "1.00K"),
+            (1536, "1.50K"),
+            (1_048_575, "1024.00K"),
+            (1 << 20, "1.00M"),
+            (3 << 29, "1.50G"),
+            (1 << 40, "1.00T"),
+            (1 << 50, "1.00P"),
+            (1 << 60, "1152921504606846976B"),
+        ] {
+            assert_eq!(human_bytes(bytes), text);
+        }
+    }
+
+    #[test]
+    fn amounts_of_memory_are_read_with_their_units() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("100", Some(100)),
+            ("1b", Some(1)),
+            ("1k", Some(1000)),
+            ("1kb", Some(1024)),
+            ("2M", Some(2_000_000)),
+            ("2Mb", Some(2 << 20)),
+            ("1g", Some(1_000_000_000)),
+            ("1gB", Some(1 << 30)),
+            ("", None),
+            ("gb", None),
+            ("-1", None),
+            ("1 gb", None),
+            ("1.5gb", None),
+            ("1tb", None),
+            ("99999999999999999999", None),
+            ("18446744073709551615gb", None),
+        ] {
+            assert_eq!(parse_memory(text.as_bytes()), bytes, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_quoted_splits_back_to_the_same(args: Vec<Vec<u8>>) {
+            let line = args.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(&b' ');
+            prop_assert_eq!(split_args(&line), Some(args));
+        }
+
+        #[test]
+        fn random_lines_never_panic(line in "[ \"'\\\\xa0\n]{0,20}") {
+            split_args(line.as_bytes());
+        }
+    }
+}
