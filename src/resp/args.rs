@@ -208,3 +208,25 @@ impl fmt::Debug for ArgsBuf {
         self.as_args().fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_is_cut_without_copying() {
+        let buf: ArgsBuf = ["MSET", "a", "1", "", "2"].into_iter().collect();
+        let args = buf.as_args();
+        assert_eq!((args.len(), &args[0], args.arg(4)), (5, &b"MSET"[..], &b"2"[..]));
+        assert_eq!((args.get(3), args.get(5)), (Some(&b""[..]), None));
+        assert_eq!(args.tail(3).iter().collect::<Vec<_>>(), [&b""[..], b"2"]);
+        assert!(args.tail(5).is_empty() && args.tail(99).is_empty());
+        assert_eq!(args.head(2).len(), 2);
+        assert_eq!(args.head(99).len(), 5);
+        assert_eq!(args.iter().rev().next(), Some(&b"2"[..]));
+        assert_eq!(args.iter().nth(1), Some(&b"a"[..]));
+        assert_eq!(args.bytes_len(), 7);
+        assert_eq!(args.tail(1).to_owned().as_args().iter().collect::<Vec<_>>(), [&b"a"[..], b"1", b"", b"2"]);
+        assert_eq!(format!("{:?}", args.head(2)), r#"["MSET", "a"]"#);
+    }
+}

@@ -1,0 +1,151 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// What `write` writes in each of the two protocols.
+fn both(write: impl Fn(&mut Reply)) -> (String, String) {
+    let in_protocol = |protocol| {
+        let mut reply = Reply::new(protocol);
+        write(&mut reply);
+        String::from_utf8(reply.take()).expect("the tests write only text")
+    };
+    (in_protocol(Protocol::Resp2), in_protocol(Protocol::Resp3))
+}
+
+#[track_caller]
+fn check(write: impl Fn(&mut Reply), resp2: &str, resp3: &str) {
+    assert_eq!(both(write), (resp2.to_owned(), resp3.to_owned()));
+}
+
+#[track_caller]
+fn check_alike(write: impl Fn(&mut Reply), text: &str) {
+    check(write, text, text);
+}
+
+#[test]
+fn replies_that_both_protocols_share() {
+    check_alike(Reply::ok, "+OK\r\n");
+    check_alike(|reply| reply.simple("QUEUED"), "+QUEUED\r\n");
+    check_alike(|reply| reply.error("ERR no such key"), "-ERR no such key\r\n");
+    check_alike(|reply| reply.integer(0), ":0\r\n");
+    check_alike(|reply| reply.integer(-1), ":-1\r\n");
+    check_alike(|reply| reply.integer(42), ":42\r\n");
+    check_alike(|reply| reply.integer(i64::MIN), ":-9223372036854775808\r\n");
+    check_alike(|reply| reply.integer(i64::MAX), ":9223372036854775807\r\n");
+    check_alike(|reply| reply.bulk("hello"), "$5\r\nhello\r\n");
+    check_alike(|reply| reply.bulk(b"a\r\nb"), "$4\r\na\r\nb\r\n");
+    check_alike(|reply| reply.bulk("x".repeat(100)), &format!("$100\r\n{}\r\n", "x".repeat(100)));
+    check_alike(|reply| reply.bulk_i64(-12), "$3\r\n-12\r\n");
+    check_alike(|reply| reply.bulk_or_null(Some("x")), "$1\r\nx\r\n");
+    check_alike(Reply::empty_bulk, "$0\r\n\r\n");
+    check_alike(|reply| reply.array(0), "*0\r\n");
+    check_alike(|reply| reply.array(9), "*9\r\n");
+    check_alike(|reply| reply.array(10), "*10\r\n");
+    check_alike(|reply| reply.array(99), "*99\r\n");
+    check_alike(|reply| reply.array(123_456), "*123456\r\n");
+    check_alike(Reply::empty_array, "*0\r\n");
+}
+
+#[test]
+fn replies_that_only_resp3_has_a_type_for() {
+    check(Reply::null, "$-1\r\n", "_\r\n");
+    check(|reply| reply.bulk_or_null(None::<&[u8]>), "$-1\r\n", "_\r\n");
+    check(Reply::null_array, "*-1\r\n", "_\r\n");
+    check(|reply| reply.map(7), "*14\r\n", "%7\r\n");
+    check(Reply::empty_map, "*0\r\n", "%0\r\n");
+    check(|reply| reply.set(3), "*3\r\n", "~3\r\n");
+    check(Reply::empty_set, "*0\r\n", "~0\r\n");
+    check(|reply| reply.push(3), "*3\r\n", ">3\r\n");
+    check(|reply| reply.double(3.0), "$1\r\n3\r\n", ",3\r\n");
+    check(|reply| reply.double(0.1), "$3\r\n0.1\r\n", ",0.1\r\n");
+    check(|reply| reply.double(1e20), "$5\r\n1e+20\r\n", ",1e+20\r\n");
+    check(|reply| reply.double(f64::NEG_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n");
+    check(|reply| reply.double_text(b"10.6"), "$4\r\n10.6\r\n", ",10.6\r\n");
+    check(|reply| reply.boolean(true), ":1\r\n", "#t\r\n");
+    check(|reply| reply.boolean(false), ":0\r\n", "#f\r\n");
+    check(|reply| reply.big_number(b"123"), "$3\r\n123\r\n", "(123\r\n");
+    check(|reply| reply.verbatim(b"txt", b"some text"), "$9\r\nsome text\r\n", "=13\r\ntxt:some text\r\n");
+    let mut reply = Reply::new(Protocol::Resp3);
+    reply.attribute(1);
+    assert_eq!(reply.as_bytes(), b"|1\r\n");
+}
+
+#[test]
+fn an_error_never_breaks_its_line() {
+    check_alike(|reply| reply.error("ERR bad 'a\r\nb'\r\n"), "-ERR bad 'a  b'\r\n");
+    let mut reply = Reply::default();
+    reply.error(b"ERR \xff");
+    assert_eq!(reply.as_bytes(), b"-ERR \xff\r\n");
+}
+
+#[test]
+fn a_deferred_header_is_set_in_place_whatever_its_width() {
+    for len in [0, 1, 9, 10, 99, 100, 54_321] {
+        let write = |reply: &mut Reply| {
+            reply.bulk("before");
+            let outer = reply.deferred();
+            let inner = reply.deferred();
+            reply.integer(1);
+            reply.set_deferred_map_len(inner, len);
+            reply.bulk("after");
+            reply.set_deferred_set_len(outer, len);
+        };
+        let body = "$5\r\nafter\r\n";
+        let resp2 = format!("$6\r\nbefore\r\n*{len}\r\n*{}\r\n:1\r\n{body}", len * 2);
+        let resp3 = format!("$6\r\nbefore\r\n~{len}\r\n%{len}\r\n:1\r\n{body}");
+        check(write, &resp2, &resp3);
+    }
+    check(
+        |reply| {
+            let deferred = reply.deferred();
+            reply.set_deferred_push_len(deferred, 2);
+            let deferred = reply.deferred();
+            reply.set_deferred_array_len(deferred, 12);
+        },
+        "*2\r\n*12\r\n",
+        ">2\r\n*12\r\n",
+    );
+}
+
+#[test]
+fn a_reply_can_be_taken_back() {
+    let mut reply = Reply::default();
+    reply.ok();
+    let before = reply.len();
+    reply.array(3);
+    reply.bulk("half of a reply");
+    reply.truncate(before);
+    reply.error("ERR after all");
+    assert_eq!(reply.as_bytes(), b"+OK\r\n-ERR after all\r\n");
+    reply.discard_front(5);
+    assert_eq!(reply.take(), b"-ERR after all\r\n");
+    assert!(reply.is_empty());
+}
+
+proptest! {
+    #[test]
+    fn what_a_client_would_send_as_a_reply_decodes_as_a_command(
+        args in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 1..200),
+    ) {
+        use crate::resp::{Decoder, Limits, Step};
+
+        let mut reply = Reply::default();
+        reply.array(args.len());
+        for arg in &args {
+            reply.bulk(arg);
+        }
+        let mut decoder = Decoder::new();
+        let step = decoder.decode(reply.as_bytes(), &Limits::default());
+        prop_assert_eq!(step, Ok(Step::Frame { consumed: reply.len() }));
+        let decoded: Vec<Vec<u8>> = decoder.args(reply.as_bytes()).iter().map(<[u8]>::to_vec).collect();
+        prop_assert_eq!(decoded, args);
+    }
+
+    #[test]
+    fn integers_are_written_in_full(value: i64, number: usize) {
+        let mut reply = Reply::default();
+        reply.integer(value);
+        reply.array(number);
+        prop_assert_eq!(reply.take(), format!(":{value}\r\n*{number}\r\n").into_bytes());
+    }
+}
