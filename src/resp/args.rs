@@ -73,7 +73,7 @@ impl<'a> Args<'a> {
         self.spans.iter().map(|span| span.len).sum()
     }
 
-    pub fn to_owned(&self) -> ArgsBuf {
+    pub fn to_buf(self) -> ArgsBuf {
         self.iter().collect()
     }
 }
@@ -223,10 +223,10 @@ mod tests {
         assert!(args.tail(5).is_empty() && args.tail(99).is_empty());
         assert_eq!(args.head(2).len(), 2);
         assert_eq!(args.head(99).len(), 5);
-        assert_eq!(args.iter().rev().next(), Some(&b"2"[..]));
+        assert_eq!(args.iter().next_back(), Some(&b"2"[..]));
         assert_eq!(args.iter().nth(1), Some(&b"a"[..]));
         assert_eq!(args.bytes_len(), 7);
-        assert_eq!(args.tail(1).to_owned().as_args().iter().collect::<Vec<_>>(), [&b"a"[..], b"1", b"", b"2"]);
+        assert_eq!(args.tail(1).to_buf().as_args().iter().collect::<Vec<_>>(), [&b"a"[..], b"1", b"", b"2"]);
         assert_eq!(format!("{:?}", args.head(2)), r#"["MSET", "a"]"#);
     }
 }

@@ -47,7 +47,6 @@ pub fn split_args(line: &[u8]) -> Option<Vec<Vec<u8>>> {
 }
 
 /// The first argument of a line and what follows it. `None` on unbalanced quotes, `Some(None)` at the line's end.
-#[expect(clippy::type_complexity, reason = "the two ways to end differ")]
 fn split_first_arg(line: &[u8]) -> Option<Option<(Vec<u8>, &[u8])>> {
     let mut rest = line;
     while let [byte, tail @ ..] = rest
