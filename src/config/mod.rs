@@ -1,1 +1,32 @@
-//! (room being laid)
+//! Every setting once: its name, its default, its bounds and what a change of it asks of the server.
+//! Owns:  the table of keys, the values, the syntax of redis.conf and of the command line.
+//! Uses:  stdx.
+//! Never: a file, a socket or the environment: texts come in and go out as values.
+
+mod args;
+mod file;
+mod key;
+mod kinds;
+mod model;
+mod notify;
+mod process_title;
+mod set;
+mod table;
+mod value;
+
+pub use args::{Action, StartUp, start_up, usage};
+pub use file::{ConfigError, Files, LineError, Origin};
+pub use key::{Apply, Feature, Key, Mutability, Value};
+pub use kinds::{
+    AllowedFrom, ClientBufferLimit, ClientClass, EvictionPolicy, HugePages, LogLevel, RenamedCommand, SanitizePayload,
+    SaveRule, ShutdownOnSignal, Supervised,
+};
+pub use model::Config;
+pub use notify::NotifyFlags;
+pub use process_title::process_title;
+pub use set::{Access, Change, SetError};
+pub use table::{KEYS, SECTIONS, Section, find};
+pub use value::ValueError;
+
+/// The release of Redis whose behaviour and texts Copal follows.
+pub const REDIS_VERSION: &str = "7.2.4";

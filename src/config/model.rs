@@ -1,0 +1,217 @@
+//! The values themselves.
+
+use std::collections::BTreeMap;
+
+use super::kinds::{
+    AllowedFrom, ClientBufferLimit, EvictionPolicy, HugePages, LogLevel, RenamedCommand, SanitizePayload, SaveRule,
+    ShutdownOnSignal, Supervised,
+};
+use super::notify::NotifyFlags;
+use super::table::KEYS;
+
+/// Every setting that has an effect, one field each; `table` says what each is for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    // Network
+    pub bind: Vec<String>,
+    pub port: u16,
+    pub tcp_backlog: u32,
+    pub unixsocket: String,
+    pub unixsocketperm: u32,
+    pub protected_mode: bool,
+    pub timeout_seconds: u32,
+    pub tcp_keepalive_seconds: u32,
+
+    // Process
+    pub daemonize: bool,
+    pub supervised: Supervised,
+    pub pidfile: String,
+    pub loglevel: LogLevel,
+    pub logfile: String,
+    pub always_show_logo: bool,
+    pub set_proc_title: bool,
+    pub proc_title_template: String,
+    pub databases: u32,
+    pub hz: u32,
+    pub dynamic_hz: bool,
+    pub activerehashing: bool,
+    pub shutdown_timeout_seconds: u32,
+    pub shutdown_on_sigint: ShutdownOnSignal,
+    pub shutdown_on_sigterm: ShutdownOnSignal,
+    pub crash_log_enabled: bool,
+    pub use_exit_on_panic: bool,
+
+    // Security
+    pub requirepass: Vec<u8>,
+    pub enable_protected_configs: AllowedFrom,
+    pub enable_debug_command: AllowedFrom,
+    pub enable_module_command: AllowedFrom,
+    pub renamed_commands: Vec<RenamedCommand>,
+
+    // Snapshots
+    pub dir: String,
+    pub dbfilename: String,
+    pub save: Vec<SaveRule>,
+    pub stop_writes_on_bgsave_error: bool,
+    pub rdbcompression: bool,
+    pub rdbchecksum: bool,
+    pub rdb_save_incremental_fsync: bool,
+    /// The version of RDB to write; 0 for the lowest that holds the data.
+    pub rdb_version: u16,
+    pub sanitize_dump_payload: SanitizePayload,
+    /// Microseconds; a negative value is a fraction of one: -50 is a fiftieth.
+    pub rdb_key_save_delay_us: i32,
+    /// As `rdb_key_save_delay_us`.
+    pub key_load_delay_us: i32,
+    pub loading_process_events_interval_bytes: u64,
+
+    // Memory
+    pub maxmemory_bytes: u64,
+    pub maxmemory_policy: EvictionPolicy,
+    pub maxmemory_samples: u32,
+    pub maxmemory_eviction_tenacity: u32,
+    pub lfu_log_factor: u32,
+    pub lfu_decay_time_minutes: u32,
+    pub active_expire_effort: u32,
+    pub lazyfree_lazy_eviction: bool,
+    pub lazyfree_lazy_expire: bool,
+    pub lazyfree_lazy_server_del: bool,
+    pub lazyfree_lazy_user_del: bool,
+    pub lazyfree_lazy_user_flush: bool,
+    pub jemalloc_bg_thread: bool,
+    pub huge_pages: HugePages,
+
+    // Clients
+    pub maxclients: u32,
+    /// Indexed by `ClientClass`.
+    pub client_output_buffer_limits: [ClientBufferLimit; 3],
+    pub client_query_buffer_limit_bytes: u64,
+    pub proto_max_bulk_len_bytes: u64,
+
+    // Encodings
+    pub hash_max_listpack_entries: u64,
+    pub hash_max_listpack_value_bytes: u64,
+    pub list_max_listpack_size: i32,
+    pub list_compress_depth: u32,
+    pub set_max_intset_entries: u64,
+    pub set_max_listpack_entries: u64,
+    pub set_max_listpack_value_bytes: u64,
+    pub zset_max_listpack_entries: u64,
+    pub zset_max_listpack_value_bytes: u64,
+
+    // Observing
+    /// Negative: no slow log; 0: every command.
+    pub slowlog_log_slower_than_us: i64,
+    pub slowlog_max_len: u64,
+    /// 0: no latency monitor.
+    pub latency_monitor_threshold_ms: u64,
+    pub latency_tracking: bool,
+    pub latency_tracking_info_percentiles: Vec<f64>,
+    pub notify_keyspace_events: NotifyFlags,
+
+    /// What was given for settings of absent features, in canonical form, where it is not their default.
+    pub(super) dormant: BTreeMap<&'static str, Vec<u8>>,
+}
+
+impl Config {
+    /// Settings of features that Copal does not have which were given another value than their default.
+    pub fn without_effect(&self) -> impl Iterator<Item = &'static str> {
+        self.dormant.keys().copied()
+    }
+
+    pub fn output_limit(&self, class: super::ClientClass) -> ClientBufferLimit {
+        self.client_output_buffer_limits[class as usize]
+    }
+
+    /// Values that stand only until the table's defaults are written over them.
+    fn blank() -> Self {
+        Self {
+            bind: Vec::new(),
+            port: 0,
+            tcp_backlog: 0,
+            unixsocket: String::new(),
+            unixsocketperm: 0,
+            protected_mode: false,
+            timeout_seconds: 0,
+            tcp_keepalive_seconds: 0,
+            daemonize: false,
+            supervised: Supervised::No,
+            pidfile: String::new(),
+            loglevel: LogLevel::Notice,
+            logfile: String::new(),
+            always_show_logo: false,
+            set_proc_title: false,
+            proc_title_template: String::new(),
+            databases: 0,
+            hz: 0,
+            dynamic_hz: false,
+            activerehashing: false,
+            shutdown_timeout_seconds: 0,
+            shutdown_on_sigint: ShutdownOnSignal::default(),
+            shutdown_on_sigterm: ShutdownOnSignal::default(),
+            crash_log_enabled: false,
+            use_exit_on_panic: false,
+            requirepass: Vec::new(),
+            enable_protected_configs: AllowedFrom::Nowhere,
+            enable_debug_command: AllowedFrom::Nowhere,
+            enable_module_command: AllowedFrom::Nowhere,
+            renamed_commands: Vec::new(),
+            dir: String::new(),
+            dbfilename: String::new(),
+            save: Vec::new(),
+            stop_writes_on_bgsave_error: false,
+            rdbcompression: false,
+            rdbchecksum: false,
+            rdb_save_incremental_fsync: false,
+            rdb_version: 0,
+            sanitize_dump_payload: SanitizePayload::No,
+            rdb_key_save_delay_us: 0,
+            key_load_delay_us: 0,
+            loading_process_events_interval_bytes: 0,
+            maxmemory_bytes: 0,
+            maxmemory_policy: EvictionPolicy::NoEviction,
+            maxmemory_samples: 0,
+            maxmemory_eviction_tenacity: 0,
+            lfu_log_factor: 0,
+            lfu_decay_time_minutes: 0,
+            active_expire_effort: 0,
+            lazyfree_lazy_eviction: false,
+            lazyfree_lazy_expire: false,
+            lazyfree_lazy_server_del: false,
+            lazyfree_lazy_user_del: false,
+            lazyfree_lazy_user_flush: false,
+            jemalloc_bg_thread: false,
+            huge_pages: HugePages::Auto,
+            maxclients: 0,
+            client_output_buffer_limits: [ClientBufferLimit::default(); 3],
+            client_query_buffer_limit_bytes: 0,
+            proto_max_bulk_len_bytes: 0,
+            hash_max_listpack_entries: 0,
+            hash_max_listpack_value_bytes: 0,
+            list_max_listpack_size: 0,
+            list_compress_depth: 0,
+            set_max_intset_entries: 0,
+            set_max_listpack_entries: 0,
+            set_max_listpack_value_bytes: 0,
+            zset_max_listpack_entries: 0,
+            zset_max_listpack_value_bytes: 0,
+            slowlog_log_slower_than_us: 0,
+            slowlog_max_len: 0,
+            latency_monitor_threshold_ms: 0,
+            latency_tracking: false,
+            latency_tracking_info_percentiles: Vec::new(),
+            notify_keyspace_events: NotifyFlags::NONE,
+            dormant: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let mut config = Self::blank();
+        for key in KEYS {
+            key.write(&mut config, &key.default_args()).expect("a unit test writes every default");
+        }
+        config
+    }
+}

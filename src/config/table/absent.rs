@@ -1,0 +1,166 @@
+//! Settings of features that Copal does not have.
+//!
+//! A `fixed` row takes only the value that says what Copal does. A `dormant` row takes any valid value, which is safe
+//! because the feature that would read it cannot be switched on.
+
+use super::super::key::{Feature, Form, Key};
+use super::{I32_MAX, I64_MAX, dormant, fixed};
+
+const APPEND_ONLY: &Feature = &Feature { title: "Append-only file", reason: "Copal keeps RDB snapshots only" };
+const REPLICATION: &Feature = &Feature { title: "Replication", reason: "Copal does not replicate yet" };
+const CLUSTER: &Feature = &Feature { title: "Cluster", reason: "Copal runs as a single server" };
+const TLS: &Feature = &Feature { title: "TLS", reason: "Copal speaks plain TCP and Unix sockets only" };
+const ACL: &Feature = &Feature { title: "Access control lists", reason: "Copal knows the default user only" };
+const SCRIPTS: &Feature = &Feature { title: "Scripts", reason: "Copal does not run scripts" };
+const THREADS: &Feature = &Feature { title: "I/O threads", reason: "Copal serves connections on one thread" };
+const DEFRAGMENTATION: &Feature = &Feature {
+    title: "Active defragmentation",
+    reason: "Copal does not move values, which would cost copies during a snapshot",
+};
+const HUGE_PAGES: &Feature = &Feature {
+    title: "Switch against huge pages",
+    reason: "huge-pages decides that in Copal, and since Linux 5.8 huge pages no longer make snapshots dear",
+};
+const SYSLOG: &Feature = &Feature { title: "Syslog", reason: "Copal logs to a file or to standard output" };
+const SYSTEM: &Feature = &Feature {
+    title: "Settings of the operating system",
+    reason: "Copal leaves these to the system or its supervisor",
+};
+const DEBUGGING: &Feature =
+    &Feature { title: "Debugging aids", reason: "Copal has no memory test and no software watchdog" };
+const CLIENT_MEMORY: &Feature = &Feature {
+    title: "Client eviction and client side caching",
+    reason: "Copal limits each client's buffers, not their sum, and does not track keys for clients",
+};
+const STREAMS: &Feature = &Feature { title: "Streams", reason: "Copal does not have streams yet" };
+const HYPERLOGLOG: &Feature = &Feature { title: "HyperLogLog", reason: "Copal does not have HyperLogLog yet" };
+
+const NUMBER: Form = Form::Integer(0, I32_MAX);
+const PORT: Form = Form::Integer(0, 65_535);
+const LONG: Form = Form::Integer(0, i64::MAX);
+const BYTES: Form = Form::Bytes(0, I64_MAX);
+
+pub const KEYS: &[Key] = &[
+    fixed("appendonly", "no", Form::Flag, APPEND_ONLY),
+    dormant("appendfsync", "everysec", Form::Choice(&["everysec", "always", "no"]), APPEND_ONLY),
+    dormant("appendfilename", "appendonly.aof", Form::Text, APPEND_ONLY).at_startup(),
+    dormant("appenddirname", "appendonlydir", Form::Text, APPEND_ONLY).at_startup(),
+    dormant("no-appendfsync-on-rewrite", "no", Form::Flag, APPEND_ONLY),
+    dormant("auto-aof-rewrite-percentage", "100", NUMBER, APPEND_ONLY),
+    dormant("auto-aof-rewrite-min-size", "64mb", BYTES, APPEND_ONLY),
+    dormant("aof-load-truncated", "yes", Form::Flag, APPEND_ONLY),
+    dormant("aof-use-rdb-preamble", "yes", Form::Flag, APPEND_ONLY),
+    dormant("aof-timestamp-enabled", "no", Form::Flag, APPEND_ONLY),
+    dormant("aof-rewrite-incremental-fsync", "yes", Form::Flag, APPEND_ONLY),
+    dormant("aof-disable-auto-gc", "no", Form::Flag, APPEND_ONLY),
+    fixed("replicaof", "", Form::Primary, REPLICATION).also(&["slaveof"]).at_startup(),
+    fixed("min-replicas-to-write", "0", NUMBER, REPLICATION).also(&["min-slaves-to-write"]),
+    dormant("min-replicas-max-lag", "10", NUMBER, REPLICATION).also(&["min-slaves-max-lag"]),
+    dormant("masterauth", "", Form::Secret, REPLICATION).sensitive(),
+    dormant("masteruser", "", Form::Secret, REPLICATION).sensitive(),
+    dormant("replica-serve-stale-data", "yes", Form::Flag, REPLICATION).also(&["slave-serve-stale-data"]),
+    dormant("replica-read-only", "yes", Form::Flag, REPLICATION).also(&["slave-read-only"]),
+    dormant("replica-lazy-flush", "no", Form::Flag, REPLICATION).also(&["slave-lazy-flush"]),
+    dormant("replica-ignore-maxmemory", "yes", Form::Flag, REPLICATION).also(&["slave-ignore-maxmemory"]),
+    dormant("replica-priority", "100", NUMBER, REPLICATION).also(&["slave-priority"]),
+    dormant("replica-announced", "yes", Form::Flag, REPLICATION),
+    dormant("replica-announce-ip", "", Form::Text, REPLICATION).also(&["slave-announce-ip"]),
+    dormant("replica-announce-port", "0", PORT, REPLICATION).also(&["slave-announce-port"]),
+    dormant("replica-ignore-disk-write-errors", "no", Form::Flag, REPLICATION),
+    dormant("repl-diskless-sync", "yes", Form::Flag, REPLICATION),
+    dormant("repl-diskless-sync-delay", "5", NUMBER, REPLICATION),
+    dormant("repl-diskless-sync-max-replicas", "0", NUMBER, REPLICATION),
+    dormant("repl-diskless-load", "disabled", Form::Choice(&["disabled", "on-empty-db", "swapdb"]), REPLICATION),
+    dormant("repl-disable-tcp-nodelay", "no", Form::Flag, REPLICATION),
+    dormant("repl-ping-replica-period", "10", Form::Integer(1, I32_MAX), REPLICATION).also(&["repl-ping-slave-period"]),
+    dormant("repl-timeout", "60", Form::Integer(1, I32_MAX), REPLICATION),
+    dormant("repl-backlog-size", "1mb", Form::Bytes(1, I64_MAX), REPLICATION),
+    dormant("repl-backlog-ttl", "3600", LONG, REPLICATION),
+    dormant("rdb-del-sync-files", "no", Form::Flag, REPLICATION),
+    dormant(
+        "propagation-error-behavior",
+        "ignore",
+        Form::Choice(&["ignore", "panic", "panic-on-replicas"]),
+        REPLICATION,
+    ),
+    dormant("bind-source-addr", "", Form::Text, REPLICATION),
+    fixed("cluster-enabled", "no", Form::Flag, CLUSTER).at_startup(),
+    dormant("cluster-config-file", "nodes.conf", Form::Text, CLUSTER).at_startup(),
+    dormant("cluster-node-timeout", "15000", LONG, CLUSTER),
+    dormant("cluster-port", "0", PORT, CLUSTER).at_startup(),
+    dormant("cluster-replica-validity-factor", "10", NUMBER, CLUSTER).also(&["cluster-slave-validity-factor"]),
+    dormant("cluster-replica-no-failover", "no", Form::Flag, CLUSTER).also(&["cluster-slave-no-failover"]),
+    dormant("cluster-migration-barrier", "1", NUMBER, CLUSTER),
+    dormant("cluster-allow-replica-migration", "yes", Form::Flag, CLUSTER),
+    dormant("cluster-require-full-coverage", "yes", Form::Flag, CLUSTER),
+    dormant("cluster-allow-reads-when-down", "no", Form::Flag, CLUSTER),
+    dormant("cluster-allow-pubsubshard-when-down", "yes", Form::Flag, CLUSTER),
+    dormant("cluster-link-sendbuf-limit", "0", BYTES, CLUSTER),
+    dormant("cluster-announce-ip", "", Form::Text, CLUSTER),
+    dormant("cluster-announce-port", "0", PORT, CLUSTER),
+    dormant("cluster-announce-bus-port", "0", PORT, CLUSTER),
+    dormant("cluster-announce-tls-port", "0", PORT, CLUSTER),
+    dormant("cluster-announce-hostname", "", Form::Text, CLUSTER),
+    dormant("cluster-announce-human-nodename", "", Form::Text, CLUSTER),
+    dormant("cluster-preferred-endpoint-type", "ip", Form::Choice(&["ip", "hostname", "unknown-endpoint"]), CLUSTER),
+    fixed("tls-port", "0", PORT, TLS),
+    fixed("tls-replication", "no", Form::Flag, TLS),
+    fixed("tls-cluster", "no", Form::Flag, TLS),
+    dormant("tls-cert-file", "", Form::Text, TLS),
+    dormant("tls-key-file", "", Form::Text, TLS),
+    dormant("tls-key-file-pass", "", Form::Secret, TLS).sensitive(),
+    dormant("tls-client-cert-file", "", Form::Text, TLS),
+    dormant("tls-client-key-file", "", Form::Text, TLS),
+    dormant("tls-client-key-file-pass", "", Form::Secret, TLS).sensitive(),
+    dormant("tls-dh-params-file", "", Form::Text, TLS),
+    dormant("tls-ca-cert-file", "", Form::Text, TLS),
+    dormant("tls-ca-cert-dir", "", Form::Text, TLS),
+    dormant("tls-auth-clients", "yes", Form::Choice(&["no", "yes", "optional"]), TLS),
+    dormant("tls-protocols", "", Form::Text, TLS),
+    dormant("tls-ciphers", "", Form::Text, TLS),
+    dormant("tls-ciphersuites", "", Form::Text, TLS),
+    dormant("tls-prefer-server-ciphers", "no", Form::Flag, TLS),
+    dormant("tls-session-caching", "yes", Form::Flag, TLS),
+    dormant("tls-session-cache-size", "20480", NUMBER, TLS),
+    dormant("tls-session-cache-timeout", "300", NUMBER, TLS),
+    fixed("aclfile", "", Form::Text, ACL).at_startup(),
+    dormant("acllog-max-len", "128", LONG, ACL),
+    dormant("acl-pubsub-default", "resetchannels", Form::Choice(&["allchannels", "resetchannels"]), ACL),
+    dormant("busy-reply-threshold", "5000", LONG, SCRIPTS).also(&["lua-time-limit"]),
+    dormant("lua-enable-deprecated-api", "no", Form::Flag, SCRIPTS).at_startup().hidden(),
+    fixed("io-threads", "1", Form::Integer(1, 128), THREADS).at_startup(),
+    fixed("io-threads-do-reads", "no", Form::Flag, THREADS).at_startup(),
+    fixed("activedefrag", "no", Form::Flag, DEFRAGMENTATION),
+    dormant("active-defrag-ignore-bytes", "100mb", Form::Bytes(1, I64_MAX), DEFRAGMENTATION),
+    dormant("active-defrag-threshold-lower", "10", Form::Integer(0, 1000), DEFRAGMENTATION),
+    dormant("active-defrag-threshold-upper", "100", Form::Integer(0, 1000), DEFRAGMENTATION),
+    dormant("active-defrag-cycle-min", "1", Form::Integer(1, 99), DEFRAGMENTATION),
+    dormant("active-defrag-cycle-max", "25", Form::Integer(1, 99), DEFRAGMENTATION),
+    dormant("active-defrag-max-scan-fields", "1000", Form::Integer(1, i64::MAX), DEFRAGMENTATION),
+    dormant("disable-thp", "yes", Form::Flag, HUGE_PAGES).at_startup(),
+    fixed("syslog-enabled", "no", Form::Flag, SYSLOG).at_startup(),
+    dormant("syslog-ident", "redis", Form::Text, SYSLOG).at_startup(),
+    dormant(
+        "syslog-facility",
+        "local0",
+        Form::Choice(&["user", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"]),
+        SYSLOG,
+    )
+    .at_startup(),
+    fixed("oom-score-adj", "no", Form::Choice(&["no", "yes", "relative", "absolute"]), SYSTEM),
+    dormant("oom-score-adj-values", "0 200 800", Form::Integers { count: 3, min: -2000, max: 2000 }, SYSTEM),
+    fixed("server-cpulist", "", Form::Text, SYSTEM).also(&["server_cpulist"]),
+    fixed("bio-cpulist", "", Form::Text, SYSTEM).also(&["bio_cpulist"]),
+    fixed("aof-rewrite-cpulist", "", Form::Text, SYSTEM).also(&["aof_rewrite_cpulist"]),
+    fixed("bgsave-cpulist", "", Form::Text, SYSTEM).also(&["bgsave_cpulist"]),
+    fixed("socket-mark-id", "0", Form::Integer(0, u32::MAX as i64), SYSTEM).at_startup(),
+    dormant("ignore-warnings", "", Form::Text, SYSTEM),
+    fixed("locale-collate", "", Form::Text, SYSTEM),
+    fixed("crash-memcheck-enabled", "no", Form::Flag, DEBUGGING),
+    fixed("watchdog-period", "0", NUMBER, DEBUGGING).hidden(),
+    fixed("maxmemory-clients", "0", Form::BytesOrPercent, CLIENT_MEMORY),
+    dormant("tracking-table-max-keys", "1000000", LONG, CLIENT_MEMORY),
+    dormant("stream-node-max-bytes", "4096", BYTES, STREAMS),
+    dormant("stream-node-max-entries", "100", LONG, STREAMS),
+    dormant("hll-sparse-max-bytes", "3000", BYTES, HYPERLOGLOG),
+];

@@ -1,0 +1,125 @@
+//! When and how the data set is written to dump files and read back.
+
+use super::super::key::{Apply, Key, Value};
+use super::super::kinds::{SanitizePayload, SaveRule};
+use super::super::model::Config;
+use super::super::value::ValueError;
+use super::{any_text, bytes, choice, flag, integer, text};
+use crate::stdx::number::parse_i64;
+
+pub const KEYS: &[Key] = &[
+    Key::new(
+        "save",
+        "3600 1 300 100 60 10000",
+        Value::List { per_line: 2, adds_up: true, read: read_save, write: write_save },
+    )
+    .applies(Apply::SaveRules)
+    .doc(
+        "Take a snapshot after so many seconds if at least so many keys changed: pairs of <seconds> <changes>, any of \
+         which suffices. The first such line replaces the default, further lines add to it, and save \"\" takes no \
+         snapshots.",
+    ),
+    text("dir", ".", any_text, |c| &c.dir, |c, v| c.dir = v)
+        .applies(Apply::Directory)
+        .protected()
+        .refused_while_loading()
+        .doc("The directory in which the server works and keeps its dump file."),
+    text("dbfilename", "dump.rdb", check_file_name, |c| &c.dbfilename, |c, v| c.dbfilename = v)
+        .protected()
+        .doc("The name of the dump file, without a path."),
+    flag(
+        "stop-writes-on-bgsave-error",
+        "yes",
+        |c| c.stop_writes_on_bgsave_error,
+        |c, v| c.stop_writes_on_bgsave_error = v,
+    )
+    .doc(
+        "Refuse writes while the last background save failed and there are save rules, so that somebody notices. \
+         Writes go on after the next snapshot that succeeds.",
+    ),
+    flag("rdbcompression", "yes", |c| c.rdbcompression, |c, v| c.rdbcompression = v)
+        .doc("Compress strings in dump files with LZF."),
+    flag("rdbchecksum", "yes", |c| c.rdbchecksum, |c, v| c.rdbchecksum = v)
+        .at_startup()
+        .doc("End dump files with a CRC-64 and check it before they are loaded."),
+    flag(
+        "rdb-save-incremental-fsync",
+        "yes",
+        |c| c.rdb_save_incremental_fsync,
+        |c, v| c.rdb_save_incremental_fsync = v,
+    )
+    .doc("Send a dump file to the disk bit by bit while it is written, and not all at once at its end."),
+    choice(
+        "rdb-version",
+        "0",
+        RDB_VERSIONS,
+        |c| RDB_VERSIONS.iter().position(|version| **version == *c.rdb_version.to_string()).unwrap_or(0),
+        |c, i| c.rdb_version = RDB_VERSIONS[i].parse().unwrap_or(0),
+    )
+    .doc(
+        "The version of the dump file's format, from 9 to 12; 0 writes the lowest that holds the data. Redis 5 to 6.2 \
+         read up to 9, 7.0 up to 10, 7.2 up to 11, 7.4 and later 12. A value that the version cannot hold fails the \
+         save.",
+    ),
+    choice(
+        "sanitize-dump-payload",
+        "no",
+        SanitizePayload::NAMES,
+        |c| c.sanitize_dump_payload as usize,
+        |c, i| c.sanitize_dump_payload = SanitizePayload::ALL[i],
+    )
+    .doc(
+        "Check every part of a compact encoding when it comes from a dump file (yes) or from RESTORE (yes or \
+         clients) instead of only its frame.",
+    ),
+    integer(
+        "rdb-key-save-delay",
+        "0",
+        DELAY,
+        |c| c.rdb_key_save_delay_us.into(),
+        |c, v| c.rdb_key_save_delay_us = v as i32,
+    )
+    .hidden()
+    .doc("Microseconds to wait after each key that is saved. Meant for tests."),
+    integer("key-load-delay", "0", DELAY, |c| c.key_load_delay_us.into(), |c, v| c.key_load_delay_us = v as i32)
+        .hidden()
+        .doc("Microseconds to wait after each key that is loaded. Meant for tests."),
+    bytes(
+        "loading-process-events-interval-bytes",
+        "2mb",
+        (1024, i32::MAX as u64),
+        |c| c.loading_process_events_interval_bytes,
+        |c, v| c.loading_process_events_interval_bytes = v,
+    )
+    .hidden()
+    .doc("Answer clients each time so many bytes of a dump file are loaded. Meant for tests."),
+];
+
+const RDB_VERSIONS: &[&str] = &["0", "9", "10", "11", "12"];
+const DELAY: (i64, i64) = (i32::MIN as i64, i32::MAX as i64);
+
+fn read_save(config: &Config) -> Vec<Vec<u8>> {
+    config.save.iter().flat_map(|rule| [rule.seconds.to_string().into(), rule.changes.to_string().into()]).collect()
+}
+
+fn write_save(config: &mut Config, args: &[Vec<u8>]) -> Result<(), ValueError> {
+    let args = if args == [b""] { &[] } else { args };
+    let (pairs, rest) = args.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(ValueError::InvalidSave);
+    }
+    let rule = |[seconds, changes]: &[Vec<u8>; 2]| {
+        let number = |arg: &[u8]| parse_i64(arg).and_then(|value| u64::try_from(value).ok());
+        let seconds = number(seconds).filter(|seconds| *seconds >= 1);
+        match (seconds, number(changes)) {
+            (Some(seconds), Some(changes)) => Ok(SaveRule { seconds, changes }),
+            _ => Err(ValueError::InvalidSave),
+        }
+    };
+    config.save = pairs.iter().map(rule).collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+fn check_file_name(name: &str) -> Result<(), ValueError> {
+    if name.contains('/') || name.contains('\\') { Err(ValueError::FileNameIsPath) } else { Ok(()) }
+}
