@@ -1,5 +1,7 @@
 //! Lines of arguments as people type them, and bytes as logs show them.
 
+use memchr::memchr;
+
 /// Equality without regard to the case of ASCII letters, which is how commands, options and keys of the configuration
 /// compare.
 #[inline]
@@ -34,11 +36,11 @@ pub fn push_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Splits a line into arguments at white space. An argument may be in double quotes, with the escapes that [`quoted`]
-/// writes, or in single quotes, where only `\'` is an escape. `None` where a quote is not closed, or is closed in the
-/// middle of an argument.
+/// writes, or in single quotes, where only `\'` is an escape. A zero byte ends the line. `None` where a quote is not
+/// closed, or is closed in the middle of an argument.
 pub fn split_args(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut args = Vec::new();
-    let mut rest = line;
+    let mut rest = memchr(0, line).map_or(line, |end| &line[..end]);
     while let Some((arg, tail)) = split_first_arg(rest)? {
         args.push(arg);
         rest = tail;
@@ -61,7 +63,7 @@ fn split_first_arg(line: &[u8]) -> Option<Option<(Vec<u8>, &[u8])>> {
     loop {
         match rest {
             [] => return Some(Some((arg, rest))),
-            [b' ' | b'\n' | b'\r' | b'\t' | 0, tail @ ..] => return Some(Some((arg, tail))),
+            [b' ' | b'\n' | b'\r' | b'\t', tail @ ..] => return Some(Some((arg, tail))),
             [quote @ (b'"' | b'\''), tail @ ..] => {
                 let after =
                     if *quote == b'"' { unquote_double(tail, &mut arg)? } else { unquote_single(tail, &mut arg)? };
@@ -199,6 +201,8 @@ mod tests {
             ("\"\"", &[""]),
             ("foo\"bar\"", &["foobar"]),
             ("foo'bar' x", &["foobar", "x"]),
+            ("a b\0c \"", &["a", "b"]),
+            ("a\u{b}b\u{b} c", &["a\u{b}b\u{b}", "c"]),
         ] {
             assert_eq!(split(line).expect("the quotes are balanced"), args, "{line:?}");
         }

@@ -36,10 +36,17 @@ pub fn format_f64(value: f64) -> FloatText {
     }
     if let Some(integer) = as_exact_i64(value) {
         let mut text = FloatText::new();
-        text.push(&format_i64(integer));
+        text.push(itoa::Buffer::new().format(integer).as_bytes());
         return text;
     }
-    lay_out_shortest(value)
+    let mut buffer = zmij::Buffer::new();
+    let shortest = buffer.format_finite(value).as_bytes();
+    if is_laid_out(shortest) {
+        let mut text = FloatText::new();
+        text.push(shortest);
+        return text;
+    }
+    lay_out(&Decimal::of(shortest))
 }
 
 /// The text of a double as C's `%.17g` prints it: 17 significant digits, trailing zeros trimmed.
@@ -88,18 +95,31 @@ fn as_exact_i64(value: f64) -> Option<i64> {
     (value.abs() <= BOUND && integer as f64 == value).then_some(integer)
 }
 
-/// `value` is finite and not zero.
-fn lay_out_shortest(value: f64) -> FloatText {
-    let mut buffer = zmij::Buffer::new();
-    let decimal = Decimal::of(buffer.format_finite(value).as_bytes());
+/// Whether the shortest digits of a number that is no integer happen to come in the layout of a reply already, as those
+/// of most do: in positional notation, and with few decimals or near one.
+fn is_laid_out(shortest: &[u8]) -> bool {
+    let Some(point) = shortest.iter().position(|&byte| byte == b'.') else {
+        return false;
+    };
+    let decimals = &shortest[point + 1..];
+    if decimals == b"0" || decimals.iter().any(|&byte| byte == b'e') {
+        return false;
+    }
+    let before_point = shortest[..point].strip_prefix(b"-").unwrap_or(&shortest[..point]);
+    decimals.len() < 7 || (before_point.len() <= 4 && before_point != b"0")
+}
+
+/// Positional notation is for integers with few zeros to append, and for fractions with few decimals or near one.
+fn lay_out(decimal: &Decimal) -> FloatText {
+    let count = decimal.digits.len() as i32;
     // How many places the digits, read as an integer, have to be moved to the left to give the value.
-    let scale = decimal.exponent + 1 - decimal.digits.len() as i32;
+    let scale = decimal.exponent + 1 - count;
     let magnitude = decimal.exponent.abs();
+    let positional = if scale >= 0 { magnitude < count + 7 } else { scale > -7 || magnitude < 4 };
     let mut text = FloatText::new();
     if decimal.negative {
         text.push(b"-");
     }
-    let positional = if scale >= 0 { magnitude < decimal.digits.len() as i32 + 7 } else { scale > -7 || magnitude < 4 };
     if positional {
         decimal.push_positional(&mut text);
     } else {
@@ -332,6 +352,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn digits_in_their_layout_already_are_not_laid_out_otherwise(digits in -10_000_000_000i64..10_000_000_000, power in 0..13) {
+            let value = digits as f64 / 10f64.powi(power);
+            let shortest = value.to_string();
+            if is_laid_out(shortest.as_bytes()) {
+                prop_assert_eq!(lay_out(&Decimal::of(shortest.as_bytes())).to_string(), shortest);
+            }
+        }
+
         #[test]
         fn doubles_survive_their_text(bits: u64) {
             let value = f64::from_bits(bits);
