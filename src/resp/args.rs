@@ -193,12 +193,18 @@ impl ArgsBuf {
     }
 }
 
+impl<T: AsRef<[u8]>> Extend<T> for ArgsBuf {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, args: I) {
+        for arg in args {
+            self.push(arg);
+        }
+    }
+}
+
 impl<T: AsRef<[u8]>> FromIterator<T> for ArgsBuf {
     fn from_iter<I: IntoIterator<Item = T>>(args: I) -> Self {
         let mut buf = Self::new();
-        for arg in args {
-            buf.push(arg);
-        }
+        buf.extend(args);
         buf
     }
 }

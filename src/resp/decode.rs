@@ -1,6 +1,6 @@
 //! From the bytes of a connection to the arguments of commands.
 
-use memchr::memchr;
+use memchr::{memchr, memchr3};
 
 use super::args::{Args, ArgsBuf, Span};
 use super::error::ProtocolError;
@@ -56,7 +56,7 @@ pub enum Step {
 #[derive(Debug, Default)]
 pub struct Decoder {
     spans: Vec<Span>,
-    /// The arguments of an inline command, whose quoting the buffer does not show as they are.
+    /// The arguments of an inline command with quotes, which the buffer does not hold as they are meant.
     inline: ArgsBuf,
     state: State,
     /// Everything before this byte of the frame is taken in.
@@ -269,14 +269,32 @@ impl Decoder {
         let newline = self.scanned + offset;
         let line = &buf[..newline];
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let args = split_args(line).ok_or(ProtocolError::UnbalancedQuotes)?;
-        self.inline.shrink_to(KEPT_INLINE_BYTES_MAX, KEPT_SPANS_MAX);
-        for arg in &args {
-            self.inline.push(arg);
+        if memchr3(b'"', b'\'', 0, line).is_none() {
+            self.split_unquoted(line);
+        } else {
+            let args = split_args(line).ok_or(ProtocolError::UnbalancedQuotes)?;
+            self.inline.shrink_to(KEPT_INLINE_BYTES_MAX, KEPT_SPANS_MAX);
+            self.inline.extend(&args);
         }
         self.state = State::Between;
         let consumed = newline + 1;
-        Ok(if args.is_empty() { Step::Empty { consumed } } else { Step::Frame { consumed } })
+        let is_empty = self.spans.is_empty() && self.inline.as_args().is_empty();
+        Ok(if is_empty { Step::Empty { consumed } } else { Step::Frame { consumed } })
+    }
+
+    /// Splits a line without quotes as `split_args` does, but in place.
+    fn split_unquoted(&mut self, line: &[u8]) {
+        let mut position = 0;
+        while position < line.len() {
+            if matches!(line[position], b' ' | 0x09..=0x0d) {
+                position += 1;
+                continue;
+            }
+            let rest = &line[position..];
+            let len = rest.iter().position(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).unwrap_or(rest.len());
+            self.spans.push(Span { start: position, len });
+            position += len;
+        }
     }
 }
 

@@ -304,8 +304,13 @@ impl Reply {
         }
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(len).as_bytes();
-        let header = std::iter::once(prefix).chain(digits.iter().copied()).chain(*b"\r\n");
-        self.out.splice(placeholder, header);
+        let (body, end) = (placeholder.end, self.out.len());
+        let header_len = digits.len() + 3;
+        self.out.resize(end + header_len - DEFERRED_HEADER.len(), 0);
+        self.out.copy_within(body..end, at + header_len);
+        self.out[at] = prefix;
+        self.out[at + 1..at + 1 + digits.len()].copy_from_slice(digits);
+        self.out[at + 1 + digits.len()..at + header_len].copy_from_slice(b"\r\n");
     }
 
     #[inline]

@@ -202,6 +202,17 @@ proptest! {
     }
 
     #[test]
+    fn an_inline_command_splits_as_any_line_of_arguments(line in "[ab \t\r\x0b\x00'\"\\\\]{0,12}") {
+        let bytes = format!("{line}\n").into_bytes();
+        let expected = split_args(line.strip_suffix('\r').unwrap_or(&line).as_bytes());
+        match (decode_all(&bytes), expected) {
+            (Ok(frames), Some(args)) => prop_assert_eq!(frames.concat(), args),
+            (Err(error), None) => prop_assert_eq!(error, ProtocolError::UnbalancedQuotes),
+            (decoded, expected) => prop_assert!(false, "{:?} {:?}", decoded, expected),
+        }
+    }
+
+    #[test]
     fn random_bytes_never_panic_and_decode_alike_in_pieces(
         bytes in proptest::collection::vec(prop_oneof![
             4 => proptest::sample::select(b"*$\r\n0123456789-".to_vec()),
