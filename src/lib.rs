@@ -25,3 +25,14 @@ mod commands;
 mod snapshot;
 
 mod server;
+
+/// The inner rooms for the benches and the fuzz targets. Not an API: anything here may change at any time.
+#[cfg(feature = "internals")]
+pub mod internals {
+    pub mod resp {
+        pub use crate::resp::*;
+    }
+    pub mod stdx {
+        pub use crate::stdx::*;
+    }
+}
