@@ -102,7 +102,7 @@ fn is_laid_out(shortest: &[u8]) -> bool {
         return false;
     };
     let decimals = &shortest[point + 1..];
-    if decimals == b"0" || decimals.iter().any(|&byte| byte == b'e') {
+    if decimals == b"0" || decimals.contains(&b'e') {
         return false;
     }
     let before_point = shortest[..point].strip_prefix(b"-").unwrap_or(&shortest[..point]);
