@@ -137,6 +137,8 @@ pub enum Value {
         /// Whether a further line in redis.conf adds to the lines before it.
         adds_up: bool,
         read: fn(&Config) -> Vec<Vec<u8>>,
+        /// The same for redis.conf, where people read it.
+        spell: fn(&Config) -> Vec<Vec<u8>>,
         write: fn(&mut Config, &[Vec<u8>]) -> Result<(), ValueError>,
     },
     /// The switch of an absent feature: only the value that says what Copal does is accepted.
@@ -290,8 +292,8 @@ impl Key {
     pub fn lines(&self, config: &Config) -> Vec<Vec<Vec<u8>>> {
         match self.value {
             Value::Bytes { read, .. } => vec![vec![show_bytes(read(config)).into()]],
-            Value::List { per_line, read, .. } => {
-                let args = read(config);
+            Value::List { per_line, spell, .. } => {
+                let args = spell(config);
                 if args.is_empty() {
                     return vec![vec![Vec::new()]];
                 }

@@ -4,17 +4,20 @@
 //! Never: a file, a socket or the environment: texts come in and go out as values.
 
 mod args;
+mod example;
 mod file;
 mod key;
 mod kinds;
 mod model;
 mod notify;
 mod process_title;
+mod rewrite;
 mod set;
 mod table;
 mod value;
 
 pub use args::{Action, StartUp, start_up, usage};
+pub use example::example;
 pub use file::{ConfigError, Files, LineError, Origin};
 pub use key::{Apply, Feature, Key, Mutability, Value};
 pub use kinds::{
@@ -24,6 +27,7 @@ pub use kinds::{
 pub use model::Config;
 pub use notify::NotifyFlags;
 pub use process_title::process_title;
+pub use rewrite::{rewrite, rewrite_everything};
 pub use set::{Access, Change, SetError};
 pub use table::{KEYS, SECTIONS, Section, find};
 pub use value::ValueError;

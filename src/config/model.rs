@@ -114,9 +114,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Settings of features that Copal does not have which were given another value than their default.
-    pub fn without_effect(&self) -> impl Iterator<Item = &'static str> {
-        self.dormant.keys().copied()
+    /// Settings of absent features that were given another value than their default, each with the reason why that
+    /// has no effect.
+    pub fn without_effect(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        KEYS.iter().filter(|key| self.dormant.contains_key(key.name)).map(|key| (key.name, key.doc))
     }
 
     pub fn output_limit(&self, class: super::ClientClass) -> ClientBufferLimit {

@@ -137,7 +137,7 @@ pub const KEYS: &[Key] = &[
     dormant("active-defrag-cycle-min", "1", Form::Integer(1, 99), DEFRAGMENTATION),
     dormant("active-defrag-cycle-max", "25", Form::Integer(1, 99), DEFRAGMENTATION),
     dormant("active-defrag-max-scan-fields", "1000", Form::Integer(1, i64::MAX), DEFRAGMENTATION),
-    dormant("disable-thp", "yes", Form::Flag, HUGE_PAGES).at_startup(),
+    dormant("disable-thp", "no", Form::Flag, HUGE_PAGES).at_startup(),
     fixed("syslog-enabled", "no", Form::Flag, SYSLOG).at_startup(),
     dormant("syslog-ident", "redis", Form::Text, SYSLOG).at_startup(),
     dormant(

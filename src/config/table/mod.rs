@@ -124,6 +124,28 @@ const fn text(
     Key::new(name, default, Value::Text { check, read, write })
 }
 
+/// A list of which `per_line` arguments make a line of redis.conf (0: all of them).
+const fn list(
+    name: &'static str,
+    default: &'static str,
+    per_line: usize,
+    read: fn(&Config) -> Vec<Vec<u8>>,
+    write: fn(&mut Config, &[Vec<u8>]) -> Result<(), ValueError>,
+) -> Key {
+    Key::new(name, default, Value::List { per_line, adds_up: false, read, spell: read, write })
+}
+
+/// A list whose lines in redis.conf add up.
+const fn growing_list(
+    name: &'static str,
+    default: &'static str,
+    per_line: usize,
+    read: fn(&Config) -> Vec<Vec<u8>>,
+    write: fn(&mut Config, &[Vec<u8>]) -> Result<(), ValueError>,
+) -> Key {
+    Key::new(name, default, Value::List { per_line, adds_up: true, read, spell: read, write })
+}
+
 const fn fixed(name: &'static str, only: &'static str, form: Form, feature: &'static Feature) -> Key {
     Key::new(name, only, Value::Fixed { form, feature }).doc(feature.reason)
 }

@@ -4,7 +4,7 @@ use super::super::key::{Apply, Key, Value};
 use super::super::model::Config;
 use super::super::notify::NotifyFlags;
 use super::super::value::{ValueError, only, parse_percentile};
-use super::{flag, integer};
+use super::{flag, integer, list};
 
 pub const KEYS: &[Key] = &[
     integer(
@@ -29,12 +29,8 @@ pub const KEYS: &[Key] = &[
     flag("latency-tracking", "yes", |c| c.latency_tracking, |c, v| c.latency_tracking = v)
         .applies(Apply::LatencyTracking)
         .doc("Keep a histogram of each command's latency."),
-    Key::new(
-        "latency-tracking-info-percentiles",
-        "50 99 99.9",
-        Value::List { per_line: 0, adds_up: false, read: read_percentiles, write: write_percentiles },
-    )
-    .doc("The percentiles of those histograms that INFO latencystats shows; \"\" for none."),
+    list("latency-tracking-info-percentiles", "50 99 99.9", 0, read_percentiles, write_percentiles)
+        .doc("The percentiles of those histograms that INFO latencystats shows; \"\" for none."),
     Key::new(
         "notify-keyspace-events",
         "",

@@ -6,19 +6,16 @@ use super::super::kinds::{
 };
 use super::super::model::Config;
 use super::super::process_title;
-use super::super::value::{ValueError, parse_choice, parse_text};
-use super::{I32_MAX, I64_MAX, MIB, any_text, bytes, choice, flag, integer, text};
+use super::super::value::{ValueError, parse_choice, parse_text, show_bytes};
+use super::{I32_MAX, I64_MAX, MIB, any_text, bytes, choice, flag, growing_list, integer, list, text};
 use crate::stdx::number::parse_i64;
 use crate::stdx::text::parse_memory;
 
 pub const NETWORK: &[Key] = &[
-    Key::new("bind", "* -::*", Value::List { per_line: 0, adds_up: false, read: read_bind, write: write_bind })
-        .applies(Apply::Listeners)
-        .example("127.0.0.1 -::1")
-        .doc(
-            "The addresses to listen on; * is every IPv4 and ::* every IPv6 address of the machine. An address with \
+    list("bind", "* -::*", 0, read_bind, write_bind).applies(Apply::Listeners).example("127.0.0.1 -::1").doc(
+        "The addresses to listen on; * is every IPv4 and ::* every IPv6 address of the machine. An address with \
              a - before it may be missing. Without this line Copal listens on every address.",
-        ),
+    ),
     integer("port", "6379", (0, 65_535), |c| c.port.into(), |c, v| c.port = v as u16)
         .applies(Apply::Listeners)
         .doc("The TCP port; 0 for none."),
@@ -111,25 +108,25 @@ pub const PROCESS: &[Key] = &[
         |c, v| c.shutdown_timeout_seconds = v as u32,
     )
     .doc("How many seconds a shutdown waits at most for what must be finished before it."),
-    Key::new(
+    list(
         "shutdown-on-sigint",
         "default",
-        Value::List {
-            per_line: 0,
-            adds_up: false,
-            read: |c| shutdown_words(c.shutdown_on_sigint),
-            write: |c, args| shutdown_from(args).map(|flags| c.shutdown_on_sigint = flags),
+        0,
+        |c| shutdown_words(c.shutdown_on_sigint),
+        |c, args| {
+            c.shutdown_on_sigint = shutdown_from(args)?;
+            Ok(())
         },
     )
     .doc(SHUTDOWN_DOC),
-    Key::new(
+    list(
         "shutdown-on-sigterm",
         "default",
-        Value::List {
-            per_line: 0,
-            adds_up: false,
-            read: |c| shutdown_words(c.shutdown_on_sigterm),
-            write: |c, args| shutdown_from(args).map(|flags| c.shutdown_on_sigterm = flags),
+        0,
+        |c| shutdown_words(c.shutdown_on_sigterm),
+        |c, args| {
+            c.shutdown_on_sigterm = shutdown_from(args)?;
+            Ok(())
         },
     )
     .doc(SHUTDOWN_DOC),
@@ -180,13 +177,7 @@ pub const SECURITY: &[Key] = &[
         "Whether MODULE may be called: no, yes, or local for local connections only. Copal cannot load modules in \
          any case.",
     ),
-    Key::new(
-        "rename-command",
-        "",
-        Value::List { per_line: 2, adds_up: true, read: read_renamed, write: write_renamed },
-    )
-    .in_file_only()
-    .doc(
+    growing_list("rename-command", "", 2, read_renamed, write_renamed).in_file_only().doc(
         "Give a command another name, or none with \"\". The line may be repeated. Example: rename-command FLUSHALL \
          \"\"",
     ),
@@ -199,7 +190,13 @@ pub const CLIENTS: &[Key] = &[
     Key::new(
         "client-output-buffer-limit",
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
-        Value::List { per_line: 4, adds_up: false, read: read_buffer_limits, write: write_buffer_limits },
+        Value::List {
+            per_line: 4,
+            adds_up: false,
+            read: read_buffer_limits,
+            spell: spell_buffer_limits,
+            write: write_buffer_limits,
+        },
     )
     .applies(Apply::ClientLimits)
     .doc(
@@ -287,16 +284,25 @@ fn write_renamed(config: &mut Config, args: &[Vec<u8>]) -> Result<(), ValueError
 }
 
 fn read_buffer_limits(config: &Config) -> Vec<Vec<u8>> {
-    let show = |class: ClientClass| {
+    buffer_limits(config, ClientClass::name, |bytes| bytes.to_string())
+}
+
+fn spell_buffer_limits(config: &Config) -> Vec<Vec<u8>> {
+    let name = |class: ClientClass| if class == ClientClass::Replica { "replica" } else { class.name() };
+    buffer_limits(config, name, show_bytes)
+}
+
+fn buffer_limits(
+    config: &Config,
+    name: impl Fn(ClientClass) -> &'static str,
+    show: impl Fn(u64) -> String,
+) -> Vec<Vec<u8>> {
+    let words = |class: ClientClass| {
         let limit = config.output_limit(class);
-        [
-            class.name().into(),
-            limit.hard_bytes.to_string().into_bytes(),
-            limit.soft_bytes.to_string().into_bytes(),
-            limit.soft_seconds.to_string().into_bytes(),
-        ]
+        let seconds = limit.soft_seconds.to_string();
+        [name(class).to_owned(), show(limit.hard_bytes), show(limit.soft_bytes), seconds].map(String::into_bytes)
     };
-    ClientClass::ALL.into_iter().flat_map(show).collect()
+    ClientClass::ALL.into_iter().flat_map(words).collect()
 }
 
 /// Changes the classes that are named and leaves the others.

@@ -1,20 +1,14 @@
 //! When and how the data set is written to dump files and read back.
 
-use super::super::key::{Apply, Key, Value};
+use super::super::key::{Apply, Key};
 use super::super::kinds::{SanitizePayload, SaveRule};
 use super::super::model::Config;
 use super::super::value::ValueError;
-use super::{any_text, bytes, choice, flag, integer, text};
+use super::{any_text, bytes, choice, flag, growing_list, integer, text};
 use crate::stdx::number::parse_i64;
 
 pub const KEYS: &[Key] = &[
-    Key::new(
-        "save",
-        "3600 1 300 100 60 10000",
-        Value::List { per_line: 2, adds_up: true, read: read_save, write: write_save },
-    )
-    .applies(Apply::SaveRules)
-    .doc(
+    growing_list("save", "3600 1 300 100 60 10000", 2, read_save, write_save).applies(Apply::SaveRules).doc(
         "Take a snapshot after so many seconds if at least so many keys changed: pairs of <seconds> <changes>, any of \
          which suffices. The first such line replaces the default, further lines add to it, and save \"\" takes no \
          snapshots.",
