@@ -29,6 +29,9 @@ mod server;
 /// The inner rooms for the benches and the fuzz targets. Not an API: anything here may change at any time.
 #[cfg(feature = "internals")]
 pub mod internals {
+    pub mod rdb {
+        pub use crate::rdb::*;
+    }
     pub mod resp {
         pub use crate::resp::*;
     }

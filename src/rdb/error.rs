@@ -1,0 +1,95 @@
+use super::{ModuleId, Tag};
+
+/// What is wrong with an RDB file or a DUMP payload, and at which byte of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("unexpected end at offset {offset}: {needed} bytes needed, {remaining} left")]
+    UnexpectedEnd { offset: u64, needed: u64, remaining: u64 },
+
+    #[error("bad magic at offset {offset}: not an RDB file")]
+    BadMagic { offset: u64 },
+
+    #[error("unsupported RDB version {version} at offset {offset}: versions 1 to {} can be read", super::VERSION_MAX)]
+    UnsupportedVersion { offset: u64, version: u32 },
+
+    #[error("bad length encoding at offset {offset}: first byte 0x{byte:02x}")]
+    BadLengthEncoding { offset: u64, byte: u8 },
+
+    #[error("unknown type byte {byte} at offset {offset}")]
+    UnknownType { offset: u64, byte: u8 },
+
+    #[error("unsupported type at offset {offset}: {name}")]
+    UnsupportedType { offset: u64, name: &'static str },
+
+    #[error("unsupported module type at offset {offset}: {module}")]
+    UnsupportedModule { offset: u64, module: ModuleId },
+
+    #[error(
+        "type {} needs RDB version {}, but version {version} is being written (at offset {offset})",
+        tag.name(),
+        tag.version()
+    )]
+    VersionTooLow { offset: u64, tag: Tag, version: u32 },
+
+    #[error("bad checksum at offset {offset}: stored 0x{stored:016x}, computed 0x{computed:016x}")]
+    BadChecksum { offset: u64, stored: u64, computed: u64 },
+
+    #[error("corrupt string at offset {offset}: {what}")]
+    CorruptString { offset: u64, what: &'static str },
+
+    #[error("corrupt compressed string at offset {offset}: {cause}")]
+    CorruptLzf { offset: u64, cause: super::lzf::Error },
+
+    #[error("invalid value at offset {offset}: {what}")]
+    InvalidValue { offset: u64, what: &'static str },
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The byte of the file or payload at which the thing that is wrong begins.
+    pub fn offset(&self) -> u64 {
+        match *self {
+            Self::UnexpectedEnd { offset, .. }
+            | Self::BadMagic { offset }
+            | Self::UnsupportedVersion { offset, .. }
+            | Self::BadLengthEncoding { offset, .. }
+            | Self::UnknownType { offset, .. }
+            | Self::UnsupportedType { offset, .. }
+            | Self::UnsupportedModule { offset, .. }
+            | Self::VersionTooLow { offset, .. }
+            | Self::BadChecksum { offset, .. }
+            | Self::CorruptString { offset, .. }
+            | Self::CorruptLzf { offset, .. }
+            | Self::InvalidValue { offset, .. } => offset,
+        }
+    }
+}
+
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_the_fault_and_its_offset() {
+        let error = Error::BadChecksum { offset: 1_048_576, stored: 0xAB, computed: 0xCD };
+        assert_eq!(
+            error.to_string(),
+            "bad checksum at offset 1048576: stored 0x00000000000000ab, computed 0x00000000000000cd"
+        );
+        let error = Error::UnsupportedVersion { offset: 5, version: 99 };
+        assert_eq!(error.to_string(), "unsupported RDB version 99 at offset 5: versions 1 to 12 can be read");
+        assert_eq!(error.offset(), 5);
+    }
+
+    #[test]
+    fn a_result_stays_small() {
+        assert!(size_of::<Error>() <= 32, "{}", size_of::<Error>());
+    }
+}

@@ -1,0 +1,486 @@
+//! LZF as liblzf defines it, which Redis uses for strings: literal runs of up to 32 bytes, and references of 3 to 264
+//! bytes to what stands at most 8,192 bytes back. There is no header: the length of the original is stored outside.
+
+/// How far back a reference reaches.
+const DISTANCE_MAX: usize = 1 << 13;
+
+const LITERALS_MAX: usize = 32;
+
+const MATCH_MIN: usize = 3;
+
+/// 7 + 255 + 2: what the three bytes of the long form of a reference can say.
+const MATCH_MAX: usize = 264;
+
+/// No instruction yields more than this many bytes for each of its own: 264 for three.
+const EXPANSION_MAX: u64 = 88;
+
+/// Compressed strings that claim more than this are refused, whatever stands behind them.
+pub const DECOMPRESSED_BYTES_MAX: u64 = u32::MAX as u64;
+
+/// Compressing must save at least this many bytes, or the string is better stored as it is.
+const SAVING_MIN: usize = 4;
+
+/// The widest block that is copied at once. Buffers have this much room behind what they hold.
+const BLOCK: usize = 32;
+
+/// Inputs up to this length are looked up in the front of the table only, which stays in the nearest cache.
+const SHORT_INPUT_BYTES_MAX: usize = 1024;
+const SHORT_SLOTS: usize = 1 << 11;
+const SLOTS: usize = 1 << 13;
+
+/// Longer inputs are not tried: their positions would not fit into the table's entries.
+const INPUT_BYTES_MAX: usize = 1 << 31;
+
+/// After 32 positions in a row without a match every second is tried, after 32 more every third, and so on.
+const MISSES_PER_STEP_BITS: u32 = 5;
+
+const STEP_MAX: u32 = 64;
+
+/// After strings that did not compress the next one is searched as if it began with misses: with this many for each
+/// of them, up to a limit. Data that is compressed or encrypted already costs little then. The first string that does
+/// compress ends it, and every so many strings one is searched thoroughly.
+const MISSES_PER_FAILURE: u32 = 2;
+const INITIAL_MISSES_MAX: u32 = 3 << MISSES_PER_STEP_BITS;
+const FAILURES_PER_THOROUGH_SEARCH: u32 = 64;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("it ends inside an instruction")]
+    Truncated,
+    #[error("it refers to before its beginning")]
+    ReferenceBeforeStart,
+    #[error("it holds {actual} bytes or more, but claims {claimed}")]
+    TooLong { claimed: u64, actual: u64 },
+    #[error("it holds {actual} bytes, but claims {claimed}")]
+    TooShort { claimed: u64, actual: u64 },
+    #[error("its claimed length of {claimed} bytes is impossible")]
+    ImpossibleLength { claimed: u64 },
+    #[error("no memory for its {claimed} bytes")]
+    OutOfMemory { claimed: u64 },
+}
+
+/// A compressor that is used again and again, so that no call has to clear its table.
+///
+/// Each call's positions are offset by a base that moves on by more than the reach of a reference. What an earlier
+/// call has left in the table is then too far back to be followed, without a look at the bytes.
+#[derive(Debug)]
+pub struct Compressor {
+    /// Empty until the first input that is long enough.
+    table: Vec<u32>,
+    base: u32,
+    /// How many inputs in a row did not compress.
+    failures: u32,
+}
+
+impl Default for Compressor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Compressor {
+    pub const fn new() -> Self {
+        Self { table: Vec::new(), base: DISTANCE_MAX as u32 + 1, failures: 0 }
+    }
+
+    /// Replaces what is in `out` by the compressed input and says whether that saves at least four bytes.
+    /// If it does not, `out` is left empty.
+    pub fn compress(&mut self, input: &[u8], out: &mut Vec<u8>) -> bool {
+        out.clear();
+        out.resize(Self::room(input.len()), 0);
+        let length = self.compress_into(input, out);
+        out.truncate(length.unwrap_or(0));
+        length.is_some()
+    }
+
+    /// How long the buffer of `compress_into` must be.
+    pub(super) const fn room(input_length: usize) -> usize {
+        input_length + 2 * BLOCK
+    }
+
+    /// Compresses into the front of `out`, which must have `room(input.len())` bytes, and returns the length.
+    /// What stands behind it in `out` is overwritten with anything.
+    pub(super) fn compress_into(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
+        if input.len() <= SAVING_MIN + MATCH_MIN || input.len() > INPUT_BYTES_MAX {
+            return None;
+        }
+        let advance = input.len() as u32 + DISTANCE_MAX as u32 + 1;
+        if self.table.is_empty() || self.base.checked_add(advance).is_none() {
+            self.table.clear();
+            self.table.resize(SLOTS, 0);
+            self.base = DISTANCE_MAX as u32 + 1;
+        }
+        let base = self.base;
+        self.base += advance;
+        let misses = self.initial_misses();
+        let length = if input.len() <= SHORT_INPUT_BYTES_MAX {
+            compress_with::<SHORT_SLOTS>(self.table.first_chunk_mut()?, base, misses, input, out)
+        } else {
+            compress_with::<SLOTS>(self.table.first_chunk_mut()?, base, misses, input, out)
+        };
+        self.failures = if length.is_some() { 0 } else { self.failures.wrapping_add(1) };
+        length
+    }
+
+    fn initial_misses(&self) -> u32 {
+        if self.failures.is_multiple_of(FAILURES_PER_THOROUGH_SEARCH) {
+            0
+        } else {
+            self.failures.saturating_mul(MISSES_PER_FAILURE).min(INITIAL_MISSES_MAX)
+        }
+    }
+}
+
+/// The slot of the first three of four little-endian bytes.
+fn slot<const SLOTS: usize>(bytes: u32) -> usize {
+    const MULTIPLIER: u32 = 0x9E37_79B1;
+    ((bytes << 8).wrapping_mul(MULTIPLIER) >> (u32::BITS - SLOTS.trailing_zeros())) as usize
+}
+
+fn four_bytes(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(*bytes[at..].first_chunk().expect("four bytes are there"))
+}
+
+fn eight_bytes(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(*bytes[at..].first_chunk().expect("eight bytes are there"))
+}
+
+fn compress_with<const SLOTS: usize>(
+    table: &mut [u32; SLOTS],
+    base: u32,
+    mut misses: u32,
+    input: &[u8],
+    out: &mut [u8],
+) -> Option<usize> {
+    let limit = input.len() - SAVING_MIN;
+    let last = input.len() - 4;
+    let mut written = 0;
+    // Where the literals begin that no instruction covers yet.
+    let mut pending = 0;
+    let mut position = 0;
+    while position <= last {
+        let bytes = four_bytes(input, position);
+        let entry = &mut table[slot::<SLOTS>(bytes)];
+        let here = base + position as u32;
+        let distance = here.wrapping_sub(*entry) as usize;
+        *entry = here;
+        if distance > DISTANCE_MAX || (four_bytes(input, position - distance) ^ bytes) << 8 != 0 {
+            misses += 1;
+            position += (1 + (misses >> MISSES_PER_STEP_BITS)).min(STEP_MAX) as usize;
+            continue;
+        }
+        misses = 0;
+        let end = match_end(input, position, distance);
+        if written + (position - pending) + (position - pending).div_ceil(LITERALS_MAX) + 3 > limit {
+            return None;
+        }
+        written = put_literals(input, pending, position, out, written);
+        written = put_reference(end - position, distance, out, written);
+        pending = end;
+        position = end;
+        if end <= last {
+            // One position inside the match is enough to find most repetitions of it.
+            let inside = end - 2;
+            table[slot::<SLOTS>(four_bytes(input, inside))] = base + inside as u32;
+        }
+    }
+    let rest = input.len() - pending;
+    if written + rest + rest.div_ceil(LITERALS_MAX) > limit {
+        return None;
+    }
+    Some(put_literals(input, pending, input.len(), out, written))
+}
+
+/// Where the match that begins at `position` ends. Its first three bytes are known to be equal.
+fn match_end(input: &[u8], position: usize, distance: usize) -> usize {
+    let end_max = input.len().min(position + MATCH_MAX);
+    let mut end = position + MATCH_MIN;
+    while end + 8 <= end_max {
+        let difference = eight_bytes(input, end) ^ eight_bytes(input, end - distance);
+        if difference != 0 {
+            return end + (difference.trailing_zeros() / 8) as usize;
+        }
+        end += 8;
+    }
+    while end < end_max && input[end] == input[end - distance] {
+        end += 1;
+    }
+    end
+}
+
+/// Writes the bytes of `from..to` as literal runs. Whole blocks are copied where the buffers are long enough, since
+/// copying a fixed number of bytes takes one or two instructions; what is too much is overwritten by what follows.
+fn put_literals(input: &[u8], mut from: usize, to: usize, out: &mut [u8], mut written: usize) -> usize {
+    while from < to {
+        let run = (to - from).min(LITERALS_MAX);
+        out[written] = (run - 1) as u8;
+        written += 1;
+        if let Some(block) = input[from..].first_chunk::<BLOCK>() {
+            out[written..written + BLOCK].copy_from_slice(block);
+        } else {
+            out[written..written + run].copy_from_slice(&input[from..from + run]);
+        }
+        from += run;
+        written += run;
+    }
+    written
+}
+
+fn put_reference(length: usize, distance: usize, out: &mut [u8], mut written: usize) -> usize {
+    let (length, offset) = (length - 2, distance - 1);
+    if length < 7 {
+        out[written] = (length << 5 | offset >> 8) as u8;
+        out[written + 1] = offset as u8;
+        written += 2;
+    } else {
+        out[written] = (7 << 5 | offset >> 8) as u8;
+        out[written + 1] = (length - 7) as u8;
+        out[written + 2] = offset as u8;
+        written += 3;
+    }
+    written
+}
+
+/// Replaces what is in `out` by the original, which must have exactly `expected_len` bytes.
+///
+/// Nothing is allocated for a length that so many compressed bytes cannot yield.
+pub fn decompress(input: &[u8], expected_len: u64, out: &mut Vec<u8>) -> Result<(), Error> {
+    let claimed = expected_len;
+    out.clear();
+    if claimed > DECOMPRESSED_BYTES_MAX || claimed > (input.len() as u64).saturating_mul(EXPANSION_MAX) {
+        return Err(Error::ImpossibleLength { claimed });
+    }
+    let Ok(length) = usize::try_from(claimed) else {
+        return Err(Error::ImpossibleLength { claimed });
+    };
+    out.try_reserve(length + BLOCK).map_err(|_| Error::OutOfMemory { claimed })?;
+    out.resize(length + BLOCK, 0);
+    let result = decompress_into(input, length, out);
+    out.truncate(if result.is_ok() { length } else { 0 });
+    result
+}
+
+/// `out` is longer than the original by one block.
+fn decompress_into(input: &[u8], length: usize, out: &mut [u8]) -> Result<(), Error> {
+    let too_long = |actual: usize| Error::TooLong { claimed: length as u64, actual: actual as u64 };
+    let mut written = 0;
+    let mut rest = input;
+    while let Some((&control, after)) = rest.split_first() {
+        rest = after;
+        let control = usize::from(control);
+        if control < LITERALS_MAX {
+            let run = control + 1;
+            if written + run > length {
+                return Err(too_long(written + run));
+            }
+            if let Some(block) = rest.first_chunk::<BLOCK>() {
+                out[written..written + BLOCK].copy_from_slice(block);
+            } else {
+                let literals = rest.get(..run).ok_or(Error::Truncated)?;
+                out[written..written + run].copy_from_slice(literals);
+            }
+            rest = &rest[run..];
+            written += run;
+        } else {
+            let mut run = (control >> 5) + 2;
+            if control >> 5 == 7 {
+                let (&more, after) = rest.split_first().ok_or(Error::Truncated)?;
+                run += usize::from(more);
+                rest = after;
+            }
+            let (&low, after) = rest.split_first().ok_or(Error::Truncated)?;
+            rest = after;
+            let distance = ((control & 31) << 8 | usize::from(low)) + 1;
+            if distance > written {
+                return Err(Error::ReferenceBeforeStart);
+            }
+            if written + run > length {
+                return Err(too_long(written + run));
+            }
+            copy_reference(out, written, distance, run);
+            written += run;
+        }
+    }
+    if written < length {
+        return Err(Error::TooShort { claimed: length as u64, actual: written as u64 });
+    }
+    Ok(())
+}
+
+/// Repeats what stands `distance` bytes back, which may be less than the length of the run.
+fn copy_reference(out: &mut [u8], written: usize, distance: usize, run: usize) {
+    const STEP: usize = BLOCK / 2;
+    let end = written + run;
+    if distance >= STEP {
+        let mut at = written;
+        while at < end {
+            out.copy_within(at - distance..at - distance + STEP, at);
+            at += STEP;
+        }
+    } else if distance == 1 {
+        let byte = out[written - 1];
+        out[written..end].fill(byte);
+    } else {
+        for at in written..end {
+            out[at] = out[at - distance];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn round_trip(compressor: &mut Compressor, input: &[u8]) -> bool {
+        let mut packed = b"left from before".to_vec();
+        if !compressor.compress(input, &mut packed) {
+            assert!(packed.is_empty());
+            return false;
+        }
+        assert!(packed.len() + SAVING_MIN <= input.len());
+        let mut out = b"left from before".to_vec();
+        decompress(&packed, input.len() as u64, &mut out).unwrap();
+        assert_eq!(out, input);
+        // The oracle is named from the root, since this module bears the same name.
+        assert_eq!(::lzf::decompress(&packed, input.len()).unwrap(), input);
+        true
+    }
+
+    #[test]
+    fn what_repeats_shrinks_and_what_is_random_does_not() {
+        let mut compressor = Compressor::new();
+        assert!(round_trip(&mut compressor, &[b'a'; 21]));
+        assert!(round_trip(&mut compressor, &[0; 100_000]));
+        assert!(round_trip(
+            &mut compressor,
+            br#"{"user_id":1001,"user_name":"user_1001","user_mail":"user_1001@mail"}"#
+        ));
+        assert!(!round_trip(&mut compressor, b"abcdefghijklmnopqrstuvwxyz0123456789"));
+        let random: Vec<u8> =
+            (0..10_000u64).flat_map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes()).collect();
+        assert!(!round_trip(&mut compressor, &random[..100]));
+        for short in 0..=SAVING_MIN + MATCH_MIN {
+            assert!(!round_trip(&mut compressor, &vec![b'a'; short]));
+        }
+    }
+
+    #[test]
+    fn every_distance_and_match_length_comes_back() {
+        let mut compressor = Compressor::new();
+        let noise: Vec<u8> = (0..9000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        for distance in [1, 2, 3, 15, 16, 17, 31, 32, 33, 255, 256, 8191, 8192, 8193, 9000] {
+            for length in [3, 4, 7, 8, 9, 10, 263, 264, 265, 266, 300, 600] {
+                let mut input = noise[..distance].to_vec();
+                for at in 0..length {
+                    input.push(input[at]);
+                }
+                input.extend_from_slice(b"end");
+                round_trip(&mut compressor, &input);
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_is_cleared_before_positions_wrap() {
+        let mut compressor = Compressor::new();
+        let text = b"the same words again and again, the same words again and again";
+        assert!(round_trip(&mut compressor, text));
+        compressor.base = u32::MAX - 100;
+        assert!(round_trip(&mut compressor, text));
+        assert!(compressor.base < 3 * DISTANCE_MAX as u32);
+        assert!(round_trip(&mut compressor, text));
+    }
+
+    #[test]
+    fn after_much_that_does_not_compress_the_first_that_does_is_noticed_before_long() {
+        let mut compressor = Compressor::new();
+        let mut out = Vec::new();
+        for seed in 0..1000u64 {
+            let mut state = seed + 1;
+            let random: Vec<u8> = (0..100)
+                .map(|_| {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    (state >> 56) as u8
+                })
+                .collect();
+            compressor.compress(&random, &mut out);
+        }
+        let json = br#"{"id":7,"name":"anna","mail":"anna@mail.example","boss":"anna","town":"anna-town"}"#;
+        let tries = (0..FAILURES_PER_THOROUGH_SEARCH).take_while(|_| !compressor.compress(json, &mut out)).count();
+        assert!(tries < FAILURES_PER_THOROUGH_SEARCH as usize);
+        assert!(compressor.compress(json, &mut out));
+    }
+
+    #[test]
+    fn claims_that_no_input_can_keep_are_refused_without_allocating() {
+        let mut out = Vec::new();
+        for claimed in [89, u64::from(u32::MAX), 1 << 32, u64::MAX] {
+            assert_eq!(decompress(b"\x00", claimed, &mut out), Err(Error::ImpossibleLength { claimed }));
+        }
+        assert_eq!(out.capacity(), 0);
+    }
+
+    #[test]
+    fn each_way_to_be_corrupt_has_its_error() {
+        let mut out = Vec::new();
+        assert_eq!(decompress(b"\x05ab", 6, &mut out), Err(Error::Truncated));
+        assert_eq!(decompress(b"\x00a\x20", 4, &mut out), Err(Error::Truncated));
+        assert_eq!(decompress(b"\x00a\xE0\x00", 10, &mut out), Err(Error::Truncated));
+        assert_eq!(decompress(b"\x00a\x20\x01", 4, &mut out), Err(Error::ReferenceBeforeStart));
+        assert_eq!(decompress(b"\x00a\x20\x00", 3, &mut out), Err(Error::TooLong { claimed: 3, actual: 4 }));
+        assert_eq!(decompress(b"\x01ab", 1, &mut out), Err(Error::TooLong { claimed: 1, actual: 2 }));
+        assert_eq!(decompress(b"\x00a\x20\x00", 5, &mut out), Err(Error::TooShort { claimed: 5, actual: 4 }));
+        assert!(out.is_empty());
+        assert_eq!(decompress(b"\x00a\x20\x00", 4, &mut out), Ok(()));
+        assert_eq!(out, b"aaaa");
+    }
+
+    /// Text made of few words, so that it has references of all kinds.
+    fn repetitive() -> impl Strategy<Value = Vec<u8>> {
+        let word = prop_oneof![
+            "[a-c]{1,4}".prop_map(String::into_bytes),
+            prop::collection::vec(any::<u8>(), 1..40),
+            (any::<u8>(), 1usize..700).prop_map(|(byte, count)| vec![byte; count]),
+        ];
+        (prop::collection::vec(word, 1..8), prop::collection::vec(any::<prop::sample::Index>(), 1..80))
+            .prop_map(|(words, order)| order.iter().flat_map(|index| words[index.index(words.len())].clone()).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_compressed_comes_back(inputs in prop::collection::vec(repetitive(), 1..6)) {
+            let mut compressor = Compressor::new();
+            for input in &inputs {
+                round_trip(&mut compressor, input);
+            }
+        }
+
+        #[test]
+        fn what_another_compressor_made_is_read(input in repetitive()) {
+            // That compressor panics on some input, which says nothing about what is tested here.
+            if let Ok(Ok(packed)) = std::panic::catch_unwind(|| ::lzf::compress(&input)) {
+                let mut out = Vec::new();
+                prop_assert_eq!(decompress(&packed, input.len() as u64, &mut out), Ok(()));
+                prop_assert_eq!(out, input);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_judged_as_the_other_decompressor_judges_them(
+            input in prop::collection::vec(prop_oneof![any::<u8>(), 0u8..8, Just(0x20), Just(0xE0)], 0..60),
+            length in 0usize..300,
+        ) {
+            let mut out = Vec::new();
+            let ours = decompress(&input, length as u64, &mut out).is_ok();
+            let theirs = std::panic::catch_unwind(|| ::lzf::decompress(&input, length));
+            if let Ok(Ok(theirs)) = theirs && theirs.len() == length && length > 0 {
+                prop_assert!(ours);
+                prop_assert_eq!(out, theirs);
+            } else if length > 0 {
+                prop_assert!(!ours);
+            }
+        }
+    }
+}

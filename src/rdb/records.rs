@@ -1,0 +1,244 @@
+use std::borrow::Cow;
+
+use super::{
+    CHECKSUM_BYTES, Crc64, Decoder, Error, HEADER_BYTES, MAGIC, ModuleId, Opcode, Result, Tag, VERSION_MAX,
+    VERSION_MIN, VERSION_WITH_CHECKSUM, skip,
+};
+
+/// What stands in a file, one after another.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record<'a> {
+    /// A fact about the file or the server that wrote it.
+    Aux {
+        key: Cow<'a, [u8]>,
+        value: Cow<'a, [u8]>,
+    },
+    /// The entries that follow belong to this database.
+    SelectDb(u64),
+    /// How many keys this database has, and how many of them with an expiry.
+    ResizeDb {
+        keys: u64,
+        expires: u64,
+    },
+    /// A key. Its value follows: whoever receives this must read it from `Records::decoder` before asking on.
+    Entry {
+        tag: Tag,
+        key: Cow<'a, [u8]>,
+        /// In milliseconds since 1970.
+        expiry_ms: Option<i64>,
+        /// In seconds.
+        idle: Option<u64>,
+        freq: Option<u8>,
+    },
+    /// The code of a function library.
+    FunctionLibrary(Cow<'a, [u8]>),
+    /// What a module keeps outside of keys, which has been passed over.
+    ModuleAux {
+        id: ModuleId,
+        offset: u64,
+    },
+    Eof,
+}
+
+/// What opcodes have said about the next key.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pending {
+    expiry_ms: Option<i64>,
+    idle: Option<u64>,
+    freq: Option<u8>,
+}
+
+/// Reads a whole file record by record.
+#[derive(Debug, Clone)]
+pub struct Records<'a> {
+    decoder: Decoder<'a>,
+    version: u32,
+    pending: Pending,
+    ended: bool,
+}
+
+impl<'a> Records<'a> {
+    pub fn new(file: &'a [u8]) -> Result<Self> {
+        let version = header_version(file)?;
+        let mut decoder = Decoder::new(file);
+        decoder.raw(HEADER_BYTES as u64)?;
+        Ok(Self { decoder, version, pending: Pending::default(), ended: false })
+    }
+
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Where the value of an entry is to be read from.
+    pub fn decoder(&mut self) -> &mut Decoder<'a> {
+        &mut self.decoder
+    }
+
+    /// The offset of what comes next: after the end, of what follows the file's last byte.
+    pub fn offset(&self) -> u64 {
+        self.decoder.offset()
+    }
+
+    /// The next record; the end again and again once it has been reached.
+    ///
+    /// It is no iterator, since after an entry its value must be read before the next call.
+    #[expect(clippy::should_implement_trait, reason = "an iterator would lend itself to skipping values")]
+    pub fn next(&mut self) -> Result<Record<'a>> {
+        while !self.ended {
+            let offset = self.decoder.offset();
+            let byte = self.decoder.byte()?;
+            if let Some(tag) = Tag::from_u8(byte) {
+                let key = self.decoder.string()?;
+                let Pending { expiry_ms, idle, freq } = std::mem::take(&mut self.pending);
+                return Ok(Record::Entry { tag, key, expiry_ms, idle, freq });
+            }
+            let opcode = Opcode::from_u8(byte).ok_or(Error::UnknownType { offset, byte })?;
+            if let Some(record) = self.opcode(opcode, offset)? {
+                return Ok(record);
+            }
+        }
+        Ok(Record::Eof)
+    }
+
+    fn opcode(&mut self, opcode: Opcode, offset: u64) -> Result<Option<Record<'a>>> {
+        let input = &mut self.decoder;
+        Ok(Some(match opcode {
+            Opcode::ExpireTimeMs => {
+                self.pending.expiry_ms = Some(input.milliseconds()?);
+                return Ok(None);
+            }
+            Opcode::ExpireTime => {
+                self.pending.expiry_ms = Some(input.seconds()? * 1000);
+                return Ok(None);
+            }
+            Opcode::Idle => {
+                self.pending.idle = Some(input.length()?);
+                return Ok(None);
+            }
+            Opcode::Freq => {
+                self.pending.freq = Some(input.byte()?);
+                return Ok(None);
+            }
+            Opcode::SlotInfo => {
+                // The slot, its number of keys and its number of expiries: a cluster's hint like that of ResizeDb.
+                for _ in 0..3 {
+                    input.length()?;
+                }
+                return Ok(None);
+            }
+            Opcode::Aux => Record::Aux { key: input.string()?, value: input.string()? },
+            Opcode::SelectDb => Record::SelectDb(input.length()?),
+            Opcode::ResizeDb => Record::ResizeDb { keys: input.length()?, expires: input.length()? },
+            Opcode::Function2 => Record::FunctionLibrary(input.string()?),
+            Opcode::FunctionPreGa => {
+                return Err(Error::UnsupportedType { offset, name: "function of a Redis 7.0 release candidate" });
+            }
+            Opcode::ModuleAux => {
+                let id = ModuleId(input.length()?);
+                // The moment of loading at which the module wants this, a field like those that follow.
+                skip::module_fields(input)?;
+                Record::ModuleAux { id, offset }
+            }
+            Opcode::Eof => {
+                if self.version >= VERSION_WITH_CHECKSUM {
+                    input.array::<CHECKSUM_BYTES>()?;
+                }
+                self.ended = true;
+                Record::Eof
+            }
+        }))
+    }
+
+    /// Passes over everything up to the end.
+    pub fn skip_to_end(&mut self) -> Result<()> {
+        loop {
+            match self.next()? {
+                Record::Eof => return Ok(()),
+                Record::Entry { tag, .. } => skip::value(tag, &mut self.decoder)?,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn header_version(file: &[u8]) -> Result<u32> {
+    let magic = &file[..file.len().min(MAGIC.len())];
+    if !MAGIC.starts_with(magic) {
+        return Err(Error::BadMagic { offset: 0 });
+    }
+    let Some(digits) = file.get(MAGIC.len()..HEADER_BYTES) else {
+        let (needed, remaining) = (HEADER_BYTES as u64, file.len() as u64);
+        return Err(Error::UnexpectedEnd { offset: 0, needed, remaining });
+    };
+    let offset = MAGIC.len() as u64;
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Error::BadMagic { offset });
+    }
+    let version = digits.iter().fold(0, |version, digit| version * 10 + u32::from(digit - b'0'));
+    if !(VERSION_MIN..=VERSION_MAX).contains(&version) {
+        return Err(Error::UnsupportedVersion { offset, version });
+    }
+    Ok(version)
+}
+
+/// What a file says about its own integrity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    /// Files before RDB version 5 have none.
+    Absent,
+    /// The writer had checksums switched off.
+    Off,
+    Good(u64),
+}
+
+/// A file whose bytes are those that were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    pub version: u32,
+    pub checksum: Checksum,
+    /// Where the file ends, checksum included. Other data may follow, as in an append-only file.
+    pub end: u64,
+}
+
+/// Checks header and checksum of a whole file in one pass, before anything of it is believed.
+///
+/// Only if the checksum is not where a complete file has it, the records are walked through to say what is wrong.
+pub fn verify_checksum(file: &[u8]) -> Result<Verified> {
+    let version = header_version(file)?;
+    let whole = file.len() as u64;
+    if version < VERSION_WITH_CHECKSUM {
+        return Ok(Verified { version, checksum: Checksum::Absent, end: whole });
+    }
+    let candidate = checksum_before(file).filter(|(body, _)| body.last() == Some(&Opcode::Eof.as_u8()));
+    let mismatch = match candidate.map(|(body, stored)| check(body, stored)) {
+        Some(Ok(checksum)) => return Ok(Verified { version, checksum, end: whole }),
+        Some(Err(mismatch)) => Some(mismatch),
+        None => None,
+    };
+    let mut records = Records::new(file)?;
+    if let Err(cause) = records.skip_to_end() {
+        return Err(mismatch.unwrap_or(cause));
+    }
+    let end = records.offset();
+    let before_end = usize::try_from(end).ok().and_then(|end| file.get(..end)).and_then(checksum_before);
+    match before_end {
+        Some((body, stored)) if end < whole => Ok(Verified { version, checksum: check(body, stored)?, end }),
+        _ => Err(mismatch.unwrap_or(Error::UnexpectedEnd { offset: whole, needed: 1, remaining: 0 })),
+    }
+}
+
+fn checksum_before(file: &[u8]) -> Option<(&[u8], u64)> {
+    let (body, stored) = file.split_last_chunk::<CHECKSUM_BYTES>()?;
+    Some((body, u64::from_le_bytes(*stored)))
+}
+
+fn check(body: &[u8], stored: u64) -> Result<Checksum> {
+    if stored == 0 {
+        return Ok(Checksum::Off);
+    }
+    let computed = Crc64::of(body);
+    if stored != computed {
+        return Err(Error::BadChecksum { offset: body.len() as u64, stored, computed });
+    }
+    Ok(Checksum::Good(stored))
+}

@@ -1,0 +1,152 @@
+//! Passing over a value without building it: only counts, lengths and fixed fields are read.
+//!
+//! No kind of value nests, so nothing here recurses; what a string holds (a listpack, a ziplist) is not looked at.
+
+use super::{Decoder, Error, ModuleId, Result, Tag};
+
+const BINARY_DOUBLE_BYTES: usize = 8;
+const MILLISECONDS_BYTES: usize = 8;
+const STREAM_ID_BYTES: usize = 16;
+
+/// Passes over the value of the given tag.
+pub fn value(tag: Tag, input: &mut Decoder<'_>) -> Result<()> {
+    match tag {
+        Tag::String
+        | Tag::HashZipmap
+        | Tag::ListZiplist
+        | Tag::SetIntset
+        | Tag::ZsetZiplist
+        | Tag::HashZiplist
+        | Tag::HashListpack
+        | Tag::ZsetListpack
+        | Tag::SetListpack
+        | Tag::HashListpackExPreGa => input.skip_string(),
+        Tag::List | Tag::Set | Tag::ListQuicklist => repeat(input, 1, |input| input.skip_string()),
+        Tag::Hash => repeat(input, 2, |input| {
+            input.skip_string()?;
+            input.skip_string()
+        }),
+        Tag::Zset => repeat(input, 2, |input| {
+            input.skip_string()?;
+            input.ascii_double().map(drop)
+        }),
+        Tag::Zset2 => repeat(input, 1 + BINARY_DOUBLE_BYTES, |input| {
+            input.skip_string()?;
+            input.double().map(drop)
+        }),
+        Tag::ListQuicklist2 => repeat(input, 2, |input| {
+            input.length()?;
+            input.skip_string()
+        }),
+        Tag::HashMetadataPreGa => hash_metadata(input),
+        Tag::HashMetadata => {
+            input.milliseconds()?;
+            hash_metadata(input)
+        }
+        Tag::HashListpackEx => {
+            input.milliseconds()?;
+            input.skip_string()
+        }
+        Tag::StreamListpacks => stream(input, 1),
+        Tag::StreamListpacks2 => stream(input, 2),
+        Tag::StreamListpacks3 => stream(input, 3),
+        Tag::Module => Err(Error::UnsupportedType { offset: input.offset(), name: tag.name() }),
+        Tag::Module2 => module(input).map(drop),
+    }
+}
+
+/// Reads a count and passes over so many elements of at least so many bytes.
+fn repeat(
+    input: &mut Decoder<'_>,
+    bytes_each_min: usize,
+    mut element: impl FnMut(&mut Decoder<'_>) -> Result<()>,
+) -> Result<()> {
+    for _ in 0..input.count(bytes_each_min)? {
+        element(input)?;
+    }
+    Ok(())
+}
+
+fn lengths(input: &mut Decoder<'_>, count: usize) -> Result<()> {
+    for _ in 0..count {
+        input.length()?;
+    }
+    Ok(())
+}
+
+/// Each field has its time to live, name and value.
+fn hash_metadata(input: &mut Decoder<'_>) -> Result<()> {
+    repeat(input, 3, |input| {
+        input.length()?;
+        input.skip_string()?;
+        input.skip_string()
+    })
+}
+
+fn stream(input: &mut Decoder<'_>, layout: u32) -> Result<()> {
+    // Nodes: the id that a node's entries are relative to, and a listpack.
+    repeat(input, 2, |input| {
+        input.skip_string()?;
+        input.skip_string()
+    })?;
+    // Number of entries, last id.
+    lengths(input, 3)?;
+    if layout >= 2 {
+        // First id, greatest deleted id, count of entries ever added.
+        lengths(input, 5)?;
+    }
+    repeat(input, 5, |input| consumer_group(input, layout))
+}
+
+fn consumer_group(input: &mut Decoder<'_>, layout: u32) -> Result<()> {
+    input.skip_string()?;
+    // Last delivered id.
+    lengths(input, 2)?;
+    if layout >= 2 {
+        // Entries read.
+        input.length()?;
+    }
+    // Pending entries: id, delivery time, delivery count.
+    repeat(input, STREAM_ID_BYTES + MILLISECONDS_BYTES + 1, |input| {
+        input.array::<STREAM_ID_BYTES>()?;
+        input.milliseconds()?;
+        input.length().map(drop)
+    })?;
+    // Consumers: name, times, ids of the pending entries that are theirs.
+    repeat(input, 2 + MILLISECONDS_BYTES, |input| {
+        input.skip_string()?;
+        input.milliseconds()?;
+        if layout >= 3 {
+            input.milliseconds()?;
+        }
+        repeat(input, STREAM_ID_BYTES, |input| input.array::<STREAM_ID_BYTES>().map(drop))
+    })
+}
+
+/// Passes over a module's value and returns the module's type.
+pub fn module(input: &mut Decoder<'_>) -> Result<ModuleId> {
+    let id = ModuleId(input.length()?);
+    module_fields(input)?;
+    Ok(id)
+}
+
+/// Passes over what a module has written, each field of which says what it is, up to the end mark.
+pub fn module_fields(input: &mut Decoder<'_>) -> Result<()> {
+    const END: u64 = 0;
+    const SIGNED: u64 = 1;
+    const UNSIGNED: u64 = 2;
+    const FLOAT: u64 = 3;
+    const DOUBLE: u64 = 4;
+    const STRING: u64 = 5;
+    loop {
+        let offset = input.offset();
+        match input.length()? {
+            END => return Ok(()),
+            SIGNED | UNSIGNED => input.length().map(drop)?,
+            FLOAT => input.array::<4>().map(drop)?,
+            DOUBLE => input.double().map(drop)?,
+            STRING => input.skip_string()?,
+            _ => return Err(input.invalid_at(offset, "unknown kind of field in a module's value")),
+        }
+    }
+}

@@ -1,0 +1,441 @@
+//! The room as a whole: files that real servers wrote, hand-made values of every tag, and bytes that nobody wrote.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+macro_rules! fixtures {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_bytes!(concat!("../../tests/fixtures/rdb/", $name)))),*]
+    };
+}
+
+const FIXTURES: &[(&str, &[u8])] = fixtures![
+    "corrupt_empty_keys.rdb",
+    "corrupt_ziplist.rdb",
+    "encodings.rdb",
+    "hash-ziplist.rdb",
+    "hash-zipmap.rdb",
+    "list-quicklist.rdb",
+    "rdb-preamble.aof",
+    "redis-7.0-empty.rdb",
+    "redis-7.0-every-encoding.rdb",
+    "redis-7.0-lfu.rdb",
+    "redis-7.0-lru.rdb",
+    "redis-7.0-neither-compressed-nor-summed.rdb",
+    "scriptbackup.rdb",
+    "zset-ziplist.rdb",
+];
+
+fn fixture(name: &str) -> &'static [u8] {
+    FIXTURES.iter().find(|(known, _)| *known == name).expect("a known fixture").1
+}
+
+/// What a file says, value bytes as they stand in it.
+fn records_of(file: &[u8]) -> Vec<(Record<'_>, &[u8])> {
+    let mut records = Records::new(file).unwrap();
+    let mut found = Vec::new();
+    loop {
+        let record = records.next().unwrap();
+        let start = records.offset() as usize;
+        match record {
+            Record::Eof => return found,
+            Record::Entry { tag, .. } => skip::value(tag, records.decoder()).unwrap(),
+            _ => {}
+        }
+        found.push((record, &file[start..records.offset() as usize]));
+    }
+}
+
+#[test]
+fn every_file_is_walked_to_its_end_and_its_checksum_is_good() {
+    for (name, file) in FIXTURES {
+        let verified = verify_checksum(file).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut records = Records::new(file).unwrap();
+        records.skip_to_end().unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(records.offset(), verified.end, "{name}");
+        assert_eq!(records.version(), verified.version, "{name}");
+        assert_eq!(records.next(), Ok(Record::Eof), "{name}");
+        match verified.checksum {
+            Checksum::Absent => assert!(verified.version < 5, "{name}"),
+            Checksum::Off => assert!(name.contains("nor-summed") || *name == "corrupt_ziplist.rdb", "{name}"),
+            Checksum::Good(_) => {}
+        }
+        assert_eq!(verified.end < file.len() as u64, name.ends_with(".aof"), "{name}");
+    }
+}
+
+#[test]
+fn the_fixtures_reach_every_tag_that_redis_writes_up_to_version_10() {
+    let mut found = BTreeSet::new();
+    for (_, file) in FIXTURES {
+        for (record, _) in records_of(file) {
+            if let Record::Entry { tag, .. } = record {
+                found.insert(tag);
+            }
+        }
+    }
+    let unreached: Vec<_> = Tag::ALL.into_iter().filter(|tag| tag.version() <= 10 && !found.contains(tag)).collect();
+    // Modules need a module, and 7.0 writes the second layout of streams.
+    assert_eq!(unreached, [Tag::Module, Tag::Module2, Tag::StreamListpacks]);
+}
+
+#[test]
+fn opcodes_before_a_key_belong_to_it() {
+    let entry = |file: &'static str, wanted: &str| {
+        let found = records_of(fixture(file)).into_iter().find_map(|(record, _)| match record {
+            Record::Entry { key, expiry_ms, idle, freq, .. } if key == wanted.as_bytes() => {
+                Some((expiry_ms, idle.is_some(), freq.is_some()))
+            }
+            _ => None,
+        });
+        found.expect("the key is there")
+    };
+    let at = Some(32_503_680_000_123);
+    assert_eq!(entry("redis-7.0-lru.rdb", "expiring"), (at, true, false));
+    assert_eq!(entry("redis-7.0-lru.rdb", "touched"), (None, true, false));
+    assert_eq!(entry("redis-7.0-lfu.rdb", "expiring"), (at, false, true));
+    assert_eq!(entry("redis-7.0-every-encoding.rdb", "expiring"), (at, false, false));
+    assert_eq!(entry("redis-7.0-every-encoding.rdb", "string:raw"), (None, false, false));
+}
+
+#[test]
+fn compressed_and_plain_files_hold_the_same_strings() {
+    let strings = |name| {
+        let mut strings = BTreeMap::new();
+        for (record, bytes) in records_of(fixture(name)) {
+            if let Record::Entry { tag: Tag::String, key, .. } = record {
+                strings.insert(key.into_owned(), Decoder::new(bytes).string().unwrap().into_owned());
+            }
+        }
+        strings
+    };
+    let compressed = strings("redis-7.0-every-encoding.rdb");
+    assert_eq!(compressed, strings("redis-7.0-neither-compressed-nor-summed.rdb"));
+    assert_eq!(compressed[&b"string:compressible"[..]], b"abcd".repeat(100));
+    assert_eq!(compressed[&b"string:int:-32768"[..]], b"-32768");
+    assert_eq!(compressed[&b"12345"[..]], b"the key is an integer");
+    assert_eq!(compressed[&b"long-key-".repeat(20)], b"the key is compressed");
+}
+
+/// Writes what a file says once more, its values by `value`.
+fn written_again(file: &[u8], options: Options, value: impl Fn(&mut Encoder<'_>, Tag, &[u8])) -> Vec<u8> {
+    let mut encoder = Encoder::detached(options);
+    encoder.header().unwrap();
+    for (record, bytes) in records_of(file) {
+        match record {
+            Record::Aux { key, value } => encoder.aux(&key, &value),
+            Record::SelectDb(index) => encoder.select_db(index),
+            Record::ResizeDb { keys, expires } => encoder.resize_db(keys, expires),
+            Record::FunctionLibrary(code) => encoder.function_library(&code),
+            Record::Entry { tag, key, expiry_ms, idle, freq } => {
+                expiry_ms.map_or(Ok(()), |at| encoder.expiry(at)).unwrap();
+                idle.map_or(Ok(()), |seconds| encoder.idle(seconds)).unwrap();
+                freq.map_or(Ok(()), |counter| encoder.freq(counter)).unwrap();
+                encoder.tag(tag).unwrap();
+                encoder.string(&key).unwrap();
+                value(&mut encoder, tag, bytes);
+                Ok(())
+            }
+            Record::ModuleAux { .. } | Record::Eof => unreachable!("these files have none"),
+        }
+        .unwrap();
+    }
+    encoder.eof().unwrap();
+    encoder.into_bytes()
+}
+
+#[test]
+fn writing_a_plain_file_again_gives_the_bytes_that_redis_wrote() {
+    let file = fixture("redis-7.0-neither-compressed-nor-summed.rdb");
+    let options = Options { compression: false, checksum: false, version: 10 };
+    let again = written_again(file, options, |encoder, tag, bytes| {
+        if tag == Tag::String {
+            encoder.string(&Decoder::new(bytes).string().unwrap()).unwrap();
+        } else {
+            encoder.raw(bytes).unwrap();
+        }
+    });
+    assert!(again == file);
+    for name in ["redis-7.0-lru.rdb", "redis-7.0-lfu.rdb", "redis-7.0-empty.rdb"] {
+        let again = written_again(fixture(name), Options::default(), |encoder, _, bytes| encoder.raw(bytes).unwrap());
+        assert!(again == fixture(name), "{name}");
+    }
+}
+
+#[test]
+fn truncated_file_is_rejected_at_every_length() {
+    for (name, file) in FIXTURES {
+        let Verified { version, end, .. } = verify_checksum(file).unwrap();
+        for cut in 0..end as usize {
+            let cut_file = &file[..cut];
+            let walked = Records::new(cut_file).and_then(|mut records| records.skip_to_end());
+            assert!(matches!(walked, Err(Error::UnexpectedEnd { .. })), "{name} cut to {cut} bytes: {walked:?}");
+            if version >= 5 {
+                let verified = verify_checksum(cut_file);
+                assert!(verified.is_err(), "{name} cut to {cut} bytes: {verified:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_damaged_bit_is_noticed_before_anything_is_loaded() {
+    let file = fixture("redis-7.0-every-encoding.rdb");
+    for at in 0..file.len() {
+        let mut damaged = file.to_vec();
+        damaged[at] ^= 1 << (at % 8);
+        assert!(verify_checksum(&damaged).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_damaged_file_is_called_damaged_and_a_cut_one_cut() {
+    let file = fixture("redis-7.0-every-encoding.rdb");
+    let mut damaged = file.to_vec();
+    damaged[300] ^= 0x10;
+    let error = verify_checksum(&damaged).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("bad checksum at offset {}: stored 0x", file.len() - 8)), "{error}");
+    let error = verify_checksum(&file[..1000]).unwrap_err();
+    assert!(matches!(error, Error::UnexpectedEnd { .. }), "{error}");
+}
+
+#[test]
+fn other_files_and_other_versions_are_refused() {
+    assert_eq!(Records::new(b"VALKEY080").err(), Some(Error::BadMagic { offset: 0 }));
+    assert_eq!(Records::new(b"*3\r\n").err(), Some(Error::BadMagic { offset: 0 }));
+    assert_eq!(Records::new(b"REDISabcd").err(), Some(Error::BadMagic { offset: 5 }));
+    for version in [0, 13, 9999] {
+        let header = format!("REDIS{version:04}");
+        let refused = Some(Error::UnsupportedVersion { offset: 5, version });
+        assert_eq!(Records::new(header.as_bytes()).err(), refused);
+        assert_eq!(verify_checksum(header.as_bytes()).err(), refused);
+    }
+    for version in VERSION_MIN..=VERSION_MAX {
+        let header = format!("REDIS{version:04}");
+        assert_eq!(Records::new(header.as_bytes()).unwrap().version(), version);
+    }
+}
+
+/// A value of each tag as short as it may be while every part of its layout occurs.
+fn sample(tag: Tag) -> Vec<u8> {
+    let mut encoder = Encoder::detached(Options::default());
+    let id = [7; 16];
+    let write = |encoder: &mut Encoder<'_>| match tag {
+        Tag::List | Tag::Set | Tag::ListQuicklist => {
+            encoder.length(3)?;
+            encoder.string(b"element")?;
+            encoder.string(b"12")?;
+            encoder.string(&[b'x'; 60])
+        }
+        Tag::Hash => {
+            encoder.length(1)?;
+            encoder.string(b"field")?;
+            encoder.string(b"-70000")
+        }
+        Tag::Zset => {
+            encoder.length(2)?;
+            encoder.string(b"a")?;
+            encoder.ascii_double(0.5)?;
+            encoder.string(b"b")?;
+            encoder.ascii_double(f64::INFINITY)
+        }
+        Tag::Zset2 => {
+            encoder.length(1)?;
+            encoder.string(b"a")?;
+            encoder.double(0.5)
+        }
+        Tag::ListQuicklist2 => {
+            encoder.length(2)?;
+            encoder.length(1)?;
+            encoder.string(b"plain")?;
+            encoder.length(2)?;
+            encoder.string(b"listpack")
+        }
+        Tag::HashMetadata | Tag::HashMetadataPreGa => {
+            if tag == Tag::HashMetadata {
+                encoder.milliseconds(1_700_000_000_000)?;
+            }
+            encoder.length(1)?;
+            encoder.length(1)?;
+            encoder.string(b"field")?;
+            encoder.string(b"value")
+        }
+        Tag::HashListpackEx => {
+            encoder.milliseconds(0)?;
+            encoder.string(b"listpack")
+        }
+        Tag::StreamListpacks | Tag::StreamListpacks2 | Tag::StreamListpacks3 => {
+            encoder.length(1)?;
+            encoder.string(&id)?;
+            encoder.string(b"listpack")?;
+            for field in 0..if tag == Tag::StreamListpacks { 3 } else { 8 } {
+                encoder.length(field)?;
+            }
+            encoder.length(1)?;
+            encoder.string(b"group")?;
+            encoder.length(5)?;
+            encoder.length(0)?;
+            if tag != Tag::StreamListpacks {
+                encoder.length(4)?;
+            }
+            encoder.length(1)?;
+            encoder.raw(&id)?;
+            encoder.milliseconds(1)?;
+            encoder.length(1)?;
+            encoder.length(1)?;
+            encoder.string(b"consumer")?;
+            encoder.milliseconds(2)?;
+            if tag == Tag::StreamListpacks3 {
+                encoder.milliseconds(3)?;
+            }
+            encoder.length(1)?;
+            encoder.raw(&id)
+        }
+        Tag::Module2 => {
+            encoder.length(u64::MAX)?;
+            module_fields(encoder)
+        }
+        _ => encoder.string(b"one string"),
+    };
+    write(&mut encoder).unwrap();
+    encoder.into_bytes()
+}
+
+fn module_fields(encoder: &mut Encoder<'_>) -> std::io::Result<()> {
+    encoder.length(1)?;
+    encoder.length(1000)?;
+    encoder.length(2)?;
+    encoder.length(1 << 40)?;
+    encoder.length(3)?;
+    encoder.raw(&[0; 4])?;
+    encoder.length(4)?;
+    encoder.double(1.0)?;
+    encoder.length(5)?;
+    encoder.string(b"bytes")?;
+    encoder.length(0)
+}
+
+#[test]
+fn a_value_of_every_tag_is_passed_over_and_rejected_at_every_length() {
+    for tag in Tag::ALL.into_iter().filter(|tag| *tag != Tag::Module) {
+        let bytes = sample(tag);
+        let mut decoder = Decoder::at(&bytes, 1000);
+        skip::value(tag, &mut decoder).unwrap_or_else(|error| panic!("{}: {error}", tag.name()));
+        assert_eq!(decoder.remaining(), 0, "{}", tag.name());
+        for cut in 0..bytes.len() {
+            let error = skip::value(tag, &mut Decoder::at(&bytes[..cut], 1000)).unwrap_err();
+            assert!(matches!(error, Error::UnexpectedEnd { .. }), "{} cut to {cut} bytes: {error}", tag.name());
+            assert!((1000..=1000 + cut as u64).contains(&error.offset()), "{} cut to {cut} bytes: {error}", tag.name());
+        }
+    }
+}
+
+#[test]
+fn modules_are_named_where_they_are_refused() {
+    let error = skip::value(Tag::Module, &mut Decoder::at(&[1], 500)).unwrap_err();
+    assert_eq!(error.to_string(), "unsupported type at offset 500: module");
+    let error = skip::module_fields(&mut Decoder::at(&[9], 500)).unwrap_err();
+    assert_eq!(error.to_string(), "invalid value at offset 500: unknown kind of field in a module's value");
+    let id = skip::module(&mut Decoder::new(&sample(Tag::Module2))).unwrap();
+    let error = Error::UnsupportedModule { offset: 9, module: id };
+    assert_eq!(error.to_string(), "unsupported module type at offset 9: _________ (encoding version 1023)");
+}
+
+#[test]
+fn what_modules_and_clusters_add_to_a_file_is_passed_over() {
+    let mut encoder = Encoder::detached(Options { version: 12, ..Options::default() });
+    let file = (|| {
+        encoder.header()?;
+        encoder.byte(Opcode::ModuleAux.as_u8())?;
+        encoder.length(u64::MAX)?;
+        encoder.length(2)?;
+        encoder.length(1)?;
+        module_fields(&mut encoder)?;
+        encoder.select_db(0)?;
+        encoder.byte(Opcode::SlotInfo.as_u8())?;
+        encoder.length(16383)?;
+        encoder.length(1)?;
+        encoder.length(0)?;
+        encoder.byte(Opcode::ExpireTime.as_u8())?;
+        encoder.raw(&1_700_000_000u32.to_le_bytes())?;
+        encoder.tag(Tag::HashMetadata)?;
+        encoder.string(b"key")?;
+        encoder.raw(&sample(Tag::HashMetadata))?;
+        encoder.eof()?;
+        std::io::Result::Ok(encoder.into_bytes())
+    })()
+    .unwrap();
+    assert!(verify_checksum(&file).is_ok());
+    let records: Vec<_> = records_of(&file).into_iter().map(|(record, _)| record).collect();
+    let key = Record::Entry {
+        tag: Tag::HashMetadata,
+        key: b"key".into(),
+        expiry_ms: Some(1_700_000_000_000),
+        idle: None,
+        freq: None,
+    };
+    assert_eq!(records, [Record::ModuleAux { id: ModuleId(u64::MAX), offset: 9 }, Record::SelectDb(0), key]);
+}
+
+#[test]
+fn unknown_bytes_and_old_functions_are_refused_by_offset() {
+    let after_header = |byte: u8| {
+        let file = [&b"REDIS0012"[..], &[byte]].concat();
+        Records::new(&file).unwrap().next().unwrap_err()
+    };
+    for byte in [8].into_iter().chain(26..=243) {
+        assert_eq!(after_header(byte), Error::UnknownType { offset: 9, byte });
+    }
+    let error = after_header(Opcode::FunctionPreGa.as_u8());
+    assert_eq!(error.to_string(), "unsupported type at offset 9: function of a Redis 7.0 release candidate");
+}
+
+/// Reads what there is up to the end or the first fault.
+fn walk(file: &[u8]) -> Result<()> {
+    let mut records = Records::new(file)?;
+    let mut scratch = Vec::new();
+    loop {
+        match records.next()? {
+            Record::Eof => return Ok(()),
+            Record::Entry { tag: Tag::String, .. } => records.decoder().string_in(&mut scratch).map(drop)?,
+            Record::Entry { tag, .. } => skip::value(tag, records.decoder())?,
+            _ => {}
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_behind_a_header_are_walked_without_panic(
+        version in VERSION_MIN..=VERSION_MAX,
+        bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0u8..26, 244u8..=255], 0..200),
+    ) {
+        let file = [format!("REDIS{version:04}").as_bytes(), &bytes].concat();
+        let _ = walk(&file);
+        let _ = verify_checksum(&file);
+    }
+
+    #[test]
+    fn any_bytes_are_no_value_that_panics(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        for tag in Tag::ALL {
+            let _ = skip::value(tag, &mut Decoder::new(&bytes));
+        }
+    }
+
+    #[test]
+    fn damaged_files_are_walked_without_panic(
+        which in 0..FIXTURES.len(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let mut file = FIXTURES[which].1.to_vec();
+        for (at, byte) in damage {
+            let at = at.index(file.len());
+            file[at] = byte;
+        }
+        let _ = walk(&file);
+        let _ = verify_checksum(&file);
+    }
+}
