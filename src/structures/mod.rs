@@ -7,5 +7,6 @@ mod size_class;
 
 pub mod intset;
 pub mod listpack;
+pub mod order_tree;
 pub mod ziplist;
 pub mod zipmap;
