@@ -8,5 +8,6 @@ mod size_class;
 pub mod intset;
 pub mod listpack;
 pub mod order_tree;
+pub mod quicklist;
 pub mod ziplist;
 pub mod zipmap;

@@ -16,6 +16,9 @@ use super::view::{EMPTY, Lp, Pos};
 pub struct Listpack(Vec<u8>);
 
 impl Listpack {
+    /// The size in bytes of a listpack without entries.
+    pub const EMPTY_SIZE: usize = EMPTY.len();
+
     pub fn new() -> Self {
         Self::with_capacity(0)
     }

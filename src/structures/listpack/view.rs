@@ -18,6 +18,11 @@ pub struct Lp([u8]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pos(pub(super) u32);
 
+impl Pos {
+    /// The place of a first entry, whether there is one or not.
+    pub const START: Self = Self(HEADER_BYTES as u32);
+}
+
 impl Lp {
     /// Looks at bytes that are known to be a whole listpack.
     #[expect(unsafe_code, reason = "std has no safe way from a slice to a wrapper of a slice")]

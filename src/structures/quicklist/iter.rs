@@ -1,0 +1,97 @@
+//! Walking over a quicklist.
+
+use super::list::{Direction, Quicklist};
+use super::node::{Node, NodeCodec};
+use crate::structures::listpack::{Entry, Lp, Pos};
+
+/// The elements of a list in one direction.
+///
+/// An element is lent until the next one is asked for, because a compressed node is unpacked into the iterator's own
+/// memory; the list itself is not touched.
+pub struct Iter<'a, C> {
+    list: &'a Quicklist<C>,
+    direction: Direction,
+    /// The node of the next element.
+    node: Option<usize>,
+    place: Place,
+    /// The raw bytes of `node`, if that is compressed and has been entered.
+    unpacked: Vec<u8>,
+}
+
+/// The next element within the node.
+#[derive(Clone, Copy)]
+enum Place {
+    /// The node has not been entered yet: the element at this offset, where -1 is the last.
+    Offset(i64),
+    Pos(Pos),
+}
+
+impl<'a, C: NodeCodec> Iter<'a, C> {
+    pub(super) fn new(list: &'a Quicklist<C>, direction: Direction) -> Self {
+        let (node, offset) = match direction {
+            Direction::Forward => (0, 0),
+            Direction::Backward => (list.nodes.len().wrapping_sub(1), -1),
+        };
+        Self {
+            list,
+            direction,
+            node: (!list.is_empty()).then_some(node),
+            place: Place::Offset(offset),
+            unpacked: Vec::new(),
+        }
+    }
+
+    pub(super) fn starting_at(list: &'a Quicklist<C>, index: usize, direction: Direction) -> Self {
+        let (node, offset) = list.locate(index).map_or((None, 0), |(node, offset)| (Some(node), offset as i64));
+        Self { list, direction, node, place: Place::Offset(offset), unpacked: Vec::new() }
+    }
+
+    /// The next element.
+    pub fn advance(&mut self) -> Option<Entry<'_>> {
+        let node = &self.list.nodes[self.node?];
+        if let (Place::Offset(_), Node::Compressed { .. }) = (self.place, node) {
+            self.unpacked = node.decompressed::<C>();
+        }
+        let listpack = match node {
+            Node::Packed(listpack) => listpack,
+            Node::Compressed { plain: false, .. } => Lp::from_trusted(&self.unpacked),
+            Node::Plain(bytes) => {
+                self.leave_node();
+                return Some(Entry::Bytes(bytes));
+            }
+            Node::Compressed { .. } => {
+                self.leave_node();
+                return Some(Entry::Bytes(&self.unpacked));
+            }
+        };
+        let pos = match self.place {
+            Place::Offset(offset) => listpack.at(offset)?,
+            Place::Pos(pos) => pos,
+        };
+        let following = match self.direction {
+            Direction::Forward => listpack.next(pos),
+            Direction::Backward => listpack.prev(pos),
+        };
+        match following {
+            Some(following) => self.place = Place::Pos(following),
+            None => self.leave_node(),
+        }
+        // The memory of an unpacked node is still there after its last element has been left.
+        match node {
+            Node::Packed(listpack) => listpack.entry(pos),
+            _ => Lp::from_trusted(&self.unpacked).entry(pos),
+        }
+    }
+
+    fn leave_node(&mut self) {
+        let next = match self.direction {
+            Direction::Forward => self.node.map(|node| node + 1),
+            Direction::Backward => self.node.and_then(|node| node.checked_sub(1)),
+        };
+        self.node = next.filter(|&node| node < self.list.nodes.len());
+        self.place = Place::Offset(match self.direction {
+            Direction::Forward => 0,
+            Direction::Backward => -1,
+        });
+    }
+}

@@ -1,0 +1,16 @@
+//! Quicklists: long lists as a row of listpacks of bounded size, large elements in nodes of their own.
+//! Owns:  the nodes, their sizes and which of them are compressed.
+//! Uses:  nothing of the house but the listpacks beside it.
+//! Never: how nodes are compressed, which its user brings along; a configured value, which comes as [`Limits`].
+
+mod edit;
+mod iter;
+mod list;
+mod node;
+
+#[cfg(test)]
+mod tests;
+
+pub use iter::Iter;
+pub use list::{Direction, Item, Quicklist};
+pub use node::{Limits, NodeCodec, NodeView};
