@@ -86,9 +86,11 @@ impl Config {
         let keys = self.settable(pairs, access)?;
         let mut new = self.clone();
         let mut changes: Vec<Change> = Vec::new();
-        for (key, (_, value)) in keys.into_iter().zip(pairs) {
+        for (key, (asked, value)) in keys.into_iter().zip(pairs) {
             let args = if key.takes_several() { split_at_spaces(value) } else { vec![value.to_vec()] };
-            key.write(&mut new, &args).map_err(|error| SetError::Value { name: key.name, error })?;
+            // An error names the setting as it was asked for: by its alias where it was.
+            let name = key.names().find(|name| asked.eq_ignore_ascii_case(name.as_bytes())).unwrap_or(key.name);
+            key.write(&mut new, &args).map_err(|error| SetError::Value { name, error })?;
             let changed = key.read(&new) != key.read(self);
             let known = changes.iter().any(|change| change.apply == key.apply);
             if changed && !known && key.apply != Apply::Nothing {
@@ -195,6 +197,7 @@ mod tests {
         refused_value("appendonly", "yes", "appendonly: 'yes' is not available: Copal keeps RDB snapshots only");
         refused_value("databases", "4", "can't set immutable config");
         refused_value("slaveof", "no one", "can't set immutable config");
+        refused_value("hash-max-ziplist-entries", "x", "argument couldn't be parsed into an integer");
     }
 
     #[test]

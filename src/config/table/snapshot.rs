@@ -4,7 +4,7 @@ use super::super::key::{Apply, Key};
 use super::super::kinds::{SanitizePayload, SaveRule};
 use super::super::model::Config;
 use super::super::value::ValueError;
-use super::{any_text, bytes, choice, flag, growing_list, integer, text};
+use super::{any_text, choice, flag, growing_list, integer, text};
 use crate::stdx::number::parse_i64;
 
 pub const KEYS: &[Key] = &[
@@ -78,12 +78,12 @@ pub const KEYS: &[Key] = &[
     integer("key-load-delay", "0", DELAY, |c| c.key_load_delay_us.into(), |c, v| c.key_load_delay_us = v as i32)
         .hidden()
         .doc("Microseconds to wait after each key that is loaded. Meant for tests."),
-    bytes(
+    integer(
         "loading-process-events-interval-bytes",
-        "2mb",
-        (1024, i32::MAX as u64),
-        |c| c.loading_process_events_interval_bytes,
-        |c, v| c.loading_process_events_interval_bytes = v,
+        "2097152",
+        (1024, i32::MAX as i64),
+        |c| c.loading_process_events_interval_bytes as i64,
+        |c, v| c.loading_process_events_interval_bytes = v as u64,
     )
     .hidden()
     .doc("Answer clients each time so many bytes of a dump file are loaded. Meant for tests."),
