@@ -42,7 +42,8 @@ const INTRODUCTION: &str = "\
 # Memory is given as 1k (1,000 bytes), 1kb (1,024), 1m, 1mb, 1g or 1gb, in any
 # case of letters. Values with spaces or quotes in them stand in quotes.
 #
-# Other files can be read in the middle of this one:
+# Other files can be read in the middle of this one; relative paths of includes
+# count from where the server is started:
 #
 #     include /etc/copal/conf.d/*.conf
 ";

@@ -69,7 +69,7 @@ pub const PROCESS: &[Key] = &[
         .doc("How much to log: debug, verbose, notice, warning or nothing."),
     text("logfile", "", any_text, |c| &c.logfile, |c, v| c.logfile = v)
         .at_startup()
-        .doc("The file to log to, relative to the directory in which the server starts; empty for standard output."),
+        .doc("The file to log to; empty for standard output."),
     flag("always-show-logo", "no", |c| c.always_show_logo, |c, v| c.always_show_logo = v)
         .at_startup()
         .doc("Show the banner at start even when the log is not a terminal."),

@@ -17,7 +17,7 @@ pub const KEYS: &[Key] = &[
         .applies(Apply::Directory)
         .protected()
         .refused_while_loading()
-        .doc("The directory in which the server works and keeps its dump file."),
+        .doc("The directory in which the server works and keeps its dump file. Relative paths in other settings count from it."),
     text("dbfilename", "dump.rdb", check_file_name, |c| &c.dbfilename, |c, v| c.dbfilename = v)
         .protected()
         .doc("The name of the dump file, without a path."),
