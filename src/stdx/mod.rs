@@ -1,9 +1,12 @@
-//! What could have been in std: number text, globs, clock readings, quoting.
+//! What could have been in std: number text, globs, clock readings, quoting, the hash of keys.
 //! Owns:  nothing.
 //! Uses:  nothing.
 //! Never: a rule of one command, a file or a socket.
 
 pub mod clock;
 pub mod glob;
+mod hash;
 pub mod number;
 pub mod text;
+
+pub use hash::HashSeed;

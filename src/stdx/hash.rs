@@ -1,0 +1,47 @@
+//! The keyed hash of everything that clients name: keys, members, fields.
+
+use siphasher::sip::SipHasher13;
+
+/// The secret of SipHash-1-3. Clients choose the keys and SCAN shows their order, so the seed has to be
+/// random for each process, or they could choose keys that all fall into one chain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct HashSeed {
+    pub k0: u64,
+    pub k1: u64,
+}
+
+impl HashSeed {
+    /// A seed from the kernel's random source, which is read once as the process starts.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel has no randomness to give: without it no table is safe to open to clients.
+    pub fn random() -> Self {
+        let k0 = getrandom::u64().expect("the kernel's random source answers");
+        let k1 = getrandom::u64().expect("the kernel's random source answers");
+        Self { k0, k1 }
+    }
+
+    #[inline]
+    pub fn hash(&self, bytes: &[u8]) -> u64 {
+        SipHasher13::new_with_keys(self.k0, self.k1).hash(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_seed_gives_the_same_hash_and_another_seed_another() {
+        let seed = HashSeed { k0: 1, k1: 2 };
+        assert_eq!(seed.hash(b"key"), HashSeed { k0: 1, k1: 2 }.hash(b"key"));
+        assert_ne!(seed.hash(b"key"), HashSeed { k0: 1, k1: 3 }.hash(b"key"));
+        assert_ne!(seed.hash(b"key"), seed.hash(b"kez"));
+    }
+
+    #[test]
+    fn random_seeds_differ() {
+        assert!(HashSeed::random() != HashSeed::random());
+    }
+}
