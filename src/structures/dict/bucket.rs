@@ -1,0 +1,387 @@
+//! One bucket: a cache line with seven slots and their tags, and the chain of buckets that hangs off it when it is full.
+//!
+//! Invariants of a chain:
+//! - a slot holds an element exactly when its tag byte is not zero;
+//! - the last slot of a bucket with the `CHAINED` flag owns the next bucket, and its tag byte is zero;
+//! - every bucket but the last of a chain is full (six elements and the next bucket);
+//! - a chained bucket holds at least two elements: a single one would fit into the slot that points at it.
+
+use core::mem::{ManuallyDrop, take};
+
+use super::Element;
+use super::prefetch::prefetch_line;
+
+/// Slots in one bucket: a 64-byte line less eight bytes of tags.
+pub(super) const SLOTS: usize = 7;
+
+const LAST: usize = SLOTS - 1;
+const CHAINED: u64 = 1;
+/// The tag bytes, which follow the flag byte.
+const TAGS: u64 = !0xff;
+const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// One byte of an element's hash, never zero, kept beside its slot so that a probe rarely has to look at a wrong element.
+/// It comes from the top of the hash while the bucket's index comes from the bottom.
+#[derive(Clone, Copy)]
+pub(super) struct Tag(u8);
+
+impl Tag {
+    #[inline]
+    pub(super) fn of(hash: u64) -> Self {
+        Self(((hash >> 56) as u8).max(1))
+    }
+}
+
+/// Where an element stands in its chain.
+#[derive(Clone, Copy)]
+pub(super) struct Position {
+    depth: usize,
+    slot: usize,
+}
+
+/// The content of one slot; the bucket's `meta` says which variant it is.
+union Word<E> {
+    vacant: (),
+    element: ManuallyDrop<E>,
+    next: ManuallyDrop<Box<Bucket<E>>>,
+}
+
+/// A zeroed bucket is a vacant one. A bucket has no destructor: its owner calls `drain` (the table does so when dropped).
+#[repr(C, align(64))]
+pub(super) struct Bucket<E> {
+    /// The flag byte lowest, then the tag of slot 0, of slot 1 and so on.
+    meta: u64,
+    words: [Word<E>; SLOTS],
+}
+
+/// The slots that a mask names: its bit 7 of byte `slot + 1` is set.
+#[derive(Clone, Copy)]
+struct SlotMask(u64);
+
+impl Iterator for SlotMask {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let slot = self.0.trailing_zeros() as usize / 8 - 1;
+        self.0 &= self.0 - 1;
+        Some(slot)
+    }
+}
+
+/// Bit 7 of every byte that is zero. Exact: no carry crosses from one byte into the next.
+#[inline]
+fn zero_bytes(word: u64) -> u64 {
+    !(((word & LOW_BITS) + LOW_BITS) | word | LOW_BITS)
+}
+
+impl<E: Element> Bucket<E> {
+    /// A bucket has to be a cache line exactly, which makes an element the size of a pointer.
+    pub(super) const IS_ONE_LINE: () = assert!(size_of::<Self>() == 64 && size_of::<E>() == size_of::<usize>());
+
+    #[inline]
+    fn tagged(&self, tag: Tag) -> SlotMask {
+        SlotMask(zero_bytes(self.meta ^ (u64::from(tag.0) * ONES)) & TAGS)
+    }
+
+    #[inline]
+    fn occupied(&self) -> SlotMask {
+        SlotMask(!zero_bytes(self.meta) & !LOW_BITS & TAGS)
+    }
+
+    #[inline]
+    fn is_chained(&self) -> bool {
+        self.meta & CHAINED != 0
+    }
+
+    #[inline]
+    fn tag(&self, slot: usize) -> Option<Tag> {
+        let tag = (self.meta >> (8 * (slot + 1))) as u8;
+        (tag != 0).then_some(Tag(tag))
+    }
+
+    /// # Safety
+    ///
+    /// The slot's tag is not zero.
+    #[inline]
+    #[expect(unsafe_code, reason = "the tag says which variant of the union is there")]
+    unsafe fn element(&self, slot: usize) -> &E {
+        // SAFETY: a slot with a tag holds an element, by the invariants above.
+        unsafe { &self.words[slot].element }
+    }
+
+    #[inline]
+    #[expect(unsafe_code, reason = "the flag says which variant of the union is there")]
+    pub(super) fn next(&self) -> Option<&Self> {
+        // SAFETY: the last slot of a chained bucket owns the next bucket.
+        self.is_chained().then(|| unsafe { &**self.words[LAST].next })
+    }
+
+    #[inline]
+    #[expect(unsafe_code, reason = "the flag says which variant of the union is there")]
+    fn next_mut(&mut self) -> Option<&mut Self> {
+        // SAFETY: the last slot of a chained bucket owns the next bucket.
+        self.is_chained().then(|| unsafe { &mut **self.words[LAST].next })
+    }
+
+    fn nth_mut(&mut self, depth: usize) -> &mut Self {
+        let mut bucket = self;
+        for _ in 0..depth {
+            bucket = bucket.next_mut().expect("a position lies within its chain");
+        }
+        bucket
+    }
+
+    /// Whether the whole chain is without an element (a chained bucket never is).
+    #[inline]
+    pub(super) fn is_vacant(&self) -> bool {
+        self.meta == 0
+    }
+
+    /// The element of this chain that has this key.
+    #[inline]
+    #[expect(unsafe_code, reason = "reads elements by the mask of their tags")]
+    pub(super) fn find(&self, tag: Tag, key: &[u8]) -> Option<&E> {
+        let mut bucket = self;
+        loop {
+            for slot in bucket.tagged(tag) {
+                // SAFETY: the mask names slots whose tag equals `tag`, which is never zero.
+                let element = unsafe { bucket.element(slot) };
+                if element.key() == key {
+                    return Some(element);
+                }
+            }
+            bucket = bucket.next()?;
+        }
+    }
+
+    /// Like `find`, but says where, so that the caller can come back to it with `&mut`.
+    #[inline]
+    #[expect(unsafe_code, reason = "reads elements by the mask of their tags")]
+    pub(super) fn locate(&self, tag: Tag, key: &[u8]) -> Option<Position> {
+        let mut bucket = self;
+        let mut depth = 0;
+        loop {
+            for slot in bucket.tagged(tag) {
+                // SAFETY: the mask names slots whose tag equals `tag`, which is never zero.
+                if unsafe { bucket.element(slot) }.key() == key {
+                    return Some(Position { depth, slot });
+                }
+            }
+            bucket = bucket.next()?;
+            depth += 1;
+        }
+    }
+
+    /// # Panics
+    ///
+    /// When no element stands there: a position is good until the chain changes.
+    #[inline]
+    #[expect(unsafe_code, reason = "the tag says which variant of the union is there")]
+    pub(super) fn at(&self, position: Position) -> &E {
+        let mut bucket = self;
+        for _ in 0..position.depth {
+            bucket = bucket.next().expect("a position lies within its chain");
+        }
+        assert!(bucket.tag(position.slot).is_some(), "an element stands at the position");
+        // SAFETY: the slot's tag was just seen not to be zero.
+        unsafe { bucket.element(position.slot) }
+    }
+
+    /// # Panics
+    ///
+    /// As `at`.
+    #[inline]
+    #[expect(unsafe_code, reason = "the tag says which variant of the union is there")]
+    pub(super) fn at_mut(&mut self, position: Position) -> &mut E {
+        let bucket = self.nth_mut(position.depth);
+        assert!(bucket.tag(position.slot).is_some(), "an element stands at the position");
+        // SAFETY: the slot's tag was just seen not to be zero.
+        unsafe { &mut bucket.words[position.slot].element }
+    }
+
+    /// Puts an element that is not in the chain yet at its end; says also whether that took one more bucket.
+    #[inline]
+    pub(super) fn insert(&mut self, tag: Tag, element: E) -> (&mut E, bool) {
+        let mut bucket = self;
+        while bucket.is_chained() {
+            bucket = bucket.next_mut().expect("the bucket is chained");
+        }
+        match SlotMask(zero_bytes(bucket.meta) & TAGS).next() {
+            Some(slot) => (bucket.put(slot, tag, element), false),
+            None => (bucket.extend(tag, element), true),
+        }
+    }
+
+    /// A full bucket hands its last element on to a new one, which also takes the element that found no room.
+    #[cold]
+    #[expect(unsafe_code, reason = "writes the variant of the union that the flag then names")]
+    fn extend(&mut self, tag: Tag, element: E) -> &mut E {
+        let (last_tag, last) = self.take(LAST);
+        let mut next = Box::new(Self { meta: 0, words: [const { Word { vacant: () } }; SLOTS] });
+        next.put(0, last_tag, last);
+        self.words[LAST] = Word { next: ManuallyDrop::new(next) };
+        self.meta |= CHAINED;
+        // SAFETY: the line above made this slot the owner of the next bucket.
+        unsafe { &mut **self.words[LAST].next }.put(1, tag, element)
+    }
+
+    #[inline]
+    #[expect(unsafe_code, reason = "the element was just written")]
+    fn put(&mut self, slot: usize, tag: Tag, element: E) -> &mut E {
+        debug_assert!(self.tag(slot).is_none() && !(slot == LAST && self.is_chained()), "the slot is vacant");
+        self.meta |= u64::from(tag.0) << (8 * (slot + 1));
+        self.words[slot] = Word { element: ManuallyDrop::new(element) };
+        // SAFETY: the slot was made an element by the line above.
+        unsafe { &mut self.words[slot].element }
+    }
+
+    /// Takes one element out and leaves a hole, which the caller closes if the chain goes on behind it.
+    #[inline]
+    #[expect(unsafe_code, reason = "moves an element out of the union")]
+    fn take(&mut self, slot: usize) -> (Tag, E) {
+        let tag = self.tag(slot).expect("an element stands at the position");
+        self.meta &= !(0xff << (8 * (slot + 1)));
+        // SAFETY: the slot's tag was not zero, so an element is there, and is no longer, so nobody takes it twice.
+        (tag, unsafe { ManuallyDrop::take(&mut self.words[slot].element) })
+    }
+
+    /// Takes the element at this position out of the chain; says also whether that gave a bucket back.
+    pub(super) fn remove(&mut self, position: Position) -> (E, bool) {
+        let (_, removed) = self.nth_mut(position.depth).take(position.slot);
+        let mut last_depth = 0;
+        let mut bucket = &*self;
+        while let Some(next) = bucket.next() {
+            bucket = next;
+            last_depth += 1;
+        }
+        if last_depth == 0 {
+            return (removed, false);
+        }
+        if position.depth < last_depth {
+            let last = self.nth_mut(last_depth);
+            let slot = last.occupied().next().expect("a chained bucket is not vacant");
+            let (tag, element) = last.take(slot);
+            self.nth_mut(position.depth).put(position.slot, tag, element);
+        }
+        (removed, self.nth_mut(last_depth - 1).fold_next())
+    }
+
+    /// Takes the next bucket's element over if it is left with only one.
+    #[expect(unsafe_code, reason = "moves the next bucket out of the union")]
+    fn fold_next(&mut self) -> bool {
+        let next = self.next_mut().expect("the bucket is chained");
+        let mut slots = next.occupied();
+        let (Some(slot), None) = (slots.next(), slots.next()) else { return false };
+        let (tag, element) = next.take(slot);
+        self.meta &= !CHAINED;
+        // SAFETY: the flag said that the slot owns the next bucket, and is cleared, so nobody takes it twice.
+        drop(unsafe { ManuallyDrop::take(&mut self.words[LAST].next) });
+        self.put(LAST, tag, element);
+        true
+    }
+
+    /// Takes every element out of the chain, which is vacant afterwards. Returns how many buckets that gave back.
+    pub(super) fn drain(&mut self, mut each: impl FnMut(E)) -> usize {
+        let mut given_back = 0;
+        let mut next = self.drain_line(&mut each);
+        while let Some(mut bucket) = next {
+            given_back += 1;
+            next = bucket.drain_line(&mut each);
+        }
+        given_back
+    }
+
+    #[inline]
+    #[expect(unsafe_code, reason = "moves elements out of the union")]
+    fn drain_line(&mut self, each: &mut impl FnMut(E)) -> Option<Box<Self>> {
+        let occupied = self.occupied();
+        // Cleared first: should `each` unwind, elements leak instead of being dropped twice.
+        let meta = take(&mut self.meta);
+        for slot in occupied {
+            // SAFETY: the slot's tag was not zero, so an element is there, and is no longer, so nobody takes it twice.
+            each(unsafe { ManuallyDrop::take(&mut self.words[slot].element) });
+        }
+        // SAFETY: the flag said that the slot owns the next bucket, and is cleared, so nobody takes it twice.
+        (meta & CHAINED != 0).then(|| unsafe { ManuallyDrop::take(&mut self.words[LAST].next) })
+    }
+
+    /// How many elements the whole chain holds.
+    #[inline]
+    pub(super) fn count(&self) -> usize {
+        let mut count = 0;
+        let mut bucket = Some(self);
+        while let Some(line) = bucket {
+            count += line.occupied().0.count_ones() as usize;
+            bucket = line.next();
+        }
+        count
+    }
+
+    /// The elements of the whole chain.
+    #[inline]
+    pub(super) fn elements(&self) -> Elements<'_, E> {
+        Elements { bucket: self, slots: self.occupied() }
+    }
+
+    /// Asks for the start of each element in this line, and for the next bucket if there is one.
+    #[inline]
+    pub(super) fn prefetch_elements(&self) {
+        self.prefetch_lines::<1>();
+    }
+
+    /// As `prefetch_elements`, but for so many lines of each element.
+    #[inline]
+    pub(super) fn prefetch_lines<const LINES: usize>(&self) {
+        self.prefetch_slots::<LINES>(self.occupied());
+        if let Some(next) = self.next() {
+            prefetch_line(core::ptr::from_ref(next));
+        }
+    }
+
+    /// Asks for the elements of this line that could be the one with this tag.
+    #[inline]
+    pub(super) fn prefetch_tagged(&self, tag: Tag) {
+        self.prefetch_slots::<1>(self.tagged(tag));
+    }
+
+    #[inline]
+    #[expect(unsafe_code, reason = "reads the address in an element")]
+    fn prefetch_slots<const LINES: usize>(&self, slots: SlotMask) {
+        for slot in slots {
+            // SAFETY: the slot's tag is not zero, so an element is there, whose memory is a pointer by its contract.
+            let start = unsafe { core::mem::transmute_copy::<E, *const u8>(&self.words[slot].element) };
+            for line in 0..LINES {
+                prefetch_line(start.wrapping_add(line * 64));
+            }
+        }
+    }
+}
+
+/// See `Bucket::elements`.
+pub(super) struct Elements<'a, E> {
+    bucket: &'a Bucket<E>,
+    slots: SlotMask,
+}
+
+impl<'a, E: Element> Iterator for Elements<'a, E> {
+    type Item = &'a E;
+
+    #[inline]
+    #[expect(unsafe_code, reason = "reads elements by the mask of their tags")]
+    fn next(&mut self) -> Option<&'a E> {
+        loop {
+            if let Some(slot) = self.slots.next() {
+                // SAFETY: the mask names slots whose tag is not zero, and the borrow keeps the bucket unchanged.
+                return Some(unsafe { self.bucket.element(slot) });
+            }
+            self.bucket = self.bucket.next()?;
+            self.slots = self.bucket.occupied();
+            self.bucket.prefetch_elements();
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The memory of one table: a power-of-two array of buckets.
+
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::num::NonZeroUsize;
+
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+
+use super::Element;
+use super::bucket::Bucket;
+
+/// The size of a huge page. Arrays at least this large are mapped on their own, aligned to it.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
+const BUCKETS_PER_HUGE_PAGE: usize = HUGE_PAGE_BYTES / 64;
+
+/// What is given back at a time of an array in small pages: freeing 512 of them at once takes 300 us, 64 take 40.
+const SMALL_PAGES_BYTES: usize = 256 << 10;
+
+static HUGE_PAGES: AtomicBool = AtomicBool::new(false);
+
+/// Whether large tables made from now on ask for transparent huge pages. Off until the server has looked at what the
+/// kernel does with them.
+pub fn huge_pages_for_tables(wanted: bool) {
+    HUGE_PAGES.store(wanted, Ordering::Relaxed);
+}
+
+/// Buckets and the elements in them. The buckets before `first_live` are vacant for good: a rehash moves on from there.
+pub(super) struct Table<E: Element> {
+    buckets: NonNull<Bucket<E>>,
+    len: usize,
+    first_live: usize,
+    owned: PhantomData<Bucket<E>>,
+}
+
+impl<E: Element> Table<E> {
+    /// A table without a bucket, which owns no memory.
+    pub(super) const NONE: Self = Self { buckets: NonNull::dangling(), len: 0, first_live: 0, owned: PhantomData };
+
+    /// A table of `len` vacant buckets, a power of two; `None` when there is no memory for it.
+    #[expect(unsafe_code, reason = "allocates the array of buckets")]
+    pub(super) fn with_buckets(len: usize) -> Option<Self> {
+        const { Bucket::<E>::IS_ONE_LINE };
+        assert!(len.is_power_of_two(), "tables are powers of two");
+        let layout = Layout::array::<Bucket<E>>(len).ok()?;
+        let buckets = if layout.size() >= HUGE_PAGE_BYTES {
+            map_zeroed(layout.size())?.cast()
+        } else {
+            // SAFETY: the layout is not empty, since `len` is at least 1.
+            NonNull::new(unsafe { alloc_zeroed(layout) })?.cast()
+        };
+        Some(Self { buckets, len, first_live: 0, owned: PhantomData })
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(super) fn is_none(&self) -> bool {
+        self.len == 0
+    }
+
+    #[inline]
+    pub(super) fn first_live(&self) -> usize {
+        self.first_live
+    }
+
+    #[inline]
+    #[expect(unsafe_code, reason = "views the array as a slice")]
+    pub(super) fn buckets(&self) -> &[Bucket<E>] {
+        // SAFETY: the pointer is dangling with a length of 0, or holds `len` buckets, all valid since zeroed memory is.
+        unsafe { core::slice::from_raw_parts(self.buckets.as_ptr(), self.len) }
+    }
+
+    #[inline]
+    #[expect(unsafe_code, reason = "views the array as a slice")]
+    pub(super) fn buckets_mut(&mut self) -> &mut [Bucket<E>] {
+        // SAFETY: as in `buckets`, and `&mut self` makes the view the only one.
+        unsafe { core::slice::from_raw_parts_mut(self.buckets.as_ptr(), self.len) }
+    }
+
+    /// The index of the bucket for this hash; past the end when there is no bucket.
+    #[inline]
+    pub(super) fn index(&self, hash: u64) -> usize {
+        hash as usize & self.len.wrapping_sub(1)
+    }
+
+    #[inline]
+    pub(super) fn chain(&self, hash: u64) -> Option<&Bucket<E>> {
+        self.buckets().get(self.index(hash))
+    }
+
+    #[inline]
+    pub(super) fn chain_mut(&mut self, hash: u64) -> Option<&mut Bucket<E>> {
+        let index = self.index(hash);
+        self.buckets_mut().get_mut(index)
+    }
+
+    /// Declares the first live bucket dead and gives its part of the array back once that holds only dead ones,
+    /// so that there is little left to unmap in the end.
+    pub(super) fn retire_first(&mut self) {
+        debug_assert!(self.buckets()[self.first_live].is_vacant(), "only a vacant bucket is retired");
+        self.first_live += 1;
+        if self.is_mapped() && self.first_live.is_multiple_of(buckets_given_back_at_once()) {
+            self.give_back_before(self.first_live);
+        }
+    }
+
+    /// Bytes of the array, less what has been given back.
+    pub(super) fn bytes(&self) -> usize {
+        let step = buckets_given_back_at_once();
+        let given_back = if self.is_mapped() { self.first_live / step * step } else { 0 };
+        (self.len - given_back) * size_of::<Bucket<E>>()
+    }
+
+    fn is_mapped(&self) -> bool {
+        self.len >= BUCKETS_PER_HUGE_PAGE
+    }
+
+    #[cfg(target_os = "linux")]
+    #[expect(unsafe_code, reason = "gives pages back to the kernel")]
+    fn give_back_before(&mut self, end: usize) {
+        use nix::sys::mman::{MmapAdvise, madvise};
+        let buckets = buckets_given_back_at_once();
+        // SAFETY: the range lies within the mapping, nobody borrows from it, and the zeroes that it reads as from
+        // now on are vacant buckets, which it held before. A refusal only costs memory until the table goes.
+        let _ = unsafe {
+            let start = self.buckets.add(end - buckets);
+            madvise(start.cast(), buckets * size_of::<Bucket<E>>(), MmapAdvise::MADV_DONTNEED)
+        };
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn give_back_before(&mut self, _end: usize) {}
+
+    /// Drops what is left in the live buckets.
+    fn drop_elements(&mut self) {
+        let first_live = self.first_live;
+        let live = &mut self.buckets_mut()[first_live..];
+        for index in 0..live.len() {
+            if let Some(ahead) = live.get(index + super::walk::PREFETCH_DISTANCE) {
+                ahead.prefetch_elements();
+            }
+            live[index].drain(drop);
+        }
+    }
+}
+
+impl<E: Element> Drop for Table<E> {
+    #[expect(unsafe_code, reason = "frees the array of buckets")]
+    fn drop(&mut self) {
+        if self.len == 0 {
+            return;
+        }
+        self.drop_elements();
+        let layout = Layout::array::<Bucket<E>>(self.len).expect("the array was allocated with this layout");
+        if self.is_mapped() {
+            // SAFETY: the whole mapping was made by `map_zeroed` and nobody refers to it any more.
+            let unmapped = unsafe { munmap(self.buckets.cast(), layout.size()) };
+            debug_assert!(unmapped.is_ok(), "a mapping of our own can be unmapped");
+        } else {
+            // SAFETY: allocated by `with_buckets` with this layout.
+            unsafe { dealloc(self.buckets.as_ptr().cast(), layout) };
+        }
+    }
+}
+
+// SAFETY: a table owns its buckets and elements like a `Box<[Bucket<E>]>`, and shares them only through borrows.
+#[expect(unsafe_code, reason = "the raw pointer hides that the table owns its buckets")]
+unsafe impl<E: Element + Send> Send for Table<E> {}
+
+// SAFETY: `&Table` gives out `&E` and changes nothing.
+#[expect(unsafe_code, reason = "the raw pointer hides that the table owns its buckets")]
+unsafe impl<E: Element + Sync> Sync for Table<E> {}
+
+/// A power of two. Should the switch be turned during a rehash, then some of the array stays until the end of it.
+fn buckets_given_back_at_once() -> usize {
+    let bytes = if HUGE_PAGES.load(Ordering::Relaxed) { HUGE_PAGE_BYTES } else { SMALL_PAGES_BYTES };
+    bytes / 64
+}
+
+/// Zeroed memory of its own mapping, aligned to a huge page; `bytes` is a multiple of one.
+#[expect(unsafe_code, reason = "maps anonymous memory")]
+fn map_zeroed(bytes: usize) -> Option<NonNull<u8>> {
+    let with_slack = NonZeroUsize::new(bytes.checked_add(HUGE_PAGE_BYTES)?)?;
+    let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a fresh private mapping at an address of the kernel's choice touches no existing memory.
+    let start: NonNull<u8> =
+        unsafe { mmap_anonymous(None, with_slack, protection, MapFlags::MAP_PRIVATE) }.ok()?.cast();
+    let head = start.as_ptr().align_offset(HUGE_PAGE_BYTES);
+    // SAFETY: the aligned range and what is cut off before and after it lie within the mapping that was just made.
+    let aligned = unsafe {
+        let aligned = start.add(head);
+        if head > 0 {
+            let _ = munmap(start.cast(), head);
+        }
+        let _ = munmap(aligned.add(bytes).cast(), HUGE_PAGE_BYTES - head);
+        aligned
+    };
+    if HUGE_PAGES.load(Ordering::Relaxed) {
+        ask_for_huge_pages(aligned, bytes);
+    }
+    Some(aligned)
+}
+
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "advises the kernel about a mapping")]
+fn ask_for_huge_pages(start: NonNull<u8>, bytes: usize) {
+    use nix::sys::mman::{MmapAdvise, madvise};
+    // SAFETY: the advice changes how the range is backed, not what it holds. A refusal leaves small pages.
+    let _ = unsafe { madvise(start.cast(), bytes, MmapAdvise::MADV_HUGEPAGE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_huge_pages(_start: NonNull<u8>, _bytes: usize) {}

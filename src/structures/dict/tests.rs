@@ -1,0 +1,498 @@
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+
+use proptest::prelude::*;
+
+use super::bucket::SLOTS;
+use super::*;
+
+const SEED: HashSeed = HashSeed { k0: 0x0706_0504_0302_0100, k1: 0x0f0e_0d0c_0b0a_0908 };
+
+/// How an element's key is hashed: well, or so that chains come about.
+const WELL: u8 = 0;
+const ONE_TAG: u8 = 1;
+const ONE_BUCKET: u8 = 2;
+const FEW_HASHES: u8 = 3;
+
+thread_local! {
+    static LIVING: Cell<isize> = const { Cell::new(0) };
+}
+
+fn living() -> isize {
+    LIVING.get()
+}
+
+struct Node {
+    key: Vec<u8>,
+    value: u32,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        LIVING.set(LIVING.get() - 1);
+    }
+}
+
+#[repr(transparent)]
+struct Item<const HASHING: u8>(Box<Node>);
+
+// SAFETY: a `Box` is a `NonNull` in memory; the key is never changed and reading it cannot panic.
+#[expect(unsafe_code, reason = "the contract of elements")]
+unsafe impl<const HASHING: u8> Element for Item<HASHING> {
+    fn key(&self) -> &[u8] {
+        &self.0.key
+    }
+
+    fn hash_key(seed: &HashSeed, key: &[u8]) -> u64 {
+        let hash = seed.hash(key);
+        match HASHING {
+            ONE_TAG => hash & (u64::MAX >> 8),
+            ONE_BUCKET => hash & (0xff << 56),
+            FEW_HASHES => ((hash % 5) << 56) | (hash % 5),
+            _ => hash,
+        }
+    }
+}
+
+fn key(number: u32) -> Vec<u8> {
+    format!("key:{number}").into_bytes()
+}
+
+fn item<const HASHING: u8>(number: u32, value: u32) -> Item<HASHING> {
+    LIVING.set(LIVING.get() + 1);
+    Item(Box::new(Node { key: key(number), value }))
+}
+
+fn filled(numbers: impl IntoIterator<Item = u32>) -> Dict<Item<WELL>> {
+    let mut dict = Dict::new(SEED);
+    insert_all(&mut dict, numbers);
+    dict
+}
+
+fn insert_all<const HASHING: u8>(dict: &mut Dict<Item<HASHING>>, numbers: impl IntoIterator<Item = u32>) {
+    for number in numbers {
+        let hash = dict.hash(&key(number));
+        dict.insert_new_hashed(hash, item(number, number));
+    }
+}
+
+/// Checks what holds after every operation: each element is found where its hash says, the walk and the statistics see
+/// exactly `len` elements, and chained buckets are counted and no emptier than they may be.
+fn check<const HASHING: u8>(dict: &Dict<Item<HASHING>>) {
+    let mut keys = HashSet::new();
+    for element in dict {
+        assert!(keys.insert(element.key().to_vec()), "the walk gives an element once");
+        let found = dict.find(element.key()).expect("an element of the walk is found");
+        assert!(std::ptr::eq(found, element));
+    }
+    assert_eq!(keys.len(), dict.len());
+    assert_eq!(dict.iter().len(), dict.len());
+    let (new, old) = dict.stats();
+    assert_eq!(old.is_some(), dict.is_rehashing());
+    assert_eq!(new.elements + old.as_ref().map_or(0, |old| old.elements), dict.len());
+    let mut chained = 0;
+    for mut bucket in dict.table.buckets().iter().chain(dict.old.buckets()) {
+        let mut left = bucket.elements().count();
+        while let Some(next) = bucket.next() {
+            left -= SLOTS - 1;
+            assert!(left >= 2, "a chained bucket holds two elements at least");
+            bucket = next;
+            chained += 1;
+        }
+        assert!(left <= SLOTS);
+    }
+    assert_eq!(chained, dict.chained_buckets);
+}
+
+fn rehashing() -> Dict<Item<WELL>> {
+    let mut dict = filled(0..0);
+    let mut number = 0;
+    while !(dict.is_rehashing() && dict.old.first_live() * 2 > dict.old.len()) {
+        insert_all(&mut dict, [number]);
+        number += 1;
+    }
+    dict
+}
+
+#[test]
+fn empty_table_owns_no_memory_and_a_small_one_a_single_line() {
+    let mut dict = filled(0..0);
+    assert_eq!(dict.table_bytes(), 0);
+    assert!(dict.find(b"key:1").is_none() && dict.remove(b"key:1").is_none() && dict.iter().next().is_none());
+    assert!(dict.find_mut(b"key:1").is_none() && dict.random(&mut fastrand::Rng::with_seed(1)).is_none());
+    assert_eq!(dict.scan(77, |_| panic!("nothing to visit")), 0);
+    assert!(!dict.rehash_steps(10));
+    dict.prefetch(7);
+    dict.prefetch_element(7);
+    insert_all(&mut dict, 0..7);
+    assert_eq!(dict.table_bytes(), 64);
+    insert_all(&mut dict, 7..8);
+    assert_eq!(dict.table_bytes() / 64, dict.table.len() + dict.chained_buckets);
+    assert!(!dict.is_rehashing(), "small tables are rehashed at once");
+    check(&dict);
+    dict.clear();
+    assert_eq!((dict.table_bytes(), living()), (0, 0));
+}
+
+#[test]
+fn slot_looks_up_inserts_replaces_and_removes() {
+    let mut dict = filled(0..100);
+    let hash = dict.hash(b"key:100");
+    let Slot::Vacant(vacant) = dict.entry_hashed(hash, b"key:100") else { panic!("the key is absent") };
+    vacant.insert(item(100, 1)).0.value = 2;
+    let Slot::Occupied(mut occupied) = dict.entry_hashed(hash, b"key:100") else { panic!("the key is there") };
+    assert_eq!(occupied.get().0.value, 2);
+    *occupied.get_mut() = item(100, 3);
+    assert_eq!(occupied.into_mut().0.value, 3);
+    assert_eq!(living(), 101);
+    let Slot::Occupied(occupied) = dict.entry_hashed(hash, b"key:100") else { panic!("the key is there") };
+    assert_eq!(occupied.remove().0.value, 3);
+    assert!(matches!(dict.entry_hashed(hash, b"key:100"), Slot::Vacant(_)));
+    check(&dict);
+}
+
+#[test]
+fn table_may_be_dropped_on_another_thread() {
+    fn assert_send_and_sync<T: Send + Sync>() {}
+    assert_send_and_sync::<Dict<Item<WELL>>>();
+    let mut dict = rehashing();
+    let held = dict.len() as isize;
+    let taken = dict.take();
+    assert!(dict.is_empty() && !dict.is_rehashing());
+    let dropped = std::thread::spawn(move || drop(taken.take_apart())).join();
+    assert!(dropped.is_ok());
+    assert_eq!(living(), held, "the other thread counted them down");
+}
+
+impl Dict<Item<WELL>> {
+    fn take_apart(mut self) -> Self {
+        self.remove(b"key:1");
+        self
+    }
+}
+
+#[test]
+fn avoiding_puts_resizing_off_until_the_table_is_dangerously_full() {
+    let mut dict = filled(0..2_000);
+    while dict.rehash_steps(1) {}
+    let buckets = dict.table.len();
+    dict.set_resize_policy(ResizePolicy::Avoid);
+    insert_all(&mut dict, 2_000..buckets as u32 * 21);
+    assert_eq!(dict.table.len(), buckets);
+    check(&dict);
+    insert_all(&mut dict, buckets as u32 * 21..buckets as u32 * 22);
+    assert!(dict.table.len() >= buckets * 4, "the new table fits what is there");
+    check(&dict);
+    dict.set_resize_policy(ResizePolicy::Allow);
+    while dict.rehash_steps(64) {}
+    dict.set_resize_policy(ResizePolicy::Avoid);
+    for number in 10..buckets as u32 * 22 {
+        drop(dict.remove(&key(number)));
+    }
+    assert!(dict.table.len() >= buckets * 4 && !dict.is_rehashing());
+    dict.set_resize_policy(ResizePolicy::Allow);
+    while dict.rehash_steps(64) {}
+    assert!(dict.table.len() <= 16, "what was put off is done without another removal");
+    check(&dict);
+}
+
+#[test]
+fn avoiding_stops_a_rehash_under_way() {
+    let mut dict = rehashing();
+    dict.set_resize_policy(ResizePolicy::Avoid);
+    let moved = dict.old.first_live();
+    insert_all(&mut dict, 100_000..101_000);
+    assert!(!dict.rehash_steps(10) && dict.old.first_live() == moved);
+    check(&dict);
+    dict.set_resize_policy(ResizePolicy::Allow);
+    assert!(dict.rehash_steps(10) && dict.old.first_live() > moved);
+    check(&dict);
+}
+
+#[test]
+fn reserved_room_stays_until_something_is_removed() {
+    let mut dict = filled(0..0);
+    dict.reserve(10_000);
+    let buckets = dict.table.len();
+    assert!(dict.capacity() >= 10_000);
+    insert_all(&mut dict, 0..10);
+    assert!(!dict.rehash_steps(100));
+    dict.set_resize_policy(ResizePolicy::Allow);
+    assert_eq!(dict.table.len(), buckets);
+    insert_all(&mut dict, 10..10_000);
+    assert_eq!(dict.table.len(), buckets);
+    check(&dict);
+    dict.reserve(usize::MAX);
+    dict.reserve(usize::MAX / 64);
+    assert_eq!(dict.table.len(), buckets, "what cannot be had is not reserved");
+    dict.reserve(100_000);
+    dict.reserve(1_000_000);
+    assert!(dict.is_rehashing() && dict.capacity() > 1_000_000);
+    check(&dict);
+}
+
+#[test]
+fn mapped_tables_are_given_back_while_they_move() {
+    let mut dict = filled(0..180_000);
+    assert!(dict.is_rehashing() && dict.old.len() == 1 << 15);
+    while dict.rehash_steps(1_000) {}
+    insert_all(&mut dict, 180_000..400_000);
+    assert!(dict.is_rehashing() && dict.old.len() == 1 << 16);
+    assert!(dict.old.first_live() > 1 << 15, "the first half is dead");
+    assert!(dict.old.bytes() < 2 << 20, "{} bytes left of 4 MiB", dict.old.bytes());
+    check(&dict);
+    for number in 1_000..400_000 {
+        drop(dict.remove(&key(number)).expect("the key is there"));
+    }
+    check(&dict);
+    assert!(dict.table.len() < 1 << 15);
+    dict.clear();
+    assert_eq!(living(), 0);
+}
+
+#[test]
+fn five_million_elements_fit_the_promised_bytes() {
+    let buckets = 1 << 20;
+    let mean: f64 = 5_000_000.0 / f64::from(buckets);
+    let mut chained = 0.0;
+    let mut share = (-mean).exp();
+    for elements in 1..60 {
+        share *= mean / f64::from(elements);
+        if elements > 7 {
+            chained += share * f64::from((elements - 2) / 6);
+        }
+    }
+    let bytes = (1.0 + chained) * f64::from(buckets) * 64.0 / 5_000_000.0;
+    assert!(bytes < 16.0, "{bytes} bytes for each element");
+
+    // The estimate holds for what the table really does, at the same fill.
+    let dict = filled(0..(mean * f64::from(1 << 12)) as u32);
+    assert!((dict.table_bytes() as f64 / dict.len() as f64) < 16.0);
+}
+
+#[test]
+fn every_element_is_equally_likely_also_during_a_rehash() {
+    for dict in [filled(0..1_200), rehashing(), filled(0..1_000)] {
+        let mut rng = fastrand::Rng::with_seed(42);
+        let mut drawn = HashMap::new();
+        for _ in 0..dict.len() * 400 {
+            *drawn.entry(dict.random(&mut rng).expect("not empty").key().to_vec()).or_insert(0) += 1;
+        }
+        assert_eq!(drawn.len(), dict.len());
+        let (least, most) = (drawn.values().min().unwrap(), drawn.values().max().unwrap());
+        assert!(*least > 280 && *most < 520, "{least}..{most} draws of 400 expected");
+    }
+}
+
+#[test]
+fn random_finds_the_only_element_of_a_large_table() {
+    let mut dict = filled(0..0);
+    dict.reserve(100_000);
+    insert_all(&mut dict, [5]);
+    assert_eq!(dict.random(&mut fastrand::Rng::with_seed(3)).expect("not empty").key(), b"key:5");
+}
+
+#[test]
+fn samples_are_distinct_and_reach_every_element() {
+    for dict in [filled(0..5), filled(0..6), filled(0..30), rehashing()] {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut seen = HashSet::new();
+        for _ in 0..dict.len() * 30 {
+            let mut sample = Vec::new();
+            assert_eq!(dict.sample(5, &mut rng, |element| sample.push(element.key())), 5);
+            assert_eq!(sample.iter().collect::<HashSet<_>>().len(), 5);
+            seen.extend(sample);
+        }
+        assert_eq!(seen.len(), dict.len());
+        let mut all = 0;
+        assert_eq!(dict.sample(usize::MAX, &mut rng, |_| all += 1), dict.len());
+        assert_eq!(all, dict.len());
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Insert(u32),
+    Replace(u32),
+    Remove(u32),
+    InsertRange(u32, u32),
+    RemoveRange(u32, u32),
+    Steps(usize),
+    Policy(bool),
+    Reserve(usize),
+    Take,
+}
+
+fn changes(keys: u32, range: u32) -> impl Strategy<Value = Vec<Change>> {
+    let change = prop_oneof![
+        4 => (0..keys).prop_map(Change::Insert),
+        2 => (0..keys).prop_map(Change::Replace),
+        4 => (0..keys).prop_map(Change::Remove),
+        6 => (0..keys, 0..range).prop_map(|(from, count)| Change::InsertRange(from, count)),
+        5 => (0..keys, 0..range).prop_map(|(from, count)| Change::RemoveRange(from, count)),
+        3 => (0..200usize).prop_map(Change::Steps),
+        2 => any::<bool>().prop_map(Change::Policy),
+        1 => (0..range as usize * 2).prop_map(Change::Reserve),
+        1 => Just(Change::Take),
+    ];
+    prop::collection::vec(change, 1..40)
+}
+
+/// The table and what it should hold.
+struct Pair<const HASHING: u8> {
+    dict: Dict<Item<HASHING>>,
+    model: HashMap<u32, u32>,
+    next_value: u32,
+}
+
+impl<const HASHING: u8> Pair<HASHING> {
+    fn new() -> Self {
+        Self { dict: Dict::new(SEED), model: HashMap::new(), next_value: 0 }
+    }
+
+    fn insert(&mut self, number: u32) {
+        self.next_value += 1;
+        let (key, value) = (key(number), self.next_value);
+        let hash = self.dict.hash(&key);
+        let known = self.model.insert(number, value);
+        match self.dict.entry_hashed(hash, &key) {
+            Slot::Occupied(mut slot) => {
+                assert_eq!(Some(slot.get().0.value), known);
+                *slot.get_mut() = item(number, value);
+            }
+            Slot::Vacant(slot) => {
+                assert_eq!(known, None);
+                assert_eq!(slot.insert(item(number, value)).0.value, value);
+            }
+        }
+    }
+
+    fn remove(&mut self, number: u32) {
+        let removed = self.dict.remove(&key(number)).map(|item| item.0.value);
+        assert_eq!(removed, self.model.remove(&number));
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Insert(number) => self.insert(number),
+            Change::Remove(number) => self.remove(number),
+            Change::InsertRange(from, count) => (from..from + count).for_each(|number| self.insert(number)),
+            Change::RemoveRange(from, count) => (from..from + count).for_each(|number| self.remove(number)),
+            Change::Replace(number) => {
+                let found = self.dict.find_mut(&key(number));
+                assert_eq!(found.as_ref().map(|item| item.0.value), self.model.get(&number).copied());
+                if let Some(element) = found {
+                    *element = item(number, self.model[&number]);
+                }
+            }
+            Change::Steps(buckets) => {
+                let more = self.dict.rehash_steps(buckets);
+                assert!(!more || self.dict.is_rehashing());
+            }
+            Change::Policy(true) => self.dict.set_resize_policy(ResizePolicy::Allow),
+            Change::Policy(false) => self.dict.set_resize_policy(ResizePolicy::Avoid),
+            Change::Reserve(elements) => self.dict.reserve(elements),
+            Change::Take => {
+                let taken = self.dict.take();
+                assert_eq!(taken.len(), self.model.len());
+                self.model.clear();
+            }
+        }
+    }
+
+    fn check(&self) {
+        check(&self.dict);
+        assert_eq!(living(), self.model.len() as isize);
+        assert_eq!(self.dict.len(), self.model.len());
+        for element in &self.dict {
+            let number = std::str::from_utf8(&element.key()[4..]).unwrap().parse().unwrap();
+            assert_eq!(self.model.get(&number), Some(&element.0.value));
+        }
+    }
+}
+
+fn agrees_with_a_hash_map<const HASHING: u8>(changes: Vec<Change>) {
+    let mut pair = Pair::<HASHING>::new();
+    for change in changes {
+        pair.apply(change);
+        pair.check();
+    }
+    drop(pair);
+    assert_eq!(living(), 0, "every element was dropped once");
+}
+
+/// Scans while other elements come and go. Every key below `stable` has to be visited.
+fn scan_visits_what_stays<const HASHING: u8>(stable: u32, changes: Vec<Vec<Change>>) {
+    let mut pair = Pair::<HASHING>::new();
+    (0..stable).for_each(|number| pair.insert(number));
+    let mut changes = changes.into_iter();
+    let mut visited = HashSet::new();
+    let mut cursor = 0;
+    let mut calls = 0;
+    loop {
+        cursor = pair.dict.scan(cursor, |element| {
+            visited.insert(element.key().to_vec());
+        });
+        if cursor == 0 {
+            break;
+        }
+        calls += 1;
+        assert!(calls < 1_000_000, "the scan ends");
+        for change in changes.next().into_iter().flatten() {
+            match change {
+                Change::Take => {}
+                Change::Remove(number) => pair.remove(number + stable),
+                Change::RemoveRange(from, count) => pair.apply(Change::RemoveRange(from + stable, count)),
+                other => pair.apply(other),
+            }
+        }
+    }
+    for number in 0..stable {
+        assert!(visited.contains(&key(number)), "key {number} was there throughout");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_changes_agree_with_a_hash_map(changes in changes(4_000, 1_500)) {
+        agrees_with_a_hash_map::<WELL>(changes);
+    }
+
+    #[test]
+    fn random_changes_to_a_small_table_agree_with_a_hash_map(changes in changes(40, 20)) {
+        agrees_with_a_hash_map::<WELL>(changes);
+    }
+
+    #[test]
+    fn elements_of_one_tag_agree_with_a_hash_map(changes in changes(1_000, 800)) {
+        agrees_with_a_hash_map::<ONE_TAG>(changes);
+    }
+
+    #[test]
+    fn elements_of_one_bucket_agree_with_a_hash_map(changes in changes(300, 300)) {
+        agrees_with_a_hash_map::<ONE_BUCKET>(changes);
+    }
+
+    #[test]
+    fn elements_of_few_hashes_agree_with_a_hash_map(changes in changes(300, 300)) {
+        agrees_with_a_hash_map::<FEW_HASHES>(changes);
+    }
+
+    #[test]
+    fn scan_visits_what_stays_while_the_table_changes(
+        stable in 1..1_500u32,
+        changes in prop::collection::vec(changes(6_000, 3_000), 0..12),
+    ) {
+        scan_visits_what_stays::<WELL>(stable, changes);
+    }
+
+    #[test]
+    fn scan_visits_what_stays_in_long_chains(
+        stable in 1..300u32,
+        changes in prop::collection::vec(changes(300, 300), 0..6),
+    ) {
+        scan_visits_what_stays::<FEW_HASHES>(stable, changes);
+    }
+}
