@@ -35,6 +35,9 @@ pub mod internals {
     pub mod resp {
         pub use crate::resp::*;
     }
+    pub mod structures {
+        pub use crate::structures::*;
+    }
     pub mod stdx {
         pub use crate::stdx::*;
     }
