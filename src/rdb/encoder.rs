@@ -324,7 +324,10 @@ impl<'s> Encoder<'s> {
     }
 
     /// Ends a file, with the checksum of everything that this encoder has written, and empties the buffer.
+    ///
+    /// One that has handed over chunks knows the checksum of the last only: `trailer` ends such a file.
     pub fn eof(&mut self) -> io::Result<()> {
+        assert!(self.chunk_start == 0, "an encoder of chunks does not end the file");
         self.flush()?;
         let mut crc = self.crc;
         if self.options.checksum {

@@ -158,8 +158,8 @@ fn compress_with<const SLOTS: usize>(
     // Where the literals begin that no instruction covers yet.
     let mut pending = 0;
     let mut position = 0;
-    while position <= last {
-        let bytes = four_bytes(input, position);
+    while let Some(bytes) = input.get(position..).and_then(<[u8]>::first_chunk) {
+        let bytes = u32::from_le_bytes(*bytes);
         let entry = &mut table[slot::<SLOTS>(bytes)];
         let here = base + position as u32;
         let distance = here.wrapping_sub(*entry) as usize;
@@ -192,6 +192,7 @@ fn compress_with<const SLOTS: usize>(
 }
 
 /// Where the match that begins at `position` ends. Its first three bytes are known to be equal.
+#[inline(always)]
 fn match_end(input: &[u8], position: usize, distance: usize) -> usize {
     let end_max = input.len().min(position + MATCH_MAX);
     let mut end = position + MATCH_MIN;
@@ -210,6 +211,7 @@ fn match_end(input: &[u8], position: usize, distance: usize) -> usize {
 
 /// Writes the bytes of `from..to` as literal runs. Whole blocks are copied where the buffers are long enough, since
 /// copying a fixed number of bytes takes one or two instructions; what is too much is overwritten by what follows.
+#[inline(always)]
 fn put_literals(input: &[u8], mut from: usize, to: usize, out: &mut [u8], mut written: usize) -> usize {
     while from < to {
         let run = (to - from).min(LITERALS_MAX);
@@ -226,6 +228,7 @@ fn put_literals(input: &[u8], mut from: usize, to: usize, out: &mut [u8], mut wr
     written
 }
 
+#[inline(always)]
 fn put_reference(length: usize, distance: usize, out: &mut [u8], mut written: usize) -> usize {
     let (length, offset) = (length - 2, distance - 1);
     if length < 7 {
