@@ -132,15 +132,18 @@ impl Compressor {
 }
 
 /// The slot of the first three of four little-endian bytes.
+#[inline]
 fn slot<const SLOTS: usize>(bytes: u32) -> usize {
     const MULTIPLIER: u32 = 0x9E37_79B1;
     ((bytes << 8).wrapping_mul(MULTIPLIER) >> (u32::BITS - SLOTS.trailing_zeros())) as usize
 }
 
+#[inline]
 fn four_bytes(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(*bytes[at..].first_chunk().expect("four bytes are there"))
 }
 
+#[inline]
 fn eight_bytes(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(*bytes[at..].first_chunk().expect("eight bytes are there"))
 }
@@ -311,13 +314,15 @@ fn decompress_into(input: &[u8], length: usize, out: &mut [u8]) -> Result<(), Er
 }
 
 /// Repeats what stands `distance` bytes back, which may be less than the length of the run.
+#[inline]
 fn copy_reference(out: &mut [u8], written: usize, distance: usize, run: usize) {
     const STEP: usize = BLOCK / 2;
     let end = written + run;
     if distance >= STEP {
         let mut at = written;
         while at < end {
-            out.copy_within(at - distance..at - distance + STEP, at);
+            let block: [u8; STEP] = *out[at - distance..].first_chunk().expect("a block is there");
+            out[at..at + STEP].copy_from_slice(&block);
             at += STEP;
         }
     } else if distance == 1 {
