@@ -1,1 +1,132 @@
-//! (room being laid)
+//! The data types: what a key can hold, how each is encoded in memory, and how each is saved and loaded.
+//! Owns:  `Value`, `ValueRef`, the `DataType` trait, and one room per type (operations, encoding, persist).
+//! Uses:  structures, rdb, config, stdx.
+//! Never: a key's name, an expiry, a client, or I/O.
+
+mod digest;
+mod limits;
+pub mod string;
+mod value;
+
+pub use digest::Digest;
+pub use limits::Limits;
+pub use value::{Value, ValueRef};
+
+use std::io;
+
+use crate::rdb;
+
+/// What a key holds, as TYPE answers it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[repr(u8)]
+pub enum Type {
+    String = 0,
+    List = 1,
+    Set = 2,
+    Zset = 3,
+    Hash = 4,
+    Stream = 5,
+}
+
+impl Type {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Type::String => "string",
+            Type::List => "list",
+            Type::Set => "set",
+            Type::Zset => "zset",
+            Type::Hash => "hash",
+            Type::Stream => "stream",
+        }
+    }
+}
+
+/// How a value is laid out in memory, as OBJECT ENCODING answers it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[repr(u8)]
+pub enum Encoding {
+    Int = 0,
+    Embstr = 1,
+    Raw = 2,
+    Listpack = 3,
+    Intset = 4,
+    Quicklist = 5,
+    Hashtable = 6,
+    /// The name is Redis's; the structure is an order-statistic B+tree beside a member table.
+    Skiplist = 7,
+    Stream = 8,
+}
+
+impl Encoding {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Encoding::Int => "int",
+            Encoding::Embstr => "embstr",
+            Encoding::Raw => "raw",
+            Encoding::Listpack => "listpack",
+            Encoding::Intset => "intset",
+            Encoding::Quicklist => "quicklist",
+            Encoding::Hashtable => "hashtable",
+            Encoding::Skiplist => "skiplist",
+            Encoding::Stream => "stream",
+        }
+    }
+}
+
+/// What a type's room gives the rest of the house, once.
+///
+/// RDB, DUMP and RESTORE, OBJECT ENCODING, MEMORY USAGE, DEBUG DIGEST and lazy free all go through it.
+/// Law, tested for every encoding: `load(tag, save(v)) == v`.
+pub trait DataType: Sized + Into<Value> {
+    const TYPE: Type;
+    /// Every tag that `load` understands.
+    const LOADS: &'static [rdb::Tag];
+    /// The value as it is read: borrowed from an owned value, or from bytes kept inside the key's own block.
+    type View<'a>: View;
+
+    fn view(&self) -> Self::View<'_>;
+
+    /// The encoding and bytes under which a small value lives inside its key's block; `None` for a larger one,
+    /// which then stands behind a pointer.
+    fn inline(&self) -> Option<(Encoding, &[u8])>;
+
+    /// Reads bytes that [`DataType::inline`] gave out.
+    fn view_inline(encoding: Encoding, bytes: &[u8]) -> Self::View<'_>;
+
+    /// Takes bytes that [`DataType::inline`] gave out as an owned value, to be changed.
+    fn from_inline(encoding: Encoding, bytes: &[u8]) -> Self;
+
+    /// The owned value inside `value`, if it is of this type.
+    fn from_value_mut(value: &mut Value) -> Option<&mut Self>;
+
+    /// Whether the value has no element left, which removes its key. A string is never empty in this sense.
+    fn is_empty(&self) -> bool;
+
+    /// Reads one value of `tag`, which is one of `LOADS`. The bytes come from outside: nothing about them is trusted.
+    fn load(tag: rdb::Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<Self>;
+}
+
+/// A value of one type as it is read.
+pub trait View: Copy {
+    fn encoding(self) -> Encoding;
+    /// Bytes on the heap beside the key's own block, estimated from `samples` elements (0: all of them).
+    fn memory_usage(self, samples: usize) -> usize;
+    /// About how many allocations freeing it takes; a large one is freed on another thread.
+    fn free_effort(self) -> usize;
+    /// The tag under which [`View::save`] writes the value.
+    fn tag(self) -> rdb::Tag;
+    fn save(self, out: &mut rdb::Encoder<'_>) -> io::Result<()>;
+    /// Mixes the value into a key's digest as DEBUG DIGEST-VALUE defines it.
+    fn digest(self, digest: &mut Digest);
+}
+
+/// How a value from outside is to be checked and laid out.
+#[derive(Clone, Copy)]
+pub struct LoadOptions<'a> {
+    /// Encoding thresholds.
+    pub limits: &'a Limits,
+    /// Walk every element of packed encodings, not only their frame.
+    pub sanitize: bool,
+    /// The wall clock, in milliseconds, against which fields with an expiry are judged.
+    pub now_ms: i64,
+}
