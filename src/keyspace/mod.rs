@@ -1,1 +1,278 @@
-//! (room being laid)
+//! The data: databases of entries, their expiry, access clocks, watchers and events.
+//! Owns:  every key and value in memory, and the counters about them.
+//! Uses:  types, structures, stdx.
+//! Never: a client, a reply, the configuration, or I/O.
+
+mod access;
+mod db;
+mod entry;
+mod events;
+mod expire;
+mod lazy_free;
+mod watch;
+
+pub use access::{AccessClock, AccessPolicy};
+pub use db::{Db, Edited};
+pub use entry::Entry;
+pub use events::{EventClass, Events, KeyEvent};
+pub use expire::ExpireCycle;
+pub use lazy_free::{LAZY_FREE_EFFORT_MIN, LazyFree, LazyFreePolicy};
+pub use watch::{ClientId, WatchTable};
+
+use std::cell::Cell;
+
+use crate::stdx::HashSeed;
+use crate::structures::ResizePolicy;
+use crate::types::{DataType, Value};
+
+/// All databases, and what is kept about them as a whole.
+pub struct Keyspace {
+    dbs: Vec<Db>,
+    pub stats: Stats,
+    /// Changes since the last successful save (`rdb_changes_since_last_save`).
+    pub dirty: u64,
+    pub access: AccessClock,
+    pub watch: WatchTable,
+    pub events: Events,
+    pub lazy_free: LazyFree,
+}
+
+/// Counters that INFO shows; reads count too, so they are cells.
+#[derive(Default, Debug)]
+pub struct Stats {
+    pub hits: Cell<u64>,
+    pub misses: Cell<u64>,
+    pub expired: u64,
+    pub expired_stale_percent: f64,
+    pub expired_time_cap_reached: u64,
+    pub evicted: u64,
+}
+
+/// Whether a lookup leaves traces: the access clock and the hit counters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Touch {
+    Yes,
+    /// The key was not used, only looked at (OBJECT, TTL, TYPE), or the client asked for it (CLIENT NO-TOUCH).
+    No,
+}
+
+/// The key holds a value of another type than the command works on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WrongType;
+
+impl Keyspace {
+    pub fn new(databases: usize, seed: HashSeed) -> Self {
+        Self {
+            dbs: (0..databases).map(|_| Db::new(seed)).collect(),
+            stats: Stats::default(),
+            dirty: 0,
+            access: AccessClock::default(),
+            watch: WatchTable::default(),
+            events: Events::default(),
+            lazy_free: LazyFree::default(),
+        }
+    }
+
+    pub fn databases(&self) -> usize {
+        self.dbs.len()
+    }
+
+    pub fn db(&self, index: usize) -> &Db {
+        &self.dbs[index]
+    }
+
+    /// For bulk work that owes nobody an event: loading, tests, the expire cycle.
+    pub fn db_mut(&mut self, index: usize) -> &mut Db {
+        &mut self.dbs[index]
+    }
+
+    pub fn dbs(&self) -> impl Iterator<Item = (usize, &Db)> {
+        self.dbs.iter().enumerate()
+    }
+
+    /// Keys in all databases.
+    pub fn len(&self) -> usize {
+        self.dbs.iter().map(Db::len).sum()
+    }
+
+    /// Looks `key` up for reading. A key past its expiry is as good as gone: it is answered as missing, and deleted
+    /// by [`Keyspace::delete_lapsed`] once the command is done.
+    #[inline]
+    pub fn find(&self, db: usize, key: &[u8], now_ms: i64, touch: Touch) -> Option<&Entry> {
+        let entry = self.dbs[db].live(key, now_ms);
+        match entry {
+            Some(entry) => {
+                self.stats.hits.set(self.stats.hits.get() + 1);
+                if touch == Touch::Yes {
+                    self.access.touch(entry);
+                }
+            }
+            None => {
+                self.stats.misses.set(self.stats.misses.get() + 1);
+                self.events.notify(EventClass::KEY_MISS, "keymiss", db, key);
+            }
+        }
+        entry
+    }
+
+    /// Deletes the keys that reads found past their expiry.
+    #[inline]
+    pub fn delete_lapsed(&mut self, db: usize, now_ms: i64) {
+        if self.dbs[db].has_lapsed() {
+            for key in self.dbs[db].take_lapsed() {
+                self.expire_if_due(db, &key, now_ms);
+            }
+        }
+    }
+
+    /// Deletes `key` if its expiry has passed, and tells the watchers. Returns whether it did.
+    pub fn expire_if_due(&mut self, db: usize, key: &[u8], now_ms: i64) -> bool {
+        let due = self.dbs[db].is_due(key, now_ms);
+        if due {
+            self.expire_now(db, key);
+        }
+        due
+    }
+
+    /// Deletes `key` as expired.
+    pub(self) fn expire_now(&mut self, db: usize, key: &[u8]) {
+        if let Some(entry) = self.dbs[db].remove(key) {
+            self.lazy_free.drop_entry(entry, self.lazy_free.policy.expire);
+            self.stats.expired += 1;
+            self.signal(db, key);
+            self.events.notify(EventClass::EXPIRED, "expired", db, key);
+        }
+    }
+
+    /// Looks `key` up to change it; one past its expiry is deleted first.
+    pub fn find_for_write(&mut self, db: usize, key: &[u8], now_ms: i64) -> Option<&Entry> {
+        self.expire_if_due(db, key, now_ms);
+        let entry = self.dbs[db].peek(key);
+        if let Some(entry) = entry {
+            self.access.touch(entry);
+        }
+        entry
+    }
+
+    /// Changes the value of an existing key of type `T`; see [`Db::edit`].
+    pub fn edit<T: DataType, R>(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        now_ms: i64,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<Option<Edited<R>>, WrongType> {
+        match self.find_for_write(db, key, now_ms) {
+            None => Ok(None),
+            Some(entry) if entry.data_type() != T::TYPE => Err(WrongType),
+            Some(_) => Ok(self.dbs[db].edit(key, change)),
+        }
+    }
+
+    /// As [`Keyspace::edit`], starting from `fresh` when the key does not exist. A value left empty is not kept.
+    pub fn edit_or_insert<T: DataType, R>(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        now_ms: i64,
+        fresh: impl FnOnce() -> T,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<Edited<R>, WrongType> {
+        match self.find_for_write(db, key, now_ms) {
+            Some(entry) if entry.data_type() != T::TYPE => Err(WrongType),
+            Some(_) => Ok(self.dbs[db].edit(key, change).expect("the key was just found")),
+            None => {
+                let mut value = fresh();
+                let result = change(&mut value);
+                let emptied = value.is_empty();
+                if !emptied {
+                    self.insert(db, key, value.into(), None);
+                }
+                Ok(Edited { result, created: !emptied, emptied })
+            }
+        }
+    }
+
+    /// Sets `key` to `value`, whatever it held before.
+    pub fn insert(&mut self, db: usize, key: &[u8], value: Value, expiry: Option<i64>) {
+        let clock = self.access.initial();
+        if let Some(old) = self.dbs[db].insert(key, value, expiry, clock) {
+            self.lazy_free.drop_value(old, self.lazy_free.policy.server_del);
+        }
+    }
+
+    /// Sets `key` to the string `bytes`, in place where it fits.
+    #[inline]
+    pub fn set_string(&mut self, db: usize, key: &[u8], bytes: &[u8], expiry: Option<i64>) {
+        let clock = self.access.initial();
+        if let Some(old) = self.dbs[db].set_string(key, bytes, expiry, clock, &self.access) {
+            self.lazy_free.drop_value(old, self.lazy_free.policy.server_del);
+        }
+    }
+
+    /// Removes `key`, freeing it here or on the lazy-free thread. Returns whether it existed.
+    pub fn remove(&mut self, db: usize, key: &[u8], lazily: bool) -> bool {
+        let Some(entry) = self.dbs[db].remove(key) else { return false };
+        self.lazy_free.drop_entry(entry, lazily);
+        true
+    }
+
+    /// Empties one database. Returns how many keys it held.
+    pub fn flush(&mut self, db: usize, lazily: bool) -> usize {
+        let keys = self.dbs[db].len();
+        self.watch.touch_db(db, &self.dbs[db], None);
+        let old = self.dbs[db].take();
+        self.lazy_free.drop_db(old, lazily);
+        keys
+    }
+
+    /// Exchanges two databases; clients keep their index and see the other's keys.
+    pub fn swap(&mut self, first: usize, second: usize) {
+        self.dbs.swap(first, second);
+        self.watch.touch_db(first, &self.dbs[first], Some(&self.dbs[second]));
+        self.watch.touch_db(second, &self.dbs[second], Some(&self.dbs[first]));
+    }
+
+    /// Replaces the data of all databases by that of `loaded`, which has as many of them.
+    pub fn replace_data(&mut self, loaded: Vec<Db>) {
+        assert_eq!(loaded.len(), self.dbs.len());
+        for (index, db) in loaded.into_iter().enumerate() {
+            self.watch.touch_db(index, &self.dbs[index], Some(&db));
+            let old = std::mem::replace(&mut self.dbs[index], db);
+            self.lazy_free.drop_db(old, true);
+        }
+    }
+
+    /// Tells whoever watches `key` that it changed.
+    #[inline]
+    pub fn signal(&mut self, db: usize, key: &[u8]) {
+        self.watch.touch(db, key);
+    }
+
+    /// Whether tables may grow and rehash: not while a snapshot child shares our pages.
+    pub fn set_child_alive(&mut self, alive: bool) {
+        let policy = if alive { ResizePolicy::Avoid } else { ResizePolicy::Allow };
+        for db in &mut self.dbs {
+            db.set_resize_policy(policy);
+        }
+        self.access.set_frozen(alive);
+    }
+
+    /// Bytes of all tables of buckets.
+    pub fn table_bytes(&self) -> usize {
+        self.dbs.iter().map(Db::table_bytes).sum()
+    }
+
+    /// Moves every rehash on for about a millisecond. Returns whether one is still going on.
+    pub fn rehash_for(&mut self, budget: std::time::Duration) -> bool {
+        let start = std::time::Instant::now();
+        for db in &mut self.dbs {
+            while db.rehash_steps(100) {
+                if start.elapsed() >= budget {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}

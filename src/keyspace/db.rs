@@ -1,0 +1,327 @@
+//! One database: the table of entries, and an index of those with an expiry.
+
+use std::cell::RefCell;
+
+use super::access::AccessClock;
+use super::entry::{Entry, EntryRef};
+use super::expire::ExpireState;
+use crate::stdx::HashSeed;
+use crate::structures::{Dict, ResizePolicy, Slot};
+use crate::types::string::EMBSTR_BYTES_MAX;
+use crate::types::string::{INLINE_BYTES_MAX, IntBytes, StringValue, canonical_integer};
+use crate::types::{DataType, Encoding, Type, Value};
+
+/// Keys that one command may find past their expiry before it stops noting them; the rest go by the expire cycle.
+const LAPSED_MAX: usize = 64;
+
+/// One database.
+///
+/// Invariant: `expires` names exactly the entries of `keys` that carry an expiry. An entry whose block may move is
+/// taken out of the index first and put back afterwards.
+pub struct Db {
+    keys: Dict<Entry>,
+    expires: Dict<EntryRef>,
+    lapsed: RefCell<Vec<Box<[u8]>>>,
+    pub(super) expire_state: ExpireState,
+}
+
+/// What became of a value that was changed.
+#[derive(Debug)]
+pub struct Edited<R> {
+    pub result: R,
+    /// The key did not exist before.
+    pub created: bool,
+    /// Nothing was left of the value, so its key is gone.
+    pub emptied: bool,
+}
+
+impl Db {
+    pub fn new(seed: HashSeed) -> Self {
+        Self {
+            keys: Dict::new(seed),
+            expires: Dict::new(seed),
+            lapsed: RefCell::default(),
+            expire_state: ExpireState::default(),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Keys with an expiry.
+    pub fn expires_len(&self) -> usize {
+        self.expires.len()
+    }
+
+    /// The average time to live of the keys with an expiry, in milliseconds, as last sampled.
+    pub fn average_ttl_ms(&self) -> i64 {
+        self.expire_state.average_ttl_ms
+    }
+
+    pub fn keys(&self) -> &Dict<Entry> {
+        &self.keys
+    }
+
+    pub(super) fn expires(&self) -> &Dict<EntryRef> {
+        &self.expires
+    }
+
+    /// The entry of `key`, even one past its expiry.
+    #[inline]
+    pub fn peek(&self, key: &[u8]) -> Option<&Entry> {
+        self.keys.find(key)
+    }
+
+    /// The entry of `key` unless its expiry has passed, which is noted for deletion.
+    #[inline]
+    pub fn live(&self, key: &[u8], now_ms: i64) -> Option<&Entry> {
+        let entry = self.keys.find(key)?;
+        match entry.expiry() {
+            Some(at_ms) if at_ms <= now_ms => {
+                let mut lapsed = self.lapsed.borrow_mut();
+                if lapsed.len() < LAPSED_MAX {
+                    lapsed.push(key.into());
+                }
+                None
+            }
+            _ => Some(entry),
+        }
+    }
+
+    /// Whether `key` exists and its expiry has passed.
+    pub fn is_due(&self, key: &[u8], now_ms: i64) -> bool {
+        // Most databases hold few keys with an expiry; the index answers without touching an entry.
+        !self.expires.is_empty()
+            && self.expires.find(key).and_then(EntryRef::expiry).is_some_and(|at_ms| at_ms <= now_ms)
+    }
+
+    pub(super) fn has_lapsed(&self) -> bool {
+        !self.lapsed.borrow().is_empty()
+    }
+
+    pub(super) fn take_lapsed(&mut self) -> Vec<Box<[u8]>> {
+        std::mem::take(self.lapsed.get_mut())
+    }
+
+    /// Starts fetching the bucket of `key`, for callers that know several keys ahead.
+    #[inline]
+    pub fn prefetch(&self, key: &[u8]) {
+        self.keys.prefetch(self.keys.hash(key));
+    }
+
+    /// Walks a part of the keys; see [`Dict::scan`].
+    pub fn scan(&self, cursor: u64, visit: impl FnMut(&Entry)) -> u64 {
+        self.keys.scan(cursor, visit)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.keys.iter()
+    }
+
+    /// A key taken by chance, even one past its expiry.
+    pub fn random(&self, rng: &mut fastrand::Rng) -> Option<&Entry> {
+        self.keys.random(rng)
+    }
+
+    /// Sets `key`; gives back the value that it held, if that is costly to free.
+    pub fn insert(&mut self, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) -> Option<Value> {
+        let hash = self.keys.hash(key);
+        let old = match self.keys.entry_hashed(hash, key) {
+            Slot::Occupied(mut slot) => {
+                let entry = slot.get_mut();
+                if entry.expiry().is_some() {
+                    self.expires.remove_hashed(hash, key);
+                }
+                let old = entry.boxed_mut().is_some().then(|| entry.take_value());
+                entry.set_expiry(None);
+                entry.set_value(value);
+                entry.set_clock(clock);
+                old
+            }
+            Slot::Vacant(slot) => {
+                slot.insert(Entry::new(key, value, clock));
+                None
+            }
+        };
+        if expiry.is_some() {
+            self.set_expiry_hashed(hash, key, expiry);
+        }
+        old
+    }
+
+    /// Adds a key that is known to be absent, as a load does.
+    pub fn insert_new(&mut self, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) {
+        let hash = self.keys.hash(key);
+        self.keys.insert_new_hashed(hash, Entry::new(key, value, clock));
+        if expiry.is_some() {
+            self.set_expiry_hashed(hash, key, expiry);
+        }
+    }
+
+    /// Sets `key` to the string `bytes` with one probe, overwriting in place where it fits. Gives back the value that
+    /// it held, if that is costly to free.
+    #[inline]
+    pub fn set_string(
+        &mut self,
+        key: &[u8],
+        bytes: &[u8],
+        expiry: Option<i64>,
+        clock: u32,
+        access: &AccessClock,
+    ) -> Option<Value> {
+        if bytes.len() > INLINE_BYTES_MAX {
+            return self.insert(key, StringValue::new(bytes).into(), expiry, clock);
+        }
+        let integer;
+        let (encoding, bytes) = match canonical_integer(bytes) {
+            Some(number) => {
+                integer = IntBytes::new(number);
+                (Encoding::Int, integer.bytes())
+            }
+            None if bytes.len() <= EMBSTR_BYTES_MAX => (Encoding::Embstr, bytes),
+            None => (Encoding::Raw, bytes),
+        };
+        let hash = self.keys.hash(key);
+        match self.keys.entry_hashed(hash, key) {
+            Slot::Occupied(mut slot) => {
+                let entry = slot.get_mut();
+                if entry.expiry().is_some() {
+                    self.expires.remove_hashed(hash, key);
+                }
+                let old = entry.boxed_mut().is_some().then(|| entry.take_value());
+                entry.set_inline(Type::String, encoding, bytes, expiry);
+                access.touch(entry);
+                if expiry.is_some() {
+                    let reference = entry.reference();
+                    self.expires.insert_new_hashed(hash, reference);
+                }
+                old
+            }
+            Slot::Vacant(slot) => {
+                let entry = slot.insert(Entry::with_inline(key, Type::String, encoding, bytes, expiry, clock));
+                if expiry.is_some() {
+                    let reference = entry.reference();
+                    self.expires.insert_new_hashed(hash, reference);
+                }
+                None
+            }
+        }
+    }
+
+    /// Changes the value of an existing key of type `T`. A value left empty is removed with its key.
+    pub fn edit<T: DataType, R>(&mut self, key: &[u8], change: impl FnOnce(&mut T) -> R) -> Option<Edited<R>> {
+        let hash = self.keys.hash(key);
+        let entry = self.keys.find_mut_hashed(hash, key)?;
+        let indexed = entry.expiry().is_some();
+        if indexed {
+            self.expires.remove_hashed(hash, key);
+        }
+        let (result, emptied) = match entry.inline() {
+            Some((_, encoding, bytes)) => {
+                let mut value = T::from_inline(encoding, bytes);
+                let result = change(&mut value);
+                let emptied = value.is_empty();
+                if !emptied {
+                    entry.set_value(value.into());
+                }
+                (result, emptied)
+            }
+            None => {
+                let boxed = entry.boxed_mut().expect("a value is inside the block or behind it");
+                let value = T::from_value_mut(boxed).expect("the caller checked the type");
+                let result = change(value);
+                let emptied = value.is_empty();
+                if !emptied && boxed.inline().is_some() {
+                    let value = entry.take_value();
+                    entry.set_value(value);
+                }
+                (result, emptied)
+            }
+        };
+        if emptied {
+            self.keys.remove_hashed(hash, key);
+        } else if indexed {
+            let reference = entry.reference();
+            self.expires.insert_new_hashed(hash, reference);
+        }
+        Some(Edited { result, created: false, emptied })
+    }
+
+    /// Overwrites the bytes of an inline value of unchanged length and encoding, touching nothing else.
+    pub fn inline_mut(&mut self, key: &[u8]) -> Option<&mut [u8]> {
+        self.keys.find_mut(key)?.inline_bytes_mut()
+    }
+
+    pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
+        let hash = self.keys.hash(key);
+        if !self.expires.is_empty() {
+            self.expires.remove_hashed(hash, key);
+        }
+        self.keys.remove_hashed(hash, key)
+    }
+
+    /// Sets or takes away the expiry of `key`. Returns whether the key exists.
+    pub fn set_expiry(&mut self, key: &[u8], expiry: Option<i64>) -> bool {
+        let hash = self.keys.hash(key);
+        self.set_expiry_hashed(hash, key, expiry)
+    }
+
+    fn set_expiry_hashed(&mut self, hash: u64, key: &[u8], expiry: Option<i64>) -> bool {
+        let Some(entry) = self.keys.find_mut_hashed(hash, key) else { return false };
+        if entry.expiry().is_some() && expiry.is_some() {
+            entry.set_expiry(expiry);
+            return true;
+        }
+        if entry.expiry().is_some() {
+            self.expires.remove_hashed(hash, key);
+        }
+        entry.set_expiry(expiry);
+        if expiry.is_some() {
+            let reference = entry.reference();
+            self.expires.insert_new_hashed(hash, reference);
+        }
+        true
+    }
+
+    /// Sizes the tables ahead for a load.
+    pub fn reserve(&mut self, keys: usize, expires: usize) {
+        self.keys.reserve(keys);
+        self.expires.reserve(expires);
+    }
+
+    /// The database's contents, leaving it empty.
+    pub fn take(&mut self) -> Db {
+        Db {
+            keys: self.keys.take(),
+            expires: self.expires.take(),
+            lapsed: RefCell::default(),
+            expire_state: std::mem::take(&mut self.expire_state),
+        }
+    }
+
+    pub fn set_resize_policy(&mut self, policy: ResizePolicy) {
+        self.keys.set_resize_policy(policy);
+        self.expires.set_resize_policy(policy);
+    }
+
+    pub fn rehash_steps(&mut self, buckets: usize) -> bool {
+        let keys = self.keys.rehash_steps(buckets);
+        self.expires.rehash_steps(buckets) || keys
+    }
+
+    pub fn table_bytes(&self) -> usize {
+        self.keys.table_bytes() + self.expires.table_bytes()
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        // The index holds second handles: it goes before the entries that it names.
+        self.expires.clear();
+    }
+}

@@ -1,0 +1,625 @@
+//! One heap block per key: header, optional expiry, key bytes, and the value inside the block or behind a pointer.
+//!
+//! ```text
+//! 0       4       5        6            8          [16]        [40]
+//! | clock | flags | keylen | inline len | expiry?   | Value?    | (wide key length) key bytes | inline bytes |
+//! ```
+//!
+//! A lookup so touches the bucket's cache line and the block's, and a value that fits is overwritten in place: under
+//! copy-on-write that dirties one page where a pointer swap dirties three.
+#![expect(unsafe_code, reason = "the block's layout is chosen at run time")]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use crate::structures::Element;
+use crate::types::{Encoding, Type, Value, ValueRef};
+
+const HEADER_BYTES: usize = size_of::<Header>();
+const EXPIRY_BYTES: usize = size_of::<i64>();
+const VALUE_BYTES: usize = size_of::<Value>();
+const WIDE_LENGTH_BYTES: usize = size_of::<u32>();
+const ALIGN: usize = 8;
+
+const HAS_EXPIRY: u8 = 1;
+const BOXED: u8 = 2;
+const CLASS_SHIFT: u32 = 2;
+
+/// Keys from this length on carry their length in four bytes.
+const WIDE_KEY: usize = u8::MAX as usize;
+
+/// The class of a block larger than every class: it has exactly the size that its contents need.
+const CLASS_EXACT: u8 = 63;
+
+/// The low 24 bits are the access clock; the high 8 are type and encoding.
+const CLOCK_MASK: u32 = 0x00ff_ffff;
+
+#[repr(C)]
+struct Header {
+    clock_and_kind: Cell<u32>,
+    flags: u8,
+    key_len: u8,
+    inline_len: u16,
+}
+
+/// The handle that owns a block.
+#[repr(transparent)]
+pub struct Entry(NonNull<Header>);
+
+// SAFETY: an entry owns its block alone; nothing in it is tied to a thread.
+unsafe impl Send for Entry {}
+
+// SAFETY: `Entry` is `repr(transparent)` over a `NonNull`.
+unsafe impl Element for Entry {
+    #[inline]
+    fn key(&self) -> &[u8] {
+        Entry::key(self)
+    }
+}
+
+/// A second handle to a block that an [`Entry`] owns: how the index of keys with an expiry names them.
+///
+/// Whoever moves or frees the block repairs or removes it first; [`super::Db`] is the only user.
+#[repr(transparent)]
+pub struct EntryRef(NonNull<Header>);
+
+// SAFETY: as for `Entry`.
+unsafe impl Send for EntryRef {}
+
+// SAFETY: `EntryRef` is `repr(transparent)` over a `NonNull`.
+unsafe impl Element for EntryRef {
+    #[inline]
+    fn key(&self) -> &[u8] {
+        // SAFETY: the block lives as long as the index names it.
+        unsafe { (*ptr::from_ref(self).cast::<Entry>()).key_unbound() }
+    }
+}
+
+impl EntryRef {
+    pub fn expiry(&self) -> Option<i64> {
+        // SAFETY: the block lives as long as the index names it, and both handles have one layout.
+        unsafe { (*ptr::from_ref(self).cast::<Entry>()).expiry() }
+    }
+
+    /// The entry behind the handle, for reading.
+    pub fn entry(&self) -> &Entry {
+        // SAFETY: as above.
+        unsafe { &*ptr::from_ref(self).cast::<Entry>() }
+    }
+}
+
+/// What a block is made of, before it has an address.
+#[derive(Clone, Copy)]
+struct Shape {
+    key_len: usize,
+    expiry: bool,
+    boxed: bool,
+    inline_len: usize,
+}
+
+impl Shape {
+    fn key_offset(self) -> usize {
+        HEADER_BYTES
+            + if self.expiry { EXPIRY_BYTES } else { 0 }
+            + if self.boxed { VALUE_BYTES } else { 0 }
+            + if self.key_len >= WIDE_KEY { WIDE_LENGTH_BYTES } else { 0 }
+    }
+
+    fn inline_offset(self) -> usize {
+        self.key_offset() + self.key_len
+    }
+
+    fn bytes(self) -> usize {
+        self.inline_offset() + self.inline_len
+    }
+}
+
+impl Entry {
+    /// A block with `key` and `value`, without an expiry.
+    pub fn new(key: &[u8], value: Value, clock: u32) -> Entry {
+        match value.inline() {
+            Some((encoding, bytes)) => Entry::with_inline(key, value.data_type(), encoding, bytes, None, clock),
+            None => Entry::with_value(key, value, clock),
+        }
+    }
+
+    /// A block whose value lives inside it.
+    pub fn with_inline(
+        key: &[u8],
+        data_type: Type,
+        encoding: Encoding,
+        bytes: &[u8],
+        expiry: Option<i64>,
+        clock: u32,
+    ) -> Entry {
+        let shape = Shape { key_len: key.len(), expiry: expiry.is_some(), boxed: false, inline_len: bytes.len() };
+        let mut entry = Entry::allocate(shape, key, kind(data_type, encoding), clock);
+        if let Some(at_ms) = expiry {
+            entry.write_expiry(at_ms);
+        }
+        entry.write_inline(bytes);
+        entry
+    }
+
+    fn with_value(key: &[u8], value: Value, clock: u32) -> Entry {
+        let shape = Shape { key_len: key.len(), expiry: false, boxed: true, inline_len: 0 };
+        let mut entry = Entry::allocate(shape, key, kind(value.data_type(), Encoding::Raw), clock);
+        let slot = entry.value_slot();
+        // SAFETY: a boxed shape has room for a `Value` at an aligned offset, not yet holding one.
+        unsafe { slot.write(value) };
+        entry
+    }
+
+    #[inline]
+    pub fn key(&self) -> &[u8] {
+        self.key_unbound()
+    }
+
+    #[inline]
+    pub fn data_type(&self) -> Type {
+        type_of_kind((self.header().clock_and_kind.get() >> 24) as u8)
+    }
+
+    /// The value, wherever it lives.
+    #[inline]
+    pub fn value(&self) -> ValueRef<'_> {
+        if self.header().flags & BOXED != 0 {
+            // SAFETY: a boxed block holds a live `Value` in its slot.
+            return unsafe { (*self.value_slot()).view() };
+        }
+        let (data_type, encoding) = self.kind();
+        ValueRef::from_inline(data_type, encoding, self.inline_bytes())
+    }
+
+    /// The owned value behind the pointer; `None` when the value lives inside the block.
+    pub fn boxed_mut(&mut self) -> Option<&mut Value> {
+        if self.header().flags & BOXED == 0 {
+            return None;
+        }
+        // SAFETY: a boxed block holds a live `Value`, borrowed as long as `self` is.
+        Some(unsafe { &mut *self.value_slot() })
+    }
+
+    /// Type, encoding and bytes of a value that lives inside the block.
+    pub fn inline(&self) -> Option<(Type, Encoding, &[u8])> {
+        if self.header().flags & BOXED != 0 {
+            return None;
+        }
+        let (data_type, encoding) = self.kind();
+        Some((data_type, encoding, self.inline_bytes()))
+    }
+
+    /// The bytes of a value that lives inside the block, to be overwritten at the same length.
+    pub fn inline_bytes_mut(&mut self) -> Option<&mut [u8]> {
+        if self.header().flags & BOXED != 0 {
+            return None;
+        }
+        let shape = self.shape();
+        // SAFETY: the inline bytes are initialised, inside the block, and borrowed as long as `self` is.
+        Some(unsafe { slice::from_raw_parts_mut(self.at(shape.inline_offset()), shape.inline_len) })
+    }
+
+    /// Expiry in milliseconds of the unix clock.
+    #[inline]
+    pub fn expiry(&self) -> Option<i64> {
+        if self.header().flags & HAS_EXPIRY == 0 {
+            return None;
+        }
+        // SAFETY: a block with the flag has eight aligned bytes right behind its header.
+        Some(unsafe { self.at(HEADER_BYTES).cast::<i64>().read() })
+    }
+
+    /// The 24-bit access clock, as the eviction policy reads it.
+    #[inline]
+    pub fn clock(&self) -> u32 {
+        self.header().clock_and_kind.get() & CLOCK_MASK
+    }
+
+    /// Sets the access clock. Shared access suffices: reads move it too.
+    #[inline]
+    pub fn set_clock(&self, clock: u32) {
+        let cell = &self.header().clock_and_kind;
+        let kind = cell.get() & !CLOCK_MASK;
+        cell.set(kind | (clock & CLOCK_MASK));
+    }
+
+    /// Overwrites the value with one that lives inside the block, in place when it fits.
+    /// Returns whether the block moved.
+    pub fn set_inline(&mut self, data_type: Type, encoding: Encoding, bytes: &[u8], expiry: Option<i64>) -> bool {
+        let shape =
+            Shape { key_len: self.shape().key_len, expiry: expiry.is_some(), boxed: false, inline_len: bytes.len() };
+        let moved = self.reshape(shape);
+        self.set_kind(kind(data_type, encoding));
+        if let Some(at_ms) = expiry {
+            self.write_expiry(at_ms);
+        }
+        self.write_inline(bytes);
+        moved
+    }
+
+    /// Replaces the value, keeping key, expiry and clock. Returns whether the block moved.
+    pub fn set_value(&mut self, value: Value) -> bool {
+        let expiry = self.expiry();
+        if let Some((encoding, bytes)) = value.inline() {
+            return self.set_inline(value.data_type(), encoding, bytes, expiry);
+        }
+        let data_type = value.data_type();
+        if let Some(slot) = self.boxed_mut() {
+            *slot = value;
+            self.set_kind(kind(data_type, Encoding::Raw));
+            return false;
+        }
+        let shape = Shape { boxed: true, inline_len: 0, ..self.shape() };
+        let moved = self.reshape(shape);
+        self.set_kind(kind(data_type, Encoding::Raw));
+        // SAFETY: the block now has a boxed shape whose slot holds nothing yet.
+        unsafe { self.value_slot().write(value) };
+        moved
+    }
+
+    /// Sets or takes away the expiry. Returns whether the block moved.
+    pub fn set_expiry(&mut self, expiry: Option<i64>) -> bool {
+        let shape = Shape { expiry: expiry.is_some(), ..self.shape() };
+        let moved = shape.expiry != self.shape().expiry && self.reshape(shape);
+        if let Some(at_ms) = expiry {
+            self.write_expiry(at_ms);
+        }
+        moved
+    }
+
+    /// Takes the value out, leaving an empty string in its place.
+    pub fn take_value(&mut self) -> Value {
+        let taken = match self.boxed_mut() {
+            Some(slot) => std::mem::replace(slot, Value::from_inline(Type::String, Encoding::Embstr, b"")),
+            None => {
+                let (data_type, encoding) = self.kind();
+                Value::from_inline(data_type, encoding, self.inline_bytes())
+            }
+        };
+        if self.header().flags & BOXED != 0 {
+            self.set_kind(kind(Type::String, Encoding::Raw));
+        }
+        taken
+    }
+
+    /// A second handle for the index of keys with an expiry.
+    pub fn reference(&self) -> EntryRef {
+        EntryRef(self.0)
+    }
+
+    /// Bytes that the block takes from the allocator.
+    pub fn block_bytes(&self) -> usize {
+        match self.class() {
+            CLASS_EXACT => self.shape().bytes(),
+            class => class_bytes(class),
+        }
+    }
+
+    /// Bytes of the block and of what hangs off it.
+    pub fn memory_usage(&self, samples: usize) -> usize {
+        self.block_bytes() + self.value().memory_usage(samples)
+    }
+
+    fn kind(&self) -> (Type, Encoding) {
+        let kind = (self.header().clock_and_kind.get() >> 24) as u8;
+        (type_of_kind(kind), encoding_of_kind(kind))
+    }
+
+    fn set_kind(&mut self, kind: u8) {
+        let cell = &self.header().clock_and_kind;
+        cell.set((cell.get() & CLOCK_MASK) | (u32::from(kind) << 24));
+    }
+
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: the block starts with an initialised header and lives as long as the handle.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    fn at(&self, offset: usize) -> *mut u8 {
+        // SAFETY: every offset asked for lies inside the block, whose provenance the handle carries.
+        unsafe { self.0.as_ptr().cast::<u8>().add(offset) }
+    }
+
+    fn class(&self) -> u8 {
+        self.header().flags >> CLASS_SHIFT
+    }
+
+    #[inline]
+    fn shape(&self) -> Shape {
+        let header = self.header();
+        let mut shape = Shape {
+            key_len: usize::from(header.key_len),
+            expiry: header.flags & HAS_EXPIRY != 0,
+            boxed: header.flags & BOXED != 0,
+            inline_len: usize::from(header.inline_len),
+        };
+        if shape.key_len == WIDE_KEY {
+            let offset = shape.key_offset() - WIDE_LENGTH_BYTES;
+            // SAFETY: a wide key's length stands in the four bytes before it.
+            shape.key_len = unsafe { self.at(offset).cast::<u32>().read_unaligned() } as usize;
+        }
+        shape
+    }
+
+    /// The key's bytes; the block keeps them where they are until it is reshaped, which takes `&mut`.
+    #[inline]
+    fn key_unbound<'a>(&self) -> &'a [u8] {
+        let shape = self.shape();
+        // SAFETY: the key's bytes are initialised and inside the block; callers bind the lifetime to the handle.
+        unsafe { slice::from_raw_parts(self.at(shape.key_offset()), shape.key_len) }
+    }
+
+    #[inline]
+    fn inline_bytes(&self) -> &[u8] {
+        let shape = self.shape();
+        // SAFETY: the inline bytes are initialised and inside the block.
+        unsafe { slice::from_raw_parts(self.at(shape.inline_offset()), shape.inline_len) }
+    }
+
+    fn value_slot(&self) -> *mut Value {
+        let header = self.header();
+        debug_assert!(header.flags & BOXED != 0);
+        let offset = HEADER_BYTES + if header.flags & HAS_EXPIRY != 0 { EXPIRY_BYTES } else { 0 };
+        self.at(offset).cast()
+    }
+
+    fn write_expiry(&mut self, at_ms: i64) {
+        debug_assert!(self.header().flags & HAS_EXPIRY != 0);
+        // SAFETY: the shape has eight aligned bytes right behind the header.
+        unsafe { self.at(HEADER_BYTES).cast::<i64>().write(at_ms) };
+    }
+
+    fn write_inline(&mut self, bytes: &[u8]) {
+        let shape = self.shape();
+        assert_eq!(shape.inline_len, bytes.len());
+        // SAFETY: the block has `inline_len` bytes there, and `bytes` cannot overlap it: `self` is borrowed mutably.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(shape.inline_offset()), bytes.len()) };
+    }
+
+    fn allocate(shape: Shape, key: &[u8], kind: u8, clock: u32) -> Entry {
+        let (class, size) = class_for(shape.bytes());
+        let entry = Entry(allocate_block(size));
+        let header = Header {
+            clock_and_kind: Cell::new((clock & CLOCK_MASK) | (u32::from(kind) << 24)),
+            flags: 0,
+            key_len: 0,
+            inline_len: 0,
+        };
+        // SAFETY: the block is fresh and at least as large as the shape, so header and key lie inside it.
+        unsafe {
+            entry.0.as_ptr().write(header);
+            ptr::copy_nonoverlapping(key.as_ptr(), entry.at(shape.key_offset()), key.len());
+        }
+        let mut entry = entry;
+        entry.describe(shape, class);
+        entry
+    }
+
+    /// Writes the shape into the header (and the wide key length where it belongs).
+    fn describe(&mut self, shape: Shape, class: u8) {
+        assert!(shape.inline_len <= usize::from(u16::MAX), "an inline value has at most 65,535 bytes");
+        // SAFETY: the handle owns the block, and `self` is borrowed mutably.
+        let header = unsafe { self.0.as_mut() };
+        header.flags = u8::from(shape.expiry) * HAS_EXPIRY | u8::from(shape.boxed) * BOXED | class << CLASS_SHIFT;
+        header.key_len = shape.key_len.min(WIDE_KEY) as u8;
+        header.inline_len = shape.inline_len as u16;
+        if shape.key_len >= WIDE_KEY {
+            let length = u32::try_from(shape.key_len).expect("a key is shorter than 4 GiB");
+            // SAFETY: a wide shape has four bytes before the key.
+            unsafe { self.at(shape.key_offset() - WIDE_LENGTH_BYTES).cast::<u32>().write_unaligned(length) };
+        }
+    }
+
+    /// Gives the block another shape, in place where it fits without wasting half of the block. The key is kept; a
+    /// boxed value is kept when the new shape is boxed too and dropped otherwise; inline bytes are kept when their
+    /// length stays, and are to be written by the caller otherwise.
+    fn reshape(&mut self, new: Shape) -> bool {
+        let old = self.shape();
+        if old.boxed && !new.boxed {
+            // SAFETY: the slot holds a live value that the new shape has no room for; nobody reads it again.
+            unsafe { ptr::drop_in_place(self.value_slot()) };
+        }
+        let kept_value = (old.boxed && new.boxed).then(|| {
+            // SAFETY: the value is moved out here and back in below, with no exit in between.
+            unsafe { self.value_slot().read() }
+        });
+        let capacity = self.block_bytes();
+        let needed = new.bytes();
+        let fits = self.class() != CLASS_EXACT && needed <= capacity && (needed * 2 > capacity || capacity <= 64);
+        let inline_kept = if old.inline_len == new.inline_len { old.inline_len } else { 0 };
+        let moved = if fits {
+            // SAFETY: both ranges lie inside the block; `copy` allows them to overlap.
+            unsafe {
+                ptr::copy(self.at(old.key_offset()), self.at(new.key_offset()), old.key_len + inline_kept);
+            }
+            self.describe(new, self.class());
+            false
+        } else {
+            let (class, size) = class_for(needed);
+            let block = Entry(allocate_block(size));
+            // SAFETY: the new block is as large as the new shape; the old one is left as it was and freed below.
+            unsafe {
+                block.0.as_ptr().write(self.0.as_ptr().read());
+                ptr::copy_nonoverlapping(
+                    self.at(old.key_offset()),
+                    block.at(new.key_offset()),
+                    old.key_len + inline_kept,
+                );
+            }
+            self.free_block();
+            self.0 = block.into_pointer();
+            self.describe(new, class);
+            true
+        };
+        if let Some(value) = kept_value {
+            // SAFETY: the new shape is boxed, and its slot holds nothing live.
+            unsafe { self.value_slot().write(value) };
+        }
+        moved
+    }
+
+    fn into_pointer(self) -> NonNull<Header> {
+        std::mem::ManuallyDrop::new(self).0
+    }
+
+    fn free_block(&mut self) {
+        let size = self.block_bytes();
+        // SAFETY: the block was allocated with this size and alignment, and the handle is not used for it again.
+        unsafe { dealloc(self.0.as_ptr().cast(), block_layout(size)) };
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if self.header().flags & BOXED != 0 {
+            // SAFETY: a boxed block holds a live value, dropped here once.
+            unsafe { ptr::drop_in_place(self.value_slot()) };
+        }
+        self.free_block();
+    }
+}
+
+fn kind(data_type: Type, encoding: Encoding) -> u8 {
+    (data_type as u8) << 4 | encoding as u8
+}
+
+fn type_of_kind(kind: u8) -> Type {
+    const TYPES: [Type; 6] = [Type::String, Type::List, Type::Set, Type::Zset, Type::Hash, Type::Stream];
+    TYPES[usize::from(kind >> 4)]
+}
+
+fn encoding_of_kind(kind: u8) -> Encoding {
+    const ENCODINGS: [Encoding; 9] = [
+        Encoding::Int,
+        Encoding::Embstr,
+        Encoding::Raw,
+        Encoding::Listpack,
+        Encoding::Intset,
+        Encoding::Quicklist,
+        Encoding::Hashtable,
+        Encoding::Skiplist,
+        Encoding::Stream,
+    ];
+    ENCODINGS[usize::from(kind & 0x0f)]
+}
+
+fn block_layout(size: usize) -> Layout {
+    Layout::from_size_align(size, ALIGN).expect("a block is smaller than the address space")
+}
+
+fn allocate_block(size: usize) -> NonNull<Header> {
+    let layout = block_layout(size);
+    // SAFETY: every block has at least a header, so its size is not zero.
+    let block = unsafe { alloc(layout) };
+    NonNull::new(block.cast()).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+/// The allocator's size classes (jemalloc: 8, then steps of 16 up to 128, then four a doubling), by index.
+const fn class_bytes(class: u8) -> usize {
+    if class == 0 {
+        8
+    } else if class <= 8 {
+        class as usize * 16
+    } else {
+        let group = (class - 9) / 4;
+        let step = (class - 9) % 4 + 1;
+        (128 << group) + (32 << group) * step as usize
+    }
+}
+
+/// The smallest class that holds `bytes`, with its size; past the last class, exactly `bytes`.
+fn class_for(bytes: usize) -> (u8, usize) {
+    if bytes <= 128 {
+        let class = bytes.div_ceil(16) as u8;
+        return (class, class_bytes(class));
+    }
+    let group = (bytes - 1).ilog2() - 7;
+    let step = (bytes - (128 << group)).div_ceil(32 << group);
+    let class = 9 + group * 4 + step as u32 - 1;
+    if class >= u32::from(CLASS_EXACT) {
+        return (CLASS_EXACT, bytes);
+    }
+    (class as u8, class_bytes(class as u8))
+}
+
+const _: () = assert!(HEADER_BYTES == 8 && align_of::<Value>() <= ALIGN && VALUE_BYTES % ALIGN == 0);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::types::string::{StringValue, StringView};
+
+    fn text(entry: &Entry) -> Vec<u8> {
+        match entry.value() {
+            ValueRef::String(view) => view.bytes().into_owned(),
+        }
+    }
+
+    #[test]
+    fn classes_hold_what_they_are_asked_for_with_at_most_a_quarter_lost() {
+        for bytes in 8..100_000 {
+            let (class, size) = class_for(bytes);
+            assert!(size >= bytes && (bytes <= 128 || size * 4 <= bytes * 5 + 4), "{bytes} in {size}");
+            assert!(class == CLASS_EXACT || class_bytes(class) == size);
+        }
+        assert_eq!(class_for(124), (8, 128));
+        assert_eq!(class_for(129), (9, 160));
+        assert_eq!(class_for(257), (13, 320));
+    }
+
+    #[test]
+    fn sixteen_byte_key_with_a_hundred_bytes_takes_one_block_of_128() {
+        let entry = Entry::new(&[b'k'; 16], StringValue::new(&[b'v'; 100]).into(), 0);
+        assert_eq!(entry.block_bytes(), 128);
+    }
+
+    #[test]
+    fn overwriting_with_a_value_that_fits_keeps_the_block() {
+        let mut entry = Entry::new(b"key", StringValue::new(&[b'a'; 100]).into(), 7);
+        let block = entry.0;
+        assert!(!entry.set_value(StringValue::new(&[b'b'; 90]).into()));
+        assert_eq!(entry.0, block);
+        assert_eq!(text(&entry), [b'b'; 90]);
+        assert_eq!(entry.clock(), 7);
+    }
+
+    #[test]
+    fn clock_is_independent_of_type_and_encoding() {
+        let entry = Entry::new(b"key", StringValue::new(b"12").into(), 0);
+        entry.set_clock(0x00ff_ffff);
+        assert_eq!((entry.clock(), entry.data_type()), (0x00ff_ffff, Type::String));
+        assert!(matches!(entry.value(), ValueRef::String(StringView::Int(12))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_series_of_changes_keeps_key_value_and_expiry(
+            key_len in prop_oneof![0usize..40, 250usize..260, 70_000usize..70_001],
+            steps in proptest::collection::vec((prop_oneof![0usize..300, 4000usize..4200, 60_000usize..60_001], proptest::option::of(any::<i64>()), any::<bool>()), 1..20),
+        ) {
+            let key = vec![b'k'; key_len];
+            let mut entry = Entry::new(&key, StringValue::new(b"").into(), 1);
+            let mut bytes = Vec::new();
+            let mut expiry = None;
+            for (len, new_expiry, change_value) in steps {
+                if change_value {
+                    bytes = vec![b'v'; len];
+                    entry.set_value(StringValue::new(&bytes).into());
+                } else {
+                    expiry = new_expiry;
+                    entry.set_expiry(expiry);
+                }
+                prop_assert_eq!(entry.key(), &key[..]);
+                prop_assert_eq!(text(&entry), &bytes[..]);
+                prop_assert_eq!(entry.expiry(), expiry);
+                prop_assert!(entry.block_bytes() >= entry.shape().bytes());
+            }
+        }
+    }
+}

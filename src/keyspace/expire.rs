@@ -1,0 +1,108 @@
+//! The active expire cycle: deleting keys past their expiry that nobody asks for.
+//!
+//! As Redis does: of each database with keys that expire, look at some, delete those that are due, and go on with the
+//! database while more than a tenth of them were; stop when the time is up
+//! (<https://redis.io/docs/latest/commands/expire/>, "How Redis expires keys").
+
+use std::time::{Duration, Instant};
+
+use super::Keyspace;
+
+/// Keys looked at in one round of one database, at effort 1.
+const KEYS_A_ROUND: usize = 20;
+
+/// A database is left alone once at most this share of the keys looked at was due, in percent, at effort 1.
+const ACCEPTABLE_STALE_PERCENT: usize = 10;
+
+/// How hard to try, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpireCycle {
+    pub now_ms: i64,
+    pub budget: Duration,
+    /// `active-expire-effort`, 1 to 10.
+    pub effort: usize,
+}
+
+/// Where the cycle stands in one database.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExpireState {
+    cursor: u64,
+    pub average_ttl_ms: i64,
+}
+
+#[derive(Default)]
+struct Round {
+    sampled: usize,
+    due: Vec<Box<[u8]>>,
+    ttl_sum_ms: i64,
+    ttl_samples: i64,
+}
+
+impl Keyspace {
+    /// Deletes keys past their expiry until few are left or the budget is spent. Returns whether time ran out.
+    pub fn expire_cycle(&mut self, cycle: &ExpireCycle) -> bool {
+        let start = Instant::now();
+        let effort = cycle.effort.clamp(1, 10) - 1;
+        let keys_a_round = KEYS_A_ROUND + KEYS_A_ROUND / 4 * effort;
+        let acceptable = ACCEPTABLE_STALE_PERCENT - effort;
+        let (mut sampled, mut stale) = (0, 0);
+        let mut timed_out = false;
+        'dbs: for db in 0..self.dbs.len() {
+            while self.dbs[db].expires_len() > 0 {
+                let round = self.sample_expires(db, keys_a_round, cycle.now_ms);
+                sampled += round.sampled;
+                stale += round.due.len();
+                let goes_on = round.sampled > 0 && round.due.len() * 100 / round.sampled > acceptable;
+                for key in round.due {
+                    self.expire_now(db, &key);
+                    self.dirty += 1;
+                }
+                if start.elapsed() >= cycle.budget {
+                    timed_out = true;
+                    self.stats.expired_time_cap_reached += 1;
+                    break 'dbs;
+                }
+                if !goes_on {
+                    break;
+                }
+            }
+        }
+        let percent = if sampled == 0 { 0.0 } else { stale as f64 * 100.0 / sampled as f64 };
+        self.stats.expired_stale_percent = percent * 0.05 + self.stats.expired_stale_percent * 0.95;
+        timed_out
+    }
+
+    fn sample_expires(&mut self, db: usize, keys: usize, now_ms: i64) -> Round {
+        let mut round = Round::default();
+        let db = &mut self.dbs[db];
+        let mut cursor = db.expire_state.cursor;
+        // A sparse index has empty buckets: twenty times the keys asked for is as far as one round walks.
+        for _ in 0..keys * 20 {
+            cursor = db.expires().scan(cursor, |reference| {
+                let entry = reference.entry();
+                let Some(at_ms) = entry.expiry() else { return };
+                round.sampled += 1;
+                if at_ms <= now_ms {
+                    round.due.push(entry.key().into());
+                } else {
+                    round.ttl_sum_ms = round.ttl_sum_ms.saturating_add(at_ms - now_ms);
+                    round.ttl_samples += 1;
+                }
+            });
+            if cursor == 0 || round.sampled >= keys {
+                break;
+            }
+        }
+        db.expire_state.cursor = cursor;
+        if round.ttl_samples > 0 {
+            let average = round.ttl_sum_ms / round.ttl_samples;
+            let state = &mut db.expire_state;
+            // A running average that gives a new sample 2 % of the weight.
+            state.average_ttl_ms = match state.average_ttl_ms {
+                0 => average,
+                old => old / 50 * 49 + average / 50,
+            };
+        }
+        round
+    }
+}
