@@ -1,1 +1,26 @@
-//! (room being laid)
+//! The commands: one row each beside its handler, one file per group.
+//! Owns:  the command table, what a handler may see and change, and what it may ask of the server.
+//! Uses:  keyspace, types, config, resp, stdx.
+//! Never: a socket, a file, or another client; for those a handler returns an `Effect`.
+
+mod connection;
+mod context;
+mod effect;
+mod error;
+mod help;
+mod pubsub;
+mod session;
+mod spec;
+mod string;
+mod table;
+mod transactions;
+
+pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
+pub use effect::{ChannelKind, ConnectionEffect, Effect, PubSubEffect};
+pub use error::{CommandError, CommandResult};
+pub use session::{Peer, ReplyMode, Session, Transaction};
+pub use spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
+pub use table::{CommandId, CommandTable, Row};
+
+/// Every command, group by group, in the order of the command reference.
+const GROUPS: &[&[Command]] = &[connection::COMMANDS, pubsub::COMMANDS, string::COMMANDS, transactions::COMMANDS];

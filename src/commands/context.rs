@@ -1,0 +1,153 @@
+//! What a handler is given. The argument is the permission: whoever holds `&Keyspace` cannot change it.
+
+use super::effect::Effect;
+use super::error::CommandError;
+use super::session::Session;
+use super::table::CommandTable;
+use crate::config::Config;
+use crate::keyspace::{Entry, EventClass, Keyspace, Touch, WrongType};
+use crate::resp::Reply;
+use crate::stdx::clock::Now;
+use crate::types::string::StringView;
+use crate::types::{DataType, Value, ValueRef};
+
+/// For commands that read the keyspace.
+pub struct ReadCtx<'a> {
+    pub keyspace: &'a Keyspace,
+    pub session: &'a Session,
+    pub config: &'a Config,
+    pub table: &'a CommandTable,
+    pub now: Now,
+    pub reply: &'a mut Reply,
+}
+
+/// For commands that change the keyspace.
+pub struct WriteCtx<'a> {
+    pub keyspace: &'a mut Keyspace,
+    pub session: &'a Session,
+    pub config: &'a Config,
+    pub now: Now,
+    pub reply: &'a mut Reply,
+    pub effects: &'a mut Vec<Effect>,
+}
+
+/// For commands that concern the connection that sent them.
+pub struct ClientCtx<'a> {
+    pub session: &'a mut Session,
+    pub config: &'a Config,
+    pub now: Now,
+    pub reply: &'a mut Reply,
+    pub effects: &'a mut Vec<Effect>,
+}
+
+/// For commands that concern the server.
+pub struct AdminCtx<'a> {
+    pub keyspace: &'a mut Keyspace,
+    pub session: &'a mut Session,
+    pub config: &'a Config,
+    pub table: &'a CommandTable,
+    pub now: Now,
+    pub reply: &'a mut Reply,
+    pub effects: &'a mut Vec<Effect>,
+}
+
+impl<'a> ReadCtx<'a> {
+    /// Looks a key up in the client's database, as a use of it.
+    #[inline]
+    pub fn find(&self, key: &[u8]) -> Option<&'a Entry> {
+        let touch = if self.session.no_touch { Touch::No } else { Touch::Yes };
+        self.keyspace.find(self.session.db, key, self.now.unix_ms, touch)
+    }
+
+    /// Looks a key up without using it: its access clock stays.
+    pub fn find_untouched(&self, key: &[u8]) -> Option<&'a Entry> {
+        self.keyspace.find(self.session.db, key, self.now.unix_ms, Touch::No)
+    }
+
+    #[inline]
+    pub fn string(&self, key: &[u8]) -> Result<Option<StringView<'a>>, WrongType> {
+        self.find(key).map(as_string).transpose()
+    }
+}
+
+impl WriteCtx<'_> {
+    pub fn db(&self) -> usize {
+        self.session.db
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.now.unix_ms
+    }
+
+    /// The entry of `key`, to be looked at before it is changed; one past its expiry is deleted first.
+    pub fn find(&mut self, key: &[u8]) -> Option<&Entry> {
+        self.keyspace.find_for_write(self.session.db, key, self.now.unix_ms)
+    }
+
+    pub fn string(&mut self, key: &[u8]) -> Result<Option<StringView<'_>>, WrongType> {
+        self.find(key).map(as_string).transpose()
+    }
+
+    /// Changes the value of an existing key of type `T`. The caller reports the change with [`WriteCtx::changed`], and
+    /// with [`WriteCtx::notify`] a `del` when nothing was left.
+    pub fn edit<T: DataType, R>(
+        &mut self,
+        key: &[u8],
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<Option<crate::keyspace::Edited<R>>, WrongType> {
+        self.keyspace.edit(self.session.db, key, self.now.unix_ms, change)
+    }
+
+    pub fn edit_or_insert<T: DataType, R>(
+        &mut self,
+        key: &[u8],
+        fresh: impl FnOnce() -> T,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<crate::keyspace::Edited<R>, WrongType> {
+        self.keyspace.edit_or_insert(self.session.db, key, self.now.unix_ms, fresh, change)
+    }
+
+    /// Sets `key` to `value`, whatever it held, with this expiry and no other. Reports nothing.
+    pub fn insert(&mut self, key: &[u8], value: Value, expiry: Option<i64>) {
+        self.keyspace.insert(self.session.db, key, value, expiry);
+    }
+
+    /// Removes `key`, reporting nothing. Returns whether it existed.
+    pub fn remove(&mut self, key: &[u8], lazily: bool) -> bool {
+        self.keyspace.remove(self.session.db, key, lazily)
+    }
+
+    /// Reports one change of `key`: counts it, tells its watchers, and publishes `event`.
+    #[inline]
+    pub fn changed(&mut self, key: &[u8], class: EventClass, event: &'static str) {
+        self.keyspace.dirty += 1;
+        self.keyspace.signal(self.session.db, key);
+        self.keyspace.events.notify(class, event, self.session.db, key);
+    }
+
+    /// Publishes a further event about `key`.
+    pub fn notify(&mut self, key: &[u8], class: EventClass, event: &'static str) {
+        self.keyspace.events.notify(class, event, self.session.db, key);
+    }
+}
+
+impl AdminCtx<'_> {
+    pub fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}
+
+/// A string's view, or the news that the key holds something else.
+#[inline]
+pub fn as_string(entry: &Entry) -> Result<StringView<'_>, WrongType> {
+    match entry.value() {
+        ValueRef::String(view) => Ok(view),
+        #[expect(unreachable_patterns, reason = "strings are the first type of several")]
+        _ => Err(WrongType),
+    }
+}
+
+/// Reads an argument as an integer.
+pub fn integer(arg: &[u8]) -> Result<i64, CommandError> {
+    crate::stdx::number::parse_i64(arg).ok_or(CommandError::NotInteger)
+}

@@ -1,0 +1,122 @@
+//! Errors as the client reads them: the exact bytes of Redis.
+
+use std::borrow::Cow;
+
+use crate::keyspace::WrongType;
+use crate::resp::Args;
+
+/// What a handler returns; on an error, whatever it wrote to the reply is taken back.
+pub type CommandResult = Result<(), CommandError>;
+
+/// The argument bytes that an unknown command's error quotes at most.
+const QUOTED_BYTES_MAX: usize = 128;
+
+/// Why a command was refused or failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+    WrongType,
+    #[error("ERR syntax error")]
+    Syntax,
+    #[error("ERR value is not an integer or out of range")]
+    NotInteger,
+    #[error("ERR value is not a valid float")]
+    NotFloat,
+    #[error("ERR value is out of range")]
+    OutOfRange,
+    #[error("ERR value is out of range, must be positive")]
+    NotPositive,
+    #[error("ERR no such key")]
+    NoSuchKey,
+    #[error("ERR index out of range")]
+    IndexOutOfRange,
+    #[error("ERR increment or decrement would overflow")]
+    Overflow,
+    #[error("ERR increment would produce NaN or Infinity")]
+    NotFinite,
+    #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
+    StringTooLong,
+    #[error("ERR invalid expire time in '{0}' command")]
+    InvalidExpire(&'static str),
+    #[error("ERR DB index is out of range")]
+    DbOutOfRange,
+    #[error("ERR invalid cursor")]
+    InvalidCursor,
+    #[error("NOAUTH Authentication required.")]
+    NoAuth,
+    #[error("WRONGPASS invalid username-password pair or user is disabled.")]
+    WrongPass,
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
+    #[error("LOADING Copal is loading the dataset in memory")]
+    Loading,
+    #[error("EXECABORT Transaction discarded because of previous errors.")]
+    ExecAbort,
+    #[error("NOPROTO unsupported protocol version")]
+    NoProto,
+    /// A text with its code, for what one place alone says.
+    #[error("{0}")]
+    Text(Cow<'static, str>),
+    /// A text that quotes bytes of the client.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Bytes(Vec<u8>),
+}
+
+impl CommandError {
+    /// An error that one place alone says, its code included: `ERR no such key`.
+    pub const fn text(text: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    pub fn owned(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+
+    /// `full_name` as the table spells it: `client|list`.
+    pub fn wrong_arity(full_name: &str) -> Self {
+        Self::owned(format!("ERR wrong number of arguments for '{full_name}' command"))
+    }
+
+    pub fn unknown_command(args: Args<'_>) -> Self {
+        let mut text = b"ERR unknown command '".to_vec();
+        push_cut(&mut text, args.arg(0), QUOTED_BYTES_MAX);
+        text.extend_from_slice(b"', with args beginning with: ");
+        let start = text.len();
+        for arg in args.tail(1).iter() {
+            if text.len() - start >= QUOTED_BYTES_MAX {
+                break;
+            }
+            let room = QUOTED_BYTES_MAX - (text.len() - start);
+            text.push(b'\'');
+            push_cut(&mut text, arg, room);
+            text.extend_from_slice(b"' ");
+        }
+        Self::Bytes(text)
+    }
+
+    pub fn unknown_subcommand(args: Args<'_>, parent: &str) -> Self {
+        let mut text = b"ERR unknown subcommand '".to_vec();
+        push_cut(&mut text, args.arg(1), QUOTED_BYTES_MAX);
+        text.extend_from_slice(format!("'. Try {parent} HELP.").as_bytes());
+        Self::Bytes(text)
+    }
+
+    /// The error reply's bytes, without its dash and line end.
+    pub fn reply_text(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text.as_bytes()),
+            Self::Bytes(bytes) => Cow::Borrowed(bytes),
+            error => Cow::Owned(error.to_string().into_bytes()),
+        }
+    }
+}
+
+impl From<WrongType> for CommandError {
+    fn from(_: WrongType) -> Self {
+        Self::WrongType
+    }
+}
+
+fn push_cut(text: &mut Vec<u8>, bytes: &[u8], max: usize) {
+    text.extend_from_slice(&bytes[..bytes.len().min(max)]);
+}
