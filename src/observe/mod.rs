@@ -1,1 +1,10 @@
-//! (room being laid)
+//! What operators see: counters, command statistics, and the text of INFO.
+//! Owns:  the counters.
+//! Uses:  stdx.
+//! Never: a client, a key, or I/O.
+
+mod commandstats;
+mod counters;
+
+pub use commandstats::{CommandStat, CommandStats};
+pub use counters::Counters;
