@@ -9,6 +9,8 @@
 //! `commands` and `snapshot` never import each other; they meet in `server::effects`. Nobody imports `server`.
 #![allow(dead_code, reason = "rooms are being filled; goes before the first release")]
 
+use std::process::ExitCode;
+
 mod stdx;
 
 mod config;
@@ -25,6 +27,16 @@ mod commands;
 mod snapshot;
 
 mod server;
+
+/// jemalloc: the one allocator with fork handlers, transparent huge pages by `madvise`, and cheap statistics.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// What `copal-server` does.
+pub fn server_main() -> ExitCode {
+    let code = server::run(config::Config::default());
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
 
 /// The inner rooms for the benches and the fuzz targets. Not an API: anything here may change at any time.
 #[cfg(feature = "internals")]

@@ -1,1 +1,7 @@
-fn main() {}
+//! `copal-server`: arguments to a configuration to a running server.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    copal::server_main()
+}

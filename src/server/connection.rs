@@ -1,0 +1,255 @@
+//! One connection: read what is there, execute every complete command in it, write once, wait.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::client::{ClientKey, Close};
+use super::executor::{Executor, Processed, Then};
+use super::wake::Wake;
+use crate::commands::Peer;
+use crate::resp::Decoder;
+
+/// Bytes that one read takes at most from a connection that has nothing unfinished.
+const READ_BYTES: usize = 64 * 1024;
+
+/// A half-received argument makes the buffer grow by at most this at a time, however long it claims to be.
+const GROWTH_BYTES_MAX: usize = 1 << 20;
+
+/// A connection keeps at most this much room when it has nothing to say.
+const KEPT_BYTES: usize = 16 * 1024;
+
+/// What every connection's task shares.
+pub struct Shared {
+    pub executor: RefCell<Executor>,
+    /// Where reads land that begin with a new command, so that idle connections have no buffer.
+    read_buffer: RefCell<Box<[u8]>>,
+    /// Raised when the executor wants the server to end.
+    pub exit: Wake,
+}
+
+impl Shared {
+    pub fn new(executor: Executor) -> Self {
+        Self {
+            executor: RefCell::new(executor),
+            read_buffer: RefCell::new(vec![0; READ_BYTES].into()),
+            exit: Wake::default(),
+        }
+    }
+}
+
+/// Either kind of stream.
+pub enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.try_write(bytes),
+            Stream::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+
+    fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Tcp(stream) => stream.poll_write_ready(context),
+            Stream::Unix(stream) => stream.poll_write_ready(context),
+        }
+    }
+}
+
+/// Serves one connection until it ends.
+pub async fn serve(shared: Rc<Shared>, stream: Stream, peer: Peer) {
+    let (key, wake) = shared.executor.borrow_mut().connect(peer);
+    let mut connection =
+        Connection { shared: Rc::clone(&shared), stream, key, wake, decoder: Decoder::new(), pending: Vec::new() };
+    let reason = connection.run().await;
+    let mut executor = shared.executor.borrow_mut();
+    if let Err(error) = reason {
+        let client = executor.clients.get(key);
+        tracing::debug!("Client {} ended: {error}", client.session.peer.remote());
+    }
+    executor.disconnect(key);
+}
+
+struct Connection {
+    shared: Rc<Shared>,
+    stream: Stream,
+    key: ClientKey,
+    wake: Rc<Wake>,
+    decoder: Decoder,
+    /// Bytes that are read but not executed: half a command, or what follows one that has to wait.
+    pending: Vec<u8>,
+}
+
+/// Why a connection's task woke up.
+enum Event {
+    /// So many bytes are in the shared buffer (nothing was pending) or were added to the pending ones.
+    Shared(usize),
+    Pending(usize),
+    End,
+    Woken,
+    Writable,
+}
+
+impl Connection {
+    async fn run(&mut self) -> io::Result<()> {
+        loop {
+            let event = std::future::poll_fn(|context| self.poll_event(context)).await?;
+            match event {
+                Event::End => return Ok(()),
+                Event::Shared(bytes) => self.execute_shared(bytes),
+                Event::Pending(bytes) => {
+                    self.count_read(bytes);
+                    self.execute_pending();
+                }
+                Event::Writable | Event::Woken => {}
+            }
+            loop {
+                if !self.flush()? {
+                    return Ok(());
+                }
+                // Sending may have made room for commands that waited for it.
+                if self.pending.is_empty() || !self.can_execute() || !self.execute_pending() {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
+        if self.wake.poll(context) {
+            return Poll::Ready(Ok(Event::Woken));
+        }
+        let (unsent, waiting, pending_max) = {
+            let executor = self.shared.executor.borrow();
+            let client = executor.clients.get(self.key);
+            let limit = executor.config.client_query_buffer_limit_bytes as usize;
+            (!client.reply.is_empty(), client.stall.is_some(), limit)
+        };
+        if unsent {
+            if let Poll::Ready(ready) = self.stream.poll_write_ready(context) {
+                return Poll::Ready(ready.map(|()| Event::Writable));
+            }
+            // No more is read than can be answered, except that an end must be noticed.
+            if !self.pending.is_empty() {
+                return Poll::Pending;
+            }
+        }
+        if waiting && self.pending.len() >= pending_max {
+            return Poll::Pending;
+        }
+        self.poll_read(context)
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
+        if self.pending.is_empty() {
+            let mut shared = self.shared.read_buffer.borrow_mut();
+            let mut buffer = ReadBuf::new(&mut shared);
+            ready!(self.stream.poll_read(context, &mut buffer))?;
+            let bytes = buffer.filled().len();
+            return Poll::Ready(Ok(if bytes == 0 { Event::End } else { Event::Shared(bytes) }));
+        }
+        if self.pending.capacity() - self.pending.len() < KEPT_BYTES {
+            self.pending.reserve(KEPT_BYTES);
+        }
+        let mut buffer = ReadBuf::uninit(self.pending.spare_capacity_mut());
+        ready!(self.stream.poll_read(context, &mut buffer))?;
+        let bytes = buffer.filled().len();
+        if bytes == 0 {
+            return Poll::Ready(Ok(Event::End));
+        }
+        self.take_read(bytes);
+        Poll::Ready(Ok(Event::Pending(bytes)))
+    }
+
+    #[expect(unsafe_code, reason = "the socket wrote into the vector's spare room")]
+    fn take_read(&mut self, bytes: usize) {
+        // SAFETY: `ReadBuf` says that so many bytes of the spare room are initialised.
+        unsafe { self.pending.set_len(self.pending.len() + bytes) };
+    }
+
+    fn count_read(&self, bytes: usize) {
+        self.shared.executor.borrow_mut().count_read(self.key, bytes);
+    }
+
+    fn can_execute(&self) -> bool {
+        let executor = self.shared.executor.borrow();
+        let client = executor.clients.get(self.key);
+        client.stall.is_none() && client.close.is_none()
+    }
+
+    /// Executes what a read brought into the shared buffer, and keeps what is left.
+    fn execute_shared(&mut self, bytes: usize) {
+        let buffer = self.shared.read_buffer.borrow();
+        let mut executor = self.shared.executor.borrow_mut();
+        executor.count_read(self.key, bytes);
+        let Processed { consumed, then } = executor.process(self.key, &mut self.decoder, &buffer[..bytes]);
+        let rest = &buffer[consumed..bytes];
+        if !rest.is_empty() {
+            if let Then::Read { need_hint } = then {
+                self.pending.reserve(rest.len() + need_hint.min(GROWTH_BYTES_MAX));
+            }
+            self.pending.extend_from_slice(rest);
+        }
+        executor.note_query_buffer(self.key, self.pending.len(), self.pending.capacity());
+    }
+
+    /// Executes what is pending. Returns whether anything was consumed.
+    fn execute_pending(&mut self) -> bool {
+        let mut executor = self.shared.executor.borrow_mut();
+        let Processed { consumed, then } = executor.process(self.key, &mut self.decoder, &self.pending);
+        if consumed == self.pending.len() && self.pending.capacity() > KEPT_BYTES {
+            self.pending = Vec::new();
+        } else {
+            self.pending.drain(..consumed);
+        }
+        if let Then::Read { need_hint } = then
+            && !self.pending.is_empty()
+        {
+            self.pending.reserve(need_hint.min(GROWTH_BYTES_MAX));
+        }
+        executor.note_query_buffer(self.key, self.pending.len(), self.pending.capacity());
+        consumed > 0
+    }
+
+    /// Sends what can be sent. Returns whether the connection goes on.
+    fn flush(&mut self) -> io::Result<bool> {
+        let mut executor = self.shared.executor.borrow_mut();
+        loop {
+            let client = executor.clients.get_mut(self.key);
+            if client.close == Some(Close::Now) {
+                return Ok(false);
+            }
+            if client.reply.is_empty() {
+                break;
+            }
+            match self.stream.try_write(client.reply.as_bytes()) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => executor.count_written(self.key, sent),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        executor.return_output(self.key);
+        if executor.exit.is_some() {
+            self.shared.exit.raise();
+        }
+        Ok(executor.clients.get(self.key).close.is_none())
+    }
+}

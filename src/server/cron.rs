@@ -1,0 +1,66 @@
+//! What happens by itself: `hz` times a second.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::client::Close;
+use super::connection::Shared;
+use super::executor::Executor;
+use crate::keyspace::ExpireCycle;
+
+/// Milliseconds of each round that incremental rehashing may take.
+const REHASH_BUDGET: Duration = Duration::from_millis(1);
+
+/// Percent of the time that the expire cycle may take, at effort 1.
+const EXPIRE_PERCENT: u32 = 25;
+
+/// Runs the rounds until the server ends.
+pub async fn run(shared: Rc<Shared>) {
+    loop {
+        let period = {
+            let mut executor = shared.executor.borrow_mut();
+            executor.cron();
+            executor.cron_period()
+        };
+        tokio::time::sleep(period).await;
+    }
+}
+
+impl Executor {
+    fn cron_period(&self) -> Duration {
+        Duration::from_millis(1000 / u64::from(self.config.hz.clamp(1, 500)))
+    }
+
+    fn cron(&mut self) {
+        let now = self.clock.advance();
+        self.keyspace.access.set_time(now.unix_ms);
+        if self.active_expire && !self.loading {
+            let effort = self.config.active_expire_effort as usize;
+            let percent = EXPIRE_PERCENT + 2 * (effort as u32 - 1);
+            let budget = self.cron_period() * percent / 100;
+            self.keyspace.expire_cycle(&ExpireCycle { now_ms: now.unix_ms, budget, effort });
+            self.after_command();
+        }
+        if self.config.activerehashing {
+            self.keyspace.rehash_for(REHASH_BUDGET);
+        }
+        self.close_idle_clients();
+        self.enforce_output_limits();
+    }
+
+    /// Closes clients that have said nothing for `timeout` seconds.
+    fn close_idle_clients(&mut self) {
+        let timeout_ms = i64::from(self.config.timeout_seconds) * 1000;
+        if timeout_ms == 0 {
+            return;
+        }
+        let now_ms = self.clock.latest().unix_ms;
+        for (_, client) in self.clients.iter_mut() {
+            let idle = now_ms - client.session.last_used_ms > timeout_ms;
+            if idle && client.session.subscriptions == 0 && client.stall.is_none() {
+                tracing::debug!("Closing idle client");
+                client.close(Close::Now);
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Where commands meet the rest of the server: every effect and who performs it.
+
+use crate::commands::{ConnectionEffect, Effect};
+use crate::resp::Protocol;
+use crate::server::client::{ClientKey, Close};
+use crate::server::executor::Executor;
+
+impl Executor {
+    /// Performs what the last handler asked for, in order.
+    pub(super) fn perform_effects(&mut self, key: ClientKey) {
+        // An effect may run further commands (EXEC), which bring effects of their own.
+        for effect in std::mem::take(&mut self.effects) {
+            match effect {
+                Effect::Connection(effect) => self.perform_connection(key, effect),
+                Effect::PubSub(effect) => self.perform_pubsub(key, effect),
+                Effect::Exec => self.exec(key),
+                Effect::Unwatch => self.unwatch(key),
+            }
+        }
+    }
+
+    fn perform_connection(&mut self, key: ClientKey, effect: ConnectionEffect) {
+        match effect {
+            ConnectionEffect::CloseAfterReply => self.clients.get_mut(key).close(Close::AfterReply),
+            ConnectionEffect::SetReplyMode(mode) => self.clients.get_mut(key).session.reply_mode = mode,
+            ConnectionEffect::Reset => self.reset_connection(key),
+        }
+    }
+
+    /// RESET: the connection is as if it had just been made.
+    fn reset_connection(&mut self, key: ClientKey) {
+        self.unwatch(key);
+        self.unsubscribe_all(key);
+        let authenticated = self.config.requirepass.is_empty();
+        let client = self.clients.get_mut(key);
+        let session = &mut client.session;
+        session.transaction = None;
+        session.db = 0;
+        session.monitor = false;
+        session.no_touch = false;
+        session.no_evict = false;
+        session.reply_mode = Default::default();
+        session.name = Box::default();
+        session.user = "default".into();
+        session.authenticated = authenticated;
+        client.reply.set_protocol(Protocol::Resp2);
+        client.reply.simple("RESET");
+    }
+}

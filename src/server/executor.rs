@@ -1,0 +1,287 @@
+//! The one door to the keyspace: from a client's bytes to executed commands and written replies.
+
+use std::time::Duration;
+
+use super::client::{ClientKey, Clients, Close};
+use super::clock::ServerClock;
+use super::gate::{self, Verdict};
+use super::pubsub::PubSub;
+use crate::commands::{
+    AdminCtx, ClientCtx, CommandError, CommandId, CommandTable, Effect, Handler, ReadCtx, ReplyMode, WriteCtx,
+};
+use crate::config::Config;
+use crate::keyspace::Keyspace;
+use crate::observe::{CommandStats, Counters};
+use crate::resp::{Args, Decoder, Limits, Step};
+use crate::stdx::HashSeed;
+use crate::stdx::clock::Now;
+
+/// A client with this many bytes of unsent replies executes nothing further until some of them are sent: a pipeline
+/// may be endless, the memory for its replies is not.
+const UNSENT_BYTES_PAUSE: usize = 1 << 20;
+
+/// The server's state and the way commands change it. No field holds a handle to another.
+pub struct Executor {
+    pub keyspace: Keyspace,
+    pub config: Config,
+    pub table: CommandTable,
+    pub clients: Clients,
+    pub pubsub: PubSub,
+    pub counters: Counters,
+    pub command_stats: CommandStats,
+    pub clock: ServerClock,
+    pub started: Now,
+    pub run_id: String,
+    /// Set while a dump is being loaded: most commands are refused.
+    pub loading: bool,
+    /// Whether the expire cycle runs (DEBUG SET-ACTIVE-EXPIRE).
+    pub active_expire: bool,
+    /// Set when the server shall end, with its exit code.
+    pub exit: Option<i32>,
+    pub(super) effects: Vec<Effect>,
+    limits: Limits,
+    /// The output buffer that clients use by turns, so that idle ones have none.
+    spare_output: Vec<u8>,
+}
+
+/// How far [`Executor::process`] came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Processed {
+    /// Bytes that are done with.
+    pub consumed: usize,
+    pub then: Then,
+}
+
+/// What the connection has to do next.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Then {
+    /// Read on; at least so many bytes are missing.
+    Read { need_hint: usize },
+    /// Call again with the bytes that are left once replies have been sent, or when woken.
+    Wait,
+}
+
+/// What became of one command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flow {
+    Done,
+    /// The command has to be executed again later.
+    Postponed,
+}
+
+impl Executor {
+    pub fn new(config: Config) -> Self {
+        let clock = ServerClock::new();
+        let table = CommandTable::new();
+        Self {
+            keyspace: Keyspace::new(config.databases as usize, HashSeed::random()),
+            clients: Clients::default(),
+            pubsub: PubSub::default(),
+            counters: Counters::default(),
+            command_stats: CommandStats::new(table.rows().len()),
+            started: clock.latest(),
+            run_id: run_id(),
+            loading: false,
+            active_expire: true,
+            exit: None,
+            effects: Vec::new(),
+            limits: Limits { bulk_bytes_max: config.proto_max_bulk_len_bytes as usize, ..Limits::default() },
+            spare_output: Vec::new(),
+            clock,
+            table,
+            config,
+        }
+    }
+
+    /// Executes every complete command in `bytes`, which begin where the client's last call left off.
+    pub fn process(&mut self, key: ClientKey, decoder: &mut Decoder, bytes: &[u8]) -> Processed {
+        self.clock.advance();
+        self.lend_output(key);
+        let mut consumed = 0;
+        let then = loop {
+            let client = self.clients.get(key);
+            if client.close.is_some() || client.stall.is_some() || client.reply.len() > UNSENT_BYTES_PAUSE {
+                break Then::Wait;
+            }
+            let limits = Limits { authenticated: client.session.authenticated, ..self.limits };
+            let rest = &bytes[consumed..];
+            match decoder.decode(rest, &limits) {
+                Ok(Step::Incomplete { need_hint }) => break Then::Read { need_hint },
+                Ok(Step::Empty { consumed: empty }) => consumed += empty,
+                Ok(Step::Frame { consumed: frame }) => {
+                    if self.execute(key, decoder.args(rest)) == Flow::Postponed {
+                        break Then::Wait;
+                    }
+                    consumed += frame;
+                }
+                Err(error) => {
+                    let client = self.clients.get_mut(key);
+                    client.reply.error(error.reply_text());
+                    client.close(Close::AfterReply);
+                    self.counters.total_error_replies += 1;
+                    break Then::Wait;
+                }
+            }
+        };
+        Processed { consumed, then }
+    }
+
+    /// Executes one command of a client, or queues it inside a transaction, or refuses it.
+    pub fn execute(&mut self, key: ClientKey, args: Args<'_>) -> Flow {
+        match gate::check(self, key, args) {
+            Verdict::Run(command) => {
+                self.call(key, command, args);
+                self.after_command();
+                Flow::Done
+            }
+            Verdict::Queue(command) => {
+                let client = self.clients.get_mut(key);
+                let transaction = client.session.transaction.as_mut().expect("only inside MULTI");
+                transaction.queue.push((command, args.to_buf()));
+                client.reply.simple("QUEUED");
+                Flow::Done
+            }
+            Verdict::Refuse(command, error) => {
+                self.refuse(key, command, &error);
+                Flow::Done
+            }
+            Verdict::Postpone => Flow::Postponed,
+        }
+    }
+
+    /// Runs a command that has passed the gate, with its effects, and keeps its figures.
+    pub(super) fn call(&mut self, key: ClientKey, command: CommandId, args: Args<'_>) {
+        let now = self.clock.latest();
+        let client = self.clients.get_mut(key);
+        client.session.last_used_ms = now.unix_ms;
+        client.session.last_command = Some(command);
+        client.commands_total += 1;
+        let mark = client.reply.len();
+        let db = client.session.db;
+        let result = self.run_handler(key, command, args, now);
+        self.keyspace.delete_lapsed(db, now.unix_ms);
+        let mut failed = false;
+        if let Err(error) = result {
+            failed = true;
+            self.clients.get_mut(key).reply.truncate(mark);
+            self.effects.clear();
+            self.reply_error(key, &error);
+        }
+        if !self.effects.is_empty() {
+            self.perform_effects(key);
+        }
+        self.apply_reply_mode(key, mark);
+        let end = self.clock.advance();
+        let elapsed = end.monotonic.saturating_duration_since(now.monotonic);
+        self.counters.total_commands_processed += 1;
+        self.command_stats.record(command, elapsed.as_micros() as u64, failed);
+    }
+
+    fn run_handler(
+        &mut self,
+        key: ClientKey,
+        command: CommandId,
+        args: Args<'_>,
+        now: Now,
+    ) -> Result<(), CommandError> {
+        let client = self.clients.get_mut(key);
+        let reply = &mut client.reply;
+        let session = &mut client.session;
+        let (config, table, effects) = (&self.config, &self.table, &mut self.effects);
+        match self.table.row(command).command.run {
+            Handler::Read(run) => {
+                let keyspace = &self.keyspace;
+                run(&mut ReadCtx { keyspace, session, config, table, now, reply }, args)
+            }
+            Handler::Write(run) => {
+                let keyspace = &mut self.keyspace;
+                run(&mut WriteCtx { keyspace, session, config, now, reply, effects }, args)
+            }
+            Handler::Client(run) => run(&mut ClientCtx { session, config, now, reply, effects }, args),
+            Handler::Admin(run) => {
+                let keyspace = &mut self.keyspace;
+                run(&mut AdminCtx { keyspace, session, config, table, now, reply, effects }, args)
+            }
+            Handler::Container => Err(CommandError::wrong_arity(&self.table.row(command).full_name)),
+        }
+    }
+
+    /// What follows a command, and a whole transaction only once: keyspace events go out.
+    pub(super) fn after_command(&mut self) {
+        if !self.keyspace.events.is_empty() {
+            self.publish_key_events();
+        }
+    }
+
+    fn refuse(&mut self, key: ClientKey, command: Option<CommandId>, error: &CommandError) {
+        if let Some(command) = command {
+            self.command_stats.reject(command);
+        }
+        let client = self.clients.get_mut(key);
+        if let Some(transaction) = &mut client.session.transaction {
+            transaction.failed = true;
+        }
+        let mark = client.reply.len();
+        self.reply_error(key, error);
+        self.apply_reply_mode(key, mark);
+    }
+
+    /// Writes an error reply and counts it.
+    pub(super) fn reply_error(&mut self, key: ClientKey, error: &CommandError) {
+        self.counters.total_error_replies += 1;
+        self.clients.get_mut(key).reply.error(error.reply_text());
+    }
+
+    /// Takes back what the client asked not to be sent (CLIENT REPLY).
+    fn apply_reply_mode(&mut self, key: ClientKey, mark: usize) {
+        let client = self.clients.get_mut(key);
+        match client.session.reply_mode {
+            ReplyMode::On => {}
+            ReplyMode::Off => client.reply.truncate(mark),
+            ReplyMode::SkipNext => {
+                client.reply.truncate(mark);
+                client.session.reply_mode = ReplyMode::SkipThis;
+            }
+            ReplyMode::SkipThis => {
+                client.reply.truncate(mark);
+                client.session.reply_mode = ReplyMode::On;
+            }
+        }
+    }
+
+    /// Gives a client without an output buffer the spare one.
+    fn lend_output(&mut self, key: ClientKey) {
+        let buffer = self.clients.get_mut(key).reply.buffer_mut();
+        if buffer.capacity() == 0 {
+            std::mem::swap(buffer, &mut self.spare_output);
+        }
+    }
+
+    /// Takes the output buffer of a client that has nothing to send.
+    pub fn return_output(&mut self, key: ClientKey) {
+        const SPARE_BYTES_MAX: usize = 1 << 18;
+        let buffer = self.clients.get_mut(key).reply.buffer_mut();
+        if buffer.is_empty() && buffer.capacity() > 0 {
+            let taken = std::mem::take(buffer);
+            if taken.capacity() <= SPARE_BYTES_MAX && taken.capacity() > self.spare_output.capacity() {
+                self.spare_output = taken;
+            }
+        }
+    }
+
+    /// Takes over limits that clients feel at once.
+    pub fn apply_client_limits(&mut self) {
+        self.limits.bulk_bytes_max = self.config.proto_max_bulk_len_bytes as usize;
+    }
+
+    /// Seconds since the start.
+    pub fn uptime(&self) -> Duration {
+        self.clock.latest().monotonic.saturating_duration_since(self.started.monotonic)
+    }
+}
+
+/// Forty hexadecimal digits that name this run of the server.
+fn run_id() -> String {
+    let mut rng = fastrand::Rng::new();
+    std::iter::repeat_with(|| char::from(b"0123456789abcdef"[rng.usize(..16)])).take(40).collect()
+}

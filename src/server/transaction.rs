@@ -1,0 +1,53 @@
+//! EXEC: the queued commands, one after the other, with nothing in between.
+
+use super::client::ClientKey;
+use super::executor::Executor;
+use crate::commands::{CommandError, Transaction};
+
+impl Executor {
+    /// Runs the client's queued commands and writes their replies as one array.
+    pub(super) fn exec(&mut self, key: ClientKey) {
+        let session = &mut self.clients.get_mut(key).session;
+        let Some(transaction) = session.transaction.take() else {
+            self.reply_error(key, &CommandError::text("ERR EXEC without MULTI"));
+            return;
+        };
+        let changed = self.watched_keys_changed(key);
+        self.unwatch(key);
+        if transaction.failed {
+            self.reply_error(key, &CommandError::ExecAbort);
+        } else if changed {
+            self.clients.get_mut(key).reply.null_array();
+        } else {
+            self.run_queue(key, transaction);
+        }
+    }
+
+    fn run_queue(&mut self, key: ClientKey, transaction: Transaction) {
+        self.clients.get_mut(key).reply.array(transaction.queue.len());
+        for (command, args) in &transaction.queue {
+            self.call(key, *command, args.as_args());
+        }
+    }
+
+    fn watched_keys_changed(&self, key: ClientKey) -> bool {
+        let session = &self.clients.get(key).session;
+        let now_ms = self.clock.latest().unix_ms;
+        let watch = &self.keyspace.watch;
+        watch.has_changed(session.id)
+            || session.watched.iter().any(|(db, name)| {
+                let due = self.keyspace.db(*db).is_due(name, now_ms);
+                watch.has_expired(session.id, *db, name, due)
+            })
+    }
+
+    /// Forgets what the client watches.
+    pub(super) fn unwatch(&mut self, key: ClientKey) {
+        let session = &mut self.clients.get_mut(key).session;
+        if session.watched.is_empty() {
+            return;
+        }
+        let watched = std::mem::take(&mut session.watched);
+        self.keyspace.watch.unwatch(session.id, watched.iter().map(|(db, name)| (*db, &**name)));
+    }
+}
