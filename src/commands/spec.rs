@@ -22,6 +22,8 @@ pub struct Command {
     pub syntax: &'static str,
     /// Version and what it changed.
     pub history: &'static [(&'static str, &'static str)],
+    /// Since which version the command is deprecated, and what replaces it.
+    pub deprecated: Option<(&'static str, &'static str)>,
     /// Hints for proxies and cluster clients (`nondeterministic_output` and the like).
     pub tips: &'static [&'static str],
     pub subcommands: &'static [Command],
@@ -57,6 +59,7 @@ impl Command {
             keys: &[],
             syntax: "",
             history: &[],
+            deprecated: None,
             tips: &[],
             subcommands: &[],
             run: Handler::Container,

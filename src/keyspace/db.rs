@@ -2,14 +2,14 @@
 
 use std::cell::RefCell;
 
+use super::WrongType;
 use super::access::AccessClock;
 use super::entry::{Entry, EntryRef};
 use super::expire::ExpireState;
 use crate::stdx::HashSeed;
 use crate::structures::{Dict, ResizePolicy, Slot};
-use crate::types::string::EMBSTR_BYTES_MAX;
-use crate::types::string::{INLINE_BYTES_MAX, IntBytes, StringValue, canonical_integer};
-use crate::types::{DataType, Encoding, Type, Value};
+use crate::types::string::{EMBSTR_BYTES_MAX, INLINE_BYTES_MAX, IntBytes, StringValue, StringView, canonical_integer};
+use crate::types::{DataType, Encoding, Type, Value, ValueRef};
 
 /// Keys that one command may find past their expiry before it stops noting them; the rest go by the expire cycle.
 const LAPSED_MAX: usize = 64;
@@ -209,6 +209,45 @@ impl Db {
                     self.expires.insert_new_hashed(hash, reference);
                 }
                 None
+            }
+        }
+    }
+
+    /// Sets `key` to the integer that `compute` makes of its string, keeping its expiry.
+    #[inline]
+    pub fn update_integer<E: From<WrongType>>(
+        &mut self,
+        key: &[u8],
+        clock: u32,
+        access: &AccessClock,
+        compute: impl FnOnce(Option<StringView<'_>>) -> Result<i64, E>,
+    ) -> Result<i64, E> {
+        let hash = self.keys.hash(key);
+        match self.keys.entry_hashed(hash, key) {
+            Slot::Occupied(mut slot) => {
+                let entry = slot.get_mut();
+                let number = match entry.value() {
+                    ValueRef::String(view) => compute(Some(view))?,
+                    #[expect(unreachable_patterns, reason = "strings are the first type of several")]
+                    _ => return Err(WrongType.into()),
+                };
+                let expiry = entry.expiry();
+                if expiry.is_some() {
+                    self.expires.remove_hashed(hash, key);
+                }
+                entry.set_inline(Type::String, Encoding::Int, IntBytes::new(number).bytes(), expiry);
+                access.touch(entry);
+                if expiry.is_some() {
+                    let reference = entry.reference();
+                    self.expires.insert_new_hashed(hash, reference);
+                }
+                Ok(number)
+            }
+            Slot::Vacant(slot) => {
+                let number = compute(None)?;
+                let bytes = IntBytes::new(number);
+                slot.insert(Entry::with_inline(key, Type::String, Encoding::Int, bytes.bytes(), None, clock));
+                Ok(number)
             }
         }
     }

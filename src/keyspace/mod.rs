@@ -23,6 +23,7 @@ use std::cell::Cell;
 
 use crate::stdx::HashSeed;
 use crate::structures::ResizePolicy;
+use crate::types::string::StringView;
 use crate::types::{DataType, Value};
 
 /// All databases, and what is kept about them as a whole.
@@ -196,17 +197,47 @@ impl Keyspace {
     /// Sets `key` to `value`, whatever it held before.
     pub fn insert(&mut self, db: usize, key: &[u8], value: Value, expiry: Option<i64>) {
         let clock = self.access.initial();
+        let keys = self.dbs[db].len();
         if let Some(old) = self.dbs[db].insert(key, value, expiry, clock) {
             self.lazy_free.drop_value(old, self.lazy_free.policy.server_del);
         }
+        self.notify_if_new(db, key, keys);
     }
 
     /// Sets `key` to the string `bytes`, in place where it fits.
     #[inline]
     pub fn set_string(&mut self, db: usize, key: &[u8], bytes: &[u8], expiry: Option<i64>) {
         let clock = self.access.initial();
+        let keys = self.dbs[db].len();
         if let Some(old) = self.dbs[db].set_string(key, bytes, expiry, clock, &self.access) {
             self.lazy_free.drop_value(old, self.lazy_free.policy.server_del);
+        }
+        self.notify_if_new(db, key, keys);
+    }
+
+    /// Sets `key` to the integer that `compute` makes of its string, with one probe and keeping its expiry. `compute`
+    /// is given nothing when the key does not exist or its expiry has passed.
+    #[inline]
+    pub fn update_integer<E: From<WrongType>>(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        now_ms: i64,
+        compute: impl FnOnce(Option<StringView<'_>>) -> Result<i64, E>,
+    ) -> Result<i64, E> {
+        self.expire_if_due(db, key, now_ms);
+        let clock = self.access.initial();
+        let keys = self.dbs[db].len();
+        let result = self.dbs[db].update_integer(key, clock, &self.access, compute);
+        self.notify_if_new(db, key, keys);
+        result
+    }
+
+    /// Publishes the `new` event when the database has more keys than it had.
+    #[inline]
+    fn notify_if_new(&self, db: usize, key: &[u8], keys_before: usize) {
+        if self.dbs[db].len() != keys_before {
+            self.events.notify(EventClass::NEW, "new", db, key);
         }
     }
 

@@ -1,0 +1,291 @@
+//! Setting strings: SET and its older forms, MSET, APPEND, SETRANGE, and the reads that change a key.
+
+use super::expiry::{ExpiryOption, Unit};
+use super::read::bulk;
+use crate::commands::context::{WriteCtx, as_string, integer};
+use crate::commands::error::{CommandError, CommandResult};
+use crate::keyspace::{EventClass, Touch};
+use crate::resp::Args;
+use crate::types::Value;
+use crate::types::string::{StringValue, StringView};
+
+/// The options of SET.
+struct SetOptions<'a> {
+    only_if: Option<Existence>,
+    get: bool,
+    expiry: ExpiryOption<'a>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Existence {
+    Absent,
+    Present,
+}
+
+pub fn set(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let (key, value) = (args.arg(1), args.arg(2));
+    if args.len() == 3 {
+        ctx.keyspace.set_string(ctx.session.db, key, value, None);
+        ctx.changed(key, EventClass::STRING, "set");
+        ctx.reply.ok();
+        return Ok(());
+    }
+    let options = parse_set_options(args)?;
+    let expiry = match options.expiry {
+        ExpiryOption::Set(unit, arg) => Some(unit.moment(arg, ctx.now, "set")?),
+        _ => None,
+    };
+    if options.get {
+        reply_current(ctx, key)?;
+    }
+    let old = ctx.find(key).map(|entry| entry.expiry());
+    let refused = match options.only_if {
+        Some(Existence::Absent) => old.is_some(),
+        Some(Existence::Present) => old.is_none(),
+        None => false,
+    };
+    if refused {
+        if !options.get {
+            ctx.reply.null();
+        }
+        return Ok(());
+    }
+    let kept = if options.expiry == ExpiryOption::KeepTtl { old.flatten() } else { None };
+    ctx.keyspace.set_string(ctx.session.db, key, value, expiry.or(kept));
+    ctx.changed(key, EventClass::STRING, "set");
+    if expiry.is_some() {
+        ctx.notify(key, EventClass::GENERIC, "expire");
+    }
+    if !options.get {
+        ctx.reply.ok();
+    }
+    Ok(())
+}
+
+fn parse_set_options(args: Args<'_>) -> Result<SetOptions<'_>, CommandError> {
+    let mut options = SetOptions { only_if: None, get: false, expiry: ExpiryOption::Default };
+    let mut index = 3;
+    while let Some(option) = args.get(index) {
+        index += 1;
+        if option.eq_ignore_ascii_case(b"NX") && options.only_if != Some(Existence::Present) {
+            options.only_if = Some(Existence::Absent);
+        } else if option.eq_ignore_ascii_case(b"XX") && options.only_if != Some(Existence::Absent) {
+            options.only_if = Some(Existence::Present);
+        } else if option.eq_ignore_ascii_case(b"GET") {
+            options.get = true;
+        } else {
+            options.expiry = parse_expiry(args, &mut index, options.expiry, b"KEEPTTL", ExpiryOption::KeepTtl)?;
+        }
+    }
+    Ok(options)
+}
+
+/// Reads one expiry option, the one at `index - 1`. The same unit may be given again (its last argument counts), two
+/// different ones may not.
+fn parse_expiry<'a>(
+    args: Args<'a>,
+    index: &mut usize,
+    current: ExpiryOption<'a>,
+    word: &[u8],
+    meaning: ExpiryOption<'a>,
+) -> Result<ExpiryOption<'a>, CommandError> {
+    let option = args.arg(*index - 1);
+    if option.eq_ignore_ascii_case(word) && (current == ExpiryOption::Default || current == meaning) {
+        return Ok(meaning);
+    }
+    let unit = Unit::of_option(option).ok_or(CommandError::Syntax)?;
+    match current {
+        ExpiryOption::Set(known, _) if known != unit => return Err(CommandError::Syntax),
+        ExpiryOption::KeepTtl | ExpiryOption::Persist => return Err(CommandError::Syntax),
+        _ => {}
+    }
+    let argument = args.get(*index).ok_or(CommandError::Syntax)?;
+    *index += 1;
+    Ok(ExpiryOption::Set(unit, argument))
+}
+
+/// Writes the string that `key` holds now, as a read of it.
+fn reply_current(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<bool, CommandError> {
+    let (db, now_ms) = (ctx.db(), ctx.now_ms());
+    ctx.keyspace.expire_if_due(db, key, now_ms);
+    match ctx.keyspace.find(db, key, now_ms, Touch::Yes) {
+        None => {
+            ctx.reply.null();
+            Ok(false)
+        }
+        Some(entry) => {
+            bulk(ctx.reply, as_string(entry)?);
+            Ok(true)
+        }
+    }
+}
+
+pub fn setnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let absent = ctx.find(args.arg(1)).is_none();
+    if absent {
+        set_plain(ctx, args.arg(1), args.arg(2));
+    }
+    ctx.reply.integer(i64::from(absent));
+    Ok(())
+}
+
+pub fn setex(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    set_until(ctx, args, Unit::Seconds, "setex")
+}
+
+pub fn psetex(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    set_until(ctx, args, Unit::Milliseconds, "psetex")
+}
+
+fn set_until(ctx: &mut WriteCtx<'_>, args: Args<'_>, unit: Unit, command: &'static str) -> CommandResult {
+    let key = args.arg(1);
+    let expiry = unit.moment(args.arg(2), ctx.now, command)?;
+    ctx.keyspace.set_string(ctx.session.db, key, args.arg(3), Some(expiry));
+    ctx.changed(key, EventClass::STRING, "set");
+    ctx.notify(key, EventClass::GENERIC, "expire");
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn set_plain(ctx: &mut WriteCtx<'_>, key: &[u8], value: &[u8]) {
+    ctx.keyspace.set_string(ctx.session.db, key, value, None);
+    ctx.changed(key, EventClass::STRING, "set");
+}
+
+pub fn mset(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    check_pairs(args, "mset")?;
+    for index in (1..args.len()).step_by(2) {
+        set_plain(ctx, args.arg(index), args.arg(index + 1));
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+pub fn msetnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    check_pairs(args, "msetnx")?;
+    if (1..args.len()).step_by(2).any(|index| ctx.find(args.arg(index)).is_some()) {
+        ctx.reply.integer(0);
+        return Ok(());
+    }
+    for index in (1..args.len()).step_by(2) {
+        set_plain(ctx, args.arg(index), args.arg(index + 1));
+    }
+    ctx.reply.integer(1);
+    Ok(())
+}
+
+fn check_pairs(args: Args<'_>, command: &str) -> CommandResult {
+    if args.len().is_multiple_of(2) { Err(CommandError::wrong_arity(command)) } else { Ok(()) }
+}
+
+pub fn getset(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    reply_current(ctx, args.arg(1))?;
+    set_plain(ctx, args.arg(1), args.arg(2));
+    Ok(())
+}
+
+pub fn getdel(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let key = args.arg(1);
+    if reply_current(ctx, key)? {
+        ctx.remove(key, false);
+        ctx.changed(key, EventClass::GENERIC, "del");
+    }
+    Ok(())
+}
+
+pub fn getex(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let key = args.arg(1);
+    let mut option = ExpiryOption::Default;
+    let mut index = 2;
+    while index < args.len() {
+        index += 1;
+        option = parse_expiry(args, &mut index, option, b"PERSIST", ExpiryOption::Persist)?;
+    }
+    if !reply_current(ctx, key)? {
+        return Ok(());
+    }
+    match option {
+        ExpiryOption::Default | ExpiryOption::KeepTtl => {}
+        ExpiryOption::Persist => {
+            if ctx.find(key).is_some_and(|entry| entry.expiry().is_some()) {
+                set_expiry(ctx, key, None);
+                ctx.changed(key, EventClass::GENERIC, "persist");
+            }
+        }
+        ExpiryOption::Set(unit, arg) => {
+            let moment = unit.moment(arg, ctx.now, "getex")?;
+            if unit.is_absolute() && moment <= ctx.now_ms() {
+                ctx.remove(key, ctx.config.lazyfree_lazy_expire);
+                ctx.changed(key, EventClass::GENERIC, "del");
+            } else {
+                set_expiry(ctx, key, Some(moment));
+                ctx.changed(key, EventClass::GENERIC, "expire");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn set_expiry(ctx: &mut WriteCtx<'_>, key: &[u8], expiry: Option<i64>) {
+    let db = ctx.db();
+    ctx.keyspace.db_mut(db).set_expiry(key, expiry);
+}
+
+pub fn append(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let (key, tail) = (args.arg(1), args.arg(2));
+    let Some(len) = ctx.string(key)?.map(StringView::len) else {
+        set_fresh(ctx, key, StringValue::new(tail).into());
+        ctx.changed(key, EventClass::STRING, "append");
+        ctx.reply.integer(tail.len() as i64);
+        return Ok(());
+    };
+    check_length(ctx, len as u64, tail.len())?;
+    ctx.edit::<StringValue, _>(key, |value| value.make_raw().extend_from_slice(tail))?;
+    ctx.changed(key, EventClass::STRING, "append");
+    ctx.reply.integer((len + tail.len()) as i64);
+    Ok(())
+}
+
+pub fn setrange(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let (key, bytes) = (args.arg(1), args.arg(3));
+    let offset = integer(args.arg(2))?;
+    let offset = u64::try_from(offset).map_err(|_| CommandError::text("ERR offset is out of range"))?;
+    let len = ctx.string(key)?.map(StringView::len);
+    if bytes.is_empty() {
+        ctx.reply.integer(len.unwrap_or(0) as i64);
+        return Ok(());
+    }
+    check_length(ctx, offset, bytes.len())?;
+    let end = offset as usize + bytes.len();
+    let new_len = match len {
+        None => {
+            let mut value = vec![0; end];
+            value[offset as usize..].copy_from_slice(bytes);
+            set_fresh(ctx, key, StringValue::Raw(value).into());
+            end
+        }
+        Some(len) => {
+            ctx.edit::<StringValue, _>(key, |value| {
+                let raw = value.make_raw();
+                raw.resize(raw.len().max(end), 0);
+                raw[offset as usize..end].copy_from_slice(bytes);
+            })?;
+            len.max(end)
+        }
+    };
+    ctx.changed(key, EventClass::STRING, "setrange");
+    ctx.reply.integer(new_len as i64);
+    Ok(())
+}
+
+fn set_fresh(ctx: &mut WriteCtx<'_>, key: &[u8], value: Value) {
+    ctx.insert(key, value, None);
+}
+
+/// Refuses strings that no client could be sent.
+fn check_length(ctx: &WriteCtx<'_>, offset: u64, added: usize) -> CommandResult {
+    match offset.checked_add(added as u64) {
+        Some(len) if len <= ctx.config.proto_max_bulk_len_bytes => Ok(()),
+        _ => Err(CommandError::StringTooLong),
+    }
+}
