@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::batch::{AheadDecoders, Batch, BatchEnd};
 use super::client::{ClientKey, Clients, Close};
 use super::clock::ServerClock;
 use super::gate::{self, Verdict};
@@ -12,7 +13,7 @@ use crate::commands::{
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::observe::{CommandStats, Counters};
-use crate::resp::{Args, Decoder, Limits, Step};
+use crate::resp::{Args, Decoder, Limits, ProtocolError};
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
 
@@ -40,6 +41,7 @@ pub struct Executor {
     pub exit: Option<i32>,
     pub(super) effects: Vec<Effect>,
     limits: Limits,
+    ahead: Box<AheadDecoders>,
     /// The output buffer that clients use by turns, so that idle ones have none.
     spare_output: Vec<u8>,
 }
@@ -86,6 +88,7 @@ impl Executor {
             exit: None,
             effects: Vec::new(),
             limits: Limits { bulk_bytes_max: config.proto_max_bulk_len_bytes as usize, ..Limits::default() },
+            ahead: Box::default(),
             spare_output: Vec::new(),
             clock,
             table,
@@ -97,33 +100,51 @@ impl Executor {
     pub fn process(&mut self, key: ClientKey, decoder: &mut Decoder, bytes: &[u8]) -> Processed {
         self.clock.advance();
         self.lend_output(key);
+        let mut ahead = std::mem::take(&mut self.ahead);
         let mut consumed = 0;
         let then = loop {
-            let client = self.clients.get(key);
-            if client.close.is_some() || client.stall.is_some() || client.reply.len() > UNSENT_BYTES_PAUSE {
+            if self.is_held_up(key) {
                 break Then::Wait;
             }
-            let limits = Limits { authenticated: client.session.authenticated, ..self.limits };
             let rest = &bytes[consumed..];
-            match decoder.decode(rest, &limits) {
-                Ok(Step::Incomplete { need_hint }) => break Then::Read { need_hint },
-                Ok(Step::Empty { consumed: empty }) => consumed += empty,
-                Ok(Step::Frame { consumed: frame }) => {
-                    if self.execute(key, decoder.args(rest)) == Flow::Postponed {
-                        break Then::Wait;
-                    }
-                    consumed += frame;
+            let limits = Limits { authenticated: self.clients.get(key).session.authenticated, ..self.limits };
+            let batch = Batch::decode(decoder, &mut ahead, rest, &limits);
+            match self.execute_batch(key, decoder, &ahead, &batch, rest) {
+                Ok(done) => consumed += done,
+                Err(done) => {
+                    consumed += done;
+                    batch.forget_unfinished(&mut ahead);
+                    break Then::Wait;
                 }
-                Err(error) => {
-                    let client = self.clients.get_mut(key);
-                    client.reply.error(error.reply_text());
-                    client.close(Close::AfterReply);
-                    self.counters.total_error_replies += 1;
+            }
+            match batch.end {
+                BatchEnd::Full => {}
+                BatchEnd::Incomplete { need_hint } => {
+                    batch.keep_unfinished(decoder, &mut ahead);
+                    break Then::Read { need_hint };
+                }
+                BatchEnd::Broken(error) => {
+                    self.refuse_bytes(key, error);
                     break Then::Wait;
                 }
             }
         };
+        self.ahead = ahead;
         Processed { consumed, then }
+    }
+
+    /// Whether the client's next command has to wait.
+    pub(super) fn is_held_up(&self, key: ClientKey) -> bool {
+        let client = self.clients.get(key);
+        client.close.is_some() || client.stall.is_some() || client.reply.len() > UNSENT_BYTES_PAUSE
+    }
+
+    /// Answers bytes that are no command, which ends the connection.
+    fn refuse_bytes(&mut self, key: ClientKey, error: ProtocolError) {
+        self.counters.total_error_replies += 1;
+        let client = self.clients.get_mut(key);
+        client.reply.error(error.reply_text());
+        client.close(Close::AfterReply);
     }
 
     /// Executes one command of a client, or queues it inside a transaction, or refuses it.
