@@ -6,13 +6,13 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::REDIS_VERSION;
 use super::key::{Key, Value};
 use super::model::Config;
 use super::table::find;
 use super::value::ValueError;
 use crate::stdx::glob::glob_match;
 use crate::stdx::text::split_args;
+use crate::stdx::version;
 
 /// The caller's door to the file system, so that this room does no I/O.
 pub trait Files {
@@ -54,7 +54,7 @@ pub enum ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***")?;
+        writeln!(out, "\n*** FATAL CONFIG FILE ERROR (Redis {}) ***", version::REDIS)?;
         match self {
             Self::Line { origin, number, text, error } => {
                 match origin {

@@ -31,6 +31,3 @@ pub use rewrite::{rewrite, rewrite_everything};
 pub use set::{Access, Change, SetError};
 pub use table::{KEYS, SECTIONS, Section, find};
 pub use value::ValueError;
-
-/// The release of Redis whose behaviour and texts Copal follows.
-pub const REDIS_VERSION: &str = "7.2.4";

@@ -522,7 +522,7 @@ mod tests {
             write_entries(&mut chunker, part * 10..part * 10 + 10);
             chunks.push(chunker.take_chunk(Vec::new()));
         }
-        assert_eq!(chunker.written(), chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum());
+        assert_eq!(chunker.written(), chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum::<u64>());
         let mut file = Vec::new();
         let mut encoder = Encoder::new(&mut file, Options::default());
         encoder.header().unwrap();

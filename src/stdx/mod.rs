@@ -8,5 +8,6 @@ pub mod glob;
 mod hash;
 pub mod number;
 pub mod text;
+pub mod version;
 
 pub use hash::HashSeed;
