@@ -414,8 +414,8 @@ impl Entry {
         }
     }
 
-    /// Gives the block another shape, in place where it fits without wasting half of the block. The key is kept; a
-    /// boxed value is kept when the new shape is boxed too and dropped otherwise; inline bytes are kept when their
+    /// Gives the block another shape, in place where it fits without wasting half of the block. The key and an expiry
+    /// that the new shape has room for are kept; a boxed value is kept when the new shape is boxed too and dropped otherwise; inline bytes are kept when their
     /// length stays, and are to be written by the caller otherwise.
     fn reshape(&mut self, new: Shape) -> bool {
         let old = self.shape();
@@ -427,6 +427,7 @@ impl Entry {
             // SAFETY: the value is moved out here and back in below, with no exit in between.
             unsafe { self.value_slot().read() }
         });
+        let kept_expiry = if new.expiry { self.expiry() } else { None };
         let capacity = self.block_bytes();
         let needed = new.bytes();
         let fits = self.class() != CLASS_EXACT && needed <= capacity && (needed * 2 > capacity || capacity <= 64);
@@ -455,6 +456,9 @@ impl Entry {
             self.describe(new, class);
             true
         };
+        if let Some(at_ms) = kept_expiry {
+            self.write_expiry(at_ms);
+        }
         if let Some(value) = kept_value {
             // SAFETY: the new shape is boxed, and its slot holds nothing live.
             unsafe { self.value_slot().write(value) };
