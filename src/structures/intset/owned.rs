@@ -107,6 +107,7 @@ impl Default for Intset {
 impl Deref for Intset {
     type Target = IntsetView;
 
+    #[inline]
     fn deref(&self) -> &IntsetView {
         IntsetView::from_trusted(&self.0)
     }

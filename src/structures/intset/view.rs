@@ -17,6 +17,7 @@ pub struct IntsetView([u8]);
 impl IntsetView {
     /// Looks at bytes that are known to be a whole intset.
     #[expect(unsafe_code, reason = "std has no safe way from a slice to a wrapper of a slice")]
+    #[inline]
     pub fn from_trusted(bytes: &[u8]) -> &Self {
         // SAFETY: `IntsetView` is a transparent wrapper of `[u8]` and asks nothing of the bytes.
         unsafe { &*(std::ptr::from_ref(bytes) as *const Self) }
@@ -70,6 +71,7 @@ impl IntsetView {
         }
     }
 
+    #[inline]
     pub(super) fn width(&self) -> Width {
         match self.0.first() {
             Some(2) => Width::Two,
@@ -78,6 +80,7 @@ impl IntsetView {
         }
     }
 
+    #[inline]
     fn elements(&self) -> Elements<'_> {
         let body = self.0.get(HEADER_BYTES..).unwrap_or_default();
         match self.width() {

@@ -59,6 +59,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Whether the value is these bytes.
+    #[inline]
     pub fn is(self, bytes: &[u8]) -> bool {
         match self {
             Self::Int(value) => parse_i64(bytes) == Some(value),
@@ -67,9 +68,13 @@ impl<'a> Entry<'a> {
     }
 
     /// How many bytes the value's text has.
+    #[inline]
     pub fn text_len(self) -> usize {
         match self {
-            Self::Int(value) => format_i64(value).as_bytes().len(),
+            Self::Int(value) => {
+                let digits = value.unsigned_abs().checked_ilog10().map_or(1, |log| log as usize + 1);
+                digits + usize::from(value < 0)
+            }
             Self::Bytes(bytes) => bytes.len(),
         }
     }
@@ -148,6 +153,7 @@ pub(super) fn entry_size(bytes: &[u8]) -> Option<usize> {
 /// How many bytes the length behind an entry of `size` bytes takes.
 ///
 /// The steps stand one lower than seven bits a byte would allow; this is part of the format.
+#[inline]
 pub(super) const fn backlen_size(size: usize) -> usize {
     match size {
         0..=127 => 1,
@@ -161,7 +167,12 @@ pub(super) const fn backlen_size(size: usize) -> usize {
 /// Reads the length that ends at the end of `bytes`: the size of the entry before it.
 ///
 /// Its last byte holds the lowest seven bits; a set top bit says that the byte before belongs to it as well.
+#[inline]
 pub(super) fn decode_backlen(bytes: &[u8]) -> Option<usize> {
+    let &last = bytes.last()?;
+    if last < 0x80 {
+        return Some(usize::from(last));
+    }
     let mut size = 0;
     for (position, &byte) in bytes.iter().rev().take(5).enumerate() {
         size |= usize::from(byte & 0x7F) << (7 * position);
@@ -182,6 +193,7 @@ pub(super) struct Encoded<'a> {
 }
 
 impl<'a> Encoded<'a> {
+    #[inline]
     pub(super) fn new(entry: Entry<'a>) -> Self {
         let mut head = [0; 9];
         let (head_len, payload): (_, &[u8]) = match entry {
@@ -197,20 +209,24 @@ impl<'a> Encoded<'a> {
         Self { head, head_len, payload, backlen, backlen_len }
     }
 
+    #[inline]
     pub(super) fn size(&self) -> usize {
         self.head_len + self.payload.len() + self.backlen_len
     }
 
+    #[inline]
     pub(super) fn parts(&self) -> [&[u8]; 3] {
         [&self.head[..self.head_len], self.payload, self.backlen()]
     }
 
+    #[inline]
     fn backlen(&self) -> &[u8] {
         &self.backlen[..self.backlen_len]
     }
 }
 
 /// Writes the length that follows an entry of `size` bytes and returns how many bytes it took.
+#[inline]
 pub(super) fn encode_backlen(size: usize, out: &mut [u8; 5]) -> usize {
     let len = backlen_size(size);
     for (position, byte) in out[..len].iter_mut().rev().enumerate() {

@@ -67,10 +67,11 @@ impl Listpack {
     pub fn push_back<'a>(&mut self, value: impl Into<Entry<'a>>) {
         let encoded = Encoded::new(value.into());
         self.make_room(encoded.size());
+        let [head, payload, backlen] = encoded.parts();
         self.0.pop();
-        for part in encoded.parts() {
-            self.0.extend_from_slice(part);
-        }
+        self.0.extend_from_slice(head);
+        self.0.extend_from_slice(payload);
+        self.0.extend_from_slice(backlen);
         self.0.push(END);
         self.write_header(1, 0);
     }
@@ -227,6 +228,7 @@ impl Listpack {
         }
     }
 
+    #[inline]
     fn make_room(&mut self, more: usize) {
         let needed = self.0.len() + more;
         assert!(u32::try_from(needed).is_ok(), "a listpack cannot pass 4 GiB");
@@ -236,6 +238,7 @@ impl Listpack {
     }
 
     /// Writes the size, and the number of entries if it was known.
+    #[inline]
     fn write_header(&mut self, added: usize, removed: usize) {
         let size = self.0.len() as u32;
         self.0[..4].copy_from_slice(&size.to_le_bytes());
@@ -264,6 +267,7 @@ impl Default for Listpack {
 impl Deref for Listpack {
     type Target = Lp;
 
+    #[inline]
     fn deref(&self) -> &Lp {
         Lp::from_trusted(&self.0)
     }

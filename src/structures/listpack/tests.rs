@@ -125,6 +125,8 @@ fn positions_walk_both_ways_and_indexes_count_from_both_ends() {
     let first = list.first().unwrap();
     let second = list.next(first).unwrap();
     assert_eq!(list.entry(second), Some(Entry::Int(1)));
+    assert_eq!(list.entry_and_next(first), Some((Entry::Bytes(b"a"), Some(second))));
+    assert_eq!(list.entry_and_next(list.last().unwrap()), Some((Entry::Bytes(b"c"), None)));
     assert_eq!(list.prev(second), Some(first));
     assert_eq!(list.prev(first), None);
     assert_eq!(list.next(list.last().unwrap()), None);
@@ -135,6 +137,29 @@ fn positions_walk_both_ways_and_indexes_count_from_both_ends() {
     assert_eq!(list.get(-6), None);
     assert_eq!(list.get(i64::MIN), None);
     assert_eq!(list.get(i64::MAX), None);
+}
+
+#[test]
+fn sorted_set_of_redis_is_the_same_bytes() {
+    // A ZADD of minus -3, one 1, "two and a half" 2.5 and big 10000000000.
+    let golden =
+        hex("3c0000000800856d696e757306dffd02836f6e650401018e74776f20616e6420612068616c660f83322e35048362696704f4\
+        00e40b540200000009ff");
+    let pairs = [("minus", "-3"), ("one", "1"), ("two and a half", "2.5"), ("big", "10000000000")];
+    let ours = listpack(&pairs.map(|(member, score)| [member, score]).concat());
+    assert_eq!(ours.as_bytes(), golden);
+    let read = validate(&golden, true, |_| true).unwrap();
+    assert!(read.pairs().eq(ours.pairs()));
+    assert_eq!(read.pairs().next_back(), Some((Entry::Bytes(b"big"), Entry::Int(10_000_000_000))));
+}
+
+#[test]
+fn text_of_an_integer_is_as_long_as_it_says() {
+    for value in [0, 1, -1, 9, 10, -10, 99, 100, 12_345, -99_999, i64::MAX, i64::MIN] {
+        let entry = Entry::Int(value);
+        assert_eq!(entry.text_len(), value.to_string().len());
+        assert_eq!(entry.to_vec(), value.to_string().into_bytes());
+    }
 }
 
 #[test]

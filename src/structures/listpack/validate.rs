@@ -55,9 +55,15 @@ fn validate_entries(bytes: &[u8], accept: &mut impl FnMut(Entry<'_>) -> bool) ->
         let after = backlen_at + backlen_size(size);
         let stored = body.get(backlen_at..after).ok_or(Malformed::Entry { offset })?;
         // Walking backwards relies on each length having exactly the bytes that writing it gives.
-        let mut expected = [0; 5];
-        let len = encode_backlen(size, &mut expected);
-        if *stored != expected[..len] {
+        let right = match stored {
+            &[byte] => usize::from(byte) == size,
+            several => {
+                let mut expected = [0; 5];
+                let len = encode_backlen(size, &mut expected);
+                *several == expected[..len]
+            }
+        };
+        if !right {
             return Err(Malformed::Backlen { offset });
         }
         if !accept(entry) {

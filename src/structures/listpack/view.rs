@@ -26,11 +26,13 @@ impl Pos {
 impl Lp {
     /// Looks at bytes that are known to be a whole listpack.
     #[expect(unsafe_code, reason = "std has no safe way from a slice to a wrapper of a slice")]
+    #[inline]
     pub fn from_trusted(bytes: &[u8]) -> &Self {
         // SAFETY: `Lp` is a transparent wrapper of `[u8]` and asks nothing of the bytes.
         unsafe { &*(std::ptr::from_ref(bytes) as *const Self) }
     }
 
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -52,6 +54,7 @@ impl Lp {
         self.first().is_none()
     }
 
+    #[inline]
     pub fn first(&self) -> Option<Pos> {
         self.checked(HEADER_BYTES)
     }
@@ -60,10 +63,12 @@ impl Lp {
         self.before(self.end())
     }
 
+    #[inline]
     pub fn next(&self, pos: Pos) -> Option<Pos> {
         self.checked(self.after(pos)?)
     }
 
+    #[inline]
     pub fn prev(&self, pos: Pos) -> Option<Pos> {
         self.before(pos.0 as usize)
     }
@@ -91,8 +96,17 @@ impl Lp {
     }
 
     /// The value at a place; `None` only for a place of another listpack.
+    #[inline]
     pub fn entry(&self, pos: Pos) -> Option<Entry<'_>> {
         decode(self.tail(pos.0 as usize)).map(|(entry, _)| entry)
+    }
+
+    /// The value at a place, and the place of the entry that follows it.
+    #[inline]
+    pub fn entry_and_next(&self, pos: Pos) -> Option<(Entry<'_>, Option<Pos>)> {
+        let offset = pos.0 as usize;
+        let (entry, size) = decode(self.tail(offset))?;
+        Some((entry, self.checked(offset + size + backlen_size(size))))
     }
 
     /// The first entry that is `needle`, looking at every entry.
@@ -146,6 +160,7 @@ impl Lp {
     }
 
     /// The number of entries that the header tells, `COUNT_UNKNOWN` when it cannot.
+    #[inline]
     pub(super) fn header_count(&self) -> u16 {
         match self.0 {
             [_, _, _, _, low, high, ..] => u16::from_le_bytes([low, high]),
@@ -154,6 +169,7 @@ impl Lp {
     }
 
     /// The offset of the end mark.
+    #[inline]
     pub(super) fn end(&self) -> usize {
         self.0.len().saturating_sub(1)
     }
@@ -165,15 +181,18 @@ impl Lp {
     }
 
     /// The bytes from `offset` up to the end mark.
+    #[inline]
     fn tail(&self, offset: usize) -> &[u8] {
         self.0.get(offset..self.end()).unwrap_or_default()
     }
 
+    #[inline]
     fn checked(&self, offset: usize) -> Option<Pos> {
         (offset < self.end()).then_some(Pos(offset as u32))
     }
 
     /// The entry that ends at `offset`.
+    #[inline]
     fn before(&self, offset: usize) -> Option<Pos> {
         let size = decode_backlen(self.0.get(HEADER_BYTES..offset)?)?;
         let start = offset.checked_sub(size + backlen_size(size))?;
@@ -242,6 +261,7 @@ impl<'a> Iterator for Entries<'a> {
 }
 
 impl DoubleEndedIterator for Entries<'_> {
+    #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
         if self.front >= self.back {
             return None;
@@ -267,6 +287,7 @@ impl<'a> Iterator for Iter<'a> {
 }
 
 impl DoubleEndedIterator for Iter<'_> {
+    #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
         self.0.next_back().map(|(_, entry)| entry)
     }
@@ -279,12 +300,14 @@ pub struct Pairs<'a>(Iter<'a>);
 impl<'a> Iterator for Pairs<'a> {
     type Item = (Entry<'a>, Entry<'a>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         Some((self.0.next()?, self.0.next()?))
     }
 }
 
 impl DoubleEndedIterator for Pairs<'_> {
+    #[inline]
     fn next_back(&mut self) -> Option<Self::Item> {
         let second = self.0.next_back()?;
         Some((self.0.next_back()?, second))

@@ -46,6 +46,7 @@ impl<H: Member> Inner<H> {
         self.lowest_of(0)
     }
 
+    #[inline]
     pub(super) fn child(&self, index: usize) -> &Node<H> {
         self.children[index].as_ref().expect("a child stands at every place below the length")
     }
@@ -141,6 +142,7 @@ impl<H: Member> Inner<H> {
         done
     }
 
+    #[inline]
     fn lowest_of(&self, index: usize) -> Pair<H> {
         Pair { score: self.scores[index], handle: self.handles[index] }
     }

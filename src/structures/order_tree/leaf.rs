@@ -34,6 +34,7 @@ impl<H: Member> Leaf<H> {
         leaf
     }
 
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.len
     }

@@ -52,34 +52,49 @@ impl<'a, C: NodeCodec> Iter<'a, C> {
         if let (Place::Offset(_), Node::Compressed { .. }) = (self.place, node) {
             self.unpacked = node.decompressed::<C>();
         }
-        let listpack = match node {
-            Node::Packed(listpack) => listpack,
-            Node::Compressed { plain: false, .. } => Lp::from_trusted(&self.unpacked),
+        match node {
+            Node::Packed(listpack) => {
+                let (_, entry, following) = self.step(listpack)?;
+                self.follow(following);
+                Some(entry)
+            }
             Node::Plain(bytes) => {
-                self.leave_node();
-                return Some(Entry::Bytes(bytes));
+                self.follow(None);
+                Some(Entry::Bytes(bytes))
+            }
+            // The memory of an unpacked node is still there after its last element has been left.
+            Node::Compressed { plain: true, .. } => {
+                self.follow(None);
+                Some(Entry::Bytes(&self.unpacked))
             }
             Node::Compressed { .. } => {
-                self.leave_node();
-                return Some(Entry::Bytes(&self.unpacked));
+                let (pos, _, following) = self.step(Lp::from_trusted(&self.unpacked))?;
+                self.follow(following);
+                Lp::from_trusted(&self.unpacked).entry(pos)
             }
-        };
+        }
+    }
+
+    /// The element that is next in the present node's listpack, with its place and the one after it.
+    #[inline]
+    fn step<'b>(&self, listpack: &'b Lp) -> Option<(Pos, Entry<'b>, Option<Pos>)> {
         let pos = match self.place {
             Place::Offset(offset) => listpack.at(offset)?,
             Place::Pos(pos) => pos,
         };
-        let following = match self.direction {
-            Direction::Forward => listpack.next(pos),
-            Direction::Backward => listpack.prev(pos),
-        };
+        let (entry, next) = listpack.entry_and_next(pos)?;
+        Some(match self.direction {
+            Direction::Forward => (pos, entry, next),
+            Direction::Backward => (pos, entry, listpack.prev(pos)),
+        })
+    }
+
+    /// Goes on to a place in the present node, or else to the next node.
+    #[inline]
+    fn follow(&mut self, following: Option<Pos>) {
         match following {
             Some(following) => self.place = Place::Pos(following),
             None => self.leave_node(),
-        }
-        // The memory of an unpacked node is still there after its last element has been left.
-        match node {
-            Node::Packed(listpack) => listpack.entry(pos),
-            _ => Lp::from_trusted(&self.unpacked).entry(pos),
         }
     }
 
