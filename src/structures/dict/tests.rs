@@ -86,7 +86,12 @@ fn check<const HASHING: u8>(dict: &Dict<Item<HASHING>>) {
         assert!(std::ptr::eq(found, element));
     }
     assert_eq!(keys.len(), dict.len());
-    assert_eq!(dict.iter().len(), dict.len());
+    assert_eq!(dict.iter().size_hint().0, dict.len());
+    let mut in_segments = HashSet::new();
+    for segment in 0..7 {
+        assert!(dict.iter_segment(segment, 7).all(|element| in_segments.insert(element.key())));
+    }
+    assert_eq!(in_segments.len(), dict.len());
     let (new, old) = dict.stats();
     assert_eq!(old.is_some(), dict.is_rehashing());
     assert_eq!(new.elements + old.as_ref().map_or(0, |old| old.elements), dict.len());

@@ -65,7 +65,19 @@ impl<E: Element> Dict<E> {
 
     /// Every element once, in no particular order.
     pub fn iter(&self) -> Iter<'_, E> {
-        Iter { regions: self.regions(), region: 0, index: 0, elements: None, left: self.len }
+        Iter { left_at_least: self.len, ..self.iter_segment(0, 1) }
+    }
+
+    /// The elements in one of `segments` equal parts of the table, so that several threads can share a walk: each
+    /// element is in one of the segments 0 to `segments - 1`.
+    pub fn iter_segment(&self, segment: usize, segments: usize) -> Iter<'_, E> {
+        let regions = self.regions();
+        let walks = regions.map(|region| {
+            let part = region.buckets.len().div_ceil(segments);
+            let start = part.saturating_mul(segment).min(region.buckets.len());
+            RegionWalk { index: start, end: start.saturating_add(part).min(region.buckets.len()), region }
+        });
+        Iter { walks, current: 0, elements: None, left_at_least: 0 }
     }
 
     /// Visits a part of the table and returns the cursor for the next one; a scan starts with 0 and ends when 0 comes
@@ -181,33 +193,49 @@ fn next_cursor(cursor: u64, mask: u64) -> u64 {
     (cursor | !mask).reverse_bits().wrapping_add(1).reverse_bits()
 }
 
-/// See `Dict::iter`.
-pub struct Iter<'a, E: Element> {
-    regions: [Region<'a, E>; 2],
-    region: usize,
+/// The part of a region that an iteration has ahead of it.
+struct RegionWalk<'a, E: Element> {
+    region: Region<'a, E>,
     index: usize,
+    end: usize,
+}
+
+impl<'a, E: Element> RegionWalk<'a, E> {
+    /// The next bucket, having asked for the elements of one that comes a little later.
+    #[inline]
+    fn next(&mut self) -> Option<&'a Bucket<E>> {
+        let index = self.region.next_index(self.index);
+        let buckets = self.region.buckets;
+        if index >= self.end {
+            return None;
+        }
+        self.index = index + 1;
+        if let Some(ahead) = buckets.get(index + 2 * PREFETCH_DISTANCE) {
+            prefetch_line(core::ptr::from_ref(ahead));
+        }
+        if let Some(ahead) = buckets.get(index + PREFETCH_DISTANCE) {
+            ahead.prefetch_lines::<ELEMENT_LINES>();
+        }
+        buckets.get(index)
+    }
+}
+
+/// See `Dict::iter` and `Dict::iter_segment`.
+pub struct Iter<'a, E: Element> {
+    walks: [RegionWalk<'a, E>; 2],
+    current: usize,
     elements: Option<Elements<'a, E>>,
-    left: usize,
+    left_at_least: usize,
 }
 
 impl<'a, E: Element> Iter<'a, E> {
-    /// The next bucket of the walk, having asked for the elements of one that comes a little later.
     #[inline]
     fn next_bucket(&mut self) -> Option<&'a Bucket<E>> {
-        while let Some(region) = self.regions.get(self.region) {
-            let index = region.next_index(self.index);
-            if let Some(bucket) = region.buckets.get(index) {
-                if let Some(ahead) = region.buckets.get(index + 2 * PREFETCH_DISTANCE) {
-                    prefetch_line(core::ptr::from_ref(ahead));
-                }
-                if let Some(ahead) = region.buckets.get(index + PREFETCH_DISTANCE) {
-                    ahead.prefetch_lines::<ELEMENT_LINES>();
-                }
-                self.index = index + 1;
+        while let Some(walk) = self.walks.get_mut(self.current) {
+            if let Some(bucket) = walk.next() {
                 return Some(bucket);
             }
-            self.region += 1;
-            self.index = 0;
+            self.current += 1;
         }
         None
     }
@@ -220,7 +248,7 @@ impl<'a, E: Element> Iterator for Iter<'a, E> {
     fn next(&mut self) -> Option<&'a E> {
         loop {
             if let Some(element) = self.elements.as_mut().and_then(Iterator::next) {
-                self.left -= 1;
+                self.left_at_least = self.left_at_least.saturating_sub(1);
                 return Some(element);
             }
             self.elements = Some(self.next_bucket()?.elements());
@@ -228,11 +256,9 @@ impl<'a, E: Element> Iterator for Iter<'a, E> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
+        (self.left_at_least, None)
     }
 }
-
-impl<E: Element> ExactSizeIterator for Iter<'_, E> {}
 
 impl<'a, E: Element> IntoIterator for &'a Dict<E> {
     type Item = &'a E;
