@@ -7,9 +7,6 @@ use copal::internals::stdx::HashSeed;
 use copal::internals::structures::{Dict, Element};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 const SEED: HashSeed = HashSeed { k0: 1, k1: 2 };
 
 /// A small string of the keyspace: 128 bytes.

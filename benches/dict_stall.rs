@@ -9,9 +9,6 @@ use std::time::{Duration, Instant};
 use copal::internals::stdx::HashSeed;
 use copal::internals::structures::{Dict, Element, huge_pages_for_tables};
 
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
 const ELEMENTS: usize = 20_000_000;
 const SEED: HashSeed = HashSeed { k0: 1, k1: 2 };
 
