@@ -1,0 +1,56 @@
+//! Requests per second, and the server's processor time for each request.
+
+use std::process::Command;
+
+use super::Contender;
+use super::server::Server;
+use super::table::{Table, median};
+
+/// Runs redis-benchmark's tests on each server in turn, round by round.
+pub fn compare(contenders: &[Contender], tests: &[String], pipelines: &[u32], requests: u64, rounds: usize) {
+    let servers: Vec<_> = contenders.iter().map(Server::start).collect();
+    let names: Vec<_> = servers.iter().map(|server| server.name.clone()).collect();
+    let title = format!("redis-benchmark, {requests} requests, median of {rounds}");
+    let table = Table::begin(&title, names);
+    for &pipeline in pipelines {
+        for test in tests {
+            let mut rates = vec![Vec::new(); servers.len()];
+            let mut costs = vec![Vec::new(); servers.len()];
+            // The first round warms up and is not counted.
+            for round in 0..=rounds {
+                for turn in 0..servers.len() {
+                    // Every other round goes backwards, so that no server always runs first.
+                    let at = if round % 2 == 0 { turn } else { servers.len() - 1 - turn };
+                    let (rate, cost) = measure(&servers[at], test, pipeline, requests);
+                    if round > 0 {
+                        rates[at].push(rate);
+                        costs[at].push(cost);
+                    }
+                }
+            }
+            let medians = |values: &[Vec<f64>]| values.iter().map(|values| median(values)).collect::<Vec<_>>();
+            table.line(&format!("{test} -P {pipeline}: 1000 req/s"), &medians(&rates));
+            table.line(&format!("{test} -P {pipeline}: cpu us/req"), &medians(&costs));
+        }
+    }
+}
+
+/// Thousands of requests per second, and microseconds of the server's processor time for each.
+fn measure(server: &Server, test: &str, pipeline: u32, requests: u64) -> (f64, f64) {
+    // Without a pipeline a request costs many times as much.
+    let requests = if pipeline == 1 { requests / 4 } else { requests };
+    let before = server.processor_time();
+    let output = Command::new("redis-benchmark")
+        .args(["-p", &server.port().to_string(), "-t", test, "-n", &requests.to_string(), "-P", &pipeline.to_string()])
+        .args(["-c", "50", "-r", "1000000", "-d", "16", "--csv"])
+        .output()
+        .expect("redis-benchmark is installed");
+    let spent = server.processor_time() - before;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().rfind(|line| line.starts_with('"') && !line.starts_with("\"test\""));
+    let rate = line.and_then(|line| line.split(',').nth(1)?.trim_matches('"').parse::<f64>().ok());
+    let rate = rate.unwrap_or_else(|| panic!("redis-benchmark on {}: {text}", server.name));
+    #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^53")]
+    let cost = spent.as_secs_f64() * 1e6 / requests as f64;
+    (rate / 1000.0, cost)
+}

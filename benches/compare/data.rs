@@ -1,0 +1,128 @@
+//! The data sets, made by a small deterministic generator that is much faster than any server reads.
+
+use std::io::Write;
+
+use super::server::Server;
+
+/// Bytes that are sent at once.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let word = self.next().to_le_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+    }
+}
+
+fn command(out: &mut Vec<u8>, args: &[&[u8]]) {
+    write!(out, "*{}\r\n", args.len()).expect("a vector takes bytes");
+    for arg in args {
+        write!(out, "${}\r\n", arg.len()).expect("a vector takes bytes");
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Writes the data set called `name` with about `keys` keys into a server.
+pub fn fill(server: &Server, name: &str, keys: u64, with_collections: bool) {
+    let mut connection = server.connect();
+    let replies = connection.expect_replies(keys);
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut out = Vec::with_capacity(CHUNK_BYTES + 4096);
+    for at in 0..keys {
+        match name {
+            "str" => incompressible(&mut out, at, &mut random),
+            "mix" => mixed(&mut out, at, &mut random, with_collections),
+            other => panic!("no data set is called {other}"),
+        }
+        if out.len() >= CHUNK_BYTES {
+            connection.send(&out).expect("the server reads");
+            out.clear();
+        }
+    }
+    connection.send(&out).expect("the server reads");
+    replies.join().expect("every reply is as expected");
+}
+
+/// A key of 16 bytes with 100 bytes that no compression shortens.
+fn incompressible(out: &mut Vec<u8>, at: u64, random: &mut Random) {
+    let mut value = [0; 100];
+    random.fill(&mut value);
+    command(out, &[b"SET", format!("key:{at:012}").as_bytes(), &value]);
+}
+
+/// What an application keeps: documents, counters, and collections of a few members.
+fn mixed(out: &mut Vec<u8>, at: u64, random: &mut Random, with_collections: bool) {
+    let number = random.next();
+    let kind = at % if with_collections { 8 } else { 4 };
+    let text = |of: u64| format!("{:x}", number.rotate_left(u32::try_from(of * 7 % 64).expect("below 64")) >> 24);
+    match kind {
+        0..2 => {
+            let document = format!(
+                r#"{{"id":{at},"name":"user {}","email":"{}@example.com","active":{},"score":{},"tags":["a","{}"]}}"#,
+                number % 10_000,
+                text(1),
+                number.is_multiple_of(2),
+                number % 1000,
+                text(2)
+            );
+            command(out, &[b"SET", format!("user:{at}").as_bytes(), document.as_bytes()]);
+        }
+        2 => command(out, &[b"SET", format!("count:{at}").as_bytes(), (number % 1_000_000).to_string().as_bytes()]),
+        3 => command(out, &[b"SET", format!("session:{at}").as_bytes(), text(3).as_bytes(), b"EX", b"1000000"]),
+        4 => {
+            let fields: Vec<_> = (0..6).map(text).collect();
+            let mut args: Vec<&[u8]> = vec![b"HSET"];
+            let key = format!("hash:{at}");
+            args.push(key.as_bytes());
+            args.extend(fields.iter().flat_map(|field| [field.as_bytes(), b"value".as_slice()]));
+            command(out, &args);
+        }
+        5 => {
+            let (key, items) = (format!("list:{at}"), [text(1), text(2), text(3), text(4)]);
+            command(
+                out,
+                &[
+                    b"RPUSH",
+                    key.as_bytes(),
+                    items[0].as_bytes(),
+                    items[1].as_bytes(),
+                    items[2].as_bytes(),
+                    items[3].as_bytes(),
+                ],
+            );
+        }
+        6 => {
+            let (key, items) =
+                (format!("set:{at}"), [(number % 500).to_string(), (number % 701).to_string(), at.to_string()]);
+            command(out, &[b"SADD", key.as_bytes(), items[0].as_bytes(), items[1].as_bytes(), items[2].as_bytes()]);
+        }
+        _ => {
+            let (key, items) = (format!("board:{at}"), [text(1), text(2), text(3)]);
+            command(
+                out,
+                &[
+                    b"ZADD",
+                    key.as_bytes(),
+                    b"1",
+                    items[0].as_bytes(),
+                    b"2.5",
+                    items[1].as_bytes(),
+                    b"3",
+                    items[2].as_bytes(),
+                ],
+            );
+        }
+    }
+}

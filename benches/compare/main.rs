@@ -1,0 +1,103 @@
+//! Copal and a real redis-server side by side, in one interleaved run, so that only ratios need to be believed.
+//!
+//! ```text
+//! cargo bench --bench compare -- --quick
+//! cargo bench --bench compare -- --keys 5000000 --rounds 5 --only memory,snapshot
+//! cargo bench --bench compare -- --servers copal=target/fast/copal-server,redis=/usr/bin/redis-server
+//! ```
+//!
+//! The first server named is the one whose ratios to each of the others are printed. Needs redis-benchmark.
+#![expect(clippy::print_stdout, reason = "the tables are the product")]
+
+mod cpu;
+mod data;
+mod memory;
+mod server;
+mod table;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Parser, ValueEnum};
+
+#[derive(Clone)]
+pub struct Contender {
+    pub name: String,
+    pub binary: PathBuf,
+}
+
+impl FromStr for Contender {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, binary) = text.split_once('=').ok_or_else(|| format!("not NAME=PATH: {text}"))?;
+        Ok(Self { name: name.to_owned(), binary: binary.into() })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Part {
+    Cpu,
+    Memory,
+    Snapshot,
+}
+
+#[derive(Parser)]
+#[command(about = "Copal and redis-server side by side")]
+struct Options {
+    /// NAME=PATH of each server, the one of interest first.
+    #[arg(long, value_delimiter = ',')]
+    servers: Vec<Contender>,
+    /// Keys of the data set `str`; `mix` takes two fifths of it.
+    #[arg(long, default_value_t = 5_000_000)]
+    keys: u64,
+    /// Requests of one redis-benchmark test.
+    #[arg(long, default_value_t = 1_000_000)]
+    requests: u64,
+    /// The median of this many rounds is printed.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Tests of redis-benchmark.
+    #[arg(long, value_delimiter = ',', default_values_t = ["set".to_owned(), "get".to_owned(), "incr".to_owned()])]
+    tests: Vec<String>,
+    /// Pipeline depths of redis-benchmark.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16])]
+    pipelines: Vec<u32>,
+    /// Data sets.
+    #[arg(long, value_delimiter = ',', default_values_t = ["str".to_owned(), "mix".to_owned()])]
+    data: Vec<String>,
+    #[arg(long, value_delimiter = ',', value_enum)]
+    only: Vec<Part>,
+    /// A tenth of everything, one round.
+    #[arg(long)]
+    quick: bool,
+    /// Cargo says so.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() {
+    let mut options = Options::parse();
+    if options.quick {
+        options.keys /= 10;
+        options.requests /= 10;
+        options.rounds = 1;
+    }
+    if options.servers.is_empty() {
+        let own = Contender { name: "copal".to_owned(), binary: env!("CARGO_BIN_EXE_copal-server").into() };
+        let redis = Contender { name: "redis".to_owned(), binary: "redis-server".into() };
+        options.servers = vec![own, redis];
+    }
+    let wanted = |part: Part| options.only.is_empty() || options.only.contains(&part);
+    if wanted(Part::Cpu) {
+        let depths = &options.pipelines;
+        cpu::compare(&options.servers, &options.tests, depths, options.requests, options.rounds);
+    }
+    if wanted(Part::Memory) || wanted(Part::Snapshot) {
+        for data in &options.data {
+            let keys = if data == "mix" { options.keys / 5 * 2 } else { options.keys };
+            let rounds = if wanted(Part::Snapshot) { options.rounds } else { 0 };
+            memory::compare(&options.servers, data, keys, rounds);
+        }
+    }
+}
