@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub use client::{Client, Value, bulk, encode_command, err, int, nil, ok, simple};
 pub use process::{children_of, is_alive, send_signal};
 pub use rdb_file::RdbFile;
-pub use server::{RefusedStart, Server, Setup, against_redis, free_port};
+pub use server::{RefusedStart, Server, Setup, against_redis, free_port, info_fields};
 #[cfg(feature = "peers")]
 pub use server::{redis_cli, redis_server};
 pub use transcript::render;

@@ -42,6 +42,11 @@ impl RdbFile {
         ended.raw(&checksum.to_le_bytes()).bytes
     }
 
+    /// Versions below 5 have no checksum.
+    pub fn finish_without_checksum(self) -> Vec<u8> {
+        self.raw(&[0xff]).bytes
+    }
+
     /// A length in the shortest of its forms.
     pub fn length(self, length: u32) -> Self {
         match length {

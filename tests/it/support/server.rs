@@ -81,6 +81,16 @@ pub struct Setup {
     args: Vec<String>,
     files: Vec<(String, Vec<u8>)>,
     data_dir: Option<PathBuf>,
+    head: Head,
+}
+
+/// Where the test's own settings (port, dir and so on) and its config lines go.
+#[derive(Clone, Copy, PartialEq)]
+enum Head {
+    ConfigFile,
+    StandardInput,
+    Arguments,
+    Nowhere,
 }
 
 /// What a server that did not start left behind.
@@ -93,7 +103,14 @@ pub struct RefusedStart {
 
 impl Setup {
     pub fn new() -> Self {
-        Self { binary: server_under_test(), config: String::new(), args: Vec::new(), files: Vec::new(), data_dir: None }
+        Self {
+            binary: server_under_test(),
+            config: String::new(),
+            args: Vec::new(),
+            files: Vec::new(),
+            data_dir: None,
+            head: Head::ConfigFile,
+        }
     }
 
     /// Lines for the config file, after the test's own (port, dir, no save points).
@@ -119,6 +136,21 @@ impl Setup {
     pub fn data_dir(mut self, path: &Path) -> Self {
         self.data_dir = Some(path.to_owned());
         self
+    }
+
+    /// The config text goes to the server's standard input instead of a file.
+    pub fn config_by_standard_input(self) -> Self {
+        Self { head: Head::StandardInput, ..self }
+    }
+
+    /// The test's own settings go on the command line, and no config file is named.
+    pub fn without_config_file(self) -> Self {
+        Self { head: Head::Arguments, ..self }
+    }
+
+    /// Nothing but the caller's arguments.
+    pub fn without_own_arguments(self) -> Self {
+        Self { head: Head::Nowhere, ..self }
     }
 
     #[track_caller]
@@ -153,7 +185,8 @@ impl Setup {
         for (name, bytes) in &self.files {
             fs::write(data_dir.join(name), bytes).expect("a file in the data folder");
         }
-        Server { root, data_dir, binary: self.binary, config: self.config, args: self.args, port: 0, process: None }
+        let Self { binary, config, args, head, .. } = self;
+        Server { root, data_dir, binary, config, args, head, port: 0, process: None }
     }
 }
 
@@ -164,6 +197,7 @@ pub struct Server {
     binary: PathBuf,
     config: String,
     args: Vec<String>,
+    head: Head,
     port: u16,
     process: Option<Child>,
 }
@@ -397,19 +431,40 @@ impl Server {
         if new_port {
             self.port = free_port();
         }
-        let head = format!("port {}\nbind 127.0.0.1\ndir {}\nsave \"\"\n", self.port, self.data_dir.display());
-        // Redis 7 keeps DEBUG behind a switch.
-        let debug = "enable-debug-command yes\n";
-        fs::write(self.config_path(), format!("{head}{debug}{}", self.config)).expect("a config file");
+        // Redis 7 keeps DEBUG, and the settings that name files, behind switches.
+        let own = [
+            ("port", self.port.to_string()),
+            ("bind", "127.0.0.1".to_owned()),
+            ("dir", self.data_dir.display().to_string()),
+            ("save", "\"\"".to_owned()),
+            ("enable-debug-command", "yes".to_owned()),
+            ("enable-protected-configs", "yes".to_owned()),
+        ];
+        let own_lines: String = own.iter().map(|(name, value)| format!("{name} {value}\n")).collect();
+        let text = format!("{own_lines}{}", self.config);
         let log = File::options().create(true).append(true).open(self.log_path()).expect("a log file");
-        let spawned = Command::new(&self.binary)
-            .arg(self.config_path())
-            .args(&self.args)
-            .current_dir(self.root.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a file can be shared"))
-            .stderr(log)
-            .spawn();
+        let mut command = Command::new(&self.binary);
+        command.current_dir(self.root.path()).stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("a file can be shared")).stderr(log);
+        match self.head {
+            Head::ConfigFile => {
+                fs::write(self.config_path(), &text).expect("a config file");
+                command.arg(self.config_path());
+            }
+            Head::StandardInput => {
+                command.arg("-").stdin(Stdio::piped());
+            }
+            Head::Arguments => {
+                for (name, value) in own {
+                    command.arg(format!("--{name}")).arg(value.replace('"', ""));
+                }
+            }
+            Head::Nowhere => {}
+        }
+        let mut spawned = command.args(&self.args).spawn();
+        if let Ok(Some(mut input)) = spawned.as_mut().map(|child| child.stdin.take()) {
+            input.write_all(text.as_bytes()).expect("the server reads its standard input");
+        }
         self.process = Some(spawned.unwrap_or_else(|error| panic!("cannot run {}: {error}", self.binary.display())));
     }
 }
