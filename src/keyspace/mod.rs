@@ -1,7 +1,7 @@
 //! The data: databases of entries, their expiry, access clocks, watchers and events.
 //! Owns:  every key and value in memory, and the counters about them.
-//! Uses:  types, structures, stdx.
-//! Never: a client, a reply, the configuration, or I/O.
+//! Uses:  types, structures, config, stdx.
+//! Never: a client, a reply, or I/O.
 
 mod access;
 mod db;
