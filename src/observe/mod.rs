@@ -5,6 +5,8 @@
 
 mod commandstats;
 mod counters;
+mod info;
 
 pub use commandstats::{CommandStat, CommandStats};
 pub use counters::Counters;
+pub use info::{InfoSection, InfoText, human_bytes};

@@ -5,3 +5,22 @@ pub const REDIS: &str = "7.2.4";
 
 /// Copal's own version (`copal_version`).
 pub const COPAL: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit that this was built from, where the build named it (`COPAL_COMMIT`).
+pub const COMMIT: &str = match option_env!("COPAL_COMMIT") {
+    Some(commit) => commit,
+    None => "00000000",
+};
+
+/// The allocator, as `--version` and INFO name it.
+pub const ALLOCATOR: &str = "jemalloc-5.3.1";
+
+/// A number for this build: equal for equal version, commit and compiler.
+pub fn build_id() -> String {
+    use std::hash::Hasher as _;
+    let mut hasher = siphasher::sip::SipHasher13::new_with_keys(0, 0);
+    for part in [REDIS, COPAL, COMMIT, env!("CARGO_PKG_RUST_VERSION")] {
+        hasher.write(part.as_bytes());
+    }
+    format!("{:016x}", hasher.finish())
+}
