@@ -34,8 +34,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// What `copal-server` does.
 pub fn server_main() -> ExitCode {
-    let code = server::run(config::Config::default());
-    ExitCode::from(u8::try_from(code).unwrap_or(1))
+    server::start(std::env::args_os().collect())
 }
 
 /// The inner rooms for the benches and the fuzz targets. Not an API: anything here may change at any time.

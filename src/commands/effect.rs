@@ -8,6 +8,8 @@ use super::session::ReplyMode;
 pub enum Effect {
     Connection(ConnectionEffect),
     PubSub(PubSubEffect),
+    Config(ConfigEffect),
+    Observe(ObserveEffect),
     /// Run the queued commands (EXEC). Answers.
     Exec,
     /// Forget the watched keys (UNWATCH, DISCARD).
@@ -54,4 +56,22 @@ pub enum PubSubEffect {
         channels: Vec<Box<[u8]>>,
     },
     PatternCount,
+}
+
+/// Requests about the settings.
+#[derive(Debug)]
+pub enum ConfigEffect {
+    /// CONFIG SET of names and values: all or none. Answers.
+    Set(Vec<(Box<[u8]>, Box<[u8]>)>),
+    /// CONFIG REWRITE; with `everything` the defaults are spelt out too. Answers.
+    Rewrite { everything: bool },
+    /// CONFIG RESETSTAT.
+    ResetStatistics,
+}
+
+/// Requests for what the server knows of itself. All of them answer.
+#[derive(Debug)]
+pub enum ObserveEffect {
+    /// INFO with the names of sections.
+    Info(Vec<Box<[u8]>>),
 }

@@ -3,11 +3,13 @@
 //! Uses:  keyspace, types, config, resp, stdx.
 //! Never: a socket, a file, or another client; for those a handler returns an `Effect`.
 
+mod config;
 mod connection;
 mod context;
 mod effect;
 mod error;
 mod help;
+mod info;
 mod pubsub;
 mod session;
 mod spec;
@@ -16,11 +18,18 @@ mod table;
 mod transactions;
 
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
-pub use effect::{ChannelKind, ConnectionEffect, Effect, PubSubEffect};
+pub use effect::{ChannelKind, ConfigEffect, ConnectionEffect, Effect, ObserveEffect, PubSubEffect};
 pub use error::{CommandError, CommandResult};
 pub use session::{Peer, ReplyMode, Session, Transaction};
 pub use spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
 pub use table::{CommandId, CommandTable, Row};
 
 /// Every command, group by group, in the order of the command reference.
-const GROUPS: &[&[Command]] = &[connection::COMMANDS, pubsub::COMMANDS, string::COMMANDS, transactions::COMMANDS];
+const GROUPS: &[&[Command]] = &[
+    config::COMMANDS,
+    connection::COMMANDS,
+    info::COMMANDS,
+    pubsub::COMMANDS,
+    string::COMMANDS,
+    transactions::COMMANDS,
+];

@@ -6,7 +6,9 @@ use super::batch::{AheadDecoders, Batch, BatchEnd};
 use super::client::{ClientKey, Clients, Close};
 use super::clock::ServerClock;
 use super::gate::{self, Verdict};
+use super::listener::Listeners;
 use super::pubsub::PubSub;
+use super::start::Launch;
 use crate::commands::{
     AdminCtx, ClientCtx, CommandError, CommandId, CommandTable, Effect, Handler, ReadCtx, ReplyMode, WriteCtx,
 };
@@ -33,6 +35,10 @@ pub struct Executor {
     pub clock: ServerClock,
     pub started: Now,
     pub run_id: String,
+    pub replication_id: String,
+    /// How the process was started.
+    pub launch: Launch,
+    pub listeners: Listeners,
     /// Set while a dump is being loaded: most commands are refused.
     pub loading: bool,
     /// Whether the expire cycle runs (DEBUG SET-ACTIVE-EXPIRE).
@@ -40,6 +46,8 @@ pub struct Executor {
     /// Set when the server shall end, with its exit code.
     pub exit: Option<i32>,
     pub(super) effects: Vec<Effect>,
+    /// An error was written that no command's figures hold yet.
+    uncounted_error: bool,
     limits: Limits,
     ahead: Box<AheadDecoders>,
     /// The output buffer that clients use by turns, so that idle ones have none.
@@ -72,7 +80,7 @@ pub enum Flow {
 }
 
 impl Executor {
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, launch: Launch) -> Self {
         let clock = ServerClock::new();
         let table = CommandTable::new();
         Self {
@@ -83,10 +91,14 @@ impl Executor {
             command_stats: CommandStats::new(table.rows().len()),
             started: clock.latest(),
             run_id: run_id(),
+            replication_id: run_id(),
+            launch,
+            listeners: Listeners::default(),
             loading: false,
             active_expire: true,
             exit: None,
             effects: Vec::new(),
+            uncounted_error: false,
             limits: Limits { bulk_bytes_max: config.proto_max_bulk_len_bytes as usize, ..Limits::default() },
             ahead: Box::default(),
             spare_output: Vec::new(),
@@ -181,9 +193,7 @@ impl Executor {
         let db = client.session.db;
         let result = self.run_handler(key, command, args, now);
         self.keyspace.delete_lapsed(db, now.unix_ms);
-        let mut failed = false;
         if let Err(error) = result {
-            failed = true;
             self.clients.get_mut(key).reply.truncate(mark);
             self.effects.clear();
             self.reply_error(key, &error);
@@ -192,6 +202,7 @@ impl Executor {
             self.perform_effects(key);
         }
         self.apply_reply_mode(key, mark);
+        let failed = std::mem::take(&mut self.uncounted_error);
         let end = self.clock.advance();
         let elapsed = end.monotonic.saturating_duration_since(now.monotonic);
         self.counters.total_commands_processed += 1;
@@ -244,12 +255,14 @@ impl Executor {
         }
         let mark = client.reply.len();
         self.reply_error(key, error);
+        self.uncounted_error = false;
         self.apply_reply_mode(key, mark);
     }
 
     /// Writes an error reply and counts it.
     pub(super) fn reply_error(&mut self, key: ClientKey, error: &CommandError) {
         self.counters.total_error_replies += 1;
+        self.uncounted_error = true;
         self.clients.get_mut(key).reply.error(error.reply_text());
     }
 
@@ -301,7 +314,7 @@ impl Executor {
     }
 }
 
-/// Forty hexadecimal digits that name this run of the server.
+/// Forty hexadecimal digits that name this run of the server, or its data.
 fn run_id() -> String {
     let mut rng = fastrand::Rng::new();
     std::iter::repeat_with(|| char::from(b"0123456789abcdef"[rng.usize(..16)])).take(40).collect()

@@ -5,13 +5,15 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::task::{JoinHandle, spawn_local};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::task::spawn_local;
 
 use super::connection::{Shared, Stream, serve};
+use super::wake::Wake;
 use crate::commands::Peer;
 use crate::config::Config;
 
@@ -24,11 +26,19 @@ password is set for the default user. In this mode connections are only accepted
 want to connect from external computers, set a password with requirepass, or turn protected mode off with CONFIG SET \
 protected-mode no from the loopback interface, or start the server with --protected-mode no.\r\n";
 
-/// The sockets that are open, ready to be served.
-#[derive(Debug)]
+/// The sockets that accept connections.
+#[derive(Debug, Default)]
 pub struct Listeners {
-    tcp: Vec<std::net::TcpListener>,
-    unix: Option<std::os::unix::net::UnixListener>,
+    tcp: Vec<TcpListener>,
+    unix: Option<UnixListener>,
+    /// Raised when other sockets stand here than the accepting task last looked at.
+    pub changed: Rc<Wake>,
+}
+
+/// A connection that has just come in.
+enum Incoming {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
 }
 
 /// Why a socket could not be opened.
@@ -45,49 +55,94 @@ impl Listeners {
     pub fn open(config: &Config) -> Result<Listeners, ListenError> {
         let tcp = if config.port == 0 { Vec::new() } else { open_tcp(config)? };
         let unix = (!config.unixsocket.is_empty()).then(|| open_unix(config)).transpose()?;
-        Ok(Listeners { tcp, unix })
+        Ok(Listeners { tcp, unix, changed: Rc::default() })
+    }
+
+    /// Closes the TCP sockets and opens others, for another port or other addresses; connections stay. After an error
+    /// no TCP socket is open.
+    pub fn reopen_tcp(&mut self, config: &Config) -> Result<(), ListenError> {
+        self.tcp.clear();
+        self.changed.raise();
+        if config.port != 0 {
+            self.tcp = open_tcp(config)?;
+        }
+        Ok(())
     }
 
     pub fn is_empty(&self) -> bool {
         self.tcp.is_empty() && self.unix.is_none()
     }
 
-    /// Opens the TCP sockets anew, for another port or other addresses.
-    pub fn open_tcp_only(config: &Config) -> Result<Listeners, ListenError> {
-        let tcp = if config.port == 0 { Vec::new() } else { open_tcp(config)? };
-        Ok(Listeners { tcp, unix: None })
+    pub fn has_tcp(&self) -> bool {
+        !self.tcp.is_empty()
     }
 
-    /// Starts a task per socket; dropping the result closes them.
-    pub fn serve(self, shared: &Rc<Shared>) -> io::Result<Serving> {
-        let mut tasks = Vec::new();
-        for listener in self.tcp {
-            let listener = TcpListener::from_std(listener)?;
-            tasks.push(spawn_local(accept_tcp(Rc::clone(shared), listener)));
+    pub fn has_unix(&self) -> bool {
+        self.unix.is_some()
+    }
+
+    /// One line for each socket, as INFO shows them: `name=tcp,bind=127.0.0.1,port=6379`.
+    pub fn describe(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.tcp.is_empty() {
+            let addresses: Vec<SocketAddr> = self.tcp.iter().filter_map(|socket| socket.local_addr().ok()).collect();
+            let binds: String = addresses.iter().map(|address| format!("bind={},", address.ip())).collect();
+            lines.push(format!("name=tcp,{binds}port={}", addresses.first().map_or(0, SocketAddr::port)));
         }
-        if let Some(listener) = self.unix {
-            let listener = UnixListener::from_std(listener)?;
-            tasks.push(spawn_local(accept_unix(Rc::clone(shared), listener)));
+        if let Some(path) = self.unix.as_ref().and_then(|socket| socket.local_addr().ok()) {
+            lines.push(format!("name=unix,bind={}", path.as_pathname().unwrap_or(Path::new("")).display()));
         }
-        Ok(Serving { tasks })
+        lines
+    }
+
+    /// Removes what only a living server needs: the file of the Unix socket.
+    pub fn close(&mut self) {
+        self.tcp.clear();
+        if let Some(socket) = self.unix.take()
+            && let Ok(address) = socket.local_addr()
+            && let Some(path) = address.as_pathname()
+        {
+            tracing::info!("Removing the unix socket file.");
+            if let Err(error) = std::fs::remove_file(path) {
+                tracing::debug!("Cannot remove {}: {error}", path.display());
+            }
+        }
+        self.changed.raise();
+    }
+
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Incoming>> {
+        for socket in &self.tcp {
+            if let Poll::Ready(accepted) = socket.poll_accept(context) {
+                return Poll::Ready(accepted.map(|(stream, remote)| Incoming::Tcp(stream, remote)));
+            }
+        }
+        if let Some(socket) = &self.unix
+            && let Poll::Ready(accepted) = socket.poll_accept(context)
+        {
+            return Poll::Ready(accepted.map(|(stream, _)| Incoming::Unix(stream)));
+        }
+        Poll::Pending
     }
 }
 
-/// Sockets that are being served; dropping this closes them, and leaves the connections.
-#[derive(Debug, Default)]
-pub struct Serving {
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
+/// Accepts connections on whatever sockets the executor holds, until the server ends.
+pub async fn accept(shared: Rc<Shared>) {
+    let changed = Rc::clone(&shared.executor.borrow().listeners.changed);
+    loop {
+        let accepted = std::future::poll_fn(|context| {
+            // A change brings sockets of which this task's waker knows nothing yet.
+            while changed.poll(context) {}
+            shared.executor.borrow().listeners.poll_accept(context)
+        });
+        match accepted.await {
+            Ok(Incoming::Tcp(stream, remote)) => welcome_tcp(&shared, stream, remote),
+            Ok(Incoming::Unix(stream)) => welcome_unix(&shared, stream),
+            Err(error) => rest_after(error).await,
         }
     }
 }
 
-fn open_tcp(config: &Config) -> Result<Vec<std::net::TcpListener>, ListenError> {
+fn open_tcp(config: &Config) -> Result<Vec<TcpListener>, ListenError> {
     let mut sockets = Vec::new();
     for name in &config.bind {
         let (name, optional) = match name.strip_prefix('-') {
@@ -108,7 +163,7 @@ fn is_unavailable(error: &io::Error) -> bool {
         || matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT | libc::ESOCKTNOSUPPORT))
 }
 
-fn open_address(name: &str, config: &Config) -> io::Result<std::net::TcpListener> {
+fn open_address(name: &str, config: &Config) -> io::Result<TcpListener> {
     let address: SocketAddr = match name {
         "*" => SocketAddr::new(IpAddr::from([0, 0, 0, 0]), config.port),
         "::*" => SocketAddr::new(IpAddr::from([0u16; 8]), config.port),
@@ -122,10 +177,10 @@ fn open_address(name: &str, config: &Config) -> io::Result<std::net::TcpListener
     socket.bind(&address.into())?;
     socket.listen(config.tcp_backlog as i32)?;
     socket.set_nonblocking(true)?;
-    Ok(socket.into())
+    TcpListener::from_std(socket.into())
 }
 
-fn open_unix(config: &Config) -> Result<std::os::unix::net::UnixListener, ListenError> {
+fn open_unix(config: &Config) -> Result<UnixListener, ListenError> {
     let path = Path::new(&config.unixsocket);
     let open = || -> io::Result<_> {
         match std::fs::remove_file(path) {
@@ -137,18 +192,9 @@ fn open_unix(config: &Config) -> Result<std::os::unix::net::UnixListener, Listen
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(config.unixsocketperm))?;
         }
         listener.set_nonblocking(true)?;
-        Ok(listener)
+        UnixListener::from_std(listener)
     };
     open().map_err(|error| ListenError::Unix { path: config.unixsocket.clone(), error })
-}
-
-async fn accept_tcp(shared: Rc<Shared>, listener: TcpListener) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, remote)) => welcome_tcp(&shared, stream, remote),
-            Err(error) => rest_after(error).await,
-        }
-    }
 }
 
 fn welcome_tcp(shared: &Rc<Shared>, stream: TcpStream, remote: SocketAddr) {
@@ -177,19 +223,12 @@ fn prepare_tcp(stream: &TcpStream, keepalive_seconds: u32) -> io::Result<()> {
     Ok(())
 }
 
-async fn accept_unix(shared: Rc<Shared>, listener: UnixListener) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let path = shared.executor.borrow().config.unixsocket.as_str().into();
-                let peer = Peer::Unix { path };
-                match refusal(&shared, &peer) {
-                    Some(refusal) => drop(stream.try_write(refusal)),
-                    None => drop(spawn_local(serve(Rc::clone(&shared), Stream::Unix(stream), peer))),
-                }
-            }
-            Err(error) => rest_after(error).await,
-        }
+fn welcome_unix(shared: &Rc<Shared>, stream: UnixStream) {
+    let path = shared.executor.borrow().config.unixsocket.as_str().into();
+    let peer = Peer::Unix { path };
+    match refusal(shared, &peer) {
+        Some(refusal) => drop(stream.try_write(refusal)),
+        None => drop(spawn_local(serve(Rc::clone(shared), Stream::Unix(stream), peer))),
     }
 }
 

@@ -3,18 +3,26 @@
 //! Uses:  commands, snapshot, keyspace, types, structures, rdb, resp, config, observe, stdx.
 //! Never: a Redis rule about one command; that stands beside the command.
 
+mod apply;
+mod banner;
 mod batch;
 mod client;
 mod clock;
 mod connection;
+mod crash;
 mod cron;
 mod effects;
 mod executor;
+mod file_limit;
 mod gate;
+mod info;
 mod listener;
+mod logging;
 mod pubsub;
 mod run;
+mod start;
+mod supervisor;
 mod transaction;
 mod wake;
 
-pub use run::run;
+pub use start::start;

@@ -7,13 +7,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_local;
 
 use super::connection::Shared;
-use super::cron;
+use super::effects::current_dir;
 use super::executor::Executor;
-use super::listener::Listeners;
+use super::listener::{self, Listeners};
+use super::start::Launch;
+use super::supervisor::Notifier;
+use super::{banner, cron, file_limit, logging};
 use crate::config::Config;
 
 /// Serves until a signal or SHUTDOWN ends it. Returns the exit code.
-pub fn run(config: Config) -> i32 {
+pub fn run(config: Config, launch: Launch, notifier: Option<Notifier>) -> i32 {
     let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -21,28 +24,67 @@ pub fn run(config: Config) -> i32 {
             return 1;
         }
     };
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, launch, notifier))
 }
 
-async fn serve(config: Config) -> i32 {
+async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -> i32 {
+    config.dir = current_dir();
+    make_room_for_clients(&mut config);
     let listeners = match Listeners::open(&config) {
+        Ok(listeners) if listeners.is_empty() => {
+            tracing::warn!("Configured to not listen anywhere, exiting.");
+            return 1;
+        }
         Ok(listeners) => listeners,
         Err(error) => {
             tracing::warn!("{error}");
+            tracing::warn!("Failed listening on port {} (tcp), aborting.", config.port);
             return 1;
         }
     };
-    let shared = Rc::new(Shared::new(Executor::new(config)));
-    let _serving = match listeners.serve(&shared) {
-        Ok(serving) => serving,
-        Err(error) => {
-            tracing::warn!("Cannot serve the listening sockets: {error}");
-            return 1;
-        }
-    };
+    logging::become_primary();
+    banner::show(&config);
+    let (has_tcp, has_unix) = (listeners.has_tcp(), listeners.has_unix());
+    banner::warn_of_system(&config);
+    tracing::info!("Server initialized");
+    let mut executor = Executor::new(config, launch);
+    executor.listeners = listeners;
+    executor.apply_live_config();
+    let shared = Rc::new(Shared::new(executor));
+    spawn_local(listener::accept(Rc::clone(&shared)));
     spawn_local(cron::run(Rc::clone(&shared)));
     spawn_local(watch_signals(Rc::clone(&shared)));
-    tracing::info!("Ready to accept connections");
+    if has_tcp {
+        tracing::info!("Ready to accept connections tcp");
+    }
+    if has_unix {
+        tracing::info!("Ready to accept connections unix");
+    }
+    if let Some(notifier) = &notifier {
+        notifier.ready();
+    }
+    let code = wait_for_end(&shared).await;
+    if let Some(notifier) = &notifier {
+        notifier.stopping();
+    }
+    shared.executor.borrow_mut().listeners.close();
+    code
+}
+
+/// Lowers `maxclients` to what the system allows.
+fn make_room_for_clients(config: &mut Config) {
+    let reached = file_limit::make_room(config.maxclients);
+    if reached < config.maxclients {
+        tracing::warn!(
+            "You requested maxclients of {} requiring more open files than the system allows. maxclients has been \
+             reduced to {reached}. If you need higher maxclients increase 'ulimit -n'.",
+            config.maxclients
+        );
+        config.maxclients = reached;
+    }
+}
+
+async fn wait_for_end(shared: &Shared) -> i32 {
     loop {
         std::future::poll_fn(|context| {
             if shared.exit.poll(context) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }

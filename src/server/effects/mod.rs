@@ -1,5 +1,10 @@
 //! Where commands meet the rest of the server: every effect and who performs it.
 
+mod config;
+mod observe;
+
+pub use config::current_dir;
+
 use crate::commands::{ConnectionEffect, Effect};
 use crate::resp::Protocol;
 use crate::server::client::{ClientKey, Close};
@@ -13,6 +18,8 @@ impl Executor {
             match effect {
                 Effect::Connection(effect) => self.perform_connection(key, effect),
                 Effect::PubSub(effect) => self.perform_pubsub(key, effect),
+                Effect::Config(effect) => self.perform_config(key, effect),
+                Effect::Observe(effect) => self.perform_observe(key, effect),
                 Effect::Exec => self.exec(key),
                 Effect::Unwatch => self.unwatch(key),
             }

@@ -1,0 +1,25 @@
+//! Settings of which the keyspace keeps a copy of its own.
+
+use super::executor::Executor;
+use crate::keyspace::{AccessPolicy, LazyFreePolicy};
+
+impl Executor {
+    /// Gives the keyspace its settings: at start, and after every CONFIG SET.
+    pub fn apply_keyspace_config(&mut self) {
+        let (config, keyspace) = (&self.config, &mut self.keyspace);
+        keyspace.events.set_wanted(config.notify_keyspace_events);
+        keyspace.lazy_free.policy = LazyFreePolicy {
+            expire: config.lazyfree_lazy_expire,
+            eviction: config.lazyfree_lazy_eviction,
+            server_del: config.lazyfree_lazy_server_del,
+            user_del: config.lazyfree_lazy_user_del,
+            user_flush: config.lazyfree_lazy_user_flush,
+        };
+        let policy = if config.maxmemory_policy.counts_frequency() {
+            AccessPolicy::Lfu { log_factor: config.lfu_log_factor, decay_minutes: config.lfu_decay_time_minutes }
+        } else {
+            AccessPolicy::Lru
+        };
+        keyspace.access.set_policy(policy);
+    }
+}

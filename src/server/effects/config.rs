@@ -1,0 +1,201 @@
+//! CONFIG SET, REWRITE and RESETSTAT: making the server follow its settings.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use crate::commands::{CommandError, ConfigEffect};
+use crate::config::{self, Access, Apply, Change, Config, SetError};
+use crate::server::client::ClientKey;
+use crate::server::executor::Executor;
+use crate::server::{crash, file_limit, logging};
+
+impl Executor {
+    pub(super) fn perform_config(&mut self, key: ClientKey, effect: ConfigEffect) {
+        let result = match effect {
+            ConfigEffect::ResetStatistics => {
+                self.reset_statistics();
+                return;
+            }
+            ConfigEffect::Set(pairs) => self.set_config(key, &pairs).map_err(|error| error.to_string()),
+            ConfigEffect::Rewrite { everything } => self.rewrite_config(everything),
+        };
+        match result {
+            Ok(()) => self.clients.get_mut(key).reply.ok(),
+            Err(text) => self.reply_error(key, &CommandError::owned(text)),
+        }
+    }
+
+    fn set_config(&mut self, key: ClientKey, pairs: &[(Box<[u8]>, Box<[u8]>)]) -> Result<(), SetError> {
+        let peer = &self.clients.get(key).session.peer;
+        let access = Access { local_connection: peer.is_local(), loading: self.loading };
+        let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let old = self.config.clone();
+        let changes = self.config.set_many(&pairs, access)?;
+        for (done, change) in changes.iter().enumerate() {
+            if let Err(reason) = self.follow(change.apply) {
+                tracing::warn!("Failed applying new configuration, '{}': {reason}", change.name);
+                let error = change.failed(describe_failure(change, reason));
+                self.roll_back(old, &changes[..=done]);
+                return Err(error);
+            }
+        }
+        self.apply_live_config();
+        Ok(())
+    }
+
+    /// Follows the old settings again where new ones had been followed.
+    fn roll_back(&mut self, old: Config, changes: &[Change]) {
+        self.config = old;
+        for change in changes {
+            if let Err(reason) = self.follow(change.apply) {
+                tracing::warn!("Failed restoring the old value of '{}': {reason}", change.name);
+            }
+        }
+    }
+
+    /// Does what a changed setting asks for, where it can fail or reaches beyond the executor's own fields.
+    fn follow(&mut self, apply: Apply) -> Result<(), String> {
+        match apply {
+            Apply::Listeners => self.listeners.reopen_tcp(&self.config).map_err(|error| error.to_string())?,
+            Apply::Logging => logging::set_level(self.config.loglevel),
+            Apply::Directory => {
+                std::env::set_current_dir(&self.config.dir).map_err(|error| error.to_string())?;
+                // Shown and written as an absolute path, which stays true after the next change.
+                self.config.dir = current_dir();
+            }
+            Apply::MaxClients => {
+                let reached = file_limit::make_room(self.config.maxclients);
+                if reached < self.config.maxclients {
+                    return Err(format!(
+                        "The operating system is not able to handle the specified number of clients, try with {reached}"
+                    ));
+                }
+            }
+            Apply::Password if self.config.requirepass.is_empty() => {
+                for (_, client) in self.clients.iter_mut() {
+                    client.session.authenticated = true;
+                }
+            }
+            Apply::CrashHandling => crash::configure(&self.config),
+            // Read where they are needed, or taken over by `apply_live_config`.
+            Apply::Password
+            | Apply::Nothing
+            | Apply::SaveRules
+            | Apply::ClientLimits
+            | Apply::Memory
+            | Apply::Encodings
+            | Apply::Hz
+            | Apply::SlowLog
+            | Apply::LatencyTracking
+            | Apply::Notifications
+            | Apply::AllocatorThread
+            | Apply::HugePages
+            | Apply::ProcessTitle => {}
+        }
+        Ok(())
+    }
+
+    /// Takes over every setting of which a subsystem keeps a copy of its own.
+    pub fn apply_live_config(&mut self) {
+        self.apply_keyspace_config();
+        self.apply_client_limits();
+    }
+
+    /// Writes the settings into the file that the server was started with.
+    pub(super) fn rewrite_config(&mut self, everything: bool) -> Result<(), String> {
+        let Some(path) = &self.launch.config_file else {
+            return Err("ERR The server is running without a config file".to_owned());
+        };
+        match rewrite_file(path, &self.config, everything) {
+            Ok(()) => {
+                tracing::info!("CONFIG REWRITE executed with success.");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!("CONFIG REWRITE failed: {}: {error}", path.display());
+                Err(format!("ERR Rewriting config file: {error}"))
+            }
+        }
+    }
+
+    fn reset_statistics(&mut self) {
+        self.counters = Default::default();
+        self.command_stats.reset();
+        self.keyspace.stats = Default::default();
+        self.keyspace.lazy_free.reset_freed();
+    }
+}
+
+/// The working directory as text.
+pub fn current_dir() -> String {
+    std::env::current_dir().map_or_else(|_| ".".to_owned(), |path| path.to_string_lossy().into_owned())
+}
+
+fn describe_failure(change: &Change, reason: String) -> String {
+    match (change.apply, change.name) {
+        (Apply::Listeners, "port") => "Unable to listen on this port".to_owned(),
+        (Apply::Listeners, _) => "Failed to bind to specified addresses.".to_owned(),
+        _ => reason,
+    }
+}
+
+/// Replaces the file as a whole: whoever reads it sees the old text or the new one, also after a crash.
+fn rewrite_file(path: &Path, config: &Config, everything: bool) -> io::Result<()> {
+    const MODE: u32 = 0o644;
+    let old = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        old => old?,
+    };
+    let new = if everything { config::rewrite_everything(&old, config) } else { config::rewrite(&old, config) };
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!("-{}.tmp", std::process::id()));
+    let written = replace(path, Path::new(&temporary), &new, MODE);
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn replace(path: &Path, temporary: &Path, text: &[u8], mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(temporary)?;
+    if let Ok(old) = fs::metadata(path) {
+        file.set_permissions(old.permissions())?;
+    }
+    file.write_all(text)?;
+    file.sync_all()?;
+    fs::rename(temporary, path)?;
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rewritten_file_keeps_its_comments_and_its_mode() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("redis.conf");
+        fs::write(&path, "# mine\nport 1\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let config = Config { port: 7000, ..Config::default() };
+        rewrite_file(&path, &config, false).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "# mine\nport 7000\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("redis.conf");
+        fs::create_dir(&path).unwrap();
+        assert!(rewrite_file(&path, &Config::default(), false).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,173 @@
+//! INFO: every section from what the executor knows.
+
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+
+use super::client::Client;
+use super::executor::Executor;
+use crate::observe::{InfoSection, InfoText};
+use crate::stdx::version;
+
+/// What stands for "no replication id" where Redis shows one.
+const NO_REPLID: &str = "0000000000000000000000000000000000000000";
+
+impl Executor {
+    /// The text of INFO for these sections.
+    pub fn info(&self, names: &[&[u8]]) -> Vec<u8> {
+        let mut out = InfoText::default();
+        for section in InfoSection::asked_for(names) {
+            out.section(section);
+            match section {
+                InfoSection::Server => self.info_server(&mut out),
+                InfoSection::Clients => self.info_clients(&mut out),
+                InfoSection::Memory => self.info_memory(&mut out),
+                InfoSection::Persistence => self.info_persistence(&mut out),
+                InfoSection::Stats => self.info_stats(&mut out),
+                InfoSection::Replication => self.info_replication(&mut out),
+                InfoSection::Cpu => info_cpu(&mut out),
+                InfoSection::Modules => {}
+                InfoSection::CommandStats => self.info_command_stats(&mut out),
+                InfoSection::ErrorStats => self.info_error_stats(&mut out),
+                InfoSection::LatencyStats => self.info_latency_stats(&mut out),
+                InfoSection::Cluster => out.flag("cluster_enabled", false),
+                InfoSection::Keyspace => self.info_keyspace(&mut out),
+            }
+        }
+        out.into_bytes()
+    }
+
+    fn info_server(&self, out: &mut InfoText) {
+        let now = self.clock.latest();
+        let uptime = self.uptime().as_secs();
+        out.field("redis_version", version::REDIS);
+        out.field("copal_version", version::COPAL);
+        out.field("redis_git_sha1", version::COMMIT);
+        out.field("redis_git_dirty", 0);
+        out.field("redis_build_id", version::build_id());
+        out.field("redis_mode", "standalone");
+        out.field("os", &self.launch.system);
+        out.field("arch_bits", usize::BITS);
+        out.field("monotonic_clock", "POSIX clock_gettime");
+        out.field("multiplexing_api", "epoll");
+        out.field("process_id", std::process::id());
+        out.field("process_supervised", if self.launch.supervised { "systemd" } else { "no" });
+        out.field("run_id", &self.run_id);
+        out.field("tcp_port", self.config.port);
+        out.field("server_time_usec", now.unix_us);
+        out.field("uptime_in_seconds", uptime);
+        out.field("uptime_in_days", uptime / (24 * 60 * 60));
+        out.field("hz", self.config.hz);
+        out.field("configured_hz", self.config.hz);
+        out.field("lru_clock", self.keyspace.access.lru_seconds());
+        out.field("executable", self.launch.executable.display());
+        let file = self.launch.config_file.as_ref().map(|file| file.display().to_string());
+        out.field("config_file", file.unwrap_or_default());
+        out.field("io_threads_active", 0);
+        for (index, listener) in self.listeners.describe().iter().enumerate() {
+            out.field(format_args!("listener{index}"), listener);
+        }
+    }
+
+    fn info_clients(&self, out: &mut InfoText) {
+        let largest = |bytes: fn(&Client) -> usize| self.clients.iter().map(|(_, client)| bytes(client)).max();
+        out.field("connected_clients", self.clients.len());
+        out.field("cluster_connections", 0);
+        out.field("maxclients", self.config.maxclients);
+        out.field("client_recent_max_input_buffer", largest(|client| client.query_capacity).unwrap_or(0));
+        out.field("client_recent_max_output_buffer", largest(|client| client.reply.len()).unwrap_or(0));
+        out.field("blocked_clients", 0);
+        out.field("tracking_clients", 0);
+        out.field("clients_in_timeout_table", 0);
+        out.field("total_blocking_keys", 0);
+        out.field("total_blocking_keys_on_nokey", 0);
+    }
+
+    fn info_memory(&self, out: &mut InfoText) {
+        out.bytes_and_human("used_memory", 0);
+    }
+
+    fn info_persistence(&self, out: &mut InfoText) {
+        out.flag("loading", self.loading);
+        out.flag("async_loading", false);
+        out.field("rdb_changes_since_last_save", self.keyspace.dirty);
+    }
+
+    fn info_stats(&self, out: &mut InfoText) {
+        let counters = &self.counters;
+        let keys = &self.keyspace.stats;
+        out.field("total_connections_received", counters.total_connections_received);
+        out.field("total_commands_processed", counters.total_commands_processed);
+        out.field("total_net_input_bytes", counters.total_net_input_bytes);
+        out.field("total_net_output_bytes", counters.total_net_output_bytes);
+        out.field("rejected_connections", counters.rejected_connections);
+        out.field("expired_keys", keys.expired);
+        out.field("evicted_keys", keys.evicted);
+        out.field("keyspace_hits", keys.hits.get());
+        out.field("keyspace_misses", keys.misses.get());
+        out.field("total_error_replies", counters.total_error_replies);
+    }
+
+    fn info_replication(&self, out: &mut InfoText) {
+        out.field("role", "master");
+        out.field("connected_slaves", 0);
+        out.field("master_failover_state", "no-failover");
+        out.field("master_replid", &self.replication_id);
+        out.field("master_replid2", NO_REPLID);
+        out.field("master_repl_offset", 0);
+        out.field("second_repl_offset", -1);
+        out.field("repl_backlog_active", 0);
+        let backlog = self.config.value("repl-backlog-size").unwrap_or_default();
+        out.field("repl_backlog_size", String::from_utf8_lossy(&backlog));
+        out.field("repl_backlog_first_byte_offset", 0);
+        out.field("repl_backlog_histlen", 0);
+    }
+
+    fn info_command_stats(&self, out: &mut InfoText) {
+        for row in self.table.rows() {
+            let stat = self.command_stats.get(row.id);
+            if stat.calls + stat.rejected + stat.failed == 0 {
+                continue;
+            }
+            let mean_us = if stat.calls == 0 { 0.0 } else { stat.total_us as f64 / stat.calls as f64 };
+            out.field(
+                format_args!("cmdstat_{}", row.full_name),
+                format_args!(
+                    "calls={},usec={},usec_per_call={mean_us:.2},rejected_calls={},failed_calls={}",
+                    stat.calls, stat.total_us, stat.rejected, stat.failed
+                ),
+            );
+        }
+    }
+
+    fn info_error_stats(&self, _out: &mut InfoText) {}
+
+    fn info_latency_stats(&self, _out: &mut InfoText) {}
+
+    fn info_keyspace(&self, out: &mut InfoText) {
+        for (index, db) in self.keyspace.dbs().filter(|(_, db)| !db.is_empty()) {
+            out.field(
+                format_args!("db{index}"),
+                format_args!("keys={},expires={},avg_ttl={}", db.len(), db.expires_len(), db.average_ttl_ms()),
+            );
+        }
+    }
+}
+
+fn info_cpu(out: &mut InfoText) {
+    let mut usage = |who: UsageWho, behind: &str| {
+        if let Ok(usage) = getrusage(who) {
+            let mut time = |name: &str, time: fn(&Usage) -> TimeVal| {
+                let time = time(&usage);
+                out.field(
+                    format_args!("used_cpu_{name}{behind}"),
+                    format_args!("{}.{:06}", time.tv_sec(), time.tv_usec()),
+                );
+            };
+            time("sys", Usage::system_time);
+            time("user", Usage::user_time);
+        }
+    };
+    usage(UsageWho::RUSAGE_SELF, "");
+    usage(UsageWho::RUSAGE_CHILDREN, "_children");
+    usage(UsageWho::RUSAGE_THREAD, "_main_thread");
+}

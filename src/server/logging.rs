@@ -1,0 +1,166 @@
+//! The log, in Redis's line format: `pid:role day month year hh:mm:ss.mmm level message`.
+//!
+//! Every line is one `write` to a descriptor opened for appending, so that nothing is lost when the process dies and
+//! several writers of one file do not mix within a line.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, Registry, reload};
+
+use crate::config::LogLevel;
+
+/// What this process is, in the second field of a line: `C` while it starts, `M` (a primary) once it serves.
+static ROLE: AtomicU8 = AtomicU8::new(b'C');
+
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
+static OUTPUT: OnceLock<Arc<File>> = OnceLock::new();
+
+/// Opens the log, for the whole process; an empty `logfile` is standard output.
+pub fn start(logfile: &str, level: LogLevel) -> io::Result<()> {
+    let file = if logfile.is_empty() {
+        File::from(io::stdout().as_fd().try_clone_to_owned()?)
+    } else {
+        OpenOptions::new().create(true).append(true).open(logfile)?
+    };
+    let file = Arc::new(file);
+    let _ = OUTPUT.set(Arc::clone(&file));
+    let (filter, handle) = reload::Layer::new(targets(level));
+    let _ = FILTER.set(handle);
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(LineFormat::default())
+        .with_writer(file)
+        .log_internal_errors(false)
+        .with_filter(filter);
+    tracing_subscriber::registry().with(lines).try_init().map_err(io::Error::other)
+}
+
+/// Takes another level from now on.
+pub fn set_level(level: LogLevel) {
+    if let Some(filter) = FILTER.get() {
+        // Fails only where the log itself is gone.
+        let _ = filter.modify(|targets_now| *targets_now = targets(level));
+    }
+}
+
+/// The process serves: further lines are those of a primary.
+pub fn become_primary() {
+    ROLE.store(b'M', Ordering::Relaxed);
+}
+
+/// Appends text as it is, for what is no log line: the banner, a crash report.
+pub fn write_raw(text: &str) {
+    if let Some(output) = OUTPUT.get() {
+        // A log that cannot be written must not end the server.
+        let _ = (&**output).write_all(text.as_bytes());
+    }
+}
+
+/// Our own events at the given level; libraries have no voice in the log.
+fn targets(level: LogLevel) -> Targets {
+    Targets::new().with_target("copal", level_filter(level))
+}
+
+fn level_filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Debug => LevelFilter::TRACE,
+        LogLevel::Verbose => LevelFilter::DEBUG,
+        LogLevel::Notice => LevelFilter::INFO,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Nothing => LevelFilter::OFF,
+    }
+}
+
+/// Redis's sign of a level.
+fn sign(level: Level) -> char {
+    match level {
+        Level::TRACE => '.',
+        Level::DEBUG => '-',
+        Level::INFO => '*',
+        Level::WARN | Level::ERROR => '#',
+    }
+}
+
+#[derive(Default)]
+struct LineFormat {
+    clock: LocalClock,
+}
+
+impl<S, N> FormatEvent<S, N> for LineFormat
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let role = char::from(ROLE.load(Ordering::Relaxed));
+        write!(out, "{}:{role} ", std::process::id())?;
+        self.clock.write(&mut out, Timestamp::now())?;
+        write!(out, " {} ", sign(*event.metadata().level()))?;
+        ctx.format_fields(out.by_ref(), event)?;
+        writeln!(out)
+    }
+}
+
+/// Local time as text. Converting a second to local time costs more than the rest of a line, so it is kept.
+struct LocalClock {
+    zone: TimeZone,
+    second: Mutex<(i64, String)>,
+}
+
+impl Default for LocalClock {
+    fn default() -> Self {
+        Self { zone: TimeZone::system(), second: Mutex::new((i64::MIN, String::new())) }
+    }
+}
+
+impl LocalClock {
+    fn write(&self, out: &mut impl fmt::Write, time: Timestamp) -> fmt::Result {
+        let (second, millisecond) = (time.as_second(), time.subsec_millisecond());
+        let mut kept = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.0 != second {
+            *kept = (second, time.to_zoned(self.zone.clone()).strftime("%d %b %Y %H:%M:%S").to_string());
+        }
+        write!(out, "{}.{millisecond:03}", kept.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_redis_writes_them() {
+        let clock = LocalClock { zone: TimeZone::UTC, ..LocalClock::default() };
+        for (milliseconds, text) in [
+            (1_795_348_800_123, "22 Nov 2026 12:00:00.123"),
+            (1_795_348_800_124, "22 Nov 2026 12:00:00.124"),
+            (1_772_323_201_007, "01 Mar 2026 00:00:01.007"),
+        ] {
+            let mut out = String::new();
+            clock.write(&mut out, Timestamp::from_millisecond(milliseconds).unwrap()).unwrap();
+            assert_eq!(out, text);
+        }
+    }
+
+    #[test]
+    fn levels_have_the_signs_of_redis() {
+        let signs: String =
+            [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR].map(sign).iter().collect();
+        assert_eq!(signs, ".-*##");
+    }
+}

@@ -1,0 +1,204 @@
+//! From the command line to a serving process.
+
+use std::ffi::OsString;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::supervisor::Notifier;
+use super::{banner, crash, logging, run};
+use crate::config::{self, Action, Config, Files, StartUp, Supervised};
+use crate::stdx::version;
+
+/// What the process knows of how it was started.
+#[derive(Debug, Default)]
+pub struct Launch {
+    /// The file that CONFIG REWRITE writes; absolute, since the process changes its directory.
+    pub config_file: Option<PathBuf>,
+    pub executable: PathBuf,
+    /// The first argument: the program as it was called.
+    pub program: OsString,
+    pub supervised: bool,
+    /// The system's name, release and machine.
+    pub system: String,
+}
+
+/// Runs `copal-server` with these arguments, the program's own name first.
+pub fn start(arguments: Vec<OsString>) -> ExitCode {
+    let (program, arguments) = match arguments.split_first() {
+        Some((program, rest)) => (program.clone(), rest.to_vec()),
+        None => (OsString::from("copal-server"), Vec::new()),
+    };
+    let start_up = match config::start_up(&arguments, &mut Disk) {
+        Ok(start_up) => start_up,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    match start_up.action {
+        Action::PrintVersion => print(&version_line()),
+        Action::PrintHelp => print(config::usage()),
+        Action::PrintExampleConfig => print(&config::example()),
+        Action::Serve => serve(start_up, program),
+    }
+}
+
+fn serve(start_up: StartUp, program: OsString) -> ExitCode {
+    let StartUp { config, file, .. } = start_up;
+    let notifier = supervisor(&config);
+    let launch = Launch {
+        config_file: file.and_then(|file| std::path::absolute(file).ok()),
+        executable: std::env::current_exe().unwrap_or_default(),
+        program,
+        supervised: notifier.is_some(),
+        system: system(),
+    };
+    let in_background = config.daemonize && notifier.is_none();
+    // As with Redis, the names of other files are relative to `dir`.
+    if let Err(error) = std::env::set_current_dir(&config.dir) {
+        return refuse(&format!("Can't chdir to '{}': {error}", config.dir));
+    }
+    // In the background nobody reads standard output.
+    let logfile = if in_background && config.logfile.is_empty() { "/dev/null" } else { &config.logfile };
+    if let Err(error) = logging::start(logfile, config.loglevel) {
+        return refuse(&format!("Can't open the log file '{logfile}': {error}"));
+    }
+    if in_background && let Err(error) = nix::unistd::daemon(true, false) {
+        return refuse(&format!("Can't go to the background: {error}"));
+    }
+    crash::install(&config);
+    announce(&config, &launch);
+    let pidfile = (!config.pidfile.is_empty() || in_background).then(|| PidFile::write(&config.pidfile)).flatten();
+    let code = run::run(config, launch, notifier);
+    drop(pidfile);
+    tracing::warn!("Redis is now ready to exit, bye bye...");
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+fn announce(config: &Config, launch: &Launch) {
+    tracing::info!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+    tracing::info!(
+        "Redis version={}, bits=64, commit={}, modified=0, pid={}, just started",
+        version::REDIS,
+        version::COMMIT,
+        std::process::id()
+    );
+    tracing::info!("Copal version={}", version::COPAL);
+    match &launch.config_file {
+        Some(_) => tracing::info!("Configuration loaded"),
+        None if std::env::args_os().len() > 1 => tracing::info!("Configuration loaded"),
+        None => tracing::warn!(
+            "Warning: no config file specified, using the default config. In order to specify a config file use {} \
+             /path/to/redis.conf",
+            launch.program.display()
+        ),
+    }
+    for (name, why) in config.without_effect() {
+        tracing::debug!("The setting '{name}' has no effect: {why}");
+    }
+}
+
+/// The door to the process's supervisor, if it has one that wants to be told.
+fn supervisor(config: &Config) -> Option<Notifier> {
+    match config.supervised {
+        Supervised::No => None,
+        Supervised::Systemd | Supervised::Auto => Notifier::from_environment(),
+    }
+}
+
+fn system() -> String {
+    nix::sys::utsname::uname().map_or_else(
+        |_| "unknown".to_owned(),
+        |name| {
+            let parts = [name.sysname(), name.release(), name.machine()];
+            parts.map(|part| part.to_string_lossy()).join(" ")
+        },
+    )
+}
+
+pub fn version_line() -> String {
+    format!(
+        "Redis server v={} sha={}:0 copal={} malloc={} bits=64 build={}\n",
+        version::REDIS,
+        version::COMMIT,
+        version::COPAL,
+        version::ALLOCATOR,
+        version::build_id(),
+    )
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Says on standard error why the server does not start.
+fn refuse(reason: &str) -> ExitCode {
+    // Nobody is left to be told that this failed too.
+    let _ = writeln!(io::stderr(), "{reason}");
+    ExitCode::FAILURE
+}
+
+/// The real files behind [`config::start_up`].
+struct Disk;
+
+impl Files for Disk {
+    fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn list(&mut self, directory: &Path) -> io::Result<Vec<OsString>> {
+        std::fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+    }
+
+    fn standard_input(&mut self) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        io::stdin().read_to_end(&mut text)?;
+        Ok(text)
+    }
+}
+
+/// The file with the process's number, removed at the end.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    /// Where a server in the background leaves its number when it is not told where.
+    const DEFAULT_PATH: &str = "/var/run/redis.pid";
+    const MODE: u32 = 0o644;
+
+    fn write(path: &str) -> Option<Self> {
+        let path = PathBuf::from(if path.is_empty() { Self::DEFAULT_PATH } else { path });
+        let written = std::fs::write(&path, format!("{}\n", std::process::id()))
+            .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(Self::MODE)));
+        match written {
+            Ok(()) => Some(Self(std::path::absolute(&path).unwrap_or(path))),
+            Err(error) => {
+                tracing::warn!("Failed to write PID file {}: {error}", path.display());
+                None
+            }
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        tracing::info!("Removing the pid file.");
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::debug!("Cannot remove {}: {error}", self.0.display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_one_line_that_names_redis_and_copal() {
+        let line = version_line();
+        assert!(line.starts_with("Redis server v=7.2.4 sha="), "{line}");
+        assert!(line.contains(&format!(" copal={} malloc=jemalloc-", version::COPAL)), "{line}");
+        assert_eq!(line.lines().count(), 1);
+    }
+}

@@ -1,0 +1,76 @@
+//! Telling systemd what the server does (<https://www.freedesktop.org/software/systemd/man/sd_notify.html>).
+
+use std::ffi::OsString;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+/// The socket named by `NOTIFY_SOCKET`.
+#[derive(Debug)]
+pub struct Notifier {
+    socket: UnixDatagram,
+    address: SocketAddr,
+}
+
+impl Notifier {
+    pub fn from_environment() -> Option<Self> {
+        Self::to(&std::env::var_os("NOTIFY_SOCKET")?)
+    }
+
+    fn to(name: &OsString) -> Option<Self> {
+        let address = match name.as_bytes() {
+            [] => return None,
+            // A name in the abstract space, which is no file.
+            [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
+            _ => SocketAddr::from_pathname(name),
+        };
+        let opened = address.and_then(|address| Ok(Self { socket: UnixDatagram::unbound()?, address }));
+        match opened {
+            Ok(notifier) => Some(notifier),
+            Err(error) => {
+                tracing::warn!("Cannot talk to the supervisor at {}: {error}", name.display());
+                None
+            }
+        }
+    }
+
+    pub fn ready(&self) {
+        self.tell("STATUS=Ready to accept connections\nREADY=1\n");
+    }
+
+    pub fn status(&self, status: &str) {
+        self.tell(&format!("STATUS={status}\n"));
+    }
+
+    pub fn stopping(&self) {
+        self.tell("STOPPING=1\n");
+    }
+
+    fn tell(&self, message: &str) {
+        if let Err(error) = self.socket.send_to_addr(message.as_bytes(), &self.address) {
+            tracing::warn!("Cannot tell the supervisor '{}': {error}", message.trim_end());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_supervisor_hears_that_the_server_is_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let supervisor = UnixDatagram::bind(&path).unwrap();
+        let notifier = Notifier::to(&path.into_os_string()).unwrap();
+        notifier.ready();
+        let mut message = [0; 100];
+        let length = supervisor.recv(&mut message).unwrap();
+        assert_eq!(&message[..length], b"STATUS=Ready to accept connections\nREADY=1\n");
+    }
+
+    #[test]
+    fn without_a_socket_there_is_no_supervisor() {
+        assert!(Notifier::to(&OsString::new()).is_none());
+    }
+}
