@@ -1,12 +1,22 @@
-//! What operators see: counters, command statistics, and the text of INFO.
-//! Owns:  the counters.
+//! What operators see: counters, command statistics, slow commands, latency events, and the text of INFO.
+//! Owns:  the counters and histories.
 //! Uses:  stdx.
 //! Never: a client, a key, or I/O.
 
 mod commandstats;
 mod counters;
+mod error_stats;
+mod histogram;
 mod info;
+mod latency;
+mod meter;
+mod slowlog;
 
 pub use commandstats::{CommandStat, CommandStats};
 pub use counters::Counters;
+pub use error_stats::ErrorStats;
+pub use histogram::Histogram;
 pub use info::{InfoSection, InfoText, human_bytes};
+pub use latency::{LatencyMonitor, LatencySample, LatencySeries, LatencySetup};
+pub use meter::Meter;
+pub use slowlog::{SlowCommand, SlowLog, shorten_args};
