@@ -1,6 +1,7 @@
 //! What a command asks of the server beyond the keyspace. The enums are closed: `grep Effect::` lists every way.
 
 use super::session::ReplyMode;
+use super::table::CommandId;
 
 /// One request to the server, performed right after the handler returns, in order. Where a variant is said to answer,
 /// the server writes the reply and the handler writes none.
@@ -74,4 +75,18 @@ pub enum ConfigEffect {
 pub enum ObserveEffect {
     /// INFO with the names of sections.
     Info(Vec<Box<[u8]>>),
+    /// All entries where there is no count.
+    SlowLogGet {
+        count: Option<usize>,
+    },
+    SlowLogLen,
+    SlowLogReset,
+    LatencyDoctor,
+    LatencyGraph(Box<[u8]>),
+    /// The histograms of these commands, of those that have one.
+    LatencyHistogram(Vec<CommandId>),
+    LatencyHistory(Box<[u8]>),
+    LatencyLatest,
+    /// Of these events, or of all if none is named.
+    LatencyReset(Vec<Box<[u8]>>),
 }

@@ -10,8 +10,10 @@ mod effect;
 mod error;
 mod help;
 mod info;
+mod latency;
 mod pubsub;
 mod session;
+mod slowlog;
 mod spec;
 mod string;
 mod table;
@@ -21,6 +23,7 @@ pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{ChannelKind, ConfigEffect, ConnectionEffect, Effect, ObserveEffect, PubSubEffect};
 pub use error::{CommandError, CommandResult};
 pub use session::{Peer, ReplyMode, Session, Transaction};
+pub use slowlog::{SECRET, is_secret};
 pub use spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
 pub use table::{CommandId, CommandTable, Row};
 
@@ -29,7 +32,9 @@ const GROUPS: &[&[Command]] = &[
     config::COMMANDS,
     connection::COMMANDS,
     info::COMMANDS,
+    latency::COMMANDS,
     pubsub::COMMANDS,
+    slowlog::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
 ];

@@ -39,11 +39,13 @@ impl Executor {
             let percent = EXPIRE_PERCENT + 2 * (effort as u32 - 1);
             let budget = self.cron_period() * percent / 100;
             self.keyspace.expire_cycle(&ExpireCycle { now_ms: now.unix_ms, budget, effort });
+            self.note_latency("expire-cycle", now.monotonic.elapsed());
             self.after_command();
         }
         if self.config.activerehashing {
             self.keyspace.rehash_for(REHASH_BUDGET);
         }
+        self.read_meters();
         self.close_idle_clients();
         self.enforce_output_limits();
     }

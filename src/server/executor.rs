@@ -7,6 +7,7 @@ use super::client::{ClientKey, Clients, Close};
 use super::clock::ServerClock;
 use super::gate::{self, Verdict};
 use super::listener::Listeners;
+use super::observing::Meters;
 use super::pubsub::PubSub;
 use super::start::Launch;
 use crate::commands::{
@@ -14,7 +15,7 @@ use crate::commands::{
 };
 use crate::config::Config;
 use crate::keyspace::Keyspace;
-use crate::observe::{CommandStats, Counters};
+use crate::observe::{CommandStats, Counters, ErrorStats, LatencyMonitor, SlowLog};
 use crate::resp::{Args, Decoder, Limits, ProtocolError};
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
@@ -32,6 +33,12 @@ pub struct Executor {
     pub pubsub: PubSub,
     pub counters: Counters,
     pub command_stats: CommandStats,
+    pub errors: ErrorStats,
+    pub slow_log: SlowLog,
+    pub latency: LatencyMonitor,
+    pub meters: Meters,
+    /// A command that takes so long is of interest to the slow log or the latency monitor.
+    pub(super) noteworthy: Duration,
     pub clock: ServerClock,
     pub started: Now,
     pub run_id: String,
@@ -89,6 +96,11 @@ impl Executor {
             pubsub: PubSub::default(),
             counters: Counters::default(),
             command_stats: CommandStats::new(table.rows().len()),
+            errors: ErrorStats::default(),
+            slow_log: SlowLog::default(),
+            latency: LatencyMonitor::default(),
+            meters: Meters::default(),
+            noteworthy: Duration::MAX,
             started: clock.latest(),
             run_id: run_id(),
             replication_id: run_id(),
@@ -153,10 +165,8 @@ impl Executor {
 
     /// Answers bytes that are no command, which ends the connection.
     fn refuse_bytes(&mut self, key: ClientKey, error: ProtocolError) {
-        self.counters.total_error_replies += 1;
-        let client = self.clients.get_mut(key);
-        client.reply.error(error.reply_text());
-        client.close(Close::AfterReply);
+        self.refuse(key, None, &CommandError::Bytes(error.reply_text().into()));
+        self.clients.get_mut(key).close(Close::AfterReply);
     }
 
     /// Executes one command of a client, or queues it inside a transaction, or refuses it.
@@ -206,7 +216,10 @@ impl Executor {
         let end = self.clock.advance();
         let elapsed = end.monotonic.saturating_duration_since(now.monotonic);
         self.counters.total_commands_processed += 1;
-        self.command_stats.record(command, elapsed.as_micros() as u64, failed);
+        self.command_stats.record(command, elapsed.as_nanos() as u64, failed);
+        if elapsed >= self.noteworthy {
+            self.note_slow_command(key, command, args, elapsed);
+        }
     }
 
     fn run_handler(
@@ -263,7 +276,14 @@ impl Executor {
     pub(super) fn reply_error(&mut self, key: ClientKey, error: &CommandError) {
         self.counters.total_error_replies += 1;
         self.uncounted_error = true;
-        self.clients.get_mut(key).reply.error(error.reply_text());
+        let text = error.reply_text();
+        self.clients.get_mut(key).reply.error(&text);
+        if let Some(known) = self.errors.count(&text) {
+            tracing::warn!(
+                "Errorstats stopped adding new errors because the number of errors reached the limit (suggested \
+                 action: reset with 'CONFIG RESETSTAT'). The following errors were tracked: {known}"
+            );
+        }
     }
 
     /// Takes back what the client asked not to be sent (CLIENT REPLY).

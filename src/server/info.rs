@@ -3,8 +3,8 @@
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
-use super::client::Client;
 use super::executor::Executor;
+use crate::commands::ChannelKind;
 use crate::observe::{InfoSection, InfoText};
 use crate::stdx::version;
 
@@ -69,12 +69,12 @@ impl Executor {
     }
 
     fn info_clients(&self, out: &mut InfoText) {
-        let largest = |bytes: fn(&Client) -> usize| self.clients.iter().map(|(_, client)| bytes(client)).max();
+        let (input, output) = self.meters.recent_buffers_max();
         out.field("connected_clients", self.clients.len());
         out.field("cluster_connections", 0);
         out.field("maxclients", self.config.maxclients);
-        out.field("client_recent_max_input_buffer", largest(|client| client.query_capacity).unwrap_or(0));
-        out.field("client_recent_max_output_buffer", largest(|client| client.reply.len()).unwrap_or(0));
+        out.field("client_recent_max_input_buffer", input);
+        out.field("client_recent_max_output_buffer", output);
         out.field("blocked_clients", 0);
         out.field("tracking_clients", 0);
         out.field("clients_in_timeout_table", 0);
@@ -94,17 +94,59 @@ impl Executor {
 
     fn info_stats(&self, out: &mut InfoText) {
         let counters = &self.counters;
-        let keys = &self.keyspace.stats;
+        let kilobytes = |bytes: f64| bytes / 1024.0;
         out.field("total_connections_received", counters.total_connections_received);
         out.field("total_commands_processed", counters.total_commands_processed);
+        out.field("instantaneous_ops_per_sec", self.meters.commands.per_second() as u64);
         out.field("total_net_input_bytes", counters.total_net_input_bytes);
         out.field("total_net_output_bytes", counters.total_net_output_bytes);
+        out.field("total_net_repl_input_bytes", 0);
+        out.field("total_net_repl_output_bytes", 0);
+        out.ratio("instantaneous_input_kbps", kilobytes(self.meters.input_bytes.per_second()));
+        out.ratio("instantaneous_output_kbps", kilobytes(self.meters.output_bytes.per_second()));
+        out.ratio("instantaneous_input_repl_kbps", 0.0);
+        out.ratio("instantaneous_output_repl_kbps", 0.0);
         out.field("rejected_connections", counters.rejected_connections);
+        out.field("sync_full", 0);
+        out.field("sync_partial_ok", 0);
+        out.field("sync_partial_err", 0);
+        self.info_keys(out);
+        out.field("pubsub_channels", self.pubsub.of(ChannelKind::Channel).len());
+        out.field("pubsub_patterns", self.pubsub.of(ChannelKind::Pattern).len());
+        out.field("pubsubshard_channels", self.pubsub.of(ChannelKind::Shard).len());
+        out.field("migrate_cached_sockets", 0);
+        out.field("slave_expires_tracked_keys", 0);
+        for name in ["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits"] {
+            out.field(name, 0);
+        }
+        for name in ["active_defrag_key_misses", "total_active_defrag_time", "current_active_defrag_time"] {
+            out.field(name, 0);
+        }
+        for name in ["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"] {
+            out.field(name, 0);
+        }
+        out.field("unexpected_error_replies", counters.unexpected_error_replies);
+        out.field("total_error_replies", counters.total_error_replies);
+        out.field("total_reads_processed", counters.total_reads_processed);
+        out.field("total_writes_processed", counters.total_writes_processed);
+        out.field("io_threaded_reads_processed", 0);
+        out.field("io_threaded_writes_processed", 0);
+        let query = counters.client_query_buffer_limit_disconnections;
+        out.field("client_query_buffer_limit_disconnections", query);
+        let output = counters.client_output_buffer_limit_disconnections;
+        out.field("client_output_buffer_limit_disconnections", output);
+    }
+
+    /// The part of the stats that is about keys.
+    fn info_keys(&self, out: &mut InfoText) {
+        let keys = &self.keyspace.stats;
         out.field("expired_keys", keys.expired);
+        out.ratio("expired_stale_perc", keys.expired_stale_percent);
+        out.field("expired_time_cap_reached_count", keys.expired_time_cap_reached);
         out.field("evicted_keys", keys.evicted);
+        out.field("evicted_clients", 0);
         out.field("keyspace_hits", keys.hits.get());
         out.field("keyspace_misses", keys.misses.get());
-        out.field("total_error_replies", counters.total_error_replies);
     }
 
     fn info_replication(&self, out: &mut InfoText) {
@@ -128,20 +170,35 @@ impl Executor {
             if stat.calls + stat.rejected + stat.failed == 0 {
                 continue;
             }
-            let mean_us = if stat.calls == 0 { 0.0 } else { stat.total_us as f64 / stat.calls as f64 };
             out.field(
                 format_args!("cmdstat_{}", row.full_name),
                 format_args!(
-                    "calls={},usec={},usec_per_call={mean_us:.2},rejected_calls={},failed_calls={}",
-                    stat.calls, stat.total_us, stat.rejected, stat.failed
+                    "calls={},usec={},usec_per_call={:.2},rejected_calls={},failed_calls={}",
+                    stat.calls,
+                    stat.total_us(),
+                    stat.mean_us(),
+                    stat.rejected,
+                    stat.failed
                 ),
             );
         }
     }
 
-    fn info_error_stats(&self, _out: &mut InfoText) {}
+    fn info_error_stats(&self, out: &mut InfoText) {
+        for (code, count) in self.errors.iter() {
+            out.field(format_args!("errorstat_{code}"), format_args!("count={count}"));
+        }
+    }
 
-    fn info_latency_stats(&self, _out: &mut InfoText) {}
+    fn info_latency_stats(&self, out: &mut InfoText) {
+        let percentiles = &self.config.latency_tracking_info_percentiles;
+        for row in self.table.rows() {
+            let Some(histogram) = &self.command_stats.get(row.id).latency else { continue };
+            let shown = |percent: &f64| format!("p{percent}={:.3}", histogram.percentile(*percent) as f64 / 1000.0);
+            let shown: Vec<String> = percentiles.iter().map(shown).collect();
+            out.field(format_args!("latency_percentiles_usec_{}", row.full_name), shown.join(","));
+        }
+    }
 
     fn info_keyspace(&self, out: &mut InfoText) {
         for (index, db) in self.keyspace.dbs().filter(|(_, db)| !db.is_empty()) {

@@ -18,6 +18,7 @@ mod gate;
 mod info;
 mod listener;
 mod logging;
+mod observing;
 mod pubsub;
 mod run;
 mod start;

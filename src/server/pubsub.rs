@@ -70,7 +70,7 @@ impl PubSub {
         self.shard.len()
     }
 
-    fn of(&self, kind: ChannelKind) -> &HashMap<Name, Vec<ClientId>> {
+    pub fn of(&self, kind: ChannelKind) -> &HashMap<Name, Vec<ClientId>> {
         match kind {
             ChannelKind::Channel => &self.channels,
             ChannelKind::Pattern => &self.patterns,

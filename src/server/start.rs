@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::supervisor::Notifier;
-use super::{banner, crash, logging, run};
+use super::{crash, logging, run};
 use crate::config::{self, Action, Config, Files, StartUp, Supervised};
 use crate::stdx::version;
 

@@ -100,6 +100,7 @@ impl Executor {
     pub fn apply_live_config(&mut self) {
         self.apply_keyspace_config();
         self.apply_client_limits();
+        self.apply_observing_config();
     }
 
     /// Writes the settings into the file that the server was started with.
@@ -117,13 +118,6 @@ impl Executor {
                 Err(format!("ERR Rewriting config file: {error}"))
             }
         }
-    }
-
-    fn reset_statistics(&mut self) {
-        self.counters = Default::default();
-        self.command_stats.reset();
-        self.keyspace.stats = Default::default();
-        self.keyspace.lazy_free.reset_freed();
     }
 }
 
@@ -183,7 +177,8 @@ mod tests {
         let path = folder.path().join("redis.conf");
         fs::write(&path, "# mine\nport 1\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let config = Config { port: 7000, ..Config::default() };
+        let mut config = Config::default();
+        config.port = 7000;
         rewrite_file(&path, &config, false).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "# mine\nport 7000\n");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
