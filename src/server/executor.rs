@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::observe::{CommandStats, Counters, ErrorStats, LatencyMonitor, SlowLog};
 use crate::resp::{Args, Decoder, Limits, ProtocolError};
+use crate::snapshot::HugePageSystem;
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
 
@@ -46,6 +47,8 @@ pub struct Executor {
     /// How the process was started.
     pub launch: Launch,
     pub listeners: Listeners,
+    pub(super) huge_page_system: HugePageSystem,
+    pub huge_pages_used: bool,
     /// Set while a dump is being loaded: most commands are refused.
     pub loading: bool,
     /// Whether the expire cycle runs (DEBUG SET-ACTIVE-EXPIRE).
@@ -106,6 +109,8 @@ impl Executor {
             replication_id: run_id(),
             launch,
             listeners: Listeners::default(),
+            huge_page_system: HugePageSystem::read(),
+            huge_pages_used: false,
             loading: false,
             active_expire: true,
             exit: None,

@@ -3,6 +3,7 @@
 //! Uses:  commands, snapshot, keyspace, types, structures, rdb, resp, config, observe, stdx.
 //! Never: a Redis rule about one command; that stands beside the command.
 
+mod allocator;
 mod apply;
 mod banner;
 mod batch;

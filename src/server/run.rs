@@ -49,6 +49,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     tracing::info!("Server initialized");
     let mut executor = Executor::new(config, launch);
     executor.listeners = listeners;
+    executor.set_allocator_up();
     executor.apply_live_config();
     let shared = Rc::new(Shared::new(executor));
     spawn_local(listener::accept(Rc::clone(&shared)));

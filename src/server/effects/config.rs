@@ -78,6 +78,8 @@ impl Executor {
                 }
             }
             Apply::CrashHandling => crash::configure(&self.config),
+            Apply::AllocatorThread => self.follow_allocator_thread()?,
+            Apply::HugePages => self.follow_huge_pages(),
             // Read where they are needed, or taken over by `apply_live_config`.
             Apply::Password
             | Apply::Nothing
@@ -89,8 +91,6 @@ impl Executor {
             | Apply::SlowLog
             | Apply::LatencyTracking
             | Apply::Notifications
-            | Apply::AllocatorThread
-            | Apply::HugePages
             | Apply::ProcessTitle => {}
         }
         Ok(())

@@ -1,0 +1,28 @@
+//! Settings of the allocator: huge pages, and the thread that gives memory back.
+
+use super::executor::Executor;
+use crate::snapshot::HugePageDecision;
+use crate::structures::huge_pages_for_tables;
+
+impl Executor {
+    /// Follows `huge-pages` and `jemalloc-bg-thread`: at start, before there is data.
+    pub(super) fn set_allocator_up(&mut self) {
+        self.follow_huge_pages();
+        if let Err(reason) = self.follow_allocator_thread() {
+            tracing::warn!("{reason}");
+        }
+    }
+
+    /// What is in huge pages already stays there, and what is not moves only when it is allocated anew.
+    pub(super) fn follow_huge_pages(&mut self) {
+        let HugePageDecision { used, reason } = self.huge_page_system.follow(self.config.huge_pages);
+        huge_pages_for_tables(used);
+        self.huge_pages_used = used;
+        tracing::info!("{reason}");
+    }
+
+    pub(super) fn follow_allocator_thread(&mut self) -> Result<(), String> {
+        tikv_jemalloc_ctl::background_thread::write(self.config.jemalloc_bg_thread)
+            .map_err(|error| format!("Cannot start or stop the allocator's background thread: {error}"))
+    }
+}
