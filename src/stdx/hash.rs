@@ -1,5 +1,7 @@
 //! The keyed hash of everything that clients name: keys, members, fields.
 
+use std::sync::OnceLock;
+
 use siphasher::sip::SipHasher13;
 
 /// The secret of SipHash-1-3. Clients choose the keys and SCAN shows their order, so the seed has to be
@@ -22,6 +24,13 @@ impl HashSeed {
         Self { k0, k1 }
     }
 
+    /// The seed that all tables inside values share, drawn once for each process: a value can then be made, copied and
+    /// loaded without one being handed down to it.
+    pub fn of_process() -> Self {
+        static SEED: OnceLock<HashSeed> = OnceLock::new();
+        *SEED.get_or_init(Self::random)
+    }
+
     #[inline]
     pub fn hash(&self, bytes: &[u8]) -> u64 {
         SipHasher13::new_with_keys(self.k0, self.k1).hash(bytes)
@@ -38,6 +47,11 @@ mod tests {
         assert_eq!(seed.hash(b"key"), HashSeed { k0: 1, k1: 2 }.hash(b"key"));
         assert_ne!(seed.hash(b"key"), HashSeed { k0: 1, k1: 3 }.hash(b"key"));
         assert_ne!(seed.hash(b"key"), seed.hash(b"kez"));
+    }
+
+    #[test]
+    fn seed_of_the_process_stays() {
+        assert!(HashSeed::of_process() == HashSeed::of_process());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Encoding thresholds, taken from the configuration as one small slice.
 
+use crate::config::Config;
+
 /// Up to which size the collections keep their compact encodings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -26,6 +28,23 @@ impl Default for Limits {
             set_max_listpack_value: 64,
             zset_max_listpack_entries: 128,
             zset_max_listpack_value: 64,
+        }
+    }
+}
+
+impl From<&Config> for Limits {
+    fn from(config: &Config) -> Self {
+        let size = |setting: u64| usize::try_from(setting).unwrap_or(usize::MAX);
+        Self {
+            list_max_listpack_size: config.list_max_listpack_size,
+            list_compress_depth: config.list_compress_depth as usize,
+            hash_max_listpack_entries: size(config.hash_max_listpack_entries),
+            hash_max_listpack_value: size(config.hash_max_listpack_value_bytes),
+            set_max_intset_entries: size(config.set_max_intset_entries),
+            set_max_listpack_entries: size(config.set_max_listpack_entries),
+            set_max_listpack_value: size(config.set_max_listpack_value_bytes),
+            zset_max_listpack_entries: size(config.zset_max_listpack_entries),
+            zset_max_listpack_value: size(config.zset_max_listpack_value_bytes),
         }
     }
 }
