@@ -4,6 +4,7 @@
 //! Never: a socket, a file, or another client; for those a handler returns an `Effect`.
 
 mod config;
+mod command;
 mod connection;
 mod context;
 mod effect;
@@ -11,6 +12,7 @@ mod error;
 mod help;
 mod info;
 mod latency;
+mod key_args;
 mod pubsub;
 mod session;
 mod slowlog;
@@ -22,6 +24,7 @@ mod transactions;
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{ChannelKind, ConfigEffect, ConnectionEffect, Effect, ObserveEffect, PubSubEffect};
 pub use error::{CommandError, CommandResult};
+pub use key_args::{KeyArg, KeysError, keys_of};
 pub use session::{Peer, ReplyMode, Session, Transaction};
 pub use slowlog::{SECRET, is_secret};
 pub use spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
@@ -29,6 +32,7 @@ pub use table::{CommandId, CommandTable, Row};
 
 /// Every command, group by group, in the order of the command reference.
 const GROUPS: &[&[Command]] = &[
+    command::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
     info::COMMANDS,

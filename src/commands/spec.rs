@@ -26,6 +26,8 @@ pub struct Command {
     pub deprecated: Option<(&'static str, &'static str)>,
     /// Hints for proxies and cluster clients (`nondeterministic_output` and the like).
     pub tips: &'static [&'static str],
+    /// Since when nobody should use it any more, and what to use instead.
+    pub deprecated: Option<(&'static str, &'static str)>,
     pub subcommands: &'static [Command],
     pub run: Handler,
 }
@@ -61,6 +63,7 @@ impl Command {
             history: &[],
             deprecated: None,
             tips: &[],
+            deprecated: None,
             subcommands: &[],
             run: Handler::Container,
         }
@@ -110,9 +113,12 @@ macro_rules! bit_set {
                 self.0 & other.0 != 0
             }
 
-            /// The names of the flags that are set, as COMMAND tells them.
+            /// The names of the flags that are set, as COMMAND tells them; some it keeps to itself.
             pub fn names(self) -> impl Iterator<Item = &'static str> {
-                [$(($name::$flag, $text)),*].into_iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, name)| name)
+                [$(($name::$flag, $text)),*]
+                    .into_iter()
+                    .filter(move |(flag, name)| self.has(*flag) && !name.is_empty())
+                    .map(|(_, name)| name)
             }
         }
     };
@@ -140,7 +146,10 @@ bit_set! {
         FAST = 13, "fast";
         /// Answered before AUTH.
         NO_AUTH = 14, "no_auth";
-        MAY_REPLICATE = 15, "may_replicate";
+        /// Writes in another sense than to the keyspace (PUBLISH): held back by CLIENT PAUSE WRITE.
+        MAY_REPLICATE = 15, "";
+        /// May be called without any of its keys.
+        NO_MANDATORY_KEYS = 23, "no_mandatory_keys";
         NO_ASYNC_LOADING = 16, "no_async_loading";
         /// Refused inside MULTI.
         NO_MULTI = 17, "no_multi";
@@ -241,6 +250,8 @@ bit_set! {
 #[derive(Clone, Copy, Debug)]
 pub struct KeySpec {
     pub flags: KeyFlags,
+    /// What the flags leave unsaid.
+    pub notes: &'static str,
     pub begin: Begin,
     pub find: Find,
 }
@@ -274,7 +285,11 @@ pub enum Find {
 impl KeySpec {
     /// One key at an argument index; the command's name is argument 0.
     pub const fn at(index: usize, flags: KeyFlags) -> KeySpec {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last: 0, step: 1, limit: 0 } }
+        KeySpec { flags, notes: "", begin: Begin::Index(index), find: Find::Range { last: 0, step: 1, limit: 0 } }
+    }
+
+    pub const fn noted(self, notes: &'static str) -> KeySpec {
+        KeySpec { notes, ..self }
     }
 
     /// The key is the first argument.
@@ -288,11 +303,11 @@ impl KeySpec {
     }
 
     pub const fn range(index: usize, last: i32, step: i32, flags: KeyFlags) -> KeySpec {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 } }
+        KeySpec { flags, notes: "", begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 } }
     }
 
     /// `numkeys key [key ...]`, the number standing at `index`.
     pub const fn counted(index: usize, flags: KeyFlags) -> KeySpec {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::KeyNum { number: 0, first: 1, step: 1 } }
+        KeySpec { flags, notes: "", begin: Begin::Index(index), find: Find::KeyNum { number: 0, first: 1, step: 1 } }
     }
 }

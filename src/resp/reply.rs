@@ -82,7 +82,8 @@ impl Reply {
     /// bytes quoted back can bring in, becomes a space.
     pub fn error(&mut self, text: impl AsRef<[u8]>) {
         let text = text.as_ref();
-        let text = text.trim_ascii_end();
+        let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        let text = &text[..end];
         self.out.reserve(text.len() + 3);
         self.out.push(b'-');
         self.out.extend(text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));

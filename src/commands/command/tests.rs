@@ -1,0 +1,80 @@
+//! The laws of the table: what rows say of themselves fits together.
+
+use super::docs::KeySpecs;
+use super::syntax::{self, Argument, Kind};
+use crate::commands::key_args::keys_of;
+use crate::commands::spec::{Arity, Handler, KeyFlags};
+use crate::commands::table::{CommandTable, Row};
+use crate::resp::ArgsBuf;
+
+fn arguments_of(row: &Row) -> Vec<Argument> {
+    syntax::parse(row.command.syntax, &row.full_name)
+        .unwrap_or_else(|error| panic!("the syntax of {}: {error}", row.full_name))
+}
+
+fn runs(row: &Row) -> bool {
+    !matches!(row.command.run, Handler::Container)
+}
+
+#[test]
+fn every_syntax_is_well_formed_and_agrees_with_the_arity() {
+    for row in CommandTable::new().rows().iter().filter(|row| runs(row) && row.subcommands.is_empty()) {
+        let arguments = arguments_of(row);
+        let names = 1 + usize::from(row.parent.is_some());
+        let min = names + arguments.iter().map(Argument::words_min).sum::<usize>();
+        let max = arguments.iter().try_fold(names, |sum, argument| Some(sum + argument.words_max()?));
+        let arity = row.command.arity;
+        // A row may let more through than its syntax says, where the handler answers with an error of its own.
+        assert!(arity.accepts(min), "{}: {min} words against {arity:?}", row.full_name);
+        match max {
+            Some(max) if max == min && arity == Arity::exactly(min as i32) => {}
+            _ => assert!(arity.number() < 0, "{}: {arity:?} against {min} to {max:?}", row.full_name),
+        }
+        assert!(arity.number().unsigned_abs() as usize <= min, "{}: {arity:?} against {min}", row.full_name);
+    }
+}
+
+#[test]
+fn keys_in_the_syntax_fall_under_key_specifications() {
+    fn key_arguments(arguments: &[Argument], specs: &mut KeySpecs<'_>, found: &mut Vec<Option<usize>>) {
+        for argument in arguments {
+            let index = specs.index_of(argument);
+            if argument.kind == Kind::Key {
+                found.push(index);
+            }
+            key_arguments(&argument.children, specs, found);
+        }
+    }
+    for row in CommandTable::new().rows() {
+        let keys = row.command.keys;
+        let mut found = Vec::new();
+        key_arguments(&arguments_of(row), &mut KeySpecs::new(keys), &mut found);
+        let real = keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)).count();
+        assert_eq!(real > 0, found.iter().any(Option::is_some), "{}: {found:?}", row.full_name);
+        assert!(found.iter().flatten().max().is_none_or(|last| *last < keys.len()), "{}", row.full_name);
+    }
+}
+
+#[test]
+fn every_key_specification_says_what_the_command_does_with_the_key() {
+    let modes = [KeyFlags::RO, KeyFlags::RW, KeyFlags::OW, KeyFlags::RM];
+    for row in CommandTable::new().rows() {
+        for spec in row.command.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
+            let named = modes.iter().filter(|mode| spec.flags.has(**mode)).count();
+            assert_eq!(named, 1, "{}: exactly one of RO, RW, OW, RM", row.full_name);
+        }
+    }
+}
+
+#[test]
+fn every_command_with_keys_yields_them_from_its_shortest_form() {
+    for row in CommandTable::new().rows().iter().filter(|row| runs(row)) {
+        if !row.command.keys.iter().any(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
+            continue;
+        }
+        let words = row.command.arity.number().unsigned_abs() as usize;
+        let args: ArgsBuf = std::iter::repeat_n("1", words).collect();
+        let keys = keys_of(row, args.as_args());
+        assert!(keys.is_ok_and(|keys| keys.iter().all(|key| key.index < words)), "{}", row.full_name);
+    }
+}

@@ -1,0 +1,225 @@
+//! Which arguments of a command are keys, read off its row's key specifications.
+
+use super::spec::{Begin, Command, Find, KeyFlags, KeySpec};
+use super::table::Row;
+use crate::resp::Args;
+use crate::stdx::number::parse_i64;
+
+/// One key among the arguments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyArg {
+    pub index: usize,
+    /// What the command does with it.
+    pub flags: KeyFlags,
+}
+
+/// Why a command line has no keys to tell. The texts are those of COMMAND GETKEYS, after `ERR `.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum KeysError {
+    #[error("The command has no key arguments")]
+    NoKeyArguments,
+    #[error("Invalid number of arguments specified for command")]
+    WrongArity,
+    #[error("Invalid arguments specified for command")]
+    InvalidArguments,
+}
+
+/// The keys among `args`, whose first is the command's name, in the order of the specifications.
+pub fn keys_of(row: &Row, args: Args<'_>) -> Result<Vec<KeyArg>, KeysError> {
+    let command = row.command;
+    if !command.keys.iter().any(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
+        return Err(KeysError::NoKeyArguments);
+    }
+    if !command.arity.accepts(args.len()) {
+        return Err(KeysError::WrongArity);
+    }
+    let mut keys = Vec::new();
+    for spec in command.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
+        match find(spec, args) {
+            Found::Keys { first, last, step } => {
+                let flags = flags_in(command, spec, args);
+                keys.extend((first..=last).step_by(step.max(1)).map(|index| KeyArg { index, flags }));
+            }
+            Found::Nothing => {}
+            Found::Invalid => return Err(KeysError::InvalidArguments),
+        }
+    }
+    if keys.is_empty() { Err(KeysError::InvalidArguments) } else { Ok(keys) }
+}
+
+enum Found {
+    Keys {
+        first: usize,
+        last: usize,
+        step: usize,
+    },
+    /// The keyword is not there, or the command has keys where no specification can tell.
+    Nothing,
+    Invalid,
+}
+
+fn find(spec: &KeySpec, args: Args<'_>) -> Found {
+    let begin = match spec.begin {
+        Begin::Index(index) => Some(index),
+        Begin::Keyword(keyword, start_from) => find_keyword(keyword, start_from, args),
+        Begin::Unknown => return find_unknown(spec, args),
+    };
+    let Some(begin) = begin else { return Found::Nothing };
+    let len = args.len() as i64;
+    let begin = begin as i64;
+    let (first, last, step) = match spec.find {
+        Find::Range { last, step, .. } if last >= 0 => (begin, begin + i64::from(last), step.into()),
+        Find::Range { last, step, limit: 0 } => (begin, len + i64::from(last), step.into()),
+        Find::Range { last, step, limit } => {
+            (begin, begin + (len - begin) / i64::from(limit) + i64::from(last), step.into())
+        }
+        Find::KeyNum { number, first, step } => {
+            let count = args.get(begin as usize + number).and_then(parse_i64);
+            let Some(count) = count.filter(|count| (0..=len).contains(count)) else { return Found::Invalid };
+            let first = begin + first as i64;
+            (first, first + (count - 1) * (step as i64).max(1), step as i64)
+        }
+        Find::Unknown => return Found::Nothing,
+    };
+    if last >= len || last < first || first >= len {
+        return Found::Invalid;
+    }
+    Found::Keys { first: first as usize, last: last as usize, step: step as usize }
+}
+
+/// Where the argument behind `keyword` is, searched from `start_from`, or from the end backwards if that is negative.
+fn find_keyword(keyword: &str, start_from: i32, args: Args<'_>) -> Option<usize> {
+    let is_keyword = |index: &usize| args.arg(*index).eq_ignore_ascii_case(keyword.as_bytes());
+    let place = match usize::try_from(start_from) {
+        Ok(start) => (start..args.len()).find(is_keyword),
+        Err(_) => {
+            let end = (args.len() + 1).checked_sub(start_from.unsigned_abs() as usize)?;
+            (1..end.min(args.len())).rev().find(is_keyword)
+        }
+    };
+    place.map(|index| index + 1)
+}
+
+/// Keys that stand behind an option which may be anywhere: `STORE destination` of SORT and GEORADIUS. Of the others that
+/// no specification can place, the names come from the data.
+fn find_unknown(spec: &KeySpec, args: Args<'_>) -> Found {
+    if !spec.flags.has(KeyFlags::OW) {
+        return Found::Nothing;
+    }
+    let is_store = |index: &usize| {
+        let word = args.arg(*index);
+        word.eq_ignore_ascii_case(b"STORE") || word.eq_ignore_ascii_case(b"STOREDIST")
+    };
+    match (2..args.len().saturating_sub(1)).rev().find(is_store) {
+        Some(index) => Found::Keys { first: index + 1, last: index + 1, step: 1 },
+        None => Found::Nothing,
+    }
+}
+
+/// What the command does with the keys given these arguments: `SET` without `GET` only overwrites.
+fn flags_in(command: &Command, spec: &KeySpec, args: Args<'_>) -> KeyFlags {
+    let has_word = |word: &[u8], from: usize| args.tail(from).iter().any(|arg| arg.eq_ignore_ascii_case(word));
+    match command.name {
+        "SET" if !has_word(b"GET", 3) => KeyFlags::OW.or(KeyFlags::UPDATE),
+        "SET" => KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE),
+        "BITFIELD" if !has_word(b"SET", 2) && !has_word(b"INCRBY", 2) => KeyFlags::RO.or(KeyFlags::ACCESS),
+        "BITFIELD" => KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE),
+        _ => spec.flags,
+    }
+}
+
+/// The one range of keys that COMMAND INFO told before there were key specifications.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LegacyRange {
+    /// 0: there is none.
+    pub first: i32,
+    /// Negative: counted from the last argument.
+    pub last: i32,
+    pub step: i32,
+    /// The range does not tell all keys.
+    pub movable_keys: bool,
+}
+
+impl LegacyRange {
+    /// Joins the ranges that follow one another without a gap; whatever else there is makes the keys movable.
+    pub fn of(specs: &[KeySpec]) -> Self {
+        let mut range = Self::default();
+        for spec in specs {
+            let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find) else {
+                range.movable_keys = true;
+                continue;
+            };
+            let first = first as i32;
+            let alone = specs.len() == 1;
+            if !alone && (step != 1 || (range.first != 0 && range.last != first - 1)) {
+                range.movable_keys = true;
+                continue;
+            }
+            range.movable_keys |= spec.flags.has(KeyFlags::INCOMPLETE);
+            if range.first == 0 {
+                range.first = first;
+            }
+            range.last = if last >= 0 { first + last } else { last };
+            range.step = step;
+        }
+        range
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: KeyFlags = KeyFlags::RO;
+
+    fn indexes(spec: KeySpec, line: &str) -> Option<Vec<usize>> {
+        let args: crate::resp::ArgsBuf = line.split(' ').collect();
+        match find(&spec, args.as_args()) {
+            Found::Keys { first, last, step } => Some((first..=last).step_by(step).collect()),
+            Found::Nothing => Some(Vec::new()),
+            Found::Invalid => None,
+        }
+    }
+
+    #[test]
+    fn ranges_count_from_the_first_key_or_from_the_end() {
+        assert_eq!(indexes(KeySpec::first(ANY), "GET a"), Some(vec![1]));
+        assert_eq!(indexes(KeySpec::rest(1, ANY), "DEL a b c"), Some(vec![1, 2, 3]));
+        assert_eq!(indexes(KeySpec::range(1, -1, 2, ANY), "MSET a 1 b 2"), Some(vec![1, 3]));
+        assert_eq!(indexes(KeySpec::range(1, -2, 1, ANY), "BLPOP a b 0"), Some(vec![1, 2]));
+        assert_eq!(indexes(KeySpec::range(3, -2, 1, ANY), "X a b"), None);
+    }
+
+    #[test]
+    fn keywords_are_searched_from_either_end() {
+        let range = Find::Range { last: -1, step: 1, limit: 2 };
+        let streams = KeySpec { begin: Begin::Keyword("STREAMS", 1), find: range, ..KeySpec::first(ANY) };
+        assert_eq!(indexes(streams, "XREAD COUNT 2 STREAMS a b 0 0"), Some(vec![4, 5]));
+        assert_eq!(indexes(streams, "XREAD COUNT 2"), Some(vec![]));
+        let rest = Find::Range { last: -1, step: 1, limit: 0 };
+        let migrate = KeySpec { begin: Begin::Keyword("KEYS", -2), find: rest, ..KeySpec::first(ANY) };
+        assert_eq!(indexes(migrate, "MIGRATE h 1 KEYS 0 9 KEYS a b"), Some(vec![7, 8]));
+        assert_eq!(indexes(migrate, "X"), Some(vec![]));
+    }
+
+    #[test]
+    fn counted_keys_are_checked_against_their_number() {
+        let counted = KeySpec::counted(1, ANY);
+        assert_eq!(indexes(counted, "ZUNION 2 a b WEIGHTS"), Some(vec![2, 3]));
+        assert_eq!(indexes(counted, "ZUNION 3 a b"), None);
+        assert_eq!(indexes(counted, "ZUNION x a b"), None);
+        assert_eq!(indexes(counted, "ZUNION 9223372036854775807 a b"), None);
+        assert_eq!(indexes(counted, "ZUNION -1 a b"), None);
+    }
+
+    #[test]
+    fn the_legacy_range_joins_neighbours_only() {
+        let joined = LegacyRange::of(&[KeySpec::at(1, ANY), KeySpec::at(2, ANY)]);
+        assert_eq!(joined, LegacyRange { first: 1, last: 2, step: 1, movable_keys: false });
+        let counted = LegacyRange::of(&[KeySpec::at(1, ANY), KeySpec::counted(2, ANY)]);
+        assert_eq!(counted, LegacyRange { first: 1, last: 1, step: 1, movable_keys: true });
+        let all = LegacyRange::of(&[KeySpec::range(1, -1, 2, ANY)]);
+        assert_eq!(all, LegacyRange { first: 1, last: -1, step: 2, movable_keys: false });
+        assert_eq!(LegacyRange::of(&[]), LegacyRange::default());
+    }
+}
