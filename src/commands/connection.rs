@@ -59,6 +59,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Closes the connection.",
         arity: Arity::at_least(1),
         flags: AT_ANY_TIME.or(Flags::ALLOW_BUSY),
+        deprecated: Some(("7.2.0", "just closing the connection")),
         run: Handler::Client(quit),
         ..Command::in_group(Group::Connection)
     },
@@ -228,8 +229,13 @@ fn describe_server(ctx: &mut ClientCtx<'_>) {
 
 /// A client's name may hold no space, newline or other unprintable byte: CLIENT LIST shows one client a line.
 pub(super) fn check_name(name: &[u8]) -> CommandResult {
-    if name.iter().all(u8::is_ascii_graphic) {
+    check_attribute("Client names", name)
+}
+
+/// As [`check_name`], for whatever else CLIENT LIST shows.
+pub(super) fn check_attribute(what: &str, value: &[u8]) -> CommandResult {
+    if value.iter().all(u8::is_ascii_graphic) {
         return Ok(());
     }
-    Err(CommandError::text("ERR Client names cannot contain spaces, newlines or special characters."))
+    Err(CommandError::owned(format!("ERR {what} cannot contain spaces, newlines or special characters.")))
 }

@@ -11,6 +11,7 @@ pub enum Effect {
     PubSub(PubSubEffect),
     Config(ConfigEffect),
     Observe(ObserveEffect),
+    Client(ClientEffect),
     /// Run the queued commands (EXEC). Answers.
     Exec,
     /// Forget the watched keys (UNWATCH, DISCARD).
@@ -89,4 +90,90 @@ pub enum ObserveEffect {
     LatencyLatest,
     /// Of these events, or of all if none is named.
     LatencyReset(Vec<Box<[u8]>>),
+}
+
+/// Requests about connections as a whole.
+#[derive(Debug)]
+pub enum ClientEffect {
+    /// Tell the client about itself (CLIENT INFO). Answers. `args_bytes`: those of the command itself.
+    Info {
+        args_bytes: usize,
+    },
+    /// CLIENT LIST. Answers.
+    List {
+        filter: ClientFilter,
+        args_bytes: usize,
+    },
+    /// CLIENT LIST ID. Answers.
+    ListIds {
+        ids: Vec<i64>,
+        args_bytes: usize,
+    },
+    /// Answers: in the old form, by address, with an error if there is none.
+    Kill {
+        filter: ClientFilter,
+        by_address: bool,
+    },
+    Pause {
+        until_ms: i64,
+        mode: PauseMode,
+    },
+    Unpause,
+    /// End the wait of a client that a blocking command holds up. Answers.
+    Unblock {
+        id: i64,
+        with: UnblockWith,
+    },
+    /// From now on the client is told of every command. Answers.
+    Monitor,
+}
+
+/// Which clients are meant; what is `None` is not looked at.
+#[derive(Debug, Default)]
+pub struct ClientFilter {
+    pub id: Option<u64>,
+    pub kind: Option<ClientType>,
+    pub address: Option<Box<[u8]>>,
+    pub local_address: Option<Box<[u8]>>,
+    pub user: Option<Box<str>>,
+    /// All but the one that asks.
+    pub skip_self: bool,
+}
+
+/// What a connection is used for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClientType {
+    Normal,
+    /// The connection to this server's primary.
+    Primary,
+    Replica,
+    PubSub,
+}
+
+impl ClientType {
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        match name.to_ascii_lowercase().as_slice() {
+            b"normal" => Some(Self::Normal),
+            b"master" => Some(Self::Primary),
+            b"slave" | b"replica" => Some(Self::Replica),
+            b"pubsub" => Some(Self::PubSub),
+            _ => None,
+        }
+    }
+}
+
+/// Which commands CLIENT PAUSE holds back.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum PauseMode {
+    /// Those that may change data or reach other servers.
+    Writes,
+    All,
+}
+
+/// What CLIENT UNBLOCK answers the blocked client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnblockWith {
+    /// As if its time had run out.
+    Timeout,
+    Error,
 }

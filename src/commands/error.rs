@@ -101,6 +101,13 @@ impl CommandError {
         Self::Bytes(text)
     }
 
+    /// What EXEC answers when it is refused for this reason.
+    pub fn aborting_exec(self) -> Self {
+        let reason = self.reply_text();
+        let reason = reason.strip_prefix(b"ERR ").unwrap_or(&reason);
+        Self::Bytes([b"EXECABORT Transaction discarded because of: ", reason].concat())
+    }
+
     /// The error reply's bytes, without its dash and line end.
     pub fn reply_text(&self) -> Cow<'_, [u8]> {
         match self {

@@ -3,16 +3,20 @@
 //! Uses:  keyspace, types, config, resp, stdx.
 //! Never: a socket, a file, or another client; for those a handler returns an `Effect`.
 
-mod config;
+mod absent;
+mod acl;
+mod client;
 mod command;
+mod config;
 mod connection;
 mod context;
 mod effect;
 mod error;
 mod help;
 mod info;
-mod latency;
 mod key_args;
+mod latency;
+mod monitor;
 mod pubsub;
 mod session;
 mod slowlog;
@@ -22,7 +26,10 @@ mod table;
 mod transactions;
 
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
-pub use effect::{ChannelKind, ConfigEffect, ConnectionEffect, Effect, ObserveEffect, PubSubEffect};
+pub use effect::{
+    ChannelKind, ClientEffect, ClientFilter, ClientType, ConfigEffect, ConnectionEffect, Effect, ObserveEffect,
+    PauseMode, PubSubEffect, UnblockWith,
+};
 pub use error::{CommandError, CommandResult};
 pub use key_args::{KeyArg, KeysError, keys_of};
 pub use session::{Peer, ReplyMode, Session, Transaction};
@@ -32,11 +39,15 @@ pub use table::{CommandId, CommandTable, Row};
 
 /// Every command, group by group, in the order of the command reference.
 const GROUPS: &[&[Command]] = &[
+    absent::COMMANDS,
+    acl::COMMANDS,
+    client::COMMANDS,
     command::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
     info::COMMANDS,
     latency::COMMANDS,
+    monitor::COMMANDS,
     pubsub::COMMANDS,
     slowlog::COMMANDS,
     string::COMMANDS,

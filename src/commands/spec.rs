@@ -26,8 +26,6 @@ pub struct Command {
     pub deprecated: Option<(&'static str, &'static str)>,
     /// Hints for proxies and cluster clients (`nondeterministic_output` and the like).
     pub tips: &'static [&'static str],
-    /// Since when nobody should use it any more, and what to use instead.
-    pub deprecated: Option<(&'static str, &'static str)>,
     pub subcommands: &'static [Command],
     pub run: Handler,
 }
@@ -63,7 +61,6 @@ impl Command {
             history: &[],
             deprecated: None,
             tips: &[],
-            deprecated: None,
             subcommands: &[],
             run: Handler::Container,
         }

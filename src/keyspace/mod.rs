@@ -126,6 +126,14 @@ impl Keyspace {
         }
     }
 
+    /// Leaves the keys that reads found past their expiry where they are.
+    #[inline]
+    pub fn forget_lapsed(&mut self, db: usize) {
+        if self.dbs[db].has_lapsed() {
+            self.dbs[db].take_lapsed();
+        }
+    }
+
     /// Deletes `key` if its expiry has passed, and tells the watchers. Returns whether it did.
     pub fn expire_if_due(&mut self, db: usize, key: &[u8], now_ms: i64) -> bool {
         let due = self.dbs[db].is_due(key, now_ms);

@@ -39,19 +39,25 @@ pub struct Deferred {
 #[derive(Debug, Default)]
 pub struct Reply {
     out: Vec<u8>,
+    /// Bytes at the front that are sent already. They go once they are the greater part, so that a long reply which
+    /// leaves in many pieces is moved once at most for each byte.
+    sent: usize,
     protocol: Protocol,
 }
+
+/// Sent bytes that may stay at the front of a buffer whatever its length.
+const SENT_BYTES_KEPT: usize = 64 * 1024;
 
 /// The room kept for a deferred header: that of fewer than ten elements.
 const DEFERRED_HEADER: &[u8; 4] = b"*0\r\n";
 
 impl Reply {
     pub fn new(protocol: Protocol) -> Self {
-        Self { out: Vec::new(), protocol }
+        Self { out: Vec::new(), sent: 0, protocol }
     }
 
     pub fn with_buffer(out: Vec<u8>, protocol: Protocol) -> Self {
-        Self { out, protocol }
+        Self { out, sent: 0, protocol }
     }
 
     pub fn protocol(&self) -> Protocol {
@@ -261,33 +267,52 @@ impl Reply {
         self.set_deferred(deferred, if self.is_resp3() { b'>' } else { b'*' }, len);
     }
 
-    /// How many bytes are written so far.
+    /// How many bytes are written so far and not sent.
     #[inline]
     pub fn len(&self) -> usize {
-        self.out.len()
+        self.out.len() - self.sent
     }
 
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.out.is_empty()
+        self.out.len() == self.sent
     }
 
     pub fn as_bytes(&self) -> &[u8] {
-        &self.out
+        &self.out[self.sent..]
+    }
+
+    /// The room that the buffer has in all.
+    pub fn capacity(&self) -> usize {
+        self.out.capacity()
     }
 
     /// Takes back everything written since the buffer was `len` bytes long.
     pub fn truncate(&mut self, len: usize) {
-        self.out.truncate(len);
+        self.out.truncate(self.sent + len);
+    }
+
+    /// Takes back what was written since the buffer was `len` bytes long, and returns it.
+    pub fn split_off(&mut self, len: usize) -> Vec<u8> {
+        self.out.split_off(self.sent + len)
     }
 
     /// Takes the first `len` bytes away, which have been written to the socket.
     pub fn discard_front(&mut self, len: usize) {
-        self.out.drain(..len);
+        self.sent += len;
+        if self.sent == self.out.len() {
+            self.out.clear();
+            self.sent = 0;
+        } else if self.sent > SENT_BYTES_KEPT && self.sent > self.out.len() / 2 {
+            self.out.drain(..self.sent);
+            self.sent = 0;
+        }
     }
 
     pub fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.out)
+        let mut out = std::mem::take(&mut self.out);
+        out.drain(..std::mem::take(&mut self.sent));
+        out
     }
 
     pub fn buffer_mut(&mut self) -> &mut Vec<u8> {

@@ -9,9 +9,15 @@ use slab::Slab;
 use super::executor::Executor;
 use super::wake::Wake;
 use crate::commands::{Peer, Session};
-use crate::config::ClientClass;
+use crate::config::{ClientBufferLimit, ClientClass};
 use crate::keyspace::ClientId;
 use crate::resp::{Protocol, Reply};
+
+/// The most bytes that wait for a client which has not authenticated.
+const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 17 * 1024;
+
+/// A buffer for pushes that grew beyond this is not kept.
+const HELD_BYTES_KEPT: usize = 64 * 1024;
 
 /// A client's place in the registry, reused after it has gone.
 pub type ClientKey = usize;
@@ -22,13 +28,16 @@ pub struct Client {
     /// Bytes on their way out; whoever appends from outside the client's own task raises `wake`.
     pub reply: Reply,
     pub wake: Rc<Wake>,
+    /// The socket's number, which CLIENT LIST shows.
+    pub fd: i32,
     pub close: Option<Close>,
     /// Why the client's next command has to wait.
     pub stall: Option<Stall>,
     /// Bytes read and not executed yet, and the room for them.
     pub query_bytes: usize,
     pub query_capacity: usize,
-    pub args_bytes: usize,
+    /// The most bytes of replies that were waiting at once.
+    pub reply_bytes_peak: usize,
     /// Since when the output has been over the soft limit.
     pub over_soft_limit_since: Option<Instant>,
     pub channels: super::pubsub::Subscriptions,
@@ -61,6 +70,36 @@ impl Client {
         if self.session.subscriptions > 0 { ClientClass::PubSub } else { ClientClass::Normal }
     }
 
+    /// Bytes of memory held for the client, but for its share of tables that all clients share.
+    pub fn memory_usage(&self) -> usize {
+        let session = &self.session;
+        let names = session.name.len() + session.lib_name.len() + session.lib_version.len();
+        let queue = session.transaction.iter().flat_map(|transaction| &transaction.queue);
+        let queued: usize = queue.map(|(_, args)| size_of_val(args) + args.memory_usage()).sum();
+        let watched: usize = session.watched.iter().map(|(_, key)| key.len() + 64).sum();
+        size_of::<Self>()
+            + names
+            + queued
+            + watched
+            + self.channels.memory_usage()
+            + self.query_capacity
+            + self.reply.capacity()
+    }
+
+    /// Whether the unsent output is over the limit of the client's class, now or for too long.
+    fn exceeds_output_limit(&mut self, limit: ClientBufferLimit, now: Instant) -> bool {
+        let unsent = self.reply.len() as u64;
+        let over = |bytes: u64| bytes > 0 && unsent >= bytes;
+        let over_soft = over(limit.soft_bytes) && {
+            let since = *self.over_soft_limit_since.get_or_insert(now);
+            now.saturating_duration_since(since).as_secs() >= limit.soft_seconds
+        };
+        if !over(limit.soft_bytes) {
+            self.over_soft_limit_since = None;
+        }
+        over_soft || over(limit.hard_bytes)
+    }
+
     /// Asks the connection's task to end; it does so at its next look.
     pub fn close(&mut self, how: Close) {
         if self.close != Some(Close::Now) {
@@ -76,6 +115,10 @@ pub struct Clients {
     slab: Slab<Client>,
     by_id: HashMap<ClientId, ClientKey>,
     last_id: ClientId,
+    /// The client whose command is being executed. What is pushed to it meanwhile waits in `held_pushes`, so that it
+    /// does not stand within the command's own reply.
+    executing: Option<ClientKey>,
+    held_pushes: Vec<u8>,
 }
 
 impl Clients {
@@ -83,18 +126,19 @@ impl Clients {
         self.slab.len()
     }
 
-    pub fn add(&mut self, peer: Peer, authenticated: bool, now_ms: i64) -> ClientKey {
+    pub fn add(&mut self, peer: Peer, fd: i32, authenticated: bool, now_ms: i64) -> ClientKey {
         self.last_id += 1;
         let id = self.last_id;
         let key = self.slab.insert(Client {
             session: Session::new(id, peer, authenticated, now_ms),
             reply: Reply::new(Protocol::Resp2),
             wake: Rc::default(),
+            fd,
             close: None,
             stall: None,
             query_bytes: 0,
             query_capacity: 0,
-            args_bytes: 0,
+            reply_bytes_peak: 0,
             over_soft_limit_since: None,
             channels: Default::default(),
             input_bytes_total: 0,
@@ -131,6 +175,51 @@ impl Clients {
         self.slab.get_mut(key)
     }
 
+    /// Ends a client before its task does: it is found no more, gets nothing more, and only its place is left.
+    pub fn retire(&mut self, key: ClientKey) {
+        let client = &mut self.slab[key];
+        self.by_id.remove(&client.session.id);
+        client.reply.discard_front(client.reply.len());
+        client.close(Close::Now);
+    }
+
+    pub fn begin_command(&mut self, key: ClientKey) {
+        self.executing = Some(key);
+    }
+
+    /// Appends what was pushed to the client during its command, behind its reply.
+    #[inline]
+    pub fn end_command(&mut self) {
+        let key = self.executing.take();
+        if let (Some(key), false) = (key, self.held_pushes.is_empty()) {
+            let client = &mut self.slab[key];
+            client.reply.raw(&self.held_pushes);
+            self.held_pushes.clear();
+            self.held_pushes.shrink_to(HELD_BYTES_KEPT);
+        }
+    }
+
+    /// Writes to a client something that is no reply to its commands. Returns its place, or nothing if the client is
+    /// not there any more.
+    pub fn push(&mut self, id: ClientId, write: impl FnOnce(&mut Reply)) -> Option<ClientKey> {
+        let key = self.key_of(id)?;
+        if self.executing == Some(key) {
+            self.hold(key, write);
+        } else if self.slab[key].close.is_none() {
+            write(&mut self.slab[key].reply);
+            self.slab[key].wake.raise();
+        }
+        Some(key)
+    }
+
+    /// Writes something that goes out behind the reply of the command being executed, even where that is not wanted.
+    pub fn hold(&mut self, key: ClientKey, write: impl FnOnce(&mut Reply)) {
+        let held = std::mem::take(&mut self.held_pushes);
+        let mut reply = Reply::with_buffer(held, self.slab[key].reply.protocol());
+        write(&mut reply);
+        self.held_pushes = reply.take();
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (ClientKey, &Client)> {
         self.slab.iter()
     }
@@ -142,10 +231,10 @@ impl Clients {
 
 impl Executor {
     /// Takes a new connection in.
-    pub fn connect(&mut self, peer: Peer) -> (ClientKey, Rc<Wake>) {
+    pub fn connect(&mut self, peer: Peer, fd: i32) -> (ClientKey, Rc<Wake>) {
         let now = self.clock.advance();
         let authenticated = self.config.requirepass.is_empty();
-        let key = self.clients.add(peer, authenticated, now.unix_ms);
+        let key = self.clients.add(peer, fd, authenticated, now.unix_ms);
         self.counters.total_connections_received += 1;
         (key, Rc::clone(&self.clients.get(key).wake))
     }
@@ -154,7 +243,9 @@ impl Executor {
     pub fn disconnect(&mut self, key: ClientKey) {
         self.unwatch(key);
         self.unsubscribe_all(key);
-        self.clients.get_mut(key).reply.truncate(0);
+        self.stop_monitoring(key);
+        let reply = &mut self.clients.get_mut(key).reply;
+        reply.discard_front(reply.len());
         self.return_output(key);
         self.clients.remove(key);
     }
@@ -162,7 +253,10 @@ impl Executor {
     pub fn count_read(&mut self, key: ClientKey, bytes: usize) {
         self.counters.total_net_input_bytes += bytes as u64;
         self.counters.total_reads_processed += 1;
-        self.clients.get_mut(key).input_bytes_total += bytes as u64;
+        let now = self.clock.advance();
+        let client = self.clients.get_mut(key);
+        client.input_bytes_total += bytes as u64;
+        client.session.last_used_ms = now.unix_ms;
     }
 
     pub fn count_written(&mut self, key: ClientKey, bytes: usize) {
@@ -170,6 +264,7 @@ impl Executor {
         self.counters.total_writes_processed += 1;
         let client = self.clients.get_mut(key);
         client.output_bytes_total += bytes as u64;
+        client.reply_bytes_peak = client.reply_bytes_peak.max(client.reply.len());
         client.reply.discard_front(bytes);
     }
 
@@ -185,29 +280,35 @@ impl Executor {
         }
     }
 
-    /// Closes clients whose unsent output exceeds `client-output-buffer-limit`.
-    pub fn enforce_output_limits(&mut self) {
-        let now = self.clock.latest().monotonic;
-        for (_, client) in self.clients.iter_mut() {
-            let limit = self.config.output_limit(client.class());
-            let unsent = client.reply.len() as u64;
-            let over = |bytes: u64| bytes > 0 && unsent >= bytes;
-            let mut exceeded = over(limit.hard_bytes);
-            if over(limit.soft_bytes) {
-                let since = *client.over_soft_limit_since.get_or_insert(now);
-                exceeded |= now.saturating_duration_since(since).as_secs() > limit.soft_seconds;
-            } else {
-                client.over_soft_limit_since = None;
-            }
-            if exceeded && client.close.is_none() {
-                self.counters.client_output_buffer_limit_disconnections += 1;
-                tracing::warn!(
-                    "Client id={} addr={} closed for overcoming of output buffer limits.",
-                    client.session.id,
-                    client.session.peer.remote()
-                );
-                client.close(Close::Now);
-            }
+    /// Closes a client whose unsent output exceeds `client-output-buffer-limit`.
+    #[inline]
+    pub(super) fn check_output_limit(&mut self, key: ClientKey) {
+        let client = self.clients.get_mut(key);
+        let mut limit = self.config.output_limit(client.class());
+        if !client.session.authenticated {
+            // Whoever is not known yet gets no more than the answers to AUTH and HELLO.
+            limit.hard_bytes = UNAUTHENTICATED_OUTPUT_BYTES_MAX;
+        }
+        if limit.hard_bytes | limit.soft_bytes != 0
+            && client.exceeds_output_limit(limit, self.clock.latest().monotonic)
+            && client.close.is_none()
+        {
+            self.counters.client_output_buffer_limit_disconnections += 1;
+            tracing::warn!(
+                "Client id={} addr={} closed for overcoming of output buffer limits.",
+                client.session.id,
+                client.session.peer.remote()
+            );
+            client.close(Close::Now);
+        }
+    }
+
+    /// Closes clients whose unsent output has been over the soft limit for too long, which needs no further write.
+    pub(super) fn enforce_output_limits(&mut self) {
+        let waiting: Vec<ClientKey> =
+            self.clients.iter().filter(|(_, client)| !client.reply.is_empty()).map(|(key, _)| key).collect();
+        for key in waiting {
+            self.check_output_limit(key);
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::{AsRawFd as _, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::spawn_local;
 
 use super::client::{ClientKey, Close};
 use super::executor::{Executor, Processed, Then};
@@ -23,6 +25,9 @@ const GROWTH_BYTES_MAX: usize = 1 << 20;
 
 /// A connection keeps at most this much room when it has nothing to say.
 const KEPT_BYTES: usize = 16 * 1024;
+
+/// Of a client whose next command has to wait, no more is read than this.
+const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// What every connection's task shares.
 pub struct Shared {
@@ -50,6 +55,13 @@ pub enum Stream {
 }
 
 impl Stream {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Stream::Tcp(stream) => stream.as_raw_fd(),
+            Stream::Unix(stream) => stream.as_raw_fd(),
+        }
+    }
+
     fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -72,12 +84,18 @@ impl Stream {
     }
 }
 
-/// Serves one connection until it ends.
-pub async fn serve(shared: Rc<Shared>, stream: Stream, peer: Peer) {
-    let (key, wake) = shared.executor.borrow_mut().connect(peer);
-    let mut connection =
-        Connection { shared: Rc::clone(&shared), stream, key, wake, decoder: Decoder::new(), pending: Vec::new() };
+/// Takes a connection in and serves it by a task of its own until it ends.
+pub fn serve(shared: &Rc<Shared>, stream: Stream, peer: Peer) {
+    // The client exists from now on, so that the next one is counted against `maxclients` even if both came at once.
+    let (key, wake) = shared.executor.borrow_mut().connect(peer, stream.as_raw_fd());
+    let shared = Rc::clone(shared);
+    let connection = Connection { shared, stream, key, wake, decoder: Decoder::new(), pending: Vec::new() };
+    spawn_local(run(connection));
+}
+
+async fn run(mut connection: Connection) {
     let reason = connection.run().await;
+    let Connection { shared, key, .. } = connection;
     let mut executor = shared.executor.borrow_mut();
     if let Err(error) = reason {
         let client = executor.clients.get(key);
@@ -135,11 +153,10 @@ impl Connection {
         if self.wake.poll(context) {
             return Poll::Ready(Ok(Event::Woken));
         }
-        let (unsent, waiting, pending_max) = {
+        let (unsent, waiting) = {
             let executor = self.shared.executor.borrow();
             let client = executor.clients.get(self.key);
-            let limit = executor.config.client_query_buffer_limit_bytes as usize;
-            (!client.reply.is_empty(), client.stall.is_some(), limit)
+            (!client.reply.is_empty(), client.stall.is_some())
         };
         if unsent {
             if let Poll::Ready(ready) = self.stream.poll_write_ready(context) {
@@ -150,7 +167,7 @@ impl Connection {
                 return Poll::Pending;
             }
         }
-        if waiting && self.pending.len() >= pending_max {
+        if waiting && self.pending.len() >= READ_AHEAD_BYTES_MAX {
             return Poll::Pending;
         }
         self.poll_read(context)
@@ -213,10 +230,10 @@ impl Connection {
     fn execute_pending(&mut self) -> bool {
         let mut executor = self.shared.executor.borrow_mut();
         let Processed { consumed, then } = executor.process(self.key, &mut self.decoder, &self.pending);
-        if consumed == self.pending.len() && self.pending.capacity() > KEPT_BYTES {
-            self.pending = Vec::new();
-        } else {
-            self.pending.drain(..consumed);
+        self.pending.drain(..consumed);
+        let left = self.pending.len();
+        if consumed > 0 && self.pending.capacity() > KEPT_BYTES && left < self.pending.capacity() / 2 {
+            self.pending.shrink_to(left);
         }
         if let Then::Read { need_hint } = then
             && !self.pending.is_empty()

@@ -17,12 +17,19 @@ const EXPIRE_PERCENT: u32 = 25;
 /// Runs the rounds until the server ends.
 pub async fn run(shared: Rc<Shared>) {
     loop {
-        let period = {
+        let (period, wake) = {
             let mut executor = shared.executor.borrow_mut();
             executor.cron();
-            executor.cron_period()
+            (executor.time_to_next_round(), Rc::clone(&executor.cron_wake))
         };
-        tokio::time::sleep(period).await;
+        let woken = std::future::poll_fn(|context| match wake.poll(context) {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        });
+        tokio::select! {
+            () = tokio::time::sleep(period) => {}
+            () = woken => {}
+        }
     }
 }
 
@@ -31,10 +38,23 @@ impl Executor {
         Duration::from_millis(1000 / u64::from(self.config.hz.clamp(1, 500)))
     }
 
+    /// A period, or less where a pause ends before.
+    fn time_to_next_round(&self) -> Duration {
+        let period = self.cron_period();
+        match self.pause {
+            None => period,
+            Some(pause) => {
+                let left_ms = (pause.until_ms - self.clock.latest().unix_ms).max(1);
+                period.min(Duration::from_millis(left_ms as u64))
+            }
+        }
+    }
+
     fn cron(&mut self) {
         let now = self.clock.advance();
+        self.end_elapsed_pause();
         self.keyspace.access.set_time(now.unix_ms);
-        if self.active_expire && !self.loading {
+        if self.active_expire && !self.loading && !self.is_paused() {
             let effort = self.config.active_expire_effort as usize;
             let percent = EXPIRE_PERCENT + 2 * (effort as u32 - 1);
             let budget = self.cron_period() * percent / 100;

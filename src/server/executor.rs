@@ -1,5 +1,6 @@
 //! The one door to the keyspace: from a client's bytes to executed commands and written replies.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::batch::{AheadDecoders, Batch, BatchEnd};
@@ -8,8 +9,10 @@ use super::clock::ServerClock;
 use super::gate::{self, Verdict};
 use super::listener::Listeners;
 use super::observing::Meters;
+use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::start::Launch;
+use super::wake::Wake;
 use crate::commands::{
     AdminCtx, ClientCtx, CommandError, CommandId, CommandTable, Effect, Handler, ReadCtx, ReplyMode, WriteCtx,
 };
@@ -55,6 +58,16 @@ pub struct Executor {
     pub active_expire: bool,
     /// Set when the server shall end, with its exit code.
     pub exit: Option<i32>,
+    /// CLIENT PAUSE, while it is on.
+    pub(super) pause: Option<Pause>,
+    /// The clients that are told of every command.
+    pub(super) monitors: Vec<ClientKey>,
+    /// Set while EXEC runs its queue.
+    pub(super) in_exec: bool,
+    /// Raised when the cron has to look at its timers before its time.
+    pub(super) cron_wake: Rc<Wake>,
+    /// When a cross-protocol attack was last logged.
+    attack_logged: Option<Now>,
     pub(super) effects: Vec<Effect>,
     /// An error was written that no command's figures hold yet.
     uncounted_error: bool,
@@ -114,6 +127,11 @@ impl Executor {
             loading: false,
             active_expire: true,
             exit: None,
+            pause: None,
+            monitors: Vec::new(),
+            in_exec: false,
+            cron_wake: Rc::default(),
+            attack_logged: None,
             effects: Vec::new(),
             uncounted_error: false,
             limits: Limits { bulk_bytes_max: config.proto_max_bulk_len_bytes as usize, ..Limits::default() },
@@ -129,6 +147,7 @@ impl Executor {
     pub fn process(&mut self, key: ClientKey, decoder: &mut Decoder, bytes: &[u8]) -> Processed {
         self.clock.advance();
         self.lend_output(key);
+        self.clients.get_mut(key).query_bytes = bytes.len();
         let mut ahead = std::mem::take(&mut self.ahead);
         let mut consumed = 0;
         let then = loop {
@@ -170,7 +189,7 @@ impl Executor {
 
     /// Answers bytes that are no command, which ends the connection.
     fn refuse_bytes(&mut self, key: ClientKey, error: ProtocolError) {
-        self.refuse(key, None, &CommandError::Bytes(error.reply_text().into()));
+        self.refuse(key, None, &CommandError::Bytes(error.reply_text().into()), Args::empty());
         self.clients.get_mut(key).close(Close::AfterReply);
     }
 
@@ -178,22 +197,36 @@ impl Executor {
     pub fn execute(&mut self, key: ClientKey, args: Args<'_>) -> Flow {
         match gate::check(self, key, args) {
             Verdict::Run(command) => {
+                self.clients.begin_command(key);
                 self.call(key, command, args);
                 self.after_command();
+                self.clients.end_command();
+                self.check_output_limit(key);
                 Flow::Done
             }
             Verdict::Queue(command) => {
                 let client = self.clients.get_mut(key);
                 let transaction = client.session.transaction.as_mut().expect("only inside MULTI");
                 transaction.queue.push((command, args.to_buf()));
+                let mark = client.reply.len();
                 client.reply.simple("QUEUED");
+                self.apply_reply_mode(key, mark);
                 Flow::Done
             }
             Verdict::Refuse(command, error) => {
-                self.refuse(key, command, &error);
+                self.refuse(key, command, &error, args);
+                self.check_output_limit(key);
                 Flow::Done
             }
-            Verdict::Postpone => Flow::Postponed,
+            Verdict::Postpone(stall) => {
+                self.clients.get_mut(key).stall = Some(stall);
+                Flow::Postponed
+            }
+            Verdict::HangUp => {
+                self.log_attack(key);
+                self.clients.get_mut(key).close(Close::Now);
+                Flow::Done
+            }
         }
     }
 
@@ -201,13 +234,16 @@ impl Executor {
     pub(super) fn call(&mut self, key: ClientKey, command: CommandId, args: Args<'_>) {
         let now = self.clock.latest();
         let client = self.clients.get_mut(key);
-        client.session.last_used_ms = now.unix_ms;
         client.session.last_command = Some(command);
         client.commands_total += 1;
         let mark = client.reply.len();
         let db = client.session.db;
         let result = self.run_handler(key, command, args, now);
-        self.keyspace.delete_lapsed(db, now.unix_ms);
+        if self.is_paused() {
+            self.keyspace.forget_lapsed(db);
+        } else {
+            self.keyspace.delete_lapsed(db, now.unix_ms);
+        }
         if let Err(error) = result {
             self.clients.get_mut(key).reply.truncate(mark);
             self.effects.clear();
@@ -224,6 +260,9 @@ impl Executor {
         self.command_stats.record(command, elapsed.as_nanos() as u64, failed);
         if elapsed >= self.noteworthy {
             self.note_slow_command(key, command, args, elapsed);
+        }
+        if !self.monitors.is_empty() {
+            self.feed_monitors(key, command, args);
         }
     }
 
@@ -263,18 +302,47 @@ impl Executor {
         }
     }
 
-    fn refuse(&mut self, key: ClientKey, command: Option<CommandId>, error: &CommandError) {
+    fn refuse(&mut self, key: ClientKey, command: Option<CommandId>, error: &CommandError, args: Args<'_>) {
         if let Some(command) = command {
             self.command_stats.reject(command);
         }
-        let client = self.clients.get_mut(key);
-        if let Some(transaction) = &mut client.session.transaction {
-            transaction.failed = true;
+        let mark = self.clients.get(key).reply.len();
+        match command.filter(|command| &*self.table.row(*command).full_name == "exec") {
+            Some(exec) => {
+                // A refused EXEC is the end of its transaction.
+                self.clients.get_mut(key).session.transaction = None;
+                self.unwatch(key);
+                self.reply_error(key, &error.clone().aborting_exec());
+                if !self.monitors.is_empty() {
+                    self.feed_monitors(key, exec, args);
+                }
+            }
+            None => {
+                if let Some(transaction) = &mut self.clients.get_mut(key).session.transaction {
+                    transaction.failed = true;
+                }
+                self.reply_error(key, error);
+            }
         }
-        let mark = client.reply.len();
-        self.reply_error(key, error);
         self.uncounted_error = false;
         self.apply_reply_mode(key, mark);
+    }
+
+    /// Web pages can make a browser send commands to servers within its reach; a header of theirs gives that away. One
+    /// line a minute is enough for the log.
+    fn log_attack(&mut self, key: ClientKey) {
+        const LOG_EVERY: Duration = Duration::from_secs(60);
+        let now = self.clock.latest();
+        let is_due = |then: Now| now.monotonic.saturating_duration_since(then.monotonic) > LOG_EVERY;
+        if self.attack_logged.is_none_or(is_due) {
+            self.attack_logged = Some(now);
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to the \
+                 server. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise \
+                 it. Connection from {} aborted.",
+                self.clients.get(key).session.peer.remote()
+            );
+        }
     }
 
     /// Writes an error reply and counts it.

@@ -1,9 +1,8 @@
 //! Everything that may keep a command from running, in Redis's order, in one function.
 
-use super::client::ClientKey;
+use super::client::{ClientKey, Stall};
 use super::executor::Executor;
 use crate::commands::{CommandError, CommandId, Flags};
-use crate::config::AllowedFrom;
 use crate::resp::{Args, Protocol};
 
 /// What is to become of a command.
@@ -13,8 +12,10 @@ pub enum Verdict {
     /// Kept for EXEC.
     Queue(CommandId),
     Refuse(Option<CommandId>, CommandError),
-    /// Later, when the client is no longer held up.
-    Postpone,
+    /// Later, when what holds the client up is over.
+    Postpone(Stall),
+    /// Not a client of ours: the connection ends without a word.
+    HangUp,
 }
 
 /// Commands that a RESP2 connection may send while it is subscribed to something.
@@ -26,13 +27,14 @@ const UNQUEUED_COMMANDS: [&str; 6] = ["exec", "discard", "multi", "watch", "quit
 
 /// Judges one command of a client.
 pub fn check(executor: &mut Executor, key: ClientKey, args: Args<'_>) -> Verdict {
-    let row = match executor.table.resolve(args) {
-        Ok(row) => row,
+    let id = match executor.table.resolve(args) {
+        Ok(row) => row.id,
+        Err(_) if is_http_header(args.arg(0)) => return Verdict::HangUp,
         Err(error) => return Verdict::Refuse(None, error),
     };
-    let id = row.id;
     match refusal(executor, key, id, args) {
         Some(error) => Verdict::Refuse(Some(id), error),
+        None if executor.pauses(key, id) => Verdict::Postpone(Stall::Paused),
         None if is_queued(executor, key, id) => Verdict::Queue(id),
         None => Verdict::Run(id),
     }
@@ -46,8 +48,10 @@ fn refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<'_>) -
     if !row.command.arity.accepts(args.len()) {
         return Some(CommandError::wrong_arity(&row.full_name));
     }
-    if flags.has(Flags::PROTECTED) && !is_allowed(executor, key) {
-        return Some(not_allowed(&row.full_name));
+    if flags.has(Flags::PROTECTED)
+        && let Some(error) = refusal_of_protected(executor, key, &row.full_name)
+    {
+        return Some(error);
     }
     if !session.authenticated && !flags.has(Flags::NO_AUTH) {
         return Some(CommandError::NoAuth);
@@ -65,8 +69,11 @@ fn refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<'_>) -
             row.full_name
         )));
     }
-    if executor.loading && !flags.has(Flags::LOADING) {
+    if executor.loading && !executor.all_have_flags(key, id, Flags::LOADING) {
         return Some(CommandError::Loading);
+    }
+    if session.monitor && flags.has(Flags::WRITE.or(Flags::READONLY).or(Flags::MAY_REPLICATE)) {
+        return Some(CommandError::text("ERR Replica can't interact with the keyspace"));
     }
     None
 }
@@ -76,19 +83,23 @@ fn is_queued(executor: &Executor, key: ClientKey, id: CommandId) -> bool {
         && !UNQUEUED_COMMANDS.contains(&&*executor.table.row(id).full_name)
 }
 
-/// Whether `enable-debug-command` opens the command to this client.
-fn is_allowed(executor: &Executor, key: ClientKey) -> bool {
-    match executor.config.enable_debug_command {
-        AllowedFrom::Everywhere => true,
-        AllowedFrom::Nowhere => false,
-        AllowedFrom::Local => executor.clients.get(key).session.peer.is_local(),
-    }
+/// Whether a line comes from a web browser that takes the server for a web server.
+fn is_http_header(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
 }
 
-fn not_allowed(full_name: &str) -> CommandError {
-    let name = full_name.split('|').next().unwrap_or(full_name).to_ascii_uppercase();
-    CommandError::owned(format!(
-        "ERR {name} command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
-         local connection, otherwise you need to set this option in the configuration file, and then restart the server."
-    ))
+/// Why a protected command is closed to this client, if it is.
+fn refusal_of_protected(executor: &Executor, key: ClientKey, full_name: &str) -> Option<CommandError> {
+    let config = &executor.config;
+    let (name, option, allowed) = match full_name.split('|').next() {
+        Some("module") => ("MODULE", "enable-module-command", config.enable_module_command),
+        _ => ("DEBUG", "enable-debug-command", config.enable_debug_command),
+    };
+    if allowed.allows(executor.clients.get(key).session.peer.is_local()) {
+        return None;
+    }
+    Some(CommandError::owned(format!(
+        "ERR {name} command not allowed. If the {option} option is set to \"local\", you can run it from a local \
+         connection, otherwise you need to set this option in the configuration file, and then restart the server."
+    )))
 }

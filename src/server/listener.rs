@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::task::spawn_local;
 
 use super::connection::{Shared, Stream, serve};
 use super::wake::Wake;
@@ -209,7 +208,7 @@ fn welcome_tcp(shared: &Rc<Shared>, stream: TcpStream, remote: SocketAddr) {
     if let Err(error) = prepare_tcp(&stream, keepalive) {
         tracing::debug!("Cannot set options of the connection from {remote}: {error}");
     }
-    spawn_local(serve(Rc::clone(shared), Stream::Tcp(stream), peer));
+    serve(shared, Stream::Tcp(stream), peer);
 }
 
 fn prepare_tcp(stream: &TcpStream, keepalive_seconds: u32) -> io::Result<()> {
@@ -228,7 +227,7 @@ fn welcome_unix(shared: &Rc<Shared>, stream: UnixStream) {
     let peer = Peer::Unix { path };
     match refusal(shared, &peer) {
         Some(refusal) => drop(stream.try_write(refusal)),
-        None => drop(spawn_local(serve(Rc::clone(shared), Stream::Unix(stream), peer))),
+        None => serve(shared, Stream::Unix(stream), peer),
     }
 }
 

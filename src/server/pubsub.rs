@@ -4,7 +4,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::client::{ClientKey, Clients};
 use super::executor::Executor;
-use crate::commands::{ChannelKind, PubSubEffect};
+use crate::commands::{ChannelKind, PubSubEffect, ReplyMode};
 use crate::keyspace::{ClientId, EventClass, KeyEvent};
 use crate::resp::Reply;
 use crate::stdx::glob::glob_match;
@@ -38,6 +38,12 @@ impl Subscriptions {
 
     fn len(&self) -> usize {
         self.channels.len() + self.patterns.len() + self.shard.len()
+    }
+
+    /// Bytes of memory that the names take, the tables' own room estimated.
+    pub fn memory_usage(&self) -> usize {
+        let names = self.channels.iter().chain(&self.patterns).chain(&self.shard);
+        names.map(|name| name.len() + 2 * size_of::<Name>()).sum()
     }
 
     /// The count that a confirmation of `kind` tells.
@@ -96,34 +102,25 @@ impl PubSub {
         }
     }
 
-    /// Sends a message to everyone subscribed. Returns how many that were.
-    fn publish(&self, clients: &mut Clients, kind: ChannelKind, channel: &[u8], message: &[u8]) -> usize {
-        let mut receivers = 0;
+    /// Sends a message to everyone subscribed. Returns their places, one for each time that they get it.
+    fn publish(&self, clients: &mut Clients, kind: ChannelKind, channel: &[u8], message: &[u8]) -> Vec<ClientKey> {
+        let mut receivers = Vec::new();
         let word = if kind == ChannelKind::Shard { "smessage" } else { "message" };
         for id in self.of(kind).get(channel).into_iter().flatten() {
-            receivers += usize::from(send(clients, *id, |reply| push(reply, &[word.as_bytes(), channel, message])));
+            receivers.extend(clients.push(*id, |reply| push(reply, &[word.as_bytes(), channel, message])));
         }
         if kind == ChannelKind::Channel {
             for (pattern, ids) in &self.patterns {
                 if glob_match(pattern, channel, false) {
                     for id in ids {
                         let parts: [&[u8]; 4] = [b"pmessage", pattern, channel, message];
-                        receivers += usize::from(send(clients, *id, |reply| push(reply, &parts)));
+                        receivers.extend(clients.push(*id, |reply| push(reply, &parts)));
                     }
                 }
             }
         }
         receivers
     }
-}
-
-fn send(clients: &mut Clients, id: ClientId, write: impl FnOnce(&mut Reply)) -> bool {
-    let Some(client) = clients.by_id_mut(id) else { return false };
-    if client.close.is_none() {
-        write(&mut client.reply);
-        client.wake.raise();
-    }
-    true
 }
 
 fn push(reply: &mut Reply, parts: &[&[u8]]) {
@@ -172,8 +169,10 @@ impl Executor {
     /// Sends a message to everyone subscribed to `channel`. Returns how many that were.
     pub(super) fn publish(&mut self, kind: ChannelKind, channel: &[u8], message: &[u8]) -> usize {
         let receivers = self.pubsub.publish(&mut self.clients, kind, channel, message);
-        self.enforce_output_limits();
-        receivers
+        for receiver in &receivers {
+            self.check_output_limit(*receiver);
+        }
+        receivers.len()
     }
 
     /// Publishes the keyspace events of what was just executed.
@@ -203,7 +202,7 @@ impl Executor {
                 self.pubsub.of_mut(kind).entry(name.clone()).or_default().push(client.session.id);
             }
             client.session.subscriptions = client.channels.len();
-            confirm(&mut client.reply, word, Some(&name), client.channels.counted_with(kind));
+            self.confirm(key, kind, word, Some(&name));
         }
     }
 
@@ -217,14 +216,26 @@ impl Executor {
         let names: Vec<Name> =
             if names.is_empty() { client.channels.of(kind).iter().cloned().collect() } else { names };
         if names.is_empty() {
-            confirm(&mut client.reply, word, None, client.channels.counted_with(kind));
+            self.confirm(key, kind, word, None);
         }
         for name in names {
+            let client = self.clients.get_mut(key);
             if client.channels.of_mut(kind).remove(&name) {
                 self.pubsub.remove(kind, &name, client.session.id);
             }
             client.session.subscriptions = client.channels.len();
-            confirm(&mut client.reply, word, Some(&name), client.channels.counted_with(kind));
+            self.confirm(key, kind, word, Some(&name));
+        }
+    }
+
+    /// Confirms a subscription or its end. That is a push, which CLIENT REPLY OFF does not hold back.
+    fn confirm(&mut self, key: ClientKey, kind: ChannelKind, word: &str, name: Option<&[u8]>) {
+        let client = self.clients.get_mut(key);
+        let count = client.channels.counted_with(kind);
+        if client.session.reply_mode == ReplyMode::On {
+            confirm(&mut client.reply, word, name, count);
+        } else {
+            self.clients.hold(key, |reply| confirm(reply, word, name, count));
         }
     }
 

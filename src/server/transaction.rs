@@ -25,9 +25,11 @@ impl Executor {
 
     fn run_queue(&mut self, key: ClientKey, transaction: Transaction) {
         self.clients.get_mut(key).reply.array(transaction.queue.len());
+        self.in_exec = true;
         for (command, args) in &transaction.queue {
             self.call(key, *command, args.as_args());
         }
+        self.in_exec = false;
     }
 
     fn watched_keys_changed(&self, key: ClientKey) -> bool {

@@ -332,12 +332,14 @@ impl Argument {
 
     /// The fewest words that a client sends for the argument.
     pub fn words_min(&self) -> usize {
-        if self.optional {
-            return 0;
-        }
+        if self.optional { 0 } else { self.words_min_if_present() }
+    }
+
+    fn words_min_if_present(&self) -> usize {
         let own = match self.kind {
             Kind::PureToken => 0,
-            Kind::OneOf => self.children.iter().map(Argument::words_min).min().unwrap_or(0),
+            // Whoever chooses an alternative has to send it, even if it is marked as optional.
+            Kind::OneOf => self.children.iter().map(Argument::words_min_if_present).min().unwrap_or(0),
             Kind::Block => self.children.iter().map(Argument::words_min).sum(),
             _ => 1,
         };

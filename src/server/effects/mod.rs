@@ -4,6 +4,7 @@ mod config;
 mod observe;
 
 pub use config::current_dir;
+mod clients;
 
 use crate::commands::{ConnectionEffect, Effect};
 use crate::resp::Protocol;
@@ -20,6 +21,7 @@ impl Executor {
                 Effect::PubSub(effect) => self.perform_pubsub(key, effect),
                 Effect::Config(effect) => self.perform_config(key, effect),
                 Effect::Observe(effect) => self.perform_observe(key, effect),
+                Effect::Client(effect) => self.perform_client(key, effect),
                 Effect::Exec => self.exec(key),
                 Effect::Unwatch => self.unwatch(key),
             }
@@ -38,12 +40,12 @@ impl Executor {
     fn reset_connection(&mut self, key: ClientKey) {
         self.unwatch(key);
         self.unsubscribe_all(key);
+        self.stop_monitoring(key);
         let authenticated = self.config.requirepass.is_empty();
         let client = self.clients.get_mut(key);
         let session = &mut client.session;
         session.transaction = None;
         session.db = 0;
-        session.monitor = false;
         session.no_touch = false;
         session.no_evict = false;
         session.reply_mode = Default::default();

@@ -1,0 +1,192 @@
+//! Commands of features that Copal does not have, which clients send to find out whether it has them.
+
+use super::context::ReadCtx;
+use super::error::{CommandError, CommandResult};
+use super::spec::{Arity, Command, Flags, Group, Handler};
+use crate::resp::Args;
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "ASKING",
+        summary: "Signals that a cluster client is following an -ASK redirect.",
+        since: "3.0.0",
+        flags: Flags::FAST,
+        run: Handler::Read(no_cluster),
+        ..Command::in_group(Group::Cluster)
+    },
+    Command {
+        name: "CLUSTER",
+        summary: "A container for Redis Cluster commands.",
+        since: "3.0.0",
+        complexity: "Depends on subcommand.",
+        arity: Arity::at_least(2),
+        subcommands: CLUSTER,
+        ..Command::in_group(Group::Cluster)
+    },
+    Command {
+        name: "MODULE",
+        summary: "A container for module commands.",
+        since: "4.0.0",
+        complexity: "Depends on subcommand.",
+        arity: Arity::at_least(2),
+        subcommands: MODULE,
+        ..Command::in_group(Group::Server)
+    },
+    Command {
+        name: "READONLY",
+        summary: "Enables read-only queries for a connection to a Redis Cluster replica node.",
+        since: "3.0.0",
+        flags: Flags::FAST.or(Flags::LOADING).or(Flags::STALE),
+        run: Handler::Read(no_cluster),
+        ..Command::in_group(Group::Cluster)
+    },
+    Command {
+        name: "READWRITE",
+        summary: "Enables read-write queries for a connection to a Reids Cluster replica node.",
+        since: "3.0.0",
+        flags: Flags::FAST.or(Flags::LOADING).or(Flags::STALE),
+        run: Handler::Read(no_cluster),
+        ..Command::in_group(Group::Cluster)
+    },
+];
+
+/// Those by which clients look for a cluster.
+const CLUSTER: &[Command] = &[
+    Command {
+        name: "INFO",
+        summary: "Returns information about the state of a node.",
+        since: "3.0.0",
+        arity: Arity::exactly(2),
+        flags: Flags::LOADING.or(Flags::STALE),
+        tips: &["nondeterministic_output"],
+        run: Handler::Read(no_cluster),
+        ..Command::in_group(Group::Cluster)
+    },
+    Command {
+        name: "KEYSLOT",
+        summary: "Returns the hash slot for a key.",
+        since: "3.0.0",
+        complexity: "O(N) where N is the number of bytes in the key",
+        arity: Arity::exactly(3),
+        flags: Flags::LOADING.or(Flags::STALE),
+        syntax: "keyname",
+        run: Handler::Read(no_cluster),
+        ..Command::in_group(Group::Cluster)
+    },
+    Command {
+        name: "MYID",
+        summary: "Returns the ID of a node.",
+        since: "3.0.0",
+        arity: Arity::exactly(2),
+        flags: Flags::LOADING.or(Flags::STALE),
+        run: Handler::Read(no_cluster),
+        ..Command::in_group(Group::Cluster)
+    },
+    Command {
+        name: "NODES",
+        summary: "Returns the cluster configuration for a node.",
+        since: "3.0.0",
+        complexity: "O(N) where N is the total number of Cluster nodes",
+        arity: Arity::exactly(2),
+        flags: Flags::LOADING.or(Flags::STALE),
+        tips: &["nondeterministic_output"],
+        run: Handler::Read(no_cluster),
+        ..Command::in_group(Group::Cluster)
+    },
+    Command {
+        name: "SHARDS",
+        summary: "Returns the mapping of cluster slots to shards.",
+        since: "7.0.0",
+        complexity: "O(N) where N is the total number of cluster nodes",
+        arity: Arity::exactly(2),
+        flags: Flags::LOADING.or(Flags::STALE),
+        tips: &["nondeterministic_output"],
+        run: Handler::Read(no_cluster),
+        ..Command::in_group(Group::Cluster)
+    },
+    Command {
+        name: "SLOTS",
+        summary: "Returns the mapping of cluster slots to nodes.",
+        since: "3.0.0",
+        complexity: "O(N) where N is the total number of Cluster nodes",
+        arity: Arity::exactly(2),
+        flags: Flags::LOADING.or(Flags::STALE),
+        tips: &["nondeterministic_output"],
+        deprecated: Some(("7.0.0", "`CLUSTER SHARDS`")),
+        run: Handler::Read(no_cluster),
+        ..Command::in_group(Group::Cluster)
+    },
+];
+
+const MODULE: &[Command] = &[
+    Command {
+        name: "HELP",
+        summary: "Returns helpful text about the different subcommands.",
+        since: "5.0.0",
+        arity: Arity::exactly(2),
+        flags: Flags::LOADING.or(Flags::STALE),
+        run: Handler::Read(module_help),
+        ..Command::in_group(Group::Server)
+    },
+    Command {
+        name: "LIST",
+        summary: "Returns all loaded modules.",
+        since: "4.0.0",
+        complexity: "O(N) where N is the number of loaded modules.",
+        arity: Arity::exactly(2),
+        flags: Flags::ADMIN.or(Flags::NOSCRIPT),
+        tips: &["nondeterministic_output_order"],
+        run: Handler::Read(module_list),
+        ..Command::in_group(Group::Server)
+    },
+    Command {
+        name: "LOAD",
+        summary: "Loads a module.",
+        since: "4.0.0",
+        arity: Arity::at_least(3),
+        flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::PROTECTED),
+        syntax: "path [arg [arg ...]]",
+        run: Handler::Read(module_load),
+        ..Command::in_group(Group::Server)
+    },
+    Command {
+        name: "UNLOAD",
+        summary: "Unloads a module.",
+        since: "4.0.0",
+        arity: Arity::exactly(3),
+        flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::PROTECTED),
+        syntax: "name",
+        run: Handler::Read(module_unload),
+        ..Command::in_group(Group::Server)
+    },
+];
+
+fn no_cluster(_ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
+    Err(CommandError::text("ERR This instance has cluster support disabled"))
+}
+
+fn module_list(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
+    ctx.reply.empty_array();
+    Ok(())
+}
+
+fn module_load(_ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
+    Err(CommandError::text("ERR Error loading the extension: this server does not load modules"))
+}
+
+fn module_unload(_ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
+    Err(CommandError::text("ERR Error unloading module: no such module with that name"))
+}
+
+fn module_help(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
+    super::help::reply(
+        ctx.reply,
+        "MODULE",
+        &[
+            ("LIST", "Return a list of loaded modules."),
+            ("LOAD <path> [<arg> ...]", "Refused: this server does not load modules."),
+            ("UNLOAD <name>", "Refused: no module can have been loaded."),
+        ],
+    );
+    Ok(())
+}

@@ -1,0 +1,21 @@
+//! MONITOR.
+
+use super::context::ClientCtx;
+use super::effect::{ClientEffect, Effect};
+use super::error::CommandResult;
+use super::spec::{Command, Flags, Group, Handler};
+use crate::resp::Args;
+
+pub(super) const COMMANDS: &[Command] = &[Command {
+    name: "MONITOR",
+    summary: "Listens for all requests received by the server in real-time.",
+    complexity: "",
+    flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE),
+    run: Handler::Client(monitor),
+    ..Command::in_group(Group::Server)
+}];
+
+fn monitor(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
+    ctx.effects.push(Effect::Client(ClientEffect::Monitor));
+    Ok(())
+}

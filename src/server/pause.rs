@@ -1,0 +1,72 @@
+//! CLIENT PAUSE: for a while commands wait, or those that may write.
+
+use super::client::{ClientKey, Stall};
+use super::executor::Executor;
+use crate::commands::{CommandId, Flags, PauseMode};
+
+/// A pause that is on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pause {
+    pub until_ms: i64,
+    pub mode: PauseMode,
+}
+
+impl Executor {
+    /// Begins a pause, or makes the one that is on longer and stricter; never shorter or looser.
+    pub(super) fn pause_clients(&mut self, until_ms: i64, mode: PauseMode) {
+        let old = self.pause.unwrap_or(Pause { until_ms, mode });
+        self.pause = Some(Pause { until_ms: until_ms.max(old.until_ms), mode: mode.max(old.mode) });
+        self.cron_wake.raise();
+    }
+
+    /// Ends the pause and lets the clients go on that it held up.
+    pub(super) fn unpause_clients(&mut self) {
+        self.pause = None;
+        for (_, client) in self.clients.iter_mut() {
+            if client.stall == Some(Stall::Paused) {
+                client.stall = None;
+                client.wake.raise();
+            }
+        }
+    }
+
+    /// Ends a pause whose time is over.
+    pub(super) fn end_elapsed_pause(&mut self) {
+        let now_ms = self.clock.latest().unix_ms;
+        if self.pause.is_some_and(|pause| pause.until_ms <= now_ms) {
+            self.unpause_clients();
+        }
+    }
+
+    /// Whether data must not change by itself: keys past their expiry are answered as missing but stay, and none is
+    /// evicted.
+    pub fn is_paused(&self) -> bool {
+        self.pause.is_some()
+    }
+
+    /// Whether the client's command has to wait for the end of the pause.
+    pub(super) fn pauses(&self, key: ClientKey, command: CommandId) -> bool {
+        let Some(pause) = self.pause else { return false };
+        // Who only listens is not held up.
+        !self.clients.get(key).session.monitor
+            && (pause.mode == PauseMode::All || self.has_flags(key, command, Flags::WRITE.or(Flags::MAY_REPLICATE)))
+    }
+
+    /// Whether a command, or for EXEC one of the queued commands, has one of `flags`.
+    pub(super) fn has_flags(&self, key: ClientKey, command: CommandId, flags: Flags) -> bool {
+        let row = self.table.row(command);
+        row.flags.has(flags) || (&*row.full_name == "exec" && self.queue_any(key, |queued| queued.has(flags)))
+    }
+
+    /// Whether a command has one of `flags` and, for EXEC, all queued commands have.
+    pub(super) fn all_have_flags(&self, key: ClientKey, command: CommandId, flags: Flags) -> bool {
+        let row = self.table.row(command);
+        row.flags.has(flags) && !(&*row.full_name == "exec" && self.queue_any(key, |queued| !queued.has(flags)))
+    }
+
+    fn queue_any(&self, key: ClientKey, test: impl Fn(Flags) -> bool) -> bool {
+        let transaction = &self.clients.get(key).session.transaction;
+        let mut queue = transaction.iter().flat_map(|transaction| &transaction.queue);
+        queue.any(|(command, _)| test(self.table.row(*command).flags))
+    }
+}
