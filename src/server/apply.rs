@@ -1,9 +1,25 @@
 //! Settings of which the keyspace keeps a copy of its own.
 
 use super::executor::Executor;
+use crate::config::RenamedCommand;
 use crate::keyspace::{AccessPolicy, LazyFreePolicy};
 
 impl Executor {
+    /// Gives commands the names that `rename-command` wants; an empty one makes a command unreachable.
+    pub(super) fn rename_commands(&mut self) -> Result<(), String> {
+        for RenamedCommand { from, to } in &self.config.renamed_commands {
+            let shown = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+            if self.table.by_name(from).is_none() {
+                return Err(format!("rename-command: no such command '{}'", shown(from)));
+            }
+            if !to.is_empty() && self.table.by_name(to).is_some() {
+                return Err(format!("rename-command: the command '{}' exists already", shown(to)));
+            }
+            self.table.rename(from, to);
+        }
+        Ok(())
+    }
+
     /// Gives the keyspace its settings: at start, and after every CONFIG SET.
     pub fn apply_keyspace_config(&mut self) {
         let (config, keyspace) = (&self.config, &mut self.keyspace);

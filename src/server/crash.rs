@@ -24,7 +24,7 @@ pub fn configure(config: &Config) {
 
 fn end(panic: &PanicHookInfo<'_>) {
     if REPORTS.load(Ordering::Relaxed) {
-        logging::write_raw(&report(panic));
+        logging::write_raw(&report(&describe(panic)));
     }
     if EXITS.load(Ordering::Relaxed) {
         std::process::exit(1);
@@ -32,19 +32,29 @@ fn end(panic: &PanicHookInfo<'_>) {
     std::process::abort();
 }
 
-fn report(panic: &PanicHookInfo<'_>) -> String {
-    let pid = std::process::id();
+/// Reports a signal that ends the process, and ends it.
+pub fn end_by_signal(signal: i32) -> ! {
+    if REPORTS.load(Ordering::Relaxed) {
+        logging::write_raw(&report(&format!("Copal crashed by signal: {signal}, which another process sent")));
+    }
+    std::process::abort();
+}
+
+fn describe(panic: &PanicHookInfo<'_>) -> String {
     let message = panic.payload_as_str().unwrap_or("(no message)");
     let place = panic.location().map_or_else(String::new, ToString::to_string);
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
+    format!("{message}, at {place}, in thread {thread}. This is a mistake in Copal, not in what it was asked to do.")
+}
+
+fn report(what: &str) -> String {
+    let pid = std::process::id();
     let backtrace = std::backtrace::Backtrace::force_capture();
     format!(
         "\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n\
          ------------------------------------------------\n\
-         !!! Software Failure. This is a mistake in Copal, not in what it was asked to do.\n\
-         {pid}: {message}\n\
-         {pid}: at {place}, thread {thread}\n\
+         {pid}: {what}\n\
          {pid}: Copal {copal} ({commit}), standing for Redis {redis}\n\
          ------------------------------------------------\n\
          ------ STACK TRACE ------\n{backtrace}\n\

@@ -49,6 +49,8 @@ impl Executor {
         out.field("arch_bits", usize::BITS);
         out.field("monotonic_clock", "POSIX clock_gettime");
         out.field("multiplexing_api", "epoll");
+        // What Redis shows where another compiler made it.
+        out.field("gcc_version", "0.0.0");
         out.field("process_id", std::process::id());
         out.field("process_supervised", if self.launch.supervised { "systemd" } else { "no" });
         out.field("run_id", &self.run_id);

@@ -22,6 +22,7 @@ mod logging;
 mod monitor;
 mod observing;
 mod pause;
+mod process_title;
 mod pubsub;
 mod run;
 mod start;

@@ -12,7 +12,7 @@ use super::executor::Executor;
 use super::listener::{self, Listeners};
 use super::start::Launch;
 use super::supervisor::Notifier;
-use super::{banner, cron, file_limit, logging};
+use super::{banner, crash, cron, file_limit, logging};
 use crate::config::Config;
 
 /// Serves until a signal or SHUTDOWN ends it. Returns the exit code.
@@ -48,13 +48,19 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     banner::warn_of_system(&config);
     tracing::info!("Server initialized");
     let mut executor = Executor::new(config, launch);
+    if let Err(reason) = executor.rename_commands() {
+        tracing::warn!("{reason}");
+        return 1;
+    }
     executor.listeners = listeners;
     executor.set_allocator_up();
     executor.apply_live_config();
+    executor.show_process_title();
     let shared = Rc::new(Shared::new(executor));
     spawn_local(listener::accept(Rc::clone(&shared)));
     spawn_local(cron::run(Rc::clone(&shared)));
     spawn_local(watch_signals(Rc::clone(&shared)));
+    spawn_local(watch_for_abort());
     if has_tcp {
         tracing::info!("Ready to accept connections tcp");
     }
@@ -94,6 +100,17 @@ async fn wait_for_end(shared: &Shared) -> i32 {
         if let Some(code) = shared.executor.borrow().exit {
             return code;
         }
+    }
+}
+
+/// Reports that somebody aborts the process, and lets it happen.
+async fn watch_for_abort() {
+    match signal(SignalKind::from_raw(libc::SIGABRT)) {
+        Ok(mut abort) => {
+            abort.recv().await;
+            crash::end_by_signal(libc::SIGABRT);
+        }
+        Err(error) => tracing::debug!("Cannot watch for SIGABRT: {error}"),
     }
 }
 

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use nix::errno::Errno;
+
 use crate::commands::{CommandError, ConfigEffect};
 use crate::config::{self, Access, Apply, Change, Config, SetError};
 use crate::server::client::ClientKey;
@@ -60,7 +62,7 @@ impl Executor {
             Apply::Listeners => self.listeners.reopen_tcp(&self.config).map_err(|error| error.to_string())?,
             Apply::Logging => logging::set_level(self.config.loglevel),
             Apply::Directory => {
-                std::env::set_current_dir(&self.config.dir).map_err(|error| error.to_string())?;
+                std::env::set_current_dir(&self.config.dir).map_err(|error| reason(&error))?;
                 // Shown and written as an absolute path, which stays true after the next change.
                 self.config.dir = current_dir();
             }
@@ -80,6 +82,7 @@ impl Executor {
             Apply::CrashHandling => crash::configure(&self.config),
             Apply::AllocatorThread => self.follow_allocator_thread()?,
             Apply::HugePages => self.follow_huge_pages(),
+            Apply::ProcessTitle => self.show_process_title(),
             // Read where they are needed, or taken over by `apply_live_config`.
             Apply::Password
             | Apply::Nothing
@@ -90,8 +93,7 @@ impl Executor {
             | Apply::Hz
             | Apply::SlowLog
             | Apply::LatencyTracking
-            | Apply::Notifications
-            | Apply::ProcessTitle => {}
+            | Apply::Notifications => {}
         }
         Ok(())
     }
@@ -115,9 +117,17 @@ impl Executor {
             }
             Err(error) => {
                 tracing::warn!("CONFIG REWRITE failed: {}: {error}", path.display());
-                Err(format!("ERR Rewriting config file: {error}"))
+                Err(format!("ERR Rewriting config file: {}", reason(&error)))
             }
         }
+    }
+}
+
+/// The system's words for an error, as C programs show them.
+fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
     }
 }
 
