@@ -12,6 +12,7 @@ pub enum Effect {
     Config(ConfigEffect),
     Observe(ObserveEffect),
     Client(ClientEffect),
+    Snapshot(SnapshotEffect),
     /// Run the queued commands (EXEC). Answers.
     Exec,
     /// Forget the watched keys (UNWATCH, DISCARD).
@@ -176,4 +177,36 @@ pub enum UnblockWith {
     /// As if its time had run out.
     Timeout,
     Error,
+}
+
+/// Requests about snapshots, and about the end of the server that may take one.
+#[derive(Debug)]
+pub enum SnapshotEffect {
+    /// SAVE. Answers.
+    Save,
+    /// BGSAVE. Answers.
+    BackgroundSave { schedule: bool },
+    /// LASTSAVE. Answers.
+    LastSave,
+    /// SHUTDOWN. Answers if the server goes on.
+    Shutdown(ShutdownRequest),
+    /// SHUTDOWN ABORT. Answers.
+    AbortShutdown,
+    /// DEBUG RELOAD: saves unless told not to, empties every database unless told not to, and loads the file, whose
+    /// keys replace those of the same name when `merge` is set and are an error otherwise. Answers.
+    Reload { merge: bool, flush: bool, save: bool },
+    /// FLUSHALL has emptied every database: a running child is of no use any more, and where there are save rules the
+    /// emptiness is saved at once. Answers nothing.
+    AfterFlushAll,
+}
+
+/// How the server is to end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ShutdownRequest {
+    /// Save or not, whatever the save rules are; `None` saves if there are any.
+    pub save: Option<bool>,
+    /// Does not wait for replicas.
+    pub now: bool,
+    /// Ends even when saving fails.
+    pub force: bool,
 }

@@ -17,6 +17,7 @@ mod info;
 mod key_args;
 mod latency;
 mod monitor;
+mod persistence;
 mod pubsub;
 mod session;
 mod slowlog;
@@ -28,7 +29,7 @@ mod transactions;
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{
     ChannelKind, ClientEffect, ClientFilter, ClientType, ConfigEffect, ConnectionEffect, Effect, ObserveEffect,
-    PauseMode, PubSubEffect, UnblockWith,
+    PauseMode, PubSubEffect, ShutdownRequest, SnapshotEffect, UnblockWith,
 };
 pub use error::{CommandError, CommandResult};
 pub use key_args::{KeyArg, KeysError, keys_of};
@@ -48,6 +49,7 @@ const GROUPS: &[&[Command]] = &[
     info::COMMANDS,
     latency::COMMANDS,
     monitor::COMMANDS,
+    persistence::COMMANDS,
     pubsub::COMMANDS,
     slowlog::COMMANDS,
     string::COMMANDS,

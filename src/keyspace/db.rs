@@ -358,6 +358,52 @@ impl Db {
     }
 }
 
+/// What a load needs: a key is added if it is not there yet, with one probe.
+impl Db {
+    /// Returns false, and changes nothing, if the key is there already.
+    pub fn insert_absent(&mut self, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) -> bool {
+        self.insert_absent_entry(key, || {
+            let mut entry = Entry::new(key, value, clock);
+            entry.set_expiry(expiry);
+            entry
+        })
+    }
+
+    /// As [`Db::insert_absent`], for a string.
+    #[inline]
+    pub fn insert_absent_string(&mut self, key: &[u8], bytes: &[u8], expiry: Option<i64>, clock: u32) -> bool {
+        if let Some(number) = canonical_integer(bytes) {
+            return self.insert_absent_integer(key, number, expiry, clock);
+        }
+        if bytes.len() > INLINE_BYTES_MAX {
+            return self.insert_absent(key, StringValue::new(bytes).into(), expiry, clock);
+        }
+        let encoding = if bytes.len() <= EMBSTR_BYTES_MAX { Encoding::Embstr } else { Encoding::Raw };
+        self.insert_absent_entry(key, || Entry::with_inline(key, Type::String, encoding, bytes, expiry, clock))
+    }
+
+    /// As [`Db::insert_absent`], for an integer.
+    #[inline]
+    pub fn insert_absent_integer(&mut self, key: &[u8], number: i64, expiry: Option<i64>, clock: u32) -> bool {
+        let bytes = IntBytes::new(number);
+        self.insert_absent_entry(key, || {
+            Entry::with_inline(key, Type::String, Encoding::Int, bytes.bytes(), expiry, clock)
+        })
+    }
+
+    #[inline]
+    fn insert_absent_entry(&mut self, key: &[u8], build: impl FnOnce() -> Entry) -> bool {
+        let hash = self.keys.hash(key);
+        let Slot::Vacant(slot) = self.keys.entry_hashed(hash, key) else { return false };
+        let entry = slot.insert(build());
+        if entry.expiry().is_some() {
+            let reference = entry.reference();
+            self.expires.insert_new_hashed(hash, reference);
+        }
+        true
+    }
+}
+
 impl Drop for Db {
     fn drop(&mut self) {
         // The index holds second handles: it goes before the entries that it names.

@@ -10,6 +10,7 @@ mod histogram;
 mod info;
 mod latency;
 mod meter;
+mod persistence;
 mod slowlog;
 
 pub use commandstats::{CommandStat, CommandStats};
@@ -20,3 +21,4 @@ pub use info::{InfoSection, InfoText, human_bytes};
 pub use latency::{LatencyMonitor, LatencySample, LatencySeries, LatencySetup};
 pub use meter::Meter;
 pub use slowlog::{SlowCommand, SlowLog, shorten_args};
+pub use persistence::{LoadingInfo, PersistenceInfo};

@@ -19,7 +19,12 @@ pub async fn run(shared: Rc<Shared>) {
     loop {
         let (period, wake) = {
             let mut executor = shared.executor.borrow_mut();
-            executor.cron();
+            if !executor.cron_paused {
+                executor.cron();
+            }
+            if executor.exit.is_some() {
+                shared.exit.raise();
+            }
             (executor.time_to_next_round(), Rc::clone(&executor.cron_wake))
         };
         let woken = std::future::poll_fn(|context| match wake.poll(context) {
@@ -66,6 +71,8 @@ impl Executor {
             self.keyspace.rehash_for(REHASH_BUDGET);
         }
         self.read_meters();
+        self.snapshot_cron();
+        self.shutdown_cron();
         self.close_idle_clients();
         self.enforce_output_limits();
     }

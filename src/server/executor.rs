@@ -13,6 +13,7 @@ use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::start::Launch;
 use super::wake::Wake;
+use super::snapshots::Snapshots;
 use crate::commands::{
     AdminCtx, ClientCtx, CommandError, CommandId, CommandTable, Effect, Handler, ReadCtx, ReplyMode, WriteCtx,
 };
@@ -35,6 +36,7 @@ pub struct Executor {
     pub table: CommandTable,
     pub clients: Clients,
     pub pubsub: PubSub,
+    pub snapshots: Snapshots,
     pub counters: Counters,
     pub command_stats: CommandStats,
     pub errors: ErrorStats,
@@ -56,6 +58,8 @@ pub struct Executor {
     pub loading: bool,
     /// Whether the expire cycle runs (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: bool,
+    /// Whether the cron rests (DEBUG PAUSE-CRON).
+    pub cron_paused: bool,
     /// Set when the server shall end, with its exit code.
     pub exit: Option<i32>,
     /// CLIENT PAUSE, while it is on.
@@ -110,6 +114,7 @@ impl Executor {
             keyspace: Keyspace::new(config.databases as usize, HashSeed::random()),
             clients: Clients::default(),
             pubsub: PubSub::default(),
+            snapshots: Snapshots::new(clock.latest()),
             counters: Counters::default(),
             command_stats: CommandStats::new(table.rows().len()),
             errors: ErrorStats::default(),
@@ -126,6 +131,7 @@ impl Executor {
             huge_pages_used: false,
             loading: false,
             active_expire: true,
+            cron_paused: false,
             exit: None,
             pause: None,
             monitors: Vec::new(),

@@ -25,6 +25,11 @@ const SUBSCRIBER_COMMANDS: [&str; 9] =
 /// Commands that run inside a transaction instead of being queued.
 const UNQUEUED_COMMANDS: [&str; 6] = ["exec", "discard", "multi", "watch", "quit", "reset"];
 
+const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \
+    disk. Commands that may modify the data set are disabled, because this instance is configured to report errors \
+    during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
+    details about the RDB error.";
+
 /// Judges one command of a client.
 pub fn check(executor: &mut Executor, key: ClientKey, args: Args<'_>) -> Verdict {
     let id = match executor.table.resolve(args) {
@@ -58,6 +63,9 @@ fn refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<'_>) -
     }
     if session.transaction.is_some() && flags.has(Flags::NO_MULTI) {
         return Some(CommandError::text("ERR Command not allowed inside a transaction"));
+    }
+    if executor.writes_are_stopped() && (flags.has(Flags::WRITE) || &*row.full_name == "ping") {
+        return Some(CommandError::text(MISCONF));
     }
     if session.subscriptions > 0
         && client.reply.protocol() == Protocol::Resp2

@@ -27,6 +27,8 @@ mod pubsub;
 mod run;
 mod start;
 mod supervisor;
+mod shutdown;
+mod snapshots;
 mod transaction;
 mod wake;
 

@@ -12,8 +12,9 @@ use super::executor::Executor;
 use super::listener::{self, Listeners};
 use super::start::Launch;
 use super::supervisor::Notifier;
-use super::{banner, crash, cron, file_limit, logging};
+use super::{banner, crash, cron, file_limit, logging, shutdown, snapshots};
 use crate::config::Config;
+use crate::snapshot::DumpFile;
 
 /// Serves until a signal or SHUTDOWN ends it. Returns the exit code.
 pub fn run(config: Config, launch: Launch, notifier: Option<Notifier>) -> i32 {
@@ -24,7 +25,10 @@ pub fn run(config: Config, launch: Launch, notifier: Option<Notifier>) -> i32 {
             return 1;
         }
     };
-    runtime.block_on(serve(config, launch, notifier))
+    let code = runtime.block_on(serve(config, launch, notifier));
+    // Freeing the data key by key would hold the end up for nothing: the kernel takes it as a whole.
+    Box::leak(Box::new(runtime));
+    code
 }
 
 async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -> i32 {
@@ -44,7 +48,6 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     };
     logging::become_primary();
     banner::show(&config);
-    let (has_tcp, has_unix) = (listeners.has_tcp(), listeners.has_unix());
     banner::warn_of_system(&config);
     tracing::info!("Server initialized");
     let mut executor = Executor::new(config, launch);
@@ -57,19 +60,20 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     executor.apply_live_config();
     executor.show_process_title();
     let shared = Rc::new(Shared::new(executor));
+    let dump = match snapshots::open_dump(&shared) {
+        Ok(dump) => dump,
+        Err(error) => {
+            snapshots::log_fatal(&error);
+            return 1;
+        }
+    };
+    let notifier = notifier.map(Rc::new);
     spawn_local(listener::accept(Rc::clone(&shared)));
     spawn_local(cron::run(Rc::clone(&shared)));
-    spawn_local(watch_signals(Rc::clone(&shared)));
+    spawn_local(shutdown::watch_signals(Rc::clone(&shared)));
+    spawn_local(snapshots::watch_children(Rc::clone(&shared)));
+    spawn_local(load_then_serve(Rc::clone(&shared), dump, notifier.clone()));
     spawn_local(watch_for_abort());
-    if has_tcp {
-        tracing::info!("Ready to accept connections tcp");
-    }
-    if has_unix {
-        tracing::info!("Ready to accept connections unix");
-    }
-    if let Some(notifier) = &notifier {
-        notifier.ready();
-    }
     let code = wait_for_end(&shared).await;
     if let Some(notifier) = &notifier {
         notifier.stopping();
@@ -114,16 +118,24 @@ async fn watch_for_abort() {
     }
 }
 
-async fn watch_signals(shared: Rc<Shared>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::warn!("Cannot watch for signals");
+/// Loads the dump, if there is one, while clients are told to wait. Without its data the server does not run.
+async fn load_then_serve(shared: Rc<Shared>, dump: Option<DumpFile>, notifier: Option<Rc<Notifier>>) {
+    if let Some(dump) = dump
+        && let Err(error) = snapshots::load_dump(&shared, &dump).await
+    {
+        snapshots::log_fatal(&error);
+        shared.executor.borrow_mut().exit = Some(1);
+        shared.exit.raise();
         return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => tracing::warn!("Received SIGTERM scheduling shutdown..."),
-        _ = interrupt.recv() => tracing::warn!("Received SIGINT scheduling shutdown..."),
     }
-    shared.executor.borrow_mut().exit = Some(0);
-    shared.exit.raise();
+    let executor = shared.executor.borrow();
+    if executor.listeners.has_tcp() {
+        tracing::info!("Ready to accept connections tcp");
+    }
+    if executor.listeners.has_unix() {
+        tracing::info!("Ready to accept connections unix");
+    }
+    if let Some(notifier) = &notifier {
+        notifier.ready();
+    }
 }

@@ -1,5 +1,29 @@
-//! (room being laid)
+//! Point-in-time RDB files by fork and copy-on-write, and reading them back.
+//! Owns:  the child process and its report pipe, temp files, when to save, and what became of the last saves.
+//! Uses:  keyspace, types, rdb, config, observe, stdx.
+//! Never: a client or a reply; in what the child runs, also no tokio, no tracing and no lock of the parent's.
 
+mod atomic_file;
+mod check;
+mod child;
+mod error;
+mod fork;
+mod history;
 mod huge_pages;
+mod load;
+mod report;
+mod save;
+mod schedule;
+mod supervisor;
+#[cfg(test)]
+mod tests;
 
+pub use atomic_file::{Disk, FileSystem, Place, remove_stale_temp_files};
+pub use check::{Fault, Healthy, check};
+pub use error::{LoadError, LoadFault, SaveError};
+pub use fork::InterruptWatch;
+pub use history::{History, Outcome, Record, Trigger};
 pub use huge_pages::{HugePageDecision, HugePageSystem};
+pub use load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Verification};
+pub use save::{Clocks, SaveOptions, delay_us};
+pub use supervisor::{Supervisor, Task};

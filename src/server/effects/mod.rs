@@ -22,6 +22,7 @@ impl Executor {
                 Effect::Config(effect) => self.perform_config(key, effect),
                 Effect::Observe(effect) => self.perform_observe(key, effect),
                 Effect::Client(effect) => self.perform_client(key, effect),
+                Effect::Snapshot(effect) => self.perform_snapshot(key, effect),
                 Effect::Exec => self.exec(key),
                 Effect::Unwatch => self.unwatch(key),
             }

@@ -1,0 +1,144 @@
+//! Commands about snapshots and the end of the server: SAVE, BGSAVE, LASTSAVE, SHUTDOWN.
+
+use super::context::AdminCtx;
+use super::effect::{Effect, ShutdownRequest, SnapshotEffect};
+use super::error::{CommandError, CommandResult};
+use super::spec::{Arity, Command, Flags, Group, Handler};
+use crate::resp::Args;
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "BGSAVE",
+        summary: "Asynchronously saves the database(s) to disk.",
+        complexity: "O(1)",
+        arity: Arity::at_least(1),
+        flags: Flags::NO_ASYNC_LOADING.or(Flags::ADMIN).or(Flags::NOSCRIPT),
+        syntax: "[SCHEDULE]",
+        history: &[("3.2.2", "Added the `SCHEDULE` option.")],
+        run: Handler::Admin(bgsave),
+        ..Command::in_group(Group::Server)
+    },
+    Command {
+        name: "LASTSAVE",
+        summary: "Returns the Unix timestamp of the last successful save to disk.",
+        arity: Arity::exactly(1),
+        flags: Flags::LOADING.or(Flags::STALE).or(Flags::FAST).or(Flags::DANGEROUS),
+        tips: &["nondeterministic_output"],
+        run: Handler::Admin(lastsave),
+        ..Command::in_group(Group::Server)
+    },
+    Command {
+        name: "SAVE",
+        summary: "Synchronously saves the database(s) to disk.",
+        complexity: "O(N) where N is the total number of keys in all databases",
+        arity: Arity::exactly(1),
+        flags: Flags::NO_ASYNC_LOADING.or(Flags::ADMIN).or(Flags::NOSCRIPT).or(Flags::NO_MULTI),
+        run: Handler::Admin(save),
+        ..Command::in_group(Group::Server)
+    },
+    Command {
+        name: "SHUTDOWN",
+        summary: "Synchronously saves the database(s) to disk and shuts down the server.",
+        complexity: "O(N) when saving, where N is the total number of keys in all databases when saving data, \
+                     otherwise O(1)",
+        arity: Arity::at_least(1),
+        flags: Flags::ADMIN
+            .or(Flags::NOSCRIPT)
+            .or(Flags::LOADING)
+            .or(Flags::STALE)
+            .or(Flags::NO_MULTI)
+            .or(Flags::ALLOW_BUSY),
+        syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+        history: &[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")],
+        run: Handler::Admin(shutdown),
+        ..Command::in_group(Group::Server)
+    },
+];
+
+fn save(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
+    ctx.push(Effect::Snapshot(SnapshotEffect::Save));
+    Ok(())
+}
+
+fn bgsave(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
+    let schedule = match args.len() {
+        1 => false,
+        2 if args.arg(1).eq_ignore_ascii_case(b"schedule") => true,
+        _ => return Err(CommandError::Syntax),
+    };
+    ctx.push(Effect::Snapshot(SnapshotEffect::BackgroundSave { schedule }));
+    Ok(())
+}
+
+fn lastsave(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
+    ctx.push(Effect::Snapshot(SnapshotEffect::LastSave));
+    Ok(())
+}
+
+fn shutdown(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
+    let effect = match parse_shutdown(args)? {
+        Some(request) => SnapshotEffect::Shutdown(request),
+        None => SnapshotEffect::AbortShutdown,
+    };
+    ctx.push(Effect::Snapshot(effect));
+    Ok(())
+}
+
+/// The request, or none for ABORT, which stands alone.
+fn parse_shutdown(args: Args<'_>) -> Result<Option<ShutdownRequest>, CommandError> {
+    let mut request = ShutdownRequest::default();
+    let mut abort = false;
+    for arg in args.tail(1).iter() {
+        let save = match arg.to_ascii_lowercase().as_slice() {
+            b"save" => true,
+            b"nosave" => false,
+            b"now" => {
+                request.now = true;
+                continue;
+            }
+            b"force" => {
+                request.force = true;
+                continue;
+            }
+            b"abort" => {
+                abort = true;
+                continue;
+            }
+            _ => return Err(CommandError::Syntax),
+        };
+        if request.save.is_some_and(|other| other != save) {
+            return Err(CommandError::Syntax);
+        }
+        request.save = Some(save);
+    }
+    match abort {
+        true if request != ShutdownRequest::default() => Err(CommandError::Syntax),
+        true => Ok(None),
+        false => Ok(Some(request)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::ArgsBuf;
+
+    fn parse(line: &str) -> Result<Option<ShutdownRequest>, CommandError> {
+        parse_shutdown(line.split(' ').collect::<ArgsBuf>().as_args())
+    }
+
+    #[test]
+    fn shutdown_takes_its_words_in_any_order_and_case() {
+        let request = ShutdownRequest { save: Some(false), now: true, force: true };
+        assert_eq!(parse("shutdown Force NOW nosave NoSave"), Ok(Some(request)));
+        assert_eq!(parse("shutdown"), Ok(Some(ShutdownRequest::default())));
+        assert_eq!(parse("shutdown abort"), Ok(None));
+    }
+
+    #[test]
+    fn shutdown_refuses_words_that_contradict_each_other() {
+        for line in ["shutdown save nosave", "shutdown abort now", "shutdown save abort", "shutdown please"] {
+            assert_eq!(parse(line), Err(CommandError::Syntax), "{line}");
+        }
+    }
+}

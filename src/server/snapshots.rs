@@ -1,0 +1,416 @@
+//! Snapshots and loading as the server's loop drives them; what they are stands in the room `snapshot`.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::client::ClientKey;
+use super::connection::Shared;
+use super::executor::Executor;
+use super::wake::Wake;
+use crate::commands::{CommandError, SnapshotEffect};
+use crate::keyspace::Db;
+use crate::observe::{LoadingInfo, PersistenceInfo};
+use crate::snapshot::{
+    self, DumpFile, Duplicates, LoadError, LoadFault, LoadSettings, Loaded, Loader, Place, SaveError, SaveOptions,
+    Supervisor, Task, Trigger, Verification,
+};
+use crate::stdx::HashSeed;
+use crate::stdx::clock::Now;
+
+/// How long loading holds the loop before clients are looked at.
+const LOAD_STEP: Duration = Duration::from_millis(5);
+
+/// Delays between keys (`key-load-delay`) are slept once they add up to so much.
+const DELAY_US_MIN: u64 = 1000;
+
+/// What the executor keeps about snapshots, loading, and its own end.
+pub struct Snapshots {
+    pub supervisor: Supervisor,
+    /// Raised when a child has been started.
+    pub started: Rc<Wake>,
+    /// A signal asked for the end, which comes with the next round of the cron.
+    pub shutdown_wanted: bool,
+    pub shutdown_by_sigint: bool,
+    loading: Option<LoadProgress>,
+    last_load_keys: u64,
+    last_load_expired_keys: u64,
+}
+
+/// How far loading is.
+#[derive(Clone, Copy, Debug)]
+struct LoadProgress {
+    started: Now,
+    total_bytes: u64,
+    loaded_bytes: u64,
+    used_memory_bytes: u64,
+}
+
+impl Snapshots {
+    pub fn new(now: Now) -> Self {
+        Self {
+            supervisor: Supervisor::new(now),
+            started: Rc::default(),
+            shutdown_wanted: false,
+            shutdown_by_sigint: false,
+            loading: None,
+            last_load_keys: 0,
+            last_load_expired_keys: 0,
+        }
+    }
+}
+
+/// Waits for each child's end and takes it in at once; without a pidfd the cron does.
+pub async fn watch_children(shared: Rc<Shared>) {
+    let started = Rc::clone(&shared.executor.borrow().snapshots.started);
+    loop {
+        let ended = shared.executor.borrow_mut().snapshots.supervisor.take_end_of_child();
+        let Some(ended) = ended else {
+            std::future::poll_fn(|context| {
+                if started.poll(context) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            })
+            .await;
+            continue;
+        };
+        match AsyncFd::with_interest(ended, Interest::READABLE) {
+            Ok(ended) => drop(ended.readable().await.map(|_| ())),
+            Err(error) => tracing::debug!("Cannot wait for the end of the child: {error}"),
+        }
+        shared.executor.borrow_mut().poll_child();
+    }
+}
+
+/// Opens the dump that the server starts with, if there is one. From here on clients are told that it is loading.
+pub fn open_dump(shared: &Shared) -> Result<Option<DumpFile>, LoadError> {
+    for name in snapshot::remove_stale_temp_files(Path::new(".")) {
+        tracing::info!("Removed {name}, left behind by a process that is gone");
+    }
+    let mut executor = shared.executor.borrow_mut();
+    let file = DumpFile::open(Path::new(&executor.config.dbfilename))?;
+    if let Some(file) = &file {
+        executor.begin_loading(file);
+    }
+    Ok(file)
+}
+
+/// Loads the dump, leaving the loop to the clients every few milliseconds.
+pub async fn load_dump(shared: &Shared, file: &DumpFile) -> Result<(), LoadError> {
+    let result = load_steps(shared, file).await;
+    let mut executor = shared.executor.borrow_mut();
+    match result {
+        Ok(loaded) => {
+            executor.finish_loading(loaded);
+            Ok(())
+        }
+        Err(fault) => Err(LoadError { path: file.path().to_path_buf(), fault }),
+    }
+}
+
+async fn load_steps(shared: &Shared, file: &DumpFile) -> Result<Loaded, LoadFault> {
+    let (settings, databases, checksum) = {
+        let executor = shared.executor.borrow();
+        let config = &executor.config;
+        let settings = LoadSettings::new(config, executor.clock.latest());
+        (settings, config.databases as usize, config.rdbchecksum)
+    };
+    let mut verification = Verification::new(file.bytes(), checksum)?;
+    while !verification.step()? {
+        tokio::task::yield_now().await;
+    }
+    let mut loader = Loader::new(file.bytes(), databases, HashSeed::random(), settings)?;
+    let mut owed_us = 0;
+    loop {
+        let ended = {
+            let mut executor = shared.executor.borrow_mut();
+            let delay_us = executor.config.key_load_delay_us;
+            let ended = load_step(&mut loader, &executor, delay_us, &mut owed_us)?;
+            executor.note_loading(&loader);
+            ended
+        };
+        if ended {
+            return Ok(loader.finish());
+        }
+        if owed_us >= DELAY_US_MIN {
+            tokio::time::sleep(Duration::from_micros(std::mem::take(&mut owed_us))).await;
+        } else {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Decodes for a few milliseconds, or until so much delay is owed that it is worth sleeping.
+fn load_step(
+    loader: &mut Loader<'_>,
+    executor: &Executor,
+    delay_us: i32,
+    owed_us: &mut u64,
+) -> Result<bool, LoadFault> {
+    let access = &executor.keyspace.access;
+    let deadline = Instant::now() + LOAD_STEP;
+    if delay_us == 0 {
+        return loader.step(access, deadline, u64::MAX);
+    }
+    while Instant::now() < deadline && *owed_us < DELAY_US_MIN {
+        if loader.step(access, deadline, 1)? {
+            return Ok(true);
+        }
+        *owed_us += snapshot::delay_us(delay_us);
+    }
+    Ok(false)
+}
+
+/// What stops the start, in one line.
+pub fn log_fatal(error: &LoadError) {
+    tracing::warn!(
+        "Fatal error loading the DB, {error}. The file is left as it is: `copal-rdb check {}` tells more; to start \
+         without it, move it away. Exiting.",
+        error.path.display()
+    );
+}
+
+impl Executor {
+    pub(super) fn perform_snapshot(&mut self, key: ClientKey, effect: SnapshotEffect) {
+        match effect {
+            SnapshotEffect::Save => self.save_for(key),
+            SnapshotEffect::BackgroundSave { schedule } => self.background_save_for(key, schedule),
+            SnapshotEffect::LastSave => {
+                let last = self.snapshots.supervisor.last_save();
+                self.clients.get_mut(key).reply.integer(last);
+            }
+            SnapshotEffect::Shutdown(request) => self.shutdown_for(key, request),
+            SnapshotEffect::AbortShutdown => self.abort_shutdown_for(key),
+            SnapshotEffect::Reload { merge, flush, save } => self.reload_for(key, merge, flush, save),
+            SnapshotEffect::AfterFlushAll => self.after_flush_all(),
+        }
+    }
+
+    /// A snapshot of the present moment under the present configuration.
+    pub(super) fn snapshot_task(&mut self, trigger: Trigger) -> Task {
+        let now = self.clock.advance();
+        // Where expiry is switched off (DEBUG SET-ACTIVE-EXPIRE), keys past it are kept in the dump too.
+        let options = SaveOptions::new(&self.config, used_memory_bytes(), self.active_expire, now);
+        Task { place: Place::here(&self.config.dbfilename), options, trigger }
+    }
+
+    fn save_for(&mut self, key: ClientKey) {
+        if self.snapshots.supervisor.child().is_some() {
+            self.reply_error(key, &BUSY);
+            return;
+        }
+        match self.save_now(Trigger::Command) {
+            Ok(()) => self.clients.get_mut(key).reply.ok(),
+            Err(error) => self.reply_error(key, &CommandError::owned(format!("ERR {error}"))),
+        }
+    }
+
+    fn background_save_for(&mut self, key: ClientKey, schedule: bool) {
+        let reply = if self.snapshots.supervisor.child().is_some() {
+            Err(BUSY)
+        } else if self.in_exec {
+            // The fork would stand between the commands of a transaction: it waits for its end.
+            self.snapshots.supervisor.scheduled = true;
+            Ok("Background saving scheduled")
+        } else {
+            let trigger = if schedule { Trigger::Scheduled } else { Trigger::Command };
+            let started = self.start_child(trigger);
+            started.map(|()| "Background saving started").map_err(|error| CommandError::owned(format!("ERR {error}")))
+        };
+        match reply {
+            Ok(text) => self.clients.get_mut(key).reply.simple(text),
+            Err(error) => self.reply_error(key, &error),
+        }
+    }
+
+    /// Saves in the foreground.
+    fn save_now(&mut self, trigger: Trigger) -> Result<(), SaveError> {
+        let task = self.snapshot_task(trigger);
+        self.snapshots.supervisor.save(&mut self.keyspace, &task, false)
+    }
+
+    fn start_child(&mut self, trigger: Trigger) -> Result<(), SaveError> {
+        let task = self.snapshot_task(trigger);
+        self.snapshots.supervisor.start(&mut self.keyspace, &task)?;
+        self.snapshots.started.raise();
+        Ok(())
+    }
+
+    /// Takes in what the child has said and how it ended.
+    pub(super) fn poll_child(&mut self) {
+        let now = self.clock.advance();
+        self.snapshots.supervisor.poll(&mut self.keyspace, now);
+    }
+
+    /// The child is looked after, and the save rules are.
+    pub(super) fn snapshot_cron(&mut self) {
+        self.poll_child();
+        let now = self.clock.latest();
+        let supervisor = &self.snapshots.supervisor;
+        if self.loading || supervisor.child().is_some() {
+            return;
+        }
+        let changes = self.keyspace.dirty;
+        if let Some(rule) = supervisor.due_rule(&self.config.save, changes, now).copied() {
+            tracing::info!("{} changes in {} seconds. Saving...", rule.changes, rule.seconds);
+            // A failure is logged and kept where it happens; the rules ask again.
+            let _ = self.start_child(Trigger::Rule { rule, changes });
+        } else if supervisor.scheduled_is_due(now) {
+            let _ = self.start_child(Trigger::Scheduled);
+        }
+    }
+
+    /// Whether writes are refused because the last save in the background failed.
+    pub(super) fn writes_are_stopped(&self) -> bool {
+        !self.snapshots.supervisor.last_ok() && self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty()
+    }
+
+    fn after_flush_all(&mut self) {
+        self.snapshots.supervisor.dismiss_child();
+        if !self.config.save.is_empty() {
+            // A failure is logged; the flush stands.
+            let _ = self.save_now(Trigger::Flush);
+        }
+    }
+
+    fn begin_loading(&mut self, file: &DumpFile) {
+        self.loading = true;
+        let started = self.clock.advance();
+        let total_bytes = file.bytes().len() as u64;
+        self.snapshots.loading =
+            Some(LoadProgress { started, total_bytes, loaded_bytes: 0, used_memory_bytes: 0 });
+    }
+
+    fn note_loading(&mut self, loader: &Loader<'_>) {
+        if let Some(progress) = &mut self.snapshots.loading {
+            progress.loaded_bytes = loader.position();
+            progress.used_memory_bytes = loader.used_memory_bytes();
+        }
+    }
+
+    fn finish_loading(&mut self, loaded: Loaded) {
+        let now = self.clock.advance();
+        let started = self.snapshots.loading.take().map_or(now, |progress| progress.started);
+        let elapsed = now.monotonic.saturating_duration_since(started.monotonic);
+        self.loading = false;
+        self.note_loaded(&loaded);
+        log_loaded(&loaded, elapsed);
+        self.take_data(loaded.dbs);
+    }
+
+    fn note_loaded(&mut self, loaded: &Loaded) {
+        self.snapshots.last_load_keys = loaded.keys;
+        self.snapshots.last_load_expired_keys = loaded.expired_keys;
+    }
+
+    /// Puts loaded databases in the place of those that are there.
+    fn take_data(&mut self, dbs: Vec<Db>) {
+        self.keyspace.replace_data(dbs);
+        if self.snapshots.supervisor.child().is_some() {
+            self.keyspace.set_child_alive(true);
+        }
+    }
+
+    fn reload_for(&mut self, key: ClientKey, merge: bool, flush: bool, save: bool) {
+        if save && let Err(error) = self.save_now(Trigger::Reload) {
+            self.reply_error(key, &CommandError::owned(format!("ERR {error}")));
+            return;
+        }
+        match self.reload(merge, flush) {
+            Ok(()) => {
+                tracing::warn!("DB reloaded by DEBUG RELOAD");
+                self.clients.get_mut(key).reply.ok();
+            }
+            Err(error) => {
+                tracing::warn!("Error loading the DB, {error}");
+                let text = "ERR Error trying to load the RDB dump, check server logs.";
+                self.reply_error(key, &CommandError::text(text));
+            }
+        }
+    }
+
+    /// Loads the dump at once, in the place of the data or beside it.
+    fn reload(&mut self, merge: bool, flush: bool) -> Result<(), LoadError> {
+        let name = self.config.dbfilename.clone();
+        let path = Path::new(&name);
+        let fault = |fault| LoadError { path: path.to_path_buf(), fault };
+        let missing = || fault(LoadFault::Open(std::io::Error::from_raw_os_error(libc::ENOENT)));
+        let file = DumpFile::open(path)?.ok_or_else(missing)?;
+        let mut verification = Verification::new(file.bytes(), self.config.rdbchecksum).map_err(fault)?;
+        while !verification.step().map_err(fault)? {}
+        let mut settings = LoadSettings::new(&self.config, self.clock.latest());
+        if merge {
+            settings.duplicates = Duplicates::Replaced;
+        }
+        let databases = self.keyspace.databases();
+        let dbs = match flush {
+            true => (0..databases).map(|_| Db::new(HashSeed::random())).collect(),
+            false => (0..databases).map(|db| self.keyspace.db_mut(db).take()).collect(),
+        };
+        let mut loader = Loader::into_dbs(file.bytes(), dbs, settings).map_err(fault)?;
+        let delay_us = self.config.key_load_delay_us;
+        let mut owed_us = 0;
+        let result = loop {
+            match load_step(&mut loader, self, delay_us, &mut owed_us) {
+                Ok(false) => std::thread::sleep(Duration::from_micros(std::mem::take(&mut owed_us))),
+                Ok(true) => break Ok(()),
+                Err(error) => break Err(fault(error)),
+            }
+        };
+        match result {
+            Ok(()) => {
+                let loaded = loader.finish();
+                self.note_loaded(&loaded);
+                self.take_data(loaded.dbs);
+            }
+            // What was there stays, with what was added to it.
+            Err(_) if !flush => self.take_data(loader.into_partial()),
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// What INFO tells about snapshots and loading.
+    pub fn persistence_info(&mut self) -> PersistenceInfo {
+        self.poll_child();
+        let now = self.clock.latest();
+        let snapshots = &self.snapshots;
+        let loading = snapshots.loading.map(|progress| {
+            let elapsed = now.monotonic.saturating_duration_since(progress.started.monotonic);
+            LoadingInfo::new(
+                progress.started.unix_seconds(),
+                elapsed.as_secs() as i64,
+                progress.loaded_bytes,
+                progress.total_bytes,
+                progress.used_memory_bytes,
+            )
+        });
+        PersistenceInfo {
+            loading,
+            rdb_last_load_keys_loaded: snapshots.last_load_keys,
+            rdb_last_load_keys_expired: snapshots.last_load_expired_keys,
+            ..snapshots.supervisor.info(&self.keyspace, now)
+        }
+    }
+}
+
+const BUSY: CommandError = CommandError::text("ERR Background save already in progress");
+
+fn log_loaded(loaded: &Loaded, elapsed: Duration) {
+    let seconds = elapsed.as_secs_f64();
+    let megabytes = loaded.bytes as f64 / 1e6;
+    let Loaded { keys, expired_keys, .. } = loaded;
+    tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired_keys}.");
+    tracing::info!(
+        "DB loaded from disk: {seconds:.3} seconds ({keys} keys, {megabytes:.1} MB, {:.0} MB/s)",
+        megabytes / seconds.max(1e-6)
+    );
+}
+
+/// Bytes that the allocator has given out.
+fn used_memory_bytes() -> u64 {
+    // Both fail only where the allocator was built without statistics.
+    let _ = tikv_jemalloc_ctl::epoch::advance();
+    tikv_jemalloc_ctl::stats::allocated::read().unwrap_or(0) as u64
+}

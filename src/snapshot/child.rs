@@ -1,0 +1,104 @@
+//! What runs in the forked child: save, reporting on the way, and end. Nothing here logs or takes a lock.
+
+use std::io::Read as _;
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::{Duration, Instant};
+
+use super::atomic_file::{Disk, Place};
+use super::report::{self, Figures, Report};
+use super::save::{self, Observer, SaveOptions, Saved};
+use crate::keyspace::Keyspace;
+
+/// How often the parent hears of the child at most.
+const REPORT_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Counting copied pages walks the child's page tables: it may take at most one part in so many of the time.
+const COUNTING_SHARE: u32 = 50;
+
+/// Saves the keyspace as the fork left it. Returns the exit code.
+pub fn run(pipe: OwnedFd, keyspace: &Keyspace, place: &Place, options: &SaveOptions) -> i32 {
+    let mut reporter = Reporter::new(pipe);
+    match save::save_to_file(keyspace, place, options, &Disk, &mut reporter) {
+        Ok(saved) => {
+            reporter.done(saved);
+            0
+        }
+        Err(error) => {
+            reporter.send(&Report::Failed(error.to_string()));
+            1
+        }
+    }
+}
+
+struct Reporter {
+    pipe: OwnedFd,
+    start: Instant,
+    next_report: Instant,
+    next_count: Instant,
+    copied_bytes: u64,
+}
+
+impl Reporter {
+    fn new(pipe: OwnedFd) -> Self {
+        let start = Instant::now();
+        Self { pipe, start, next_report: start, next_count: start, copied_bytes: 0 }
+    }
+
+    fn send(&self, report: &Report) {
+        report::send(self.pipe.as_fd(), report);
+    }
+
+    fn figures(&self, keys: u64, bytes: u64, expired_keys: u64) -> Figures {
+        let elapsed_us = self.start.elapsed().as_micros() as u64;
+        Figures { keys, bytes, copied_bytes: self.copied_bytes, elapsed_us, expired_keys }
+    }
+
+    fn count_copied(&mut self) {
+        let before = Instant::now();
+        if let Some(bytes) = private_dirty_bytes() {
+            self.copied_bytes = bytes;
+        }
+        let cost = before.elapsed();
+        self.next_count = Instant::now() + cost * COUNTING_SHARE;
+    }
+
+    fn done(&mut self, saved: Saved) {
+        self.count_copied();
+        self.send(&Report::Done(self.figures(saved.keys, saved.bytes, saved.expired_keys)));
+    }
+}
+
+impl Observer for Reporter {
+    fn progress(&mut self, keys: u64, bytes: u64) -> ControlFlow<()> {
+        let now = Instant::now();
+        if now >= self.next_report {
+            self.next_report = now + REPORT_INTERVAL;
+            if now >= self.next_count {
+                self.count_copied();
+            }
+            self.send(&Report::Progress(self.figures(keys, bytes, 0)));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Bytes of this process that no other process shares and that were written.
+fn private_dirty_bytes() -> Option<u64> {
+    let mut text = String::new();
+    std::fs::File::open("/proc/self/smaps_rollup").ok()?.read_to_string(&mut text).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Private_Dirty:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_memory_is_counted() {
+        let _block = vec![1u8; 8 << 20];
+        assert!(private_dirty_bytes().is_some_and(|bytes| bytes >= 8 << 20));
+    }
+}

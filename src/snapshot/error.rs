@@ -1,0 +1,97 @@
+//! Why a snapshot could not be written or read, told by the step that failed and what it worked on.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::rdb::{self, ModuleId};
+
+/// Why a save failed. Whatever the step, the temp file is gone; until the rename, the old dump is what it was.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError {
+    #[error("cannot create {}: {}", path.display(), reason(cause))]
+    Create { path: PathBuf, cause: io::Error },
+    #[error("cannot write {}: {}", path.display(), reason(cause))]
+    Write { path: PathBuf, cause: io::Error },
+    #[error("cannot save to {}: {cause}", path.display())]
+    Encode { path: PathBuf, cause: rdb::Error },
+    #[error("cannot sync {} to the disk: {}", path.display(), reason(cause))]
+    Sync { path: PathBuf, cause: io::Error },
+    #[error("cannot rename {} to {}: {}", from.display(), to.display(), reason(cause))]
+    Rename { from: PathBuf, to: PathBuf, cause: io::Error },
+    #[error("cannot sync the directory {} to the disk: {}", path.display(), reason(cause))]
+    SyncDirectory { path: PathBuf, cause: io::Error },
+    #[error("cannot start the process that saves: {}", reason(.0))]
+    Fork(io::Error),
+    #[error("a save is in progress already")]
+    InProgress,
+    #[error("interrupted")]
+    Interrupted,
+    #[error("the process that saves was killed by signal {0}")]
+    Killed(i32),
+    #[error("the process that saves ended with code {0} and said nothing")]
+    Exited(i32),
+    /// What the child reported, word for word.
+    #[error("{0}")]
+    Reported(String),
+}
+
+/// Why a dump could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {fault}", path.display())]
+pub struct LoadError {
+    pub path: PathBuf,
+    pub fault: LoadFault,
+}
+
+/// What is wrong with a dump.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadFault {
+    #[error("cannot be opened: {}", reason(.0))]
+    Open(io::Error),
+    #[error("cannot be read: {}", reason(.0))]
+    Read(io::Error),
+    /// The bytes as a whole are not those that were written.
+    #[error("RDB CRC error: {0}")]
+    Checksum(rdb::Error),
+    #[error("{cause}{}", of_key(key))]
+    Format { cause: rdb::Error, key: Vec<u8> },
+    #[error("database {index} at offset {offset}: the server has {databases}")]
+    DatabaseOutOfRange { offset: u64, index: u64, databases: usize },
+    #[error("key '{}' at offset {offset} is there twice", key.escape_ascii())]
+    DuplicateKey { offset: u64, key: Vec<u8> },
+    #[error("function library at offset {offset}: functions are not supported")]
+    FunctionLibrary { offset: u64 },
+    #[error("data of the module {module} at offset {offset}: modules are not supported")]
+    ModuleData { offset: u64, module: ModuleId },
+}
+
+impl LoadFault {
+    /// The byte of the file where the fault is, if it is at a byte.
+    pub fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Open(_) | Self::Read(_) => None,
+            Self::Checksum(cause) | Self::Format { cause, .. } => Some(cause.offset()),
+            Self::DatabaseOutOfRange { offset, .. }
+            | Self::DuplicateKey { offset, .. }
+            | Self::FunctionLibrary { offset }
+            | Self::ModuleData { offset, .. } => Some(*offset),
+        }
+    }
+
+    pub(super) fn of(self, path: &Path) -> LoadError {
+        LoadError { path: path.to_path_buf(), fault: self }
+    }
+}
+
+fn of_key(key: &[u8]) -> String {
+    if key.is_empty() { String::new() } else { format!(" (key '{}')", key.escape_ascii()) }
+}
+
+/// The system's text of an error, without the number that the standard library adds.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(end) if error.raw_os_error().is_some() => text[..end].to_owned(),
+        _ => text,
+    }
+}

@@ -1,0 +1,274 @@
+//! The system calls around a child process, and what must happen in it before anything else.
+//!
+//! A forked child has one thread and every lock as it stood. What runs in it may allocate (jemalloc guards its own
+//! locks across a fork), read the keyspace and do plain file I/O; it may not log, print, or touch tokio.
+#![expect(unsafe_code, reason = "fork, and system calls that no crate wraps")]
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::panic::PanicHookInfo;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use nix::fcntl::OFlag;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, sigaction};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid};
+
+use super::report;
+
+/// Where the child finds its end of the report pipe; it closes everything beyond.
+const REPORT_FD: RawFd = 3;
+
+/// The child's name in process lists; the kernel keeps 15 bytes.
+const CHILD_NAME: &std::ffi::CStr = c"copal-bgsave";
+
+/// How much the child gives way to the server that answers clients.
+const CHILD_NICENESS: i32 = 5;
+
+const REAL_TIME_SIGNAL_MAX: i32 = 64;
+
+static IN_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// A child as its parent sees it.
+#[derive(Debug)]
+pub struct Child {
+    pub pid: u32,
+    /// Becomes readable when the child has ended; absent where the kernel has no such thing.
+    pub ended: Option<OwnedFd>,
+    /// Where reports arrive; reads do not block.
+    pub reports: OwnedFd,
+    /// How long the fork held the server up.
+    pub fork_us: u64,
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Exited(i32),
+    Signaled(i32),
+}
+
+/// Starts a process that sees memory as it is at this moment and runs `main`, which is given the pipe for reports.
+pub fn spawn(main: impl FnOnce(OwnedFd) -> i32) -> io::Result<Child> {
+    install_panic_hook();
+    let (reports, sender) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    let parent = nix::unistd::getpid();
+    // No handler of ours may run in the child before it has put the defaults in their place.
+    let mut before = SigSet::empty();
+    pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
+    let start = Instant::now();
+    // SAFETY: the child only does what the head of this file allows, and ends in `_exit`.
+    let forked = unsafe { nix::unistd::fork() };
+    let fork_us = start.elapsed().as_micros() as u64;
+    if let Ok(ForkResult::Child) = forked {
+        IN_CHILD.store(true, Ordering::Relaxed);
+        let sender = settle_in(parent, sender);
+        exit(main(sender));
+    }
+    pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
+    match forked? {
+        ForkResult::Parent { child } => {
+            let pid = child.as_raw() as u32;
+            Ok(Child { pid, ended: pidfd(child), reports, fork_us })
+        }
+        ForkResult::Child => unreachable!("the child has ended above"),
+    }
+}
+
+/// Makes the child a process of its own: default handlers, tied to its parent's life, named, nice, and without
+/// the descriptors of the server.
+fn settle_in(parent: Pid, sender: OwnedFd) -> OwnedFd {
+    default_signal_handlers();
+    // SAFETY: plain system calls on our own process with valid arguments.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::prctl(libc::PR_SET_NAME, CHILD_NAME.as_ptr());
+        libc::setpriority(libc::PRIO_PROCESS, 0, CHILD_NICENESS);
+    }
+    // The parent may have died before the line above: nobody would tell us.
+    if nix::unistd::getppid() != parent {
+        exit(1);
+    }
+    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+    // SAFETY: the descriptor that is closed or replaced here belongs to objects of the parent's that this process
+    // never touches again; `sender` is given up for the descriptor that takes its place.
+    unsafe {
+        if libc::dup2(sender.as_raw_fd(), REPORT_FD) != REPORT_FD {
+            return sender;
+        }
+        std::mem::forget(sender);
+        libc::syscall(libc::SYS_close_range, REPORT_FD + 1, libc::c_uint::MAX, 0);
+        OwnedFd::from_raw_fd(REPORT_FD)
+    }
+}
+
+fn default_signal_handlers() {
+    for number in 1..=REAL_TIME_SIGNAL_MAX {
+        // A terminal sends SIGINT to the whole group; the parent decides what becomes of us.
+        let ignored = number == libc::SIGINT || number == libc::SIGPIPE;
+        let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+        // SAFETY: neither action runs code; numbers that cannot be set are refused.
+        unsafe { libc::signal(number, action) };
+    }
+}
+
+/// Ends the child without running what the parent has left to run at its exit.
+pub fn exit(code: i32) -> ! {
+    // SAFETY: always allowed.
+    unsafe { libc::_exit(code) }
+}
+
+/// A panic in the child is reported through the pipe and ends it; the parent's own hook never sees it.
+fn install_panic_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| if in_child() { end_by_panic(panic) } else { previous(panic) }));
+    });
+}
+
+fn in_child() -> bool {
+    IN_CHILD.load(Ordering::Relaxed)
+}
+
+fn end_by_panic(panic: &PanicHookInfo<'_>) -> ! {
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map_or_else(String::new, ToString::to_string);
+    // SAFETY: the report pipe stands there for the whole life of the child.
+    let sender = unsafe { BorrowedFd::borrow_raw(REPORT_FD) };
+    report::send(sender, &report::Report::Failed(format!("panic at {place}: {message}")));
+    exit(1)
+}
+
+fn pidfd(pid: Pid) -> Option<OwnedFd> {
+    // SAFETY: a plain system call; on success it returns a new descriptor that nobody else owns.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0);
+        (fd >= 0).then(|| OwnedFd::from_raw_fd(fd as RawFd))
+    }
+}
+
+/// Whether a process of this number exists, a zombie included.
+pub fn is_alive(pid: u32) -> bool {
+    let Ok(pid) = i32::try_from(pid) else { return false };
+    nix::sys::signal::kill(Pid::from_raw(pid), None) != Err(nix::errno::Errno::ESRCH)
+}
+
+/// Sends a child the signal by which it ends without that being an error.
+pub fn dismiss(pid: u32) {
+    // One that has ended meanwhile needs no signal.
+    let _ = nix::sys::signal::kill(Pid::from_raw(pid as i32), Signal::SIGUSR1);
+}
+
+/// How the child ended, if it has.
+pub fn wait(pid: u32) -> io::Result<Option<End>> {
+    loop {
+        match waitpid(Pid::from_raw(pid as i32), Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(_, code)) => return Ok(Some(End::Exited(code))),
+            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(Some(End::Signaled(signal as i32))),
+            Ok(_) => return Ok(None),
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Asks the kernel to begin writing a range of a file to the disk, so that the sync at the end finds little left.
+pub fn begin_writeback(file: BorrowedFd<'_>, offset: u64, bytes: u64) {
+    // SAFETY: a plain system call on an open descriptor; it is a hint, whose failure changes nothing.
+    unsafe {
+        libc::sync_file_range(
+            file.as_raw_fd(),
+            offset as libc::off64_t,
+            bytes as libc::off64_t,
+            libc::SYNC_FILE_RANGE_WRITE,
+        );
+    }
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn note_interrupt(_signal: libc::c_int) {
+    INTERRUPTED.store(true, Ordering::Relaxed);
+}
+
+/// While it lives, SIGINT reaches a save that holds the event loop: the final one of a shutdown.
+pub struct InterruptWatch {
+    before: Option<SigAction>,
+}
+
+impl InterruptWatch {
+    pub fn install() -> Self {
+        INTERRUPTED.store(false, Ordering::Relaxed);
+        let action = SigAction::new(SigHandler::Handler(note_interrupt), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handler only stores to an atomic.
+        let before = unsafe { sigaction(Signal::SIGINT, &action) }.ok();
+        Self { before }
+    }
+
+    pub fn raised() -> bool {
+        INTERRUPTED.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for InterruptWatch {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            // SAFETY: puts back what stood there before.
+            let _ = unsafe { sigaction(Signal::SIGINT, before) };
+        }
+    }
+}
+
+/// Whether the pipe's other end can take bytes, waiting at most so long.
+pub fn wait_writable(pipe: BorrowedFd<'_>, milliseconds: u16) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut fds, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end_of(child: &Child) -> End {
+        loop {
+            if let Some(end) = wait(child.pid).expect("our child") {
+                return end;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn child_sees_memory_as_it_was_and_its_exit_code_arrives() {
+        let memory = vec![7u8; 100];
+        let child = spawn(|_| i32::from(memory[99])).expect("a child");
+        assert_eq!(end_of(&child), End::Exited(7));
+    }
+
+    #[test]
+    fn dismissed_child_ends_by_its_signal() {
+        let child = spawn(|_| {
+            std::thread::sleep(std::time::Duration::from_secs(60));
+            0
+        })
+        .expect("a child");
+        assert!(is_alive(child.pid));
+        dismiss(child.pid);
+        assert_eq!(end_of(&child), End::Signaled(libc::SIGUSR1));
+        assert!(!is_alive(child.pid));
+    }
+
+    #[test]
+    fn panic_in_the_child_is_reported_and_ends_it() {
+        let child = spawn(|_| panic!("on purpose")).expect("a child");
+        assert_eq!(end_of(&child), End::Exited(1));
+        let mut inbox = report::Inbox::default();
+        let reports = inbox.receive(child.reports.as_fd());
+        let [report::Report::Failed(text)] = reports.as_slice() else { panic!("{reports:?}") };
+        assert!(text.contains("on purpose") && text.contains("fork.rs"), "{text}");
+    }
+}

@@ -1,0 +1,199 @@
+//! What the child tells its parent: records of fixed size over a pipe.
+//!
+//! A record is smaller than PIPE_BUF, so a write puts a whole one into the pipe or nothing.
+
+use std::os::fd::BorrowedFd;
+
+use super::fork;
+use crate::rdb;
+
+const RECORD_BYTES: usize = 512;
+
+/// Bytes of a record before its text: kind, five numbers, the text's length.
+const HEAD_BYTES: usize = 1 + 5 * 8 + 2;
+
+const TEXT_BYTES_MAX: usize = RECORD_BYTES - HEAD_BYTES;
+
+/// How long a child waits for a parent that does not read before it gives up on its last record.
+const LAST_WAIT_MS: u16 = 10_000;
+
+const PROGRESS: u8 = 1;
+const DONE: u8 = 2;
+const FAILED: u8 = 3;
+
+/// One record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Report {
+    Progress(Figures),
+    /// The new dump stands in its place.
+    Done(Figures),
+    /// The step that failed, on what, and why.
+    Failed(String),
+}
+
+/// How far the child is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Figures {
+    pub keys: u64,
+    /// Bytes of the dump so far.
+    pub bytes: u64,
+    /// Memory that is the child's alone because the parent or the child has written since the fork.
+    pub copied_bytes: u64,
+    /// Since the child began.
+    pub elapsed_us: u64,
+    /// Keys left out because their expiry had passed.
+    pub expired_keys: u64,
+}
+
+impl Report {
+    fn encode(&self) -> layout::Bytes {
+        let (kind, figures, text) = match self {
+            Self::Progress(figures) => (PROGRESS, *figures, ""),
+            Self::Done(figures) => (DONE, *figures, ""),
+            Self::Failed(text) => (FAILED, Figures::default(), text.as_str()),
+        };
+        let text = &text.as_bytes()[..text.len().min(TEXT_BYTES_MAX)];
+        layout::encode(kind, figures, text)
+    }
+
+    fn decode(record: &[u8; RECORD_BYTES]) -> Option<Self> {
+        let mut input = rdb::Decoder::new(record);
+        let kind = input.byte().ok()?;
+        let mut number = || input.milliseconds().ok().map(|number| number as u64);
+        let figures = Figures {
+            keys: number()?,
+            bytes: number()?,
+            copied_bytes: number()?,
+            elapsed_us: number()?,
+            expired_keys: number()?,
+        };
+        match kind {
+            PROGRESS => Some(Self::Progress(figures)),
+            DONE => Some(Self::Done(figures)),
+            FAILED => {
+                let length = usize::from(input.byte().ok()?) << 8 | usize::from(input.byte().ok()?);
+                let text = input.raw(length as u64).ok()?;
+                Some(Self::Failed(String::from_utf8_lossy(text).into_owned()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Laying a record out with the file format's own fixed fields.
+mod layout {
+    use super::{Figures, RECORD_BYTES};
+    use crate::rdb;
+
+    pub type Bytes = [u8; RECORD_BYTES];
+
+    pub fn encode(kind: u8, figures: Figures, text: &[u8]) -> Bytes {
+        let mut out = rdb::Encoder::detached(rdb::Options::default());
+        let mut write = || -> std::io::Result<()> {
+            out.byte(kind)?;
+            let Figures { keys, bytes, copied_bytes, elapsed_us, expired_keys } = figures;
+            for number in [keys, bytes, copied_bytes, elapsed_us, expired_keys] {
+                out.milliseconds(number as i64)?;
+            }
+            out.raw(&[(text.len() >> 8) as u8, text.len() as u8])?;
+            out.raw(text)
+        };
+        write().expect("an encoder without a sink writes to memory");
+        let mut record = [0; RECORD_BYTES];
+        let bytes = out.into_bytes();
+        record[..bytes.len()].copy_from_slice(&bytes);
+        record
+    }
+}
+
+/// Sends a record from the child. Progress that finds the pipe full is left out; anything else waits.
+pub fn send(pipe: BorrowedFd<'_>, report: &Report) {
+    let record = report.encode();
+    loop {
+        match nix::unistd::write(pipe, &record) {
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(nix::errno::Errno::EAGAIN) if !matches!(report, Report::Progress(_)) => {
+                if !fork::wait_writable(pipe, LAST_WAIT_MS) {
+                    return;
+                }
+            }
+            // A parent that is gone takes us along anyway.
+            _ => return,
+        }
+    }
+}
+
+/// Records as they arrive at the parent.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    bytes: Vec<u8>,
+}
+
+impl Inbox {
+    /// Everything that has arrived, without waiting.
+    pub fn receive(&mut self, pipe: BorrowedFd<'_>) -> Vec<Report> {
+        let mut buffer = [0; 8 * RECORD_BYTES];
+        loop {
+            match nix::unistd::read(pipe, &mut buffer) {
+                Ok(0) => break,
+                Ok(bytes) => self.bytes.extend_from_slice(&buffer[..bytes]),
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(_) => break,
+            }
+        }
+        let (records, rest) = self.bytes.as_chunks::<RECORD_BYTES>();
+        let reports = records.iter().filter_map(Report::decode).collect();
+        self.bytes = rest.to_vec();
+        reports
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd as _;
+
+    fn figures(base: u64) -> Figures {
+        Figures {
+            keys: base,
+            bytes: u64::MAX - base,
+            copied_bytes: base << 40,
+            elapsed_us: base + 1,
+            expired_keys: base + 2,
+        }
+    }
+
+    #[test]
+    fn every_record_decodes_to_what_was_encoded() {
+        for report in [
+            Report::Progress(figures(1)),
+            Report::Done(figures(900)),
+            Report::Failed("cannot rename temp-812.rdb to dump.rdb: Permission denied".into()),
+            Report::Failed(String::new()),
+        ] {
+            assert_eq!(Report::decode(&report.encode()), Some(report));
+        }
+    }
+
+    #[test]
+    fn text_that_is_too_long_is_cut_and_unknown_kinds_are_passed_over() {
+        let record = Report::Failed("x".repeat(5000)).encode();
+        assert_eq!(Report::decode(&record), Some(Report::Failed("x".repeat(TEXT_BYTES_MAX))));
+        for kind in (0..=255).filter(|kind| !(PROGRESS..=FAILED).contains(kind)) {
+            assert_eq!(Report::decode(&[kind; RECORD_BYTES]), None);
+        }
+        // A length beyond the record is no reason to read beyond it.
+        assert_eq!(Report::decode(&[FAILED; RECORD_BYTES]), None);
+    }
+
+    #[test]
+    fn full_pipe_loses_progress_and_blocks_nobody() {
+        let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_NONBLOCK).expect("a pipe");
+        for number in 0..10_000 {
+            send(writer.as_fd(), &Report::Progress(figures(number)));
+        }
+        let reports = Inbox::default().receive(reader.as_fd());
+        assert!(!reports.is_empty() && reports.len() < 10_000);
+        assert_eq!(reports[3], Report::Progress(figures(3)));
+    }
+}

@@ -1,0 +1,416 @@
+//! The state of saving: whether a child runs, how the last saves went, and when the rules ask for the next.
+
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::atomic_file::{Disk, FileSystem, Place};
+use super::child;
+use super::error::SaveError;
+use super::fork::{self, Child, End, InterruptWatch};
+use super::history::{History, Outcome, Record, Trigger};
+use super::report::{Figures, Inbox, Report};
+use super::save::{self, Observer, SaveOptions};
+use super::schedule::{self, Situation};
+use crate::config::SaveRule;
+use crate::keyspace::Keyspace;
+use crate::observe::PersistenceInfo;
+use crate::stdx::clock::Now;
+
+/// How long the end of a dismissed child is waited for.
+const DISMISSAL_MAX: Duration = Duration::from_secs(2);
+
+const DISMISSAL_STEP: Duration = Duration::from_millis(1);
+
+/// One snapshot to be taken.
+#[derive(Clone, Debug)]
+pub struct Task {
+    pub place: Place,
+    pub options: SaveOptions,
+    pub trigger: Trigger,
+}
+
+/// Takes snapshots, one at a time, and knows what became of them.
+#[derive(Debug)]
+pub struct Supervisor {
+    running: Option<Running>,
+    /// BGSAVE SCHEDULE asked for a snapshot as soon as one can be taken.
+    pub scheduled: bool,
+    /// Seconds since 1970, as the rules count.
+    last_save: i64,
+    last_try: i64,
+    last_ok: bool,
+    last_error: String,
+    last_duration_seconds: i64,
+    last_copied_bytes: u64,
+    last_fork_us: u64,
+    forks: u64,
+    saves: u64,
+    history: History,
+}
+
+/// A child at work.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    inbox: Inbox,
+    temp: PathBuf,
+    started: Now,
+    trigger: Trigger,
+    changes_at_fork: u64,
+    keys_total: u64,
+    figures: Figures,
+    copied_peak_bytes: u64,
+    heard_at: Instant,
+    done: bool,
+    failure: Option<String>,
+}
+
+impl Supervisor {
+    pub fn new(now: Now) -> Self {
+        Self {
+            running: None,
+            scheduled: false,
+            last_save: now.unix_seconds(),
+            last_try: 0,
+            last_ok: true,
+            last_error: String::new(),
+            last_duration_seconds: -1,
+            last_copied_bytes: 0,
+            last_fork_us: 0,
+            forks: 0,
+            saves: 0,
+            history: History::default(),
+        }
+    }
+
+    /// The process number of the child that is saving.
+    pub fn child(&self) -> Option<u32> {
+        self.running.as_ref().map(|running| running.child.pid)
+    }
+
+    /// When the last successful save was, in seconds since 1970.
+    pub fn last_save(&self) -> i64 {
+        self.last_save
+    }
+
+    /// Whether the last save in the background succeeded, and no other has since.
+    pub fn last_ok(&self) -> bool {
+        self.last_ok
+    }
+
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What becomes readable when the child that was just started has ended; once for each child.
+    pub fn take_end_of_child(&mut self) -> Option<OwnedFd> {
+        self.running.as_mut()?.child.ended.take()
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_statistics(&mut self) {
+        self.saves = 0;
+        self.forks = 0;
+        self.last_fork_us = 0;
+    }
+
+    /// The rule that asks for a snapshot now, if one does and none is being taken.
+    pub fn due_rule<'a>(&self, rules: &'a [SaveRule], changes: u64, now: Now) -> Option<&'a SaveRule> {
+        if self.running.is_some() { None } else { schedule::due_rule(rules, &self.situation(changes, now)) }
+    }
+
+    /// Whether a snapshot was scheduled whose time has come.
+    pub fn scheduled_is_due(&self, now: Now) -> bool {
+        self.scheduled && self.running.is_none() && self.situation(0, now).may_try()
+    }
+
+    fn situation(&self, changes: u64, now: Now) -> Situation {
+        let (last_save, last_try) = (self.last_save, self.last_try);
+        Situation { now: now.unix_seconds(), last_save, last_try, last_try_ok: self.last_ok, changes }
+    }
+
+    /// Starts a child that saves the keyspace as it is now. Returns its process number.
+    pub fn start(&mut self, keyspace: &mut Keyspace, task: &Task) -> Result<u32, SaveError> {
+        if self.running.is_some() {
+            return Err(SaveError::InProgress);
+        }
+        let now = task.options.now;
+        self.saves += 1;
+        self.last_try = now.unix_seconds();
+        let data = &*keyspace;
+        let forked = fork::spawn(|pipe| child::run(pipe, data, &task.place, &task.options));
+        let child = match forked {
+            Ok(child) => child,
+            Err(cause) => {
+                let error = SaveError::Fork(cause);
+                tracing::warn!("Can't save in background: {error}");
+                self.fail(error.to_string());
+                return Err(error);
+            }
+        };
+        // From here on every change copies a page.
+        keyspace.set_child_alive(true);
+        self.forks += 1;
+        self.last_fork_us = child.fork_us;
+        self.scheduled = false;
+        let pid = child.pid;
+        tracing::info!("Background saving started by pid {pid}");
+        self.running = Some(Running {
+            temp: task.place.temp_path(pid),
+            child,
+            inbox: Inbox::default(),
+            started: now,
+            trigger: task.trigger,
+            changes_at_fork: keyspace.dirty,
+            keys_total: keyspace.len() as u64,
+            figures: Figures::default(),
+            copied_peak_bytes: 0,
+            heard_at: now.monotonic,
+            done: false,
+            failure: None,
+        });
+        Ok(pid)
+    }
+
+    /// Ends the child without that being a failure; [`Supervisor::poll`] notices its end.
+    pub fn dismiss_child(&self) {
+        if let Some(pid) = self.child() {
+            fork::dismiss(pid);
+        }
+    }
+
+    /// Ends the child and waits until it is gone, its temp file too.
+    pub fn end_child(&mut self, keyspace: &mut Keyspace, now: Now) {
+        self.dismiss_child();
+        let deadline = Instant::now() + DISMISSAL_MAX;
+        while self.running.is_some() && !self.poll(keyspace, now) {
+            if Instant::now() >= deadline {
+                // It waits for a disk, and ends when that answers; its rename will not come any more.
+                self.running.as_ref().inspect(|running| remove_temp(&running.temp));
+                return;
+            }
+            std::thread::sleep(DISMISSAL_STEP);
+        }
+    }
+
+    /// Takes in what the child has said, and its end if it has ended. Returns whether it has.
+    pub fn poll(&mut self, keyspace: &mut Keyspace, now: Now) -> bool {
+        let Some(running) = &mut self.running else { return false };
+        let end = match fork::wait(running.child.pid) {
+            Ok(end) => end,
+            Err(error) => {
+                // Somebody else has taken our child's end: all that is left is that it has ended.
+                tracing::warn!("Cannot learn how the process that saves has ended: {error}");
+                Some(End::Exited(1))
+            }
+        };
+        // Its reports are read after its end is known, so that none is missed.
+        running.receive(now);
+        let Some(end) = end else { return false };
+        if let Some(running) = self.running.take() {
+            keyspace.set_child_alive(false);
+            self.conclude(running, end, keyspace, now);
+        }
+        true
+    }
+
+    /// The child has ended: notes how, and clears away what it left.
+    fn conclude(&mut self, running: Running, end: End, keyspace: &mut Keyspace, now: Now) {
+        let duration = now.monotonic.saturating_duration_since(running.started.monotonic);
+        self.last_duration_seconds = duration.as_secs() as i64;
+        let outcome = match end {
+            End::Exited(0) if running.done => {
+                running.log_success();
+                // Changes made while the child was saving are not in the dump.
+                keyspace.dirty = keyspace.dirty.saturating_sub(running.changes_at_fork);
+                self.last_copied_bytes = running.figures.copied_bytes;
+                self.succeed(now);
+                Outcome::Saved
+            }
+            End::Signaled(signal) => {
+                tracing::warn!("Background saving terminated by signal {signal}");
+                remove_temp(&running.temp);
+                if signal == libc::SIGUSR1 {
+                    Outcome::Dismissed
+                } else {
+                    let error = SaveError::Killed(signal).to_string();
+                    self.fail(error.clone());
+                    Outcome::Failed(error)
+                }
+            }
+            End::Exited(code) => {
+                let error = running.failure.clone().unwrap_or_else(|| SaveError::Exited(code).to_string());
+                tracing::warn!("Background saving error: {error}");
+                remove_temp(&running.temp);
+                self.fail(error.clone());
+                Outcome::Failed(error)
+            }
+        };
+        self.history.push(Record {
+            trigger: running.trigger,
+            background: true,
+            started_unix_ms: running.started.unix_ms,
+            duration_us: duration.as_micros() as u64,
+            fork_us: running.child.fork_us,
+            keys: running.figures.keys,
+            bytes: running.figures.bytes,
+            copied_bytes: running.figures.copied_bytes,
+            outcome,
+        });
+    }
+
+    /// Saves in the foreground. Whoever is told may end it.
+    pub fn save(
+        &mut self,
+        keyspace: &mut Keyspace,
+        task: &Task,
+        interruptible: bool,
+    ) -> Result<(), SaveError> {
+        self.save_with(keyspace, task, interruptible, &Disk)
+    }
+
+    pub(super) fn save_with(
+        &mut self,
+        keyspace: &mut Keyspace,
+        task: &Task,
+        interruptible: bool,
+        system: &dyn FileSystem,
+    ) -> Result<(), SaveError> {
+        self.saves += 1;
+        let start = Instant::now();
+        let mut observer = Foreground { interruptible };
+        let result = save::save_to_file(keyspace, &task.place, &task.options, system, &mut observer);
+        let duration = start.elapsed();
+        let (keys, bytes) = result.as_ref().map_or((0, 0), |saved| (saved.keys, saved.bytes));
+        let outcome = match &result {
+            Ok(_) => {
+                tracing::info!("DB saved on disk");
+                log_speed(keys, bytes, duration.as_micros() as u64);
+                keyspace.dirty = 0;
+                self.succeed(Now::read());
+                Outcome::Saved
+            }
+            Err(error) => {
+                tracing::warn!("Write error saving DB on disk: {error}");
+                Outcome::Failed(error.to_string())
+            }
+        };
+        self.history.push(Record {
+            trigger: task.trigger,
+            background: false,
+            started_unix_ms: task.options.now.unix_ms,
+            duration_us: duration.as_micros() as u64,
+            fork_us: 0,
+            keys,
+            bytes,
+            copied_bytes: 0,
+            outcome,
+        });
+        result.map(drop)
+    }
+
+    fn succeed(&mut self, now: Now) {
+        self.last_save = now.unix_seconds();
+        self.last_ok = true;
+        self.last_error = String::new();
+    }
+
+    fn fail(&mut self, error: String) {
+        self.last_ok = false;
+        self.last_error = error;
+    }
+
+    /// The figures that INFO shows; those about loading are the caller's.
+    pub fn info(&self, keyspace: &Keyspace, now: Now) -> PersistenceInfo {
+        let mut info = PersistenceInfo {
+            rdb_changes_since_last_save: keyspace.dirty,
+            rdb_bgsave_in_progress: self.running.is_some(),
+            rdb_last_save_time: self.last_save,
+            rdb_last_bgsave_ok: self.last_ok,
+            rdb_last_bgsave_error: self.last_error.clone(),
+            rdb_last_bgsave_time_sec: self.last_duration_seconds,
+            rdb_current_bgsave_time_sec: -1,
+            rdb_saves: self.saves,
+            rdb_last_cow_size: self.last_copied_bytes,
+            total_forks: self.forks,
+            latest_fork_usec: self.last_fork_us,
+            ..PersistenceInfo::default()
+        };
+        if let Some(running) = &self.running {
+            let elapsed = now.monotonic.saturating_duration_since(running.started.monotonic);
+            info.rdb_current_bgsave_time_sec = elapsed.as_secs() as i64;
+            info.current_cow_peak = running.copied_peak_bytes;
+            info.current_cow_size = running.figures.copied_bytes;
+            info.current_cow_size_age = now.monotonic.saturating_duration_since(running.heard_at).as_secs();
+            info.current_save_keys_processed = running.figures.keys;
+            info.current_save_keys_total = running.keys_total;
+            info.current_fork_perc = match running.keys_total {
+                0 => 0.0,
+                total => running.figures.keys as f64 * 100.0 / total as f64,
+            };
+        }
+        info
+    }
+}
+
+impl Running {
+    fn receive(&mut self, now: Now) {
+        for report in self.inbox.receive(self.child.reports.as_fd()) {
+            match report {
+                Report::Progress(figures) => self.note(figures, now),
+                Report::Done(figures) => {
+                    self.note(figures, now);
+                    self.done = true;
+                }
+                Report::Failed(text) => self.failure = Some(text),
+            }
+        }
+    }
+
+    fn note(&mut self, figures: Figures, now: Now) {
+        self.figures = figures;
+        self.copied_peak_bytes = self.copied_peak_bytes.max(figures.copied_bytes);
+        self.heard_at = now.monotonic;
+    }
+
+    fn log_success(&self) {
+        let megabytes = |bytes: u64| bytes >> 20;
+        tracing::info!("DB saved on disk");
+        log_speed(self.figures.keys, self.figures.bytes, self.figures.elapsed_us);
+        tracing::info!(
+            "Fork CoW for RDB: current {} MB, peak {} MB, fork {} us",
+            megabytes(self.figures.copied_bytes),
+            megabytes(self.copied_peak_bytes),
+            self.child.fork_us
+        );
+        tracing::info!("Background saving terminated with success");
+    }
+}
+
+fn log_speed(keys: u64, bytes: u64, elapsed_us: u64) {
+    let seconds = elapsed_us as f64 / 1e6;
+    let megabytes = bytes as f64 / 1e6;
+    tracing::debug!("Saved {keys} keys, {megabytes:.1} MB in {seconds:.3} seconds ({:.0} MB/s)", megabytes / seconds);
+}
+
+fn remove_temp(path: &PathBuf) {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!("Cannot remove the temp file {}: {error}", path.display());
+        }
+        _ => {}
+    }
+}
+
+/// A save that holds the event loop; a shutdown's may be cut short by a second SIGINT.
+struct Foreground {
+    interruptible: bool,
+}
+
+impl Observer for Foreground {
+    fn progress(&mut self, _keys: u64, _bytes: u64) -> ControlFlow<()> {
+        if self.interruptible && InterruptWatch::raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}

@@ -1,0 +1,464 @@
+//! Laws of saving and loading as a whole.
+
+use std::cell::RefCell;
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::atomic_file::{Disk, FileSystem, OpenFile, Place};
+use super::check::check;
+use super::error::{LoadError, LoadFault, SaveError};
+use super::load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Verification};
+use super::save::{self, Observer, SaveOptions};
+use super::supervisor::{Supervisor, Task};
+use super::{Outcome, Trigger};
+use crate::config::Config;
+use crate::keyspace::Keyspace;
+use crate::rdb::Encoder;
+use crate::stdx::HashSeed;
+use crate::stdx::clock::Now;
+use crate::types::Digest;
+
+const SEED: HashSeed = HashSeed { k0: 1, k1: 2 };
+const DATABASES: usize = 16;
+const NOW_MS: i64 = 1_700_000_000_000;
+
+fn now() -> Now {
+    Now::at_unix_ms(NOW_MS)
+}
+
+fn options() -> SaveOptions {
+    SaveOptions::new(&Config::default(), 12345, true, now())
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn progress(&mut self, _keys: u64, _bytes: u64) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+fn keyspace() -> Keyspace {
+    Keyspace::new(DATABASES, SEED)
+}
+
+/// Keys of every encoding that strings have, some with an expiry, in three databases.
+fn sample() -> Keyspace {
+    let mut keyspace = keyspace();
+    for number in 0..40 {
+        let db = [0, 3, 15][number % 3];
+        let key = format!("key:{number}");
+        let value = match number % 5 {
+            0 => number.to_string().into_bytes(),
+            1 => vec![b'x'; number * 5],
+            2 => format!("{}", i64::MIN + number as i64).into_bytes(),
+            3 => (0..=255).collect(),
+            _ => vec![b'a'; 5000],
+        };
+        let expiry = (number % 4 == 0).then_some(NOW_MS + 1000 + number as i64);
+        keyspace.set_string(db, key.as_bytes(), &value, expiry);
+    }
+    keyspace.set_string(0, b"", b"", None);
+    keyspace
+}
+
+fn digest<'a>(dbs: impl Iterator<Item = &'a crate::keyspace::Db>) -> String {
+    let mut all = Digest::default();
+    for (index, db) in dbs.enumerate() {
+        for entry in db.iter() {
+            let mut digest = Digest::default();
+            digest.mix(index.to_string().as_bytes());
+            digest.mix(entry.key());
+            entry.value().digest(&mut digest);
+            digest.mix(entry.expiry().unwrap_or(-1).to_string().as_bytes());
+            all.xor_digest(&digest);
+        }
+    }
+    all.hex()
+}
+
+fn digest_of(keyspace: &Keyspace) -> String {
+    digest(keyspace.dbs().map(|(_, db)| db))
+}
+
+fn saved(keyspace: &Keyspace, options: &SaveOptions) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut out = Encoder::new(&mut bytes, options.format);
+    save::write_dataset(keyspace, options, &mut out, &mut Silent).expect("memory takes it");
+    drop(out);
+    bytes
+}
+
+fn load_with(file: &[u8], checksum: bool, duplicates: Duplicates) -> Result<Loaded, LoadFault> {
+    let mut verification = Verification::new(file, checksum)?;
+    while !verification.step()? {}
+    let settings = LoadSettings { duplicates, ..LoadSettings::new(&Config::default(), now()) };
+    let mut loader = Loader::new(file, DATABASES, SEED, settings)?;
+    let access = crate::keyspace::AccessClock::default();
+    let deadline = Instant::now() + Duration::from_secs(600);
+    while !loader.step(&access, deadline, 3)? {}
+    Ok(loader.finish())
+}
+
+fn load(file: &[u8]) -> Result<Loaded, LoadFault> {
+    load_with(file, true, Duplicates::Refused)
+}
+
+#[test]
+fn what_was_saved_is_what_is_loaded() {
+    let keyspace = sample();
+    let expected = digest_of(&keyspace);
+    for compression in [true, false] {
+        for checksum in [true, false] {
+            let mut options = options();
+            options.format.compression = compression;
+            options.format.checksum = checksum;
+            let loaded = load(&saved(&keyspace, &options)).expect("it loads");
+            assert_eq!(digest(loaded.dbs.iter()), expected);
+            assert_eq!((loaded.keys, loaded.expired_keys), (keyspace.len() as u64, 0));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_strings_survive_a_dump(
+        entries in prop::collection::vec(
+            (0..DATABASES, prop::collection::vec(any::<u8>(), 0..300), prop::collection::vec(any::<u8>(), 0..6000),
+             prop::option::of(1i64..i64::MAX - NOW_MS)),
+            0..20,
+        ),
+    ) {
+        let mut keyspace = keyspace();
+        for (db, key, value, expiry) in &entries {
+            keyspace.set_string(*db, key, value, expiry.map(|after| NOW_MS + after));
+        }
+        let loaded = load(&saved(&keyspace, &options())).expect("it loads");
+        prop_assert_eq!(digest(loaded.dbs.iter()), digest_of(&keyspace));
+    }
+}
+
+#[test]
+fn truncated_dump_is_rejected_at_every_length() {
+    let bytes = saved(&sample(), &options());
+    for length in 0..bytes.len() {
+        assert!(load(&bytes[..length]).is_err(), "{length} bytes");
+        assert!(load_with(&bytes[..length], false, Duplicates::Refused).is_err() || length >= bytes.len() - 8);
+    }
+}
+
+#[test]
+fn damaged_dump_is_refused_or_loads_equal() {
+    let keyspace = sample();
+    let expected = digest_of(&keyspace);
+    let bytes = saved(&keyspace, &options());
+    let mut rng = fastrand::Rng::with_seed(7);
+    for _ in 0..10_000 {
+        let mut damaged = bytes.clone();
+        let position = rng.usize(..bytes.len());
+        damaged[position] ^= rng.u8(1..);
+        if let Ok(loaded) = load(&damaged) {
+            assert_eq!(digest(loaded.dbs.iter()), expected, "byte {position}");
+        }
+        // Without the checksum anything may come out, but nothing may panic.
+        let _ = load_with(&damaged, false, Duplicates::Replaced);
+    }
+}
+
+#[test]
+fn keys_past_their_expiry_are_left_out_when_saving_and_dropped_when_loading() {
+    let mut keyspace = keyspace();
+    keyspace.set_string(0, b"past", b"x", Some(NOW_MS));
+    keyspace.set_string(0, b"future", b"x", Some(NOW_MS + 1));
+    let skipping = load(&saved(&keyspace, &options())).expect("it loads");
+    assert_eq!((skipping.keys, skipping.expired_keys), (1, 0));
+    let keeping = load(&saved(&keyspace, &SaveOptions { skip_expired: false, ..options() })).expect("it loads");
+    assert_eq!((keeping.keys, keeping.expired_keys), (1, 1));
+    assert!(keeping.dbs[0].peek(b"future").is_some() && keeping.dbs[0].peek(b"past").is_none());
+}
+
+/// A file of the records that `write` writes.
+fn file_of(write: impl FnOnce(&mut Encoder<'_>) -> io::Result<()>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut out = Encoder::new(&mut bytes, options().format);
+    let write = |out: &mut Encoder<'_>| -> io::Result<()> {
+        out.header()?;
+        write(out)?;
+        out.eof()
+    };
+    write(&mut out).expect("memory takes it");
+    drop(out);
+    bytes
+}
+
+fn write_string(out: &mut Encoder<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
+    out.tag(crate::rdb::Tag::String)?;
+    out.string(key)?;
+    out.string(value)
+}
+
+#[test]
+fn key_that_is_there_twice_is_refused_or_replaced_as_asked() {
+    let file = file_of(|out| {
+        write_string(out, b"key", b"first")?;
+        write_string(out, b"key", b"second")
+    });
+    assert!(matches!(load(&file), Err(LoadFault::DuplicateKey { key, .. }) if key == b"key"));
+    let loaded = load_with(&file, true, Duplicates::Replaced).expect("it loads");
+    assert_eq!(loaded.dbs[0].len(), 1);
+    let entry = loaded.dbs[0].peek(b"key").expect("the key");
+    let crate::types::ValueRef::String(value) = entry.value() else { panic!("a string") };
+    assert_eq!(&*value.bytes(), b"second");
+}
+
+#[test]
+fn what_the_server_has_no_place_for_is_refused_with_its_offset() {
+    let file = file_of(|out| out.select_db(16));
+    assert!(matches!(load(&file), Err(LoadFault::DatabaseOutOfRange { offset: 9, index: 16, databases: 16 })));
+    let file = file_of(|out| out.function_library(b"#!lua name=x"));
+    assert!(matches!(load(&file), Err(LoadFault::FunctionLibrary { offset: 9 })));
+    let fault = load(&file_of(|out| out.byte(99))).err().expect("a fault");
+    assert_eq!(fault.to_string(), "unknown type byte 99 at offset 9");
+}
+
+#[test]
+fn sizes_that_the_file_cannot_hold_reserve_no_memory() {
+    let file = file_of(|out| {
+        out.select_db(0)?;
+        out.resize_db(1 << 60, u64::MAX)?;
+        write_string(out, b"key", b"value")
+    });
+    let loaded = load(&file).expect("it loads");
+    assert!(loaded.dbs[0].table_bytes() < 1 << 16);
+}
+
+#[test]
+fn unknown_facts_are_passed_over() {
+    let file = file_of(|out| {
+        out.aux(b"lua", b"return 1")?;
+        out.aux(b"ctime", b"not a number")?;
+        write_string(out, b"key", b"value")
+    });
+    assert_eq!(load(&file).expect("it loads").keys, 1);
+}
+
+/// A real directory whose calls fail at the one chosen.
+struct Failing {
+    calls: RefCell<Vec<&'static str>>,
+    fail_at: usize,
+}
+
+impl Failing {
+    fn at(fail_at: usize) -> Self {
+        Self { calls: RefCell::default(), fail_at }
+    }
+
+    fn count(&self, call: &'static str) -> io::Result<()> {
+        let mut calls = self.calls.borrow_mut();
+        calls.push(call);
+        if calls.len() - 1 == self.fail_at { Err(io::Error::from_raw_os_error(libc::EIO)) } else { Ok(()) }
+    }
+}
+
+struct FailingFile<'a> {
+    file: Box<dyn OpenFile>,
+    system: &'a Failing,
+}
+
+impl FileSystem for &'static Failing {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
+        self.count("create")?;
+        Ok(Box::new(FailingFile { file: Disk.create(path)?, system: self }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.count("rename")?;
+        Disk.rename(from, to)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        self.count("sync directory")?;
+        Disk.sync_directory(path)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Disk.remove(path)
+    }
+}
+
+impl OpenFile for FailingFile<'_> {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.system.count("write")?;
+        self.file.write_all(bytes)
+    }
+
+    fn begin_writeback(&mut self, offset: u64, bytes: u64) {
+        self.file.begin_writeback(offset, bytes);
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.system.count("sync")?;
+        self.file.sync()
+    }
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).expect("the directory");
+    let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();
+    names.sort();
+    names
+}
+
+fn load_file(path: &Path) -> Result<Loaded, LoadError> {
+    let file = DumpFile::open(path)?.expect("a dump");
+    load(file.bytes()).map_err(|fault| fault.of(path))
+}
+
+#[test]
+fn failed_step_leaves_the_old_dump_and_no_temp_file() {
+    let mut steps = Vec::new();
+    for fail_at in 0.. {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = Place { directory: directory.path().to_path_buf(), name: "dump.rdb".into() };
+        let mut old = keyspace();
+        old.set_string(0, b"old", b"value", None);
+        save::save_to_file(&old, &place, &options(), &Disk, &mut Silent).expect("the old dump");
+        let system: &'static Failing = Box::leak(Box::new(Failing::at(fail_at)));
+        let new = sample();
+        let result = save::save_to_file(&new, &place, &options(), &system, &mut Silent);
+        assert_eq!(names(directory.path()), ["dump.rdb"], "call {fail_at}");
+        let present = digest(load_file(&place.path()).expect("a whole dump").dbs.iter());
+        let Err(error) = result else {
+            assert_eq!(present, digest_of(&new));
+            break;
+        };
+        let step = *system.calls.borrow().last().expect("a call");
+        // Once renamed, the new dump is there, though nobody can say that it will survive a power cut.
+        let expected = if step == "sync directory" { &new } else { &old };
+        assert_eq!(present, digest_of(expected), "{step}");
+        assert!(error.to_string().ends_with("Input/output error"), "{error}");
+        steps.push(step);
+    }
+    steps.dedup();
+    assert_eq!(steps, ["create", "write", "sync", "rename", "sync directory"]);
+}
+
+#[test]
+fn failed_save_says_which_step_failed_on_what() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let place = Place { directory: directory.path().join("gone"), name: "dump.rdb".into() };
+    let error = save::save_to_file(&keyspace(), &place, &options(), &Disk, &mut Silent).expect_err("no directory");
+    assert!(error.to_string().starts_with("cannot create ") && error.to_string().ends_with("No such file or directory"));
+    let error = SaveError::Rename {
+        from: PathBuf::from("temp-812.rdb"),
+        to: PathBuf::from("dump.rdb"),
+        cause: io::Error::from_raw_os_error(libc::EACCES),
+    };
+    assert_eq!(error.to_string(), "cannot rename temp-812.rdb to dump.rdb: Permission denied");
+}
+
+fn task(directory: &Path, key_delay_us: i32) -> Task {
+    Task {
+        place: Place { directory: directory.to_path_buf(), name: "dump.rdb".into() },
+        options: SaveOptions { key_delay_us, ..options() },
+        trigger: Trigger::Command,
+    }
+}
+
+/// Waits for the child's end.
+fn conclude(supervisor: &mut Supervisor, keyspace: &mut Keyspace) {
+    while !supervisor.poll(keyspace, Now::read()) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn child_saves_the_moment_of_the_fork_and_its_changes_are_counted_off() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut keyspace = sample();
+    keyspace.dirty = 41;
+    let expected = digest_of(&keyspace);
+    let mut supervisor = Supervisor::new(now());
+    supervisor.start(&mut keyspace, &task(directory.path(), 1000)).expect("a child");
+    assert!(matches!(
+        supervisor.start(&mut keyspace, &task(directory.path(), 0)),
+        Err(SaveError::InProgress)
+    ));
+    keyspace.set_string(0, b"later", b"value", None);
+    keyspace.dirty += 1;
+    conclude(&mut supervisor, &mut keyspace);
+    assert_eq!(keyspace.dirty, 1);
+    assert_eq!(names(directory.path()), ["dump.rdb"]);
+    let path = directory.path().join("dump.rdb");
+    assert_eq!(digest(load_file(&path).expect("a dump").dbs.iter()), expected);
+    let record = supervisor.history().latest().expect("a record");
+    assert_eq!((record.keys, &record.outcome), (41, &Outcome::Saved));
+    assert!(record.bytes > 0 && record.copied_bytes > 0);
+    assert_eq!(check(&path, NOW_MS).expect("a whole dump").keys, 41);
+}
+
+#[test]
+fn killed_child_keeps_previous_dump_and_leaves_no_temp_file() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut keyspace = sample();
+    let mut supervisor = Supervisor::new(now());
+    for (signal, ok) in [(libc::SIGUSR1, true), (libc::SIGKILL, false)] {
+        let pid = supervisor.start(&mut keyspace, &task(directory.path(), 1_000_000)).expect("a child");
+        let signal = nix::sys::signal::Signal::try_from(signal).expect("a signal");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), signal).expect("it lives");
+        conclude(&mut supervisor, &mut keyspace);
+        assert_eq!(supervisor.last_ok(), ok);
+        assert!(names(directory.path()).is_empty());
+    }
+    let info = supervisor.info(&keyspace, Now::read());
+    assert_eq!(info.rdb_last_bgsave_error, "the process that saves was killed by signal 9");
+    supervisor.start(&mut keyspace, &task(directory.path(), 0)).expect("a child");
+    conclude(&mut supervisor, &mut keyspace);
+    let info = supervisor.info(&keyspace, Now::read());
+    assert!(info.rdb_last_bgsave_ok && info.rdb_last_bgsave_error.is_empty());
+    assert_eq!((info.rdb_saves, info.total_forks), (3, 3));
+}
+
+#[test]
+fn failure_in_the_child_reaches_the_parent_with_its_step() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut keyspace = sample();
+    let mut supervisor = Supervisor::new(now());
+    std::fs::create_dir(directory.path().join("dump.rdb")).expect("a directory in the way");
+    supervisor.start(&mut keyspace, &task(directory.path(), 0)).expect("a child");
+    conclude(&mut supervisor, &mut keyspace);
+    assert!(!supervisor.last_ok());
+    let info = supervisor.info(&keyspace, Now::read());
+    assert!(info.rdb_last_bgsave_error.starts_with("cannot rename "), "{}", info.rdb_last_bgsave_error);
+    assert!(info.rdb_last_bgsave_error.ends_with("Is a directory"), "{}", info.rdb_last_bgsave_error);
+    assert_eq!(names(directory.path()), ["dump.rdb"]);
+}
+
+#[test]
+fn check_names_offset_and_key_of_the_first_fault() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("dump.rdb");
+    let mut bytes = file_of(|out| {
+        write_string(out, b"whole", b"value")?;
+        out.tag(crate::rdb::Tag::String)?;
+        out.string(b"broken")?;
+        out.raw(&[0xC4])
+    });
+    std::fs::write(&path, &bytes).expect("a file");
+    let fault = check(&path, NOW_MS).expect_err("a fault");
+    assert_eq!(fault.keys_before, 1);
+    assert!(fault.error.to_string().ends_with("(key 'broken')"), "{}", fault.error);
+    assert!(fault.error.fault.offset().is_some_and(|offset| offset > 20));
+
+    bytes = saved(&sample(), &options());
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&path, &bytes).expect("a file");
+    let fault = check(&path, NOW_MS).expect_err("a fault");
+    assert!(matches!(fault.error.fault, LoadFault::Checksum(_)));
+    assert!(check(&directory.path().join("none.rdb"), NOW_MS).is_err());
+}
