@@ -37,6 +37,11 @@ pub fn server_main() -> ExitCode {
     server::start(std::env::args_os().collect())
 }
 
+/// What `copal-rdb` does.
+pub fn rdb_main() -> ExitCode {
+    snapshot::run_tool()
+}
+
 /// The inner rooms for the benches and the fuzz targets. Not an API: anything here may change at any time.
 #[cfg(feature = "internals")]
 pub mod internals {

@@ -278,8 +278,7 @@ impl Executor {
         self.loading = true;
         let started = self.clock.advance();
         let total_bytes = file.bytes().len() as u64;
-        self.snapshots.loading =
-            Some(LoadProgress { started, total_bytes, loaded_bytes: 0, used_memory_bytes: 0 });
+        self.snapshots.loading = Some(LoadProgress { started, total_bytes, loaded_bytes: 0, used_memory_bytes: 0 });
     }
 
     fn note_loading(&mut self, loader: &Loader<'_>) {

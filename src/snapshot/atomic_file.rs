@@ -200,7 +200,8 @@ mod tests {
     #[test]
     fn only_exact_names_are_temp_files() {
         assert_eq!(temp_file_pid("temp-812.rdb"), Some(812));
-        for name in ["temp-.rdb", "temp-0.rdb", "temp-01.rdb", "temp--1.rdb", "temp-1.rdb.bak", "xtemp-1.rdb", "temp-+1.rdb"]
+        for name in
+            ["temp-.rdb", "temp-0.rdb", "temp-01.rdb", "temp--1.rdb", "temp-1.rdb.bak", "xtemp-1.rdb", "temp-+1.rdb"]
         {
             assert_eq!(temp_file_pid(name), None, "{name}");
         }

@@ -11,7 +11,10 @@ const RECORDS_MAX: usize = 128;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trigger {
     /// A save rule, with the changes that there were.
-    Rule { rule: SaveRule, changes: u64 },
+    Rule {
+        rule: SaveRule,
+        changes: u64,
+    },
     Command,
     /// BGSAVE SCHEDULE, when its time had come.
     Scheduled,

@@ -172,12 +172,7 @@ pub struct Loader<'f> {
 
 impl<'f> Loader<'f> {
     /// Reads into empty databases.
-    pub fn new(
-        file: &'f [u8],
-        databases: usize,
-        seed: HashSeed,
-        settings: LoadSettings,
-    ) -> Result<Self, LoadFault> {
+    pub fn new(file: &'f [u8], databases: usize, seed: HashSeed, settings: LoadSettings) -> Result<Self, LoadFault> {
         Self::into_dbs(file, (0..databases).map(|_| Db::new(seed)).collect(), settings)
     }
 
@@ -271,14 +266,7 @@ impl<'f> Loader<'f> {
     }
 
     #[inline]
-    fn entry(
-        &mut self,
-        tag: Tag,
-        key: &[u8],
-        expiry: Option<i64>,
-        clock: u32,
-        offset: u64,
-    ) -> Result<(), LoadFault> {
+    fn entry(&mut self, tag: Tag, key: &[u8], expiry: Option<i64>, clock: u32, offset: u64) -> Result<(), LoadFault> {
         let input = self.records.decoder();
         if expiry.is_some_and(|at_ms| at_ms <= self.settings.now.unix_ms) {
             skip::value(tag, input).map_err(format_fault)?;
@@ -296,8 +284,7 @@ impl<'f> Loader<'f> {
             }
         } else {
             let now_ms = self.settings.now.unix_ms;
-            let options =
-                LoadOptions { limits: &self.settings.limits, sanitize: self.settings.sanitize, now_ms };
+            let options = LoadOptions { limits: &self.settings.limits, sanitize: self.settings.sanitize, now_ms };
             let value = Value::load(tag, input, &options).map_err(format_fault)?;
             db.insert_absent(key, value, expiry, clock)
         };

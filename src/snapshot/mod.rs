@@ -17,6 +17,7 @@ mod schedule;
 mod supervisor;
 #[cfg(test)]
 mod tests;
+mod tool;
 
 pub use atomic_file::{Disk, FileSystem, Place, remove_stale_temp_files};
 pub use check::{Fault, Healthy, check};
@@ -27,3 +28,4 @@ pub use huge_pages::{HugePageDecision, HugePageSystem};
 pub use load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Verification};
 pub use save::{Clocks, SaveOptions, delay_us};
 pub use supervisor::{Supervisor, Task};
+pub use tool::run as run_tool;

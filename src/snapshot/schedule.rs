@@ -37,8 +37,7 @@ mod tests {
     use super::*;
 
     const RULES: [SaveRule; 2] = [SaveRule { seconds: 3600, changes: 1 }, SaveRule { seconds: 60, changes: 100 }];
-    const IDLE: Situation =
-        Situation { now: 10_000, last_save: 10_000, last_try: 0, last_try_ok: true, changes: 0 };
+    const IDLE: Situation = Situation { now: 10_000, last_save: 10_000, last_try: 0, last_try_ok: true, changes: 0 };
 
     fn due(situation: Situation) -> Option<u64> {
         due_rule(&RULES, &situation).map(|rule| rule.seconds)

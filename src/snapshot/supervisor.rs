@@ -262,12 +262,7 @@ impl Supervisor {
     }
 
     /// Saves in the foreground. Whoever is told may end it.
-    pub fn save(
-        &mut self,
-        keyspace: &mut Keyspace,
-        task: &Task,
-        interruptible: bool,
-    ) -> Result<(), SaveError> {
+    pub fn save(&mut self, keyspace: &mut Keyspace, task: &Task, interruptible: bool) -> Result<(), SaveError> {
         self.save_with(keyspace, task, interruptible, &Disk)
     }
 

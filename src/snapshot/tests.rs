@@ -308,7 +308,8 @@ impl OpenFile for FailingFile<'_> {
 
 fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).expect("the directory");
-    let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();
     names.sort();
     names
 }
@@ -352,7 +353,9 @@ fn failed_save_says_which_step_failed_on_what() {
     let directory = tempfile::tempdir().expect("a directory");
     let place = Place { directory: directory.path().join("gone"), name: "dump.rdb".into() };
     let error = save::save_to_file(&keyspace(), &place, &options(), &Disk, &mut Silent).expect_err("no directory");
-    assert!(error.to_string().starts_with("cannot create ") && error.to_string().ends_with("No such file or directory"));
+    assert!(
+        error.to_string().starts_with("cannot create ") && error.to_string().ends_with("No such file or directory")
+    );
     let error = SaveError::Rename {
         from: PathBuf::from("temp-812.rdb"),
         to: PathBuf::from("dump.rdb"),
@@ -384,10 +387,7 @@ fn child_saves_the_moment_of_the_fork_and_its_changes_are_counted_off() {
     let expected = digest_of(&keyspace);
     let mut supervisor = Supervisor::new(now());
     supervisor.start(&mut keyspace, &task(directory.path(), 1000)).expect("a child");
-    assert!(matches!(
-        supervisor.start(&mut keyspace, &task(directory.path(), 0)),
-        Err(SaveError::InProgress)
-    ));
+    assert!(matches!(supervisor.start(&mut keyspace, &task(directory.path(), 0)), Err(SaveError::InProgress)));
     keyspace.set_string(0, b"later", b"value", None);
     keyspace.dirty += 1;
     conclude(&mut supervisor, &mut keyspace);
