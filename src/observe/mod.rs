@@ -20,5 +20,5 @@ pub use histogram::Histogram;
 pub use info::{InfoSection, InfoText, human_bytes};
 pub use latency::{LatencyMonitor, LatencySample, LatencySeries, LatencySetup};
 pub use meter::Meter;
-pub use slowlog::{SlowCommand, SlowLog, shorten_args};
 pub use persistence::{LoadingInfo, PersistenceInfo};
+pub use slowlog::{SlowCommand, SlowLog, shorten_args};

@@ -11,9 +11,9 @@ use super::listener::Listeners;
 use super::observing::Meters;
 use super::pause::Pause;
 use super::pubsub::PubSub;
+use super::snapshots::Snapshots;
 use super::start::Launch;
 use super::wake::Wake;
-use super::snapshots::Snapshots;
 use crate::commands::{
     AdminCtx, ClientCtx, CommandError, CommandId, CommandTable, Effect, Handler, ReadCtx, ReplyMode, WriteCtx,
 };

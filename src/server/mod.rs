@@ -25,10 +25,10 @@ mod pause;
 mod process_title;
 mod pubsub;
 mod run;
-mod start;
-mod supervisor;
 mod shutdown;
 mod snapshots;
+mod start;
+mod supervisor;
 mod transaction;
 mod wake;
 

@@ -114,6 +114,7 @@ impl Executor {
 
     /// Forgets what CONFIG RESETSTAT makes forget.
     pub(super) fn reset_statistics(&mut self) {
+        self.snapshots.supervisor.reset_statistics();
         self.counters = Default::default();
         self.command_stats.reset();
         self.errors.reset();

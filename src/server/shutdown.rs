@@ -117,7 +117,6 @@ impl Executor {
                 return Err(CannotEnd);
             }
         }
-        self.remove_unix_socket();
         self.exit = Some(0);
         Ok(())
     }
@@ -127,15 +126,5 @@ impl Executor {
         let task = self.snapshot_task(Trigger::Shutdown);
         let _watch = InterruptWatch::install();
         self.snapshots.supervisor.save(&mut self.keyspace, &task, true)
-    }
-
-    fn remove_unix_socket(&self) {
-        let path = &self.config.unixsocket;
-        if !path.is_empty() {
-            tracing::info!("Removing the unix socket file.");
-            if let Err(error) = std::fs::remove_file(path) {
-                tracing::debug!("Cannot remove {path}: {error}");
-            }
-        }
     }
 }

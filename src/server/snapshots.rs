@@ -371,8 +371,7 @@ impl Executor {
     }
 
     /// What INFO tells about snapshots and loading.
-    pub fn persistence_info(&mut self) -> PersistenceInfo {
-        self.poll_child();
+    pub fn persistence_info(&self) -> PersistenceInfo {
         let now = self.clock.latest();
         let snapshots = &self.snapshots;
         let loading = snapshots.loading.map(|progress| {

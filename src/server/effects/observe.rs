@@ -10,6 +10,7 @@ impl Executor {
     pub(super) fn perform_observe(&mut self, key: ClientKey, effect: ObserveEffect) {
         if let ObserveEffect::Info(names) = effect {
             let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
+            self.poll_child();
             let text = self.info(&names);
             self.clients.get_mut(key).reply.verbatim(b"txt", &text);
             return;
