@@ -7,3 +7,11 @@
 #[allow(dead_code, unused_imports, reason = "which helpers are used depends on the features")]
 mod support;
 mod tidy;
+
+mod commands;
+mod compat;
+mod config;
+mod crash;
+mod load;
+mod protocol;
+mod snapshot;

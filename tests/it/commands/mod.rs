@@ -1,0 +1,44 @@
+//! Every command by what a client sees: each option, each error text, both protocols.
+
+mod connection;
+mod keys;
+mod observation;
+mod pubsub;
+mod server;
+mod strings;
+mod transactions;
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{Server, against_redis};
+
+/// Runs a dialogue against a fresh server.
+#[track_caller]
+fn dialogue(text: &str) {
+    Server::start().client().transcript(text);
+}
+
+/// Runs a dialogue in RESP3 against a fresh server.
+#[track_caller]
+fn dialogue_resp3(text: &str) {
+    Server::start().client_resp3().transcript(text);
+}
+
+#[test]
+fn every_command_of_the_table_occurs_in_these_tests() {
+    if against_redis() {
+        return;
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/commands");
+    let mut tested = String::new();
+    for entry in fs::read_dir(folder).expect("the tests can be read").flatten() {
+        tested.push_str(&fs::read_to_string(entry.path()).expect("tests are UTF-8").to_lowercase());
+    }
+    let tested: std::collections::HashSet<_> = tested.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let names = Server::start().client().run("COMMAND LIST").texts();
+    assert!(names.len() > 50, "COMMAND LIST tells the table: {names:?}");
+    let is_tested = |name: &String| name.to_lowercase().split('|').all(|word| tested.contains(word));
+    let untested: Vec<_> = names.iter().filter(|name| !is_tested(name)).collect();
+    assert!(untested.is_empty(), "commands without a test: {untested:?}");
+}

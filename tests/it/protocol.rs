@@ -1,0 +1,302 @@
+//! The wire: framing, limits, and what happens to those who break either.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Client, Server, Setup, Value, bulk, encode_command, err, int, nil, ok, simple, wait_until};
+
+#[test]
+fn a_pipeline_may_be_split_at_any_byte() {
+    let server = Server::start();
+    let commands = [
+        encode_command(&["SET", "key", "a\r\nb"]),
+        b"PING\r\n".to_vec(),
+        encode_command(&["GET", "key"]),
+        b"\r\n".to_vec(),
+        b"set \"in line\" 'x y'\n".to_vec(),
+        encode_command(&["GET", "in line"]),
+        encode_command(&["GET", ""]),
+    ];
+    let bytes = commands.concat();
+    let expected = [ok(), simple("PONG"), bulk("a\r\nb"), ok(), bulk("x y"), nil()];
+    let mut client = server.client();
+    for cut in 0..bytes.len() {
+        client.send(&bytes[..cut]);
+        // Without a pause the kernel may well join the two halves again.
+        if cut % 8 == 0 {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        client.send(&bytes[cut..]);
+        for reply in &expected {
+            assert_eq!(client.read(), *reply, "cut at {cut}");
+        }
+    }
+    for byte in &bytes {
+        client.send(std::slice::from_ref(byte));
+    }
+    for reply in &expected {
+        assert_eq!(client.read(), *reply, "byte by byte");
+    }
+}
+
+#[test]
+fn inline_commands_are_split_and_unquoted() {
+    let server = Server::start();
+    let mut client = server.client();
+    let mut inline = |line: &[u8]| {
+        client.send(line);
+        client.read()
+    };
+    assert_eq!(inline(b"PING\r\n"), simple("PONG"));
+    assert_eq!(inline(b"  ping   \n"), simple("PONG"));
+    assert_eq!(inline(b"ECHO \"a b\\n\\x41\\\"\"\r\n"), bulk("a b\nA\""));
+    assert_eq!(inline(b"ECHO 'it\\'s \\n'\r\n"), bulk("it's \\n"));
+    assert_eq!(inline(b"ECHO \"\"\r\n"), bulk(""));
+    assert_eq!(inline(b"\r\n\r\n \r\nPING\r\n"), simple("PONG"));
+    for broken in [&b"ECHO \"a\r\n"[..], b"ECHO 'a\r\n", b"ECHO \"a\"b\r\n"] {
+        let mut client = server.client();
+        client.send(broken);
+        assert_eq!(client.read(), err("ERR Protocol error: unbalanced quotes in request"));
+        assert!(client.is_closed_within(Duration::from_secs(10)));
+    }
+}
+
+#[test]
+fn broken_frames_are_told_and_end_the_connection() {
+    let server = Server::start();
+    let cases: [(&[u8], &str); 9] = [
+        (b"*1\r\nSET\r\n", "expected '$', got 'S'"),
+        (b"*3\r\n$3\r\nSET\r\n:1\r\n", "expected '$', got ':'"),
+        (b"*x\r\n", "invalid multibulk length"),
+        (b"*3000000000\r\n", "invalid multibulk length"),
+        (b"*1\r\n$x\r\n", "invalid bulk length"),
+        (b"*1\r\n$-5\r\n", "invalid bulk length"),
+        (b"*1\r\n$2000000000\r\n", "invalid bulk length"),
+        (b"*1\r\n$99999999999999999999\r\n", "invalid bulk length"),
+        (b"*1\r\n$\r\n", "invalid bulk length"),
+    ];
+    for (bytes, reason) in cases {
+        let mut client = server.client();
+        client.send(&[&encode_command(&["PING"]), bytes].concat());
+        assert_eq!(client.read(), simple("PONG"), "what came before is answered");
+        assert_eq!(client.read(), err(&format!("ERR Protocol error: {reason}")), "{}", bytes.escape_ascii());
+        assert!(client.is_closed_within(Duration::from_secs(10)));
+    }
+    let mut client = server.client();
+    client.send(b"*-10\r\n*0\r\nPING\r\n");
+    assert_eq!(client.read(), simple("PONG"), "empty and negative counts are skipped");
+}
+
+#[test]
+fn lines_without_an_end_are_not_kept_for_ever() {
+    let server = Server::start();
+    let cases: [(&[u8], &str); 4] = [
+        (b"", "too big inline request"),
+        (b"*", "too big mbulk count string"),
+        (b"*1\r\n$", "too big bulk count string"),
+        (b"\x00", "too big inline request"),
+    ];
+    for (head, reason) in cases {
+        let mut client = server.client();
+        client.send(&[head, &[b'1'; 70_000]].concat());
+        assert_eq!(client.read(), err(&format!("ERR Protocol error: {reason}")));
+        assert!(client.is_closed_within(Duration::from_secs(10)));
+    }
+}
+
+#[test]
+fn the_largest_bulk_is_configured() {
+    let server = Server::with_config("proto-max-bulk-len 2mb");
+    let mut client = server.client();
+    let value = vec![b'v'; 2 * 1024 * 1024];
+    assert_eq!(client.cmd(&[b"SET".as_slice(), b"key", &value]), ok());
+    assert_eq!(client.run("STRLEN key"), int(2 * 1024 * 1024));
+    client.send(b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$2097153\r\n");
+    assert_eq!(client.read(), err("ERR Protocol error: invalid bulk length"));
+    assert!(client.is_closed_within(Duration::from_secs(10)));
+}
+
+#[test]
+fn a_hundred_megabytes_come_back_whole() {
+    let server = Server::start();
+    let mut client = server.client();
+    let value: Vec<u8> = (0..100_000_000u32).map(|at| at.to_le_bytes()[0] ^ at.to_le_bytes()[2]).collect();
+    let writer = client.send_in_background(encode_command(&[b"SET".as_slice(), b"key", &value]));
+    assert_eq!(client.read(), ok());
+    writer.join().expect("the writer ends").expect("everything was sent");
+    assert!(client.run("GET key") == bulk(&value), "100 MB came back changed");
+}
+
+#[test]
+fn a_long_pipeline_is_answered_in_order_with_bounded_memory() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.cmd(&["SET", "value", &"x".repeat(10_000)]);
+    let before: i64 = server.info_field("memory", "used_memory_rss").parse().expect("bytes");
+    let mut bytes = Vec::new();
+    for at in 0..20_000 {
+        bytes.extend(encode_command(&["ECHO", &at.to_string()]));
+        bytes.extend(encode_command(&["GET", "value"]));
+    }
+    let writer = client.send_in_background(bytes);
+    // Nobody reads for a while: 200 MB of replies must not pile up in the server.
+    std::thread::sleep(Duration::from_millis(500));
+    if !crate::support::against_redis() {
+        let during: i64 = server.info_field("memory", "used_memory_rss").parse().expect("bytes");
+        assert!(during - before < 64 * 1024 * 1024, "{} MB pile up", (during - before) / 1024 / 1024);
+    }
+    for at in 0..20_000 {
+        assert_eq!(client.read(), bulk(at.to_string()));
+        assert_eq!(client.read().bytes().len(), 10_000);
+    }
+    writer.join().expect("the writer ends").expect("everything was sent");
+}
+
+#[test]
+fn a_client_that_writes_and_hangs_up_is_still_obeyed() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.send(&encode_command(&["SET", "key", "value"]));
+    client.close_write_half();
+    let mut reader = server.client();
+    wait_until("the last command was executed", 10, || reader.run("GET key") == bulk("value"));
+}
+
+#[test]
+fn a_slow_reader_over_its_output_limit_is_closed() {
+    let server = Server::with_config("client-output-buffer-limit normal 1mb 0 0");
+    let mut admin = server.client();
+    admin.cmd(&["SET", "big", &"x".repeat(500_000)]);
+    let client = server.client();
+    let writer = client.send_in_background(encode_command(&["GET", "big"]).repeat(200));
+    if crate::support::against_redis() {
+        wait_until("the slow reader is gone", 30, || admin.run("CLIENT LIST").text().lines().count() == 1);
+    } else {
+        // Copal need not build the replies that nobody takes: then there is nothing to close, and nothing piles up.
+        std::thread::sleep(Duration::from_millis(500));
+        let memory: i64 = server.info_field("memory", "used_memory").parse().expect("bytes");
+        assert!(memory < 64 * 1024 * 1024, "{memory} bytes in use");
+    }
+    drop(client);
+    // Whether everything was taken depends on when the server hung up.
+    let _: std::io::Result<()> = writer.join().expect("the writer does not panic");
+    assert_eq!(admin.run("PING"), simple("PONG"));
+}
+
+#[test]
+fn connections_beyond_maxclients_are_told_and_closed() {
+    let server = Server::with_config("maxclients 5");
+    let mut clients: Vec<_> = (0..5).map(|_| server.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.run("PING"), simple("PONG"));
+    }
+    let mut refused = server.client();
+    assert_eq!(refused.read(), err("ERR max number of clients reached"));
+    assert!(refused.is_closed_within(Duration::from_secs(10)));
+    drop(clients.pop());
+    wait_until("a place is free again", 10, || {
+        Client::try_connect(server.address()).and_then(|mut client| client.try_cmd(&["PING"])).ok()
+            == Some(simple("PONG"))
+    });
+    let rejected: i64 = clients[0]
+        .run("INFO stats")
+        .text()
+        .lines()
+        .find_map(|line| line.strip_prefix("rejected_connections:")?.parse().ok())
+        .expect("a count");
+    assert!(rejected >= 1);
+}
+
+#[test]
+fn idle_connections_end_after_the_timeout() {
+    let server = Server::with_config("timeout 1");
+    let mut idle = server.client();
+    assert_eq!(idle.run("PING"), simple("PONG"));
+    assert!(idle.is_closed_within(Duration::from_secs(15)), "an idle connection is closed");
+    let mut patient = server.client();
+    assert_eq!(patient.run("CONFIG SET timeout 0"), ok());
+    assert!(!patient.is_closed_within(Duration::from_millis(2500)), "without a timeout it stays");
+    assert_eq!(patient.run("PING"), simple("PONG"));
+}
+
+#[test]
+fn a_unix_socket_serves_beside_tcp_and_leaves_with_the_server() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("copal.sock");
+    let mut server = Server::with_config(&format!("unixsocket {}\nunixsocketperm 700", path.display()));
+    let mut client = Client::connect_unix(&path);
+    assert_eq!(client.run("SET key value"), ok());
+    assert_eq!(server.client().run("GET key"), bulk("value"));
+    let info = client.run("CLIENT INFO").text();
+    assert!(info.contains(&format!("addr={}:0", path.display())) && info.contains("flags=U"), "{info}");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).expect("the socket").permissions());
+    assert_eq!(mode & 0o777, 0o700);
+    server.signal(Signal::SIGTERM);
+    assert!(server.wait_for_exit().success());
+    assert!(!path.exists(), "the socket is removed");
+}
+
+#[test]
+fn several_addresses_are_served() {
+    let server = Server::with_config("bind 127.0.0.1 -::1 127.0.0.2 -192.0.2.1");
+    let mut second = Client::connect(([127, 0, 0, 2], server.port()).into());
+    assert_eq!(second.run("SET key value"), ok());
+    assert_eq!(server.client().run("GET key"), bulk("value"));
+    // IPv6 may be missing on the machine; its address is marked as optional.
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        let address = format!("[::1]:{}", server.port()).parse().expect("an address");
+        assert_eq!(Client::connect(address).run("GET key"), bulk("value"));
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_bound_stops_the_start() {
+    let refused = Setup::new().config("bind 192.0.2.1").start_refused();
+    assert!(!refused.status.success());
+    assert!(refused.log.contains("192.0.2.1"), "{}", refused.log);
+}
+
+#[test]
+fn a_port_in_use_stops_the_start() {
+    let server = Server::start();
+    let refused = Setup::new().args(&["--port", &server.port().to_string()]).start_refused();
+    assert!(!refused.status.success());
+    assert!(refused.log.contains("Address already in use"), "{}", refused.log);
+}
+
+#[test]
+fn strangers_are_sent_to_http_and_other_protocols_elsewhere() {
+    let server = Server::start();
+    for request in [
+        &b"POST / HTTP/1.1\r\nHost: x\r\n\r\nSET key hacked\r\n"[..],
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\nSET key hacked\r\n",
+    ] {
+        let mut client = server.client();
+        client.send(request);
+        client.read_to_end();
+    }
+    assert_eq!(server.client().run("EXISTS key"), int(0));
+    server.wait_for_log("Possible SECURITY ATTACK detected");
+}
+
+#[test]
+fn hundreds_of_connections_are_served_at_once() {
+    let server = Server::start();
+    let mut clients: Vec<_> = (0..300).map(|_| server.client()).collect();
+    for (at, client) in clients.iter_mut().enumerate() {
+        client.send(&encode_command(&["INCRBY", "sum", &at.to_string()]));
+    }
+    for client in &mut clients {
+        assert!(matches!(client.read(), Value::Integer(_)));
+    }
+    assert_eq!(clients[7].run("GET sum"), bulk((0..300).sum::<i32>().to_string()));
+}
+
+#[test]
+fn resp3_frames_are_not_taken_as_requests() {
+    let server = Server::start();
+    let mut client = server.client_resp3();
+    client.send(b"%1\r\n$1\r\na\r\n$1\r\nb\r\n");
+    assert!(client.read().is_error(), "a map is no request, it reads as an unknown inline command");
+}
