@@ -57,6 +57,9 @@ impl Batch {
                     break;
                 }
                 Err(error) => {
+                    // The decoders behind the first serve every connection in turn: the next one must find this one
+                    // between frames.
+                    *decoder = Decoder::new();
                     batch.end = BatchEnd::Broken(error);
                     break;
                 }
@@ -152,6 +155,17 @@ mod tests {
             }
         }
         commands
+    }
+
+    #[test]
+    fn a_broken_frame_leaves_nothing_for_the_next_connection() {
+        let mut ahead: AheadDecoders = Default::default();
+        let limits = Limits::default();
+        let broken = Batch::decode(&mut Decoder::new(), &mut ahead, b"PING\r\n*2\r\n$3\r\nGET\r\n:1\r\n", &limits);
+        assert!(matches!(broken.end, BatchEnd::Broken(_)));
+        let whole = Batch::decode(&mut Decoder::new(), &mut ahead, b"PING\r\n*1\r\n$4\r\nTIME\r\n", &limits);
+        assert_eq!((whole.frames.len(), whole.bytes), (2, 20));
+        assert_eq!(ahead[0].args(b"*1\r\n$4\r\nTIME\r\n").len(), 1);
     }
 
     #[test]
