@@ -132,10 +132,10 @@ fn config_set_save_takes_points_and_refuses_nonsense() {
         +OK
         > CONFIG GET save
         ["save", ""]
-        > CONFIG SET client-output-buffer-limit "normal 1 2 3"
+        > CONFIG SET client-output-buffer-limit "normal 1000000 2mb 3"
         +OK
         > CONFIG GET client-output-buffer-limit
-        ["client-output-buffer-limit", "normal 1 2 3 slave 268435456 67108864 60 pubsub 33554432 8388608 60"]
+        ["client-output-buffer-limit", "normal 1000000 2097152 3 slave 268435456 67108864 60 pubsub 33554432 8388608 60"]
         > CONFIG SET client-output-buffer-limit "bogus 1 2 3"
         -ERR CONFIG SET failed (possibly related to argument 'client-output-buffer-limit') - ...
         "#,
