@@ -43,6 +43,7 @@ fn read_generation(client: &mut Client) -> u64 {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn killed_parent_leaves_the_old_file_or_the_new_one() {
     let mut server = Server::start();
     write_generation(&mut server.client(), 0);
@@ -69,6 +70,7 @@ fn killed_parent_leaves_the_old_file_or_the_new_one() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn killed_parent_during_a_foreground_save_leaves_the_old_file_or_the_new_one() {
     let mut server = Server::start();
     write_generation(&mut server.client(), 0);
@@ -88,6 +90,7 @@ fn killed_parent_during_a_foreground_save_leaves_the_old_file_or_the_new_one() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn killed_child_leaves_the_old_file_or_the_new_one() {
     let server = Server::start();
     let mut client = server.client();
@@ -115,6 +118,7 @@ fn killed_child_leaves_the_old_file_or_the_new_one() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn temp_files_of_the_dead_are_removed_at_start_and_other_files_are_not() {
     if against_redis() {
         return;
@@ -152,6 +156,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn a_full_disk_keeps_the_previous_dump_and_is_told() {
     let Some(disk) = SmallDisk::mount() else {
         eprintln!("skipped: mounting a small tmpfs is not permitted here");

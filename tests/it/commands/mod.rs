@@ -35,7 +35,8 @@ fn every_command_of_the_table_occurs_in_these_tests() {
     for entry in fs::read_dir(folder).expect("the tests can be read").flatten() {
         tested.push_str(&fs::read_to_string(entry.path()).expect("tests are UTF-8").to_lowercase());
     }
-    let tested: std::collections::HashSet<_> = tested.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').collect();
+    let tested: std::collections::HashSet<_> =
+        tested.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').collect();
     let names = Server::start().client().run("COMMAND LIST").texts();
     assert!(names.len() > 50, "COMMAND LIST tells the table: {names:?}");
     let is_tested = |name: &String| name.to_lowercase().split('|').all(|word| tested.contains(word));
