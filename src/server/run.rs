@@ -79,6 +79,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
         notifier.stopping();
     }
     shared.executor.borrow_mut().listeners.close();
+    tracing::warn!("Redis is now ready to exit, bye bye...");
     code
 }
 

@@ -70,7 +70,6 @@ fn serve(start_up: StartUp, program: OsString) -> ExitCode {
     let pidfile = (!config.pidfile.is_empty() || in_background).then(|| PidFile::write(&config.pidfile)).flatten();
     let code = run::run(config, launch, notifier);
     drop(pidfile);
-    tracing::warn!("Redis is now ready to exit, bye bye...");
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
