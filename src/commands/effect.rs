@@ -61,11 +61,14 @@ pub enum PubSubEffect {
     PatternCount,
 }
 
+/// A setting's name and its new value, as CONFIG SET gives them.
+pub type ConfigPair = (Box<[u8]>, Box<[u8]>);
+
 /// Requests about the settings.
 #[derive(Debug)]
 pub enum ConfigEffect {
     /// CONFIG SET of names and values: all or none. Answers.
-    Set(Vec<(Box<[u8]>, Box<[u8]>)>),
+    Set(Vec<ConfigPair>),
     /// CONFIG REWRITE; with `everything` the defaults are spelt out too. Answers.
     Rewrite { everything: bool },
     /// CONFIG RESETSTAT.

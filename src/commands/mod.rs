@@ -28,8 +28,8 @@ mod transactions;
 
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{
-    ChannelKind, ClientEffect, ClientFilter, ClientType, ConfigEffect, ConnectionEffect, Effect, ObserveEffect,
-    PauseMode, PubSubEffect, ShutdownRequest, SnapshotEffect, UnblockWith,
+    ChannelKind, ClientEffect, ClientFilter, ClientType, ConfigEffect, ConfigPair, ConnectionEffect, Effect,
+    ObserveEffect, PauseMode, PubSubEffect, ShutdownRequest, SnapshotEffect, UnblockWith,
 };
 pub use error::{CommandError, CommandResult};
 pub use key_args::{KeyArg, KeysError, keys_of};

@@ -266,7 +266,8 @@ fn advise(event: &str, setup: &LatencySetup) -> Vec<String> {
                 .to_owned(),
         ),
         _ => {
-            advice.push("The disk may be slow or busy: prefer local disks, and few writers beside this one.".to_owned())
+            advice
+                .push("The disk may be slow or busy: prefer local disks, and few writers beside this one.".to_owned());
         }
     }
     advice

@@ -13,12 +13,11 @@ mod meter;
 mod persistence;
 mod slowlog;
 
-pub use commandstats::{CommandStat, CommandStats};
+pub use commandstats::CommandStats;
 pub use counters::Counters;
 pub use error_stats::ErrorStats;
-pub use histogram::Histogram;
-pub use info::{InfoSection, InfoText, human_bytes};
-pub use latency::{LatencyMonitor, LatencySample, LatencySeries, LatencySetup};
+pub use info::{InfoSection, InfoText};
+pub use latency::{LatencyMonitor, LatencySample, LatencySetup};
 pub use meter::Meter;
 pub use persistence::{LoadingInfo, PersistenceInfo};
 pub use slowlog::{SlowCommand, SlowLog, shorten_args};

@@ -21,7 +21,7 @@ impl Executor {
         tracing::info!("{reason}");
     }
 
-    pub(super) fn follow_allocator_thread(&mut self) -> Result<(), String> {
+    pub(super) fn follow_allocator_thread(&self) -> Result<(), String> {
         tikv_jemalloc_ctl::background_thread::write(self.config.jemalloc_bg_thread)
             .map_err(|error| format!("Cannot start or stop the allocator's background thread: {error}"))
     }

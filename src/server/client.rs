@@ -13,8 +13,11 @@ use crate::config::{ClientBufferLimit, ClientClass};
 use crate::keyspace::ClientId;
 use crate::resp::{Protocol, Reply};
 
-/// The most bytes that wait for a client which has not authenticated.
-const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 17 * 1024;
+/// Unsent bytes that no limit counts: as in Redis, where every client has so much room for small replies.
+const UNCOUNTED_OUTPUT_BYTES: usize = 16 * 1024;
+
+/// The most counted bytes that wait for a client which has not authenticated.
+const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 1024;
 
 /// A buffer for pushes that grew beyond this is not kept.
 const HELD_BYTES_KEPT: usize = 64 * 1024;
@@ -88,7 +91,7 @@ impl Client {
 
     /// Whether the unsent output is over the limit of the client's class, now or for too long.
     fn exceeds_output_limit(&mut self, limit: ClientBufferLimit, now: Instant) -> bool {
-        let unsent = self.reply.len() as u64;
+        let unsent = self.reply.len().saturating_sub(UNCOUNTED_OUTPUT_BYTES) as u64;
         let over = |bytes: u64| bytes > 0 && unsent >= bytes;
         let over_soft = over(limit.soft_bytes) && {
             let since = *self.over_soft_limit_since.get_or_insert(now);

@@ -195,7 +195,7 @@ impl Executor {
 
     /// Answers bytes that are no command, which ends the connection.
     fn refuse_bytes(&mut self, key: ClientKey, error: ProtocolError) {
-        self.refuse(key, None, &CommandError::Bytes(error.reply_text().into()), Args::empty());
+        self.refuse(key, None, &CommandError::Bytes(error.reply_text()), Args::empty());
         self.clients.get_mut(key).close(Close::AfterReply);
     }
 

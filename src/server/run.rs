@@ -79,7 +79,9 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
         notifier.stopping();
     }
     shared.executor.borrow_mut().listeners.close();
-    tracing::warn!("Redis is now ready to exit, bye bye...");
+    if code == 0 {
+        tracing::warn!("Redis is now ready to exit, bye bye...");
+    }
     code
 }
 
@@ -121,6 +123,9 @@ async fn watch_for_abort() {
 
 /// Loads the dump, if there is one, while clients are told to wait. Without its data the server does not run.
 async fn load_then_serve(shared: Rc<Shared>, dump: Option<DumpFile>, notifier: Option<Rc<Notifier>>) {
+    if let (Some(notifier), Some(_)) = (&notifier, &dump) {
+        notifier.status("Loading the data set");
+    }
     if let Some(dump) = dump
         && let Err(error) = snapshots::load_dump(&shared, &dump).await
     {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use crate::commands::{CommandError, ConfigEffect};
+use crate::commands::{CommandError, ConfigEffect, ConfigPair};
 use crate::config::{self, Access, Apply, Change, Config, SetError};
 use crate::server::client::ClientKey;
 use crate::server::executor::Executor;
@@ -28,7 +28,7 @@ impl Executor {
         }
     }
 
-    fn set_config(&mut self, key: ClientKey, pairs: &[(Box<[u8]>, Box<[u8]>)]) -> Result<(), SetError> {
+    fn set_config(&mut self, key: ClientKey, pairs: &[ConfigPair]) -> Result<(), SetError> {
         let peer = &self.clients.get(key).session.peer;
         let access = Access { local_connection: peer.is_local(), loading: self.loading };
         let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -106,7 +106,7 @@ impl Executor {
     }
 
     /// Writes the settings into the file that the server was started with.
-    pub(super) fn rewrite_config(&mut self, everything: bool) -> Result<(), String> {
+    pub(super) fn rewrite_config(&self, everything: bool) -> Result<(), String> {
         let Some(path) = &self.launch.config_file else {
             return Err("ERR The server is running without a config file".to_owned());
         };
