@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Write as _};
 
+use crate::stdx::text::human_bytes;
+
 /// One section.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum InfoSection {
@@ -122,15 +124,6 @@ impl InfoText {
     }
 }
 
-/// Bytes in the largest unit that leaves at least one of it: `1.50M`.
-pub fn human_bytes(bytes: u64) -> String {
-    const UNITS: [(u32, char); 5] = [(50, 'P'), (40, 'T'), (30, 'G'), (20, 'M'), (10, 'K')];
-    match UNITS.into_iter().find(|(shift, _)| bytes >> shift > 0) {
-        Some((shift, unit)) => format!("{:.2}{unit}", bytes as f64 / (1u64 << shift) as f64),
-        None => format!("{bytes}B"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,14 +152,5 @@ mod tests {
         text.section(InfoSection::Cluster);
         text.bytes_and_human("b", 1536);
         assert_eq!(text.into_bytes(), b"# CPU\r\na:0.33\r\n\r\n# Cluster\r\nb:1536\r\nb_human:1.50K\r\n");
-    }
-
-    #[test]
-    fn bytes_are_shown_in_the_largest_unit_that_fits() {
-        for (bytes, text) in
-            [(0, "0B"), (1023, "1023B"), (1024, "1.00K"), (1_048_576, "1.00M"), (25_303_056_384, "23.57G")]
-        {
-            assert_eq!(human_bytes(bytes), text);
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! What operators see: counters, command statistics, slow commands, latency events, and the text of INFO.
 //! Owns:  the counters and histories.
-//! Uses:  nothing.
+//! Uses:  stdx.
 //! Never: a client, a key, or I/O.
 
 mod commandstats;

@@ -233,6 +233,7 @@ impl Executor {
     fn start_child(&mut self, trigger: Trigger) -> Result<(), SaveError> {
         let task = self.snapshot_task(trigger);
         self.snapshots.supervisor.start(&mut self.keyspace, &task)?;
+        self.note_latency("fork", Duration::from_micros(self.persistence_info().latest_fork_usec));
         self.snapshots.started.raise();
         Ok(())
     }
