@@ -15,3 +15,4 @@ mod crash;
 mod load;
 mod protocol;
 mod snapshot;
+mod startup;

@@ -1,0 +1,96 @@
+//! How the server starts, moves its sockets, and ends.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt as _;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Client, Server, Setup, against_redis, free_port, ok, simple, wait_until};
+
+#[test]
+fn config_set_port_moves_the_socket_and_leaves_connections() {
+    let server = Server::start();
+    let mut old = server.client();
+    let port = free_port();
+    assert_eq!(old.run(&format!("CONFIG SET port {port}")), ok());
+    let mut new = Client::connect(([127, 0, 0, 1], port).into());
+    assert_eq!(new.run("PING"), simple("PONG"));
+    assert_eq!(old.run("PING"), simple("PONG"));
+    assert!(Client::try_connect(server.address()).is_err(), "the old port is closed");
+    assert_eq!(new.run(&format!("CONFIG SET port {}", server.port())), ok());
+}
+
+#[test]
+fn a_port_in_use_leaves_every_setting_and_the_socket_as_they_were() {
+    let server = Server::start();
+    let taken = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let mut client = server.client();
+    let reply = client.run(&format!("CONFIG SET timeout 77 port {port} maxmemory 5mb"));
+    let text = format!("{reply:?}");
+    assert!(text.contains("(possibly related to argument 'port') - Unable to listen on this port"), "{text}");
+    client.transcript("> CONFIG GET timeout\n[\"timeout\", \"0\"]\n> CONFIG GET maxmemory\n[\"maxmemory\", \"0\"]");
+    assert_eq!(server.client().run("PING"), simple("PONG"), "the old port is open again");
+}
+
+#[test]
+fn an_address_that_is_not_ours_is_refused() {
+    let server = Server::start();
+    let mut client = server.client();
+    let text = format!("{:?}", client.run("CONFIG SET bind 192.0.2.1"));
+    assert!(text.contains("Failed to bind to specified addresses."), "{text}");
+    assert_eq!(client.run("CONFIG SET bind \"127.0.0.1 -192.0.2.1\""), ok(), "a dash allows it to be missing");
+    assert_eq!(server.client().run("PING"), simple("PONG"));
+}
+
+#[test]
+fn the_pid_file_and_the_unix_socket_go_when_the_server_ends() {
+    let mut server = Server::with_config("pidfile server.pid\nunixsocket server.sock\nunixsocketperm 700");
+    let (pid_file, socket) = (server.data_dir().join("server.pid"), server.data_dir().join("server.sock"));
+    assert_eq!(fs::read_to_string(&pid_file).expect("the pid file").trim(), server.pid().to_string());
+    assert_eq!(Client::connect_unix(&socket).run("PING"), simple("PONG"));
+    server.signal(Signal::SIGTERM);
+    assert!(server.wait_for_exit().success());
+    assert!(!pid_file.exists() && !socket.exists());
+    assert!(server.log().contains("bye bye"), "{}", server.log());
+}
+
+#[test]
+fn renamed_commands_answer_to_their_new_names_only() {
+    let server = Server::with_config("rename-command SET put\nrename-command ECHO \"\"");
+    server.client().transcript(
+        r#"
+        > PUT key value
+        +OK
+        > SET key value
+        -ERR unknown command 'SET', with args beginning with: 'key' 'value' ...
+        > ECHO x
+        -ERR unknown command 'ECHO', with args beginning with: 'x' ...
+        "#,
+    );
+    let refused = Setup::new().config("rename-command NOSUCH x").start_refused();
+    assert!(!refused.status.success());
+}
+
+#[test]
+fn the_process_title_shows_the_address() {
+    let server = Server::with_config("proc-title-template \"TEST {title} {port} {config-file}\"");
+    let title = || fs::read_to_string(format!("/proc/{}/cmdline", server.pid())).expect("a running process");
+    let wanted = format!("{} {}", server.port(), server.config_path().display());
+    wait_until("the title is set", 10, || title().starts_with("TEST ") && title().contains(&wanted));
+    assert_eq!(server.client().run("CONFIG SET proc-title-template \"{port} x\""), ok());
+    assert!(title().starts_with(&format!("{} x", server.port())), "{}", title());
+}
+
+#[test]
+fn an_abort_leaves_a_report_in_the_log() {
+    let mut server = Server::start();
+    server.signal(Signal::SIGABRT);
+    assert_eq!(server.wait_for_exit().signal(), Some(Signal::SIGABRT as i32));
+    let log = server.log();
+    assert!(log.contains("STACK TRACE") && log.contains("crashed by signal: 6"), "{log}");
+    if !against_redis() {
+        assert!(log.contains(env!("CARGO_PKG_VERSION")), "with the version: {log}");
+    }
+}
