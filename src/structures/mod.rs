@@ -11,6 +11,7 @@ pub mod intset;
 pub mod listpack;
 pub mod order_tree;
 pub mod quicklist;
+pub mod scored_set;
 pub mod ziplist;
 pub mod zipmap;
 

@@ -1,0 +1,118 @@
+//! One heap block per member: its score, its length and its bytes, without a gap between them.
+#![expect(unsafe_code, reason = "a block is as long as its member")]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::{self, NonNull};
+use std::slice;
+
+use crate::structures::dict::Element;
+use crate::structures::order_tree::Member;
+
+const LENGTH_OFFSET: usize = size_of::<f64>();
+const BYTES_OFFSET: usize = LENGTH_OFFSET + size_of::<u32>();
+const ALIGN: usize = align_of::<f64>();
+
+/// The handle that owns a block.
+#[repr(transparent)]
+pub(super) struct ScoredMember(NonNull<u8>);
+
+/// A second handle to the block of a [`ScoredMember`]: how the order names it.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(super) struct MemberRef(NonNull<u8>);
+
+// SAFETY: a block is owned alone and nothing in it is tied to a thread; through a shared handle it is only read.
+unsafe impl Send for ScoredMember {}
+// SAFETY: as above.
+unsafe impl Sync for ScoredMember {}
+// SAFETY: whoever moves or shares the order moves or shares the table of the blocks with it.
+unsafe impl Send for MemberRef {}
+// SAFETY: as above.
+unsafe impl Sync for MemberRef {}
+
+impl ScoredMember {
+    pub(super) fn new(member: &[u8], score: f64) -> Self {
+        let length = u32::try_from(member.len()).expect("a member is shorter than 4 GiB");
+        let layout = block_layout(member.len());
+        // SAFETY: the layout has room for score and length at least, so its size is not zero.
+        let block = unsafe { alloc(layout) };
+        let Some(block) = NonNull::new(block) else { handle_alloc_error(layout) };
+        // SAFETY: the block is fresh, aligned for the score, and as long as score, length and bytes together.
+        unsafe {
+            block.cast::<f64>().write(score);
+            block.add(LENGTH_OFFSET).cast::<u32>().write(length);
+            ptr::copy_nonoverlapping(member.as_ptr(), block.add(BYTES_OFFSET).as_ptr(), member.len());
+        }
+        Self(block)
+    }
+
+    #[inline]
+    pub(super) fn score(&self) -> f64 {
+        // SAFETY: a live block begins with its score.
+        unsafe { self.0.cast::<f64>().read() }
+    }
+
+    #[inline]
+    pub(super) fn set_score(&mut self, score: f64) {
+        // SAFETY: as above, and nobody else refers to the score while `self` is borrowed mutably.
+        unsafe { self.0.cast::<f64>().write(score) };
+    }
+
+    #[inline]
+    pub(super) fn member(&self) -> &[u8] {
+        // SAFETY: the block lives as long as `self`.
+        unsafe { self.reference().bytes() }
+    }
+
+    #[inline]
+    pub(super) fn reference(&self) -> MemberRef {
+        MemberRef(self.0)
+    }
+
+    /// Bytes that were asked of the allocator.
+    pub(super) fn block_bytes(&self) -> usize {
+        BYTES_OFFSET + self.member().len()
+    }
+}
+
+impl Drop for ScoredMember {
+    fn drop(&mut self) {
+        let layout = block_layout(self.member().len());
+        // SAFETY: the block was allocated with this layout, and the handle that owned it goes.
+        unsafe { dealloc(self.0.as_ptr(), layout) };
+    }
+}
+
+// SAFETY: `ScoredMember` is `repr(transparent)` over a `NonNull`, and its bytes never change.
+unsafe impl Element for ScoredMember {
+    #[inline]
+    fn key(&self) -> &[u8] {
+        self.member()
+    }
+}
+
+impl MemberRef {
+    /// # Safety
+    ///
+    /// The block lives for `'a`.
+    #[inline]
+    pub(super) unsafe fn bytes<'a>(self) -> &'a [u8] {
+        // SAFETY: a live block holds its length and so many bytes behind it; they are never written again.
+        unsafe {
+            let length = self.0.add(LENGTH_OFFSET).cast::<u32>().read() as usize;
+            slice::from_raw_parts(self.0.add(BYTES_OFFSET).as_ptr(), length)
+        }
+    }
+}
+
+impl Member for MemberRef {
+    #[inline]
+    fn member(&self) -> &[u8] {
+        // SAFETY: the order holds handles of live blocks only.
+        unsafe { self.bytes() }
+    }
+}
+
+fn block_layout(member_len: usize) -> Layout {
+    Layout::from_size_align(BYTES_OFFSET + member_len, ALIGN).expect("a block is smaller than the address space")
+}
