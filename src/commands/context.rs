@@ -142,7 +142,6 @@ impl AdminCtx<'_> {
 pub fn as_string(entry: &Entry) -> Result<StringView<'_>, WrongType> {
     match entry.value() {
         ValueRef::String(view) => Ok(view),
-        #[expect(unreachable_patterns, reason = "strings are the first type of several")]
         _ => Err(WrongType),
     }
 }
@@ -150,4 +149,9 @@ pub fn as_string(entry: &Entry) -> Result<StringView<'_>, WrongType> {
 /// Reads an argument as an integer.
 pub fn integer(arg: &[u8]) -> Result<i64, CommandError> {
     crate::stdx::number::parse_i64(arg).ok_or(CommandError::NotInteger)
+}
+
+/// Reads an argument as an integer from `min` on; any other text and any other number is refused by one error.
+pub fn integer_from(arg: &[u8], min: i64, error: CommandError) -> Result<i64, CommandError> {
+    crate::stdx::number::parse_i64(arg).filter(|&value| value >= min).ok_or(error)
 }

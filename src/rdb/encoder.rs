@@ -204,6 +204,14 @@ impl<'s> Encoder<'s> {
         result.map(|()| true)
     }
 
+    /// A string that its owner keeps compressed by LZF, and that has `original_bytes` bytes otherwise.
+    pub fn lzf_string(&mut self, compressed: &[u8], original_bytes: u64) -> io::Result<()> {
+        self.byte(string::LZF)?;
+        self.length(compressed.len() as u64)?;
+        self.length(original_bytes)?;
+        self.raw(compressed)
+    }
+
     /// An integer as a string: in binary if it has up to 32 bits, as decimal text otherwise.
     pub fn integer(&mut self, value: i64) -> io::Result<()> {
         if let Ok(value) = i32::try_from(value) {

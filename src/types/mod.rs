@@ -5,6 +5,7 @@
 
 mod digest;
 mod limits;
+pub mod list;
 pub mod string;
 mod value;
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::list::{ListValue, ListView};
 use super::string::{StringValue, StringView};
 use super::{DataType, Digest, Encoding, LoadOptions, Type, View};
 use crate::rdb;
@@ -10,24 +11,28 @@ use crate::rdb;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     String(StringValue),
+    List(ListValue),
 }
 
 /// A value as it is read, wherever it lives.
 #[derive(Clone, Copy)]
 pub enum ValueRef<'a> {
     String(StringView<'a>),
+    List(ListView<'a>),
 }
 
 impl Value {
     pub fn view(&self) -> ValueRef<'_> {
         match self {
             Value::String(value) => ValueRef::String(value.view()),
+            Value::List(value) => ValueRef::List(value.view()),
         }
     }
 
     pub fn data_type(&self) -> Type {
         match self {
             Value::String(_) => Type::String,
+            Value::List(_) => Type::List,
         }
     }
 
@@ -35,13 +40,15 @@ impl Value {
     pub fn inline(&self) -> Option<(Encoding, &[u8])> {
         match self {
             Value::String(value) => value.inline(),
+            Value::List(value) => value.inline(),
         }
     }
 
     pub fn from_inline(data_type: Type, encoding: Encoding, bytes: &[u8]) -> Value {
         match data_type {
             Type::String => StringValue::from_inline(encoding, bytes).into(),
-            Type::List | Type::Set | Type::Zset | Type::Hash | Type::Stream => {
+            Type::List => ListValue::from_inline(encoding, bytes).into(),
+            Type::Set | Type::Zset | Type::Hash | Type::Stream => {
                 unreachable!("no {} is kept inside a block", data_type.name())
             }
         }
@@ -50,18 +57,22 @@ impl Value {
     pub fn is_empty(&self) -> bool {
         match self {
             Value::String(value) => value.is_empty(),
+            Value::List(value) => value.is_empty(),
         }
     }
 
     /// Whether any type reads values of `tag`.
     pub fn loads(tag: rdb::Tag) -> bool {
-        StringValue::LOADS.contains(&tag)
+        StringValue::LOADS.contains(&tag) || ListValue::LOADS.contains(&tag)
     }
 
     /// Reads one value of `tag` from outside bytes; a tag that no type reads is refused by name and offset.
     pub fn load(tag: rdb::Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<Value> {
         if StringValue::LOADS.contains(&tag) {
             return StringValue::load(tag, input, options).map(Value::from);
+        }
+        if ListValue::LOADS.contains(&tag) {
+            return ListValue::load(tag, input, options).map(Value::from);
         }
         Err(rdb::Error::UnsupportedType { offset: input.offset(), name: tag.name() })
     }
@@ -71,7 +82,8 @@ impl<'a> ValueRef<'a> {
     pub fn from_inline(data_type: Type, encoding: Encoding, bytes: &'a [u8]) -> ValueRef<'a> {
         match data_type {
             Type::String => ValueRef::String(StringValue::view_inline(encoding, bytes)),
-            Type::List | Type::Set | Type::Zset | Type::Hash | Type::Stream => {
+            Type::List => ValueRef::List(ListValue::view_inline(encoding, bytes)),
+            Type::Set | Type::Zset | Type::Hash | Type::Stream => {
                 unreachable!("no {} is kept inside a block", data_type.name())
             }
         }
@@ -80,42 +92,49 @@ impl<'a> ValueRef<'a> {
     pub fn data_type(self) -> Type {
         match self {
             ValueRef::String(_) => Type::String,
+            ValueRef::List(_) => Type::List,
         }
     }
 
     pub fn encoding(self) -> Encoding {
         match self {
             ValueRef::String(view) => view.encoding(),
+            ValueRef::List(view) => view.encoding(),
         }
     }
 
     pub fn memory_usage(self, samples: usize) -> usize {
         match self {
             ValueRef::String(view) => view.memory_usage(samples),
+            ValueRef::List(view) => view.memory_usage(samples),
         }
     }
 
     pub fn free_effort(self) -> usize {
         match self {
             ValueRef::String(view) => view.free_effort(),
+            ValueRef::List(view) => view.free_effort(),
         }
     }
 
     pub fn tag(self) -> rdb::Tag {
         match self {
             ValueRef::String(view) => view.tag(),
+            ValueRef::List(view) => view.tag(),
         }
     }
 
     pub fn save(self, out: &mut rdb::Encoder<'_>) -> io::Result<()> {
         match self {
             ValueRef::String(view) => view.save(out),
+            ValueRef::List(view) => view.save(out),
         }
     }
 
     pub fn digest(self, digest: &mut Digest) {
         match self {
             ValueRef::String(view) => view.digest(digest),
+            ValueRef::List(view) => view.digest(digest),
         }
     }
 }

@@ -109,7 +109,6 @@ impl DataType for StringValue {
     fn from_value_mut(value: &mut Value) -> Option<&mut Self> {
         match value {
             Value::String(value) => Some(value),
-            #[expect(unreachable_patterns, reason = "strings are the first type of several")]
             _ => None,
         }
     }

@@ -1,0 +1,230 @@
+//! Lists: one listpack while small, a quicklist beyond that.
+//! Owns:  the two list encodings and their conversions.
+//! Uses:  structures, rdb.
+//! Never: a reply or a command's option.
+
+mod encoding;
+mod persist;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use encoding::{INLINE_BYTES_MAX, Lzf};
+pub use view::ListView;
+
+use std::fmt;
+
+use super::{DataType, Encoding, Limits, LoadOptions, Type, Value, View};
+use crate::rdb;
+use crate::structures::listpack::{Listpack, Lp, Pos};
+use crate::structures::quicklist::Quicklist;
+
+pub use crate::structures::listpack::Entry as Element;
+pub use crate::structures::quicklist::Direction;
+
+/// A list on its own.
+#[derive(Clone)]
+pub enum ListValue {
+    Listpack(Listpack),
+    Quicklist(Box<Quicklist<Lzf>>),
+}
+
+/// One of the two ends of a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Left,
+    Right,
+}
+
+impl ListValue {
+    pub fn new() -> Self {
+        Self::Listpack(Listpack::new())
+    }
+
+    pub fn len(&self) -> usize {
+        self.view().len()
+    }
+
+    /// Makes a quicklist of a listpack that `values` would make too large. To be called before they are put in.
+    pub fn make_room<'v>(&mut self, values: impl Iterator<Item = &'v [u8]>, limits: &Limits) {
+        match self {
+            Self::Listpack(listpack) => {
+                let (bytes, count) = values.fold((0, 0), |(bytes, count), value| (bytes + value.len(), count + 1));
+                if encoding::exceeds(limits, listpack.size() + bytes, listpack.len() + count) {
+                    let listpack = std::mem::take(listpack);
+                    let node_limits = encoding::node_limits(limits);
+                    *self = Self::Quicklist(Box::new(Quicklist::from_listpack(node_limits, listpack)));
+                }
+            }
+            Self::Quicklist(quicklist) => quicklist.set_limits(encoding::node_limits(limits)),
+        }
+    }
+
+    /// Makes a listpack of a quicklist that has become small enough. To be called after elements went.
+    pub fn shrink(&mut self, limits: &Limits) {
+        self.convert_if_small(limits, true);
+    }
+
+    fn convert_if_small(&mut self, limits: &Limits, shrinking: bool) {
+        let Self::Quicklist(quicklist) = self else { return };
+        if let Some(listpack) = quicklist.only_listpack()
+            && encoding::fits(limits, listpack.size(), quicklist.len(), shrinking)
+        {
+            *self = Self::Listpack(listpack.to_owned());
+        } else if quicklist.is_empty() {
+            *self = Self::new();
+        }
+    }
+
+    pub fn push(&mut self, end: End, value: &[u8]) {
+        match (self, end) {
+            (Self::Listpack(listpack), End::Left) => listpack.push_front(value),
+            (Self::Listpack(listpack), End::Right) => listpack.push_back(value),
+            (Self::Quicklist(quicklist), End::Left) => quicklist.push_front(value),
+            (Self::Quicklist(quicklist), End::Right) => quicklist.push_back(value),
+        }
+    }
+
+    /// Takes an element out at one end.
+    pub fn pop(&mut self, end: End) -> Option<Vec<u8>> {
+        let last = self.len().checked_sub(1)?;
+        let index = if end == End::Left { 0 } else { last };
+        let element = self.view().get(index, |element| element.to_vec())?;
+        self.remove_range(index, 1);
+        Some(element)
+    }
+
+    /// Puts `value` in so that it has this index; an index beyond the length is refused.
+    pub fn insert(&mut self, index: usize, value: &[u8]) -> bool {
+        match self {
+            Self::Listpack(listpack) => listpack.insert_at(index, value),
+            Self::Quicklist(quicklist) => quicklist.insert(index, value),
+        }
+    }
+
+    /// Puts `value` in the place of the element at `index`; false if there is none.
+    pub fn replace(&mut self, index: usize, value: &[u8]) -> bool {
+        match self {
+            Self::Listpack(listpack) => {
+                let place = i64::try_from(index).ok().and_then(|index| listpack.at(index));
+                if let Some(pos) = place {
+                    listpack.replace(pos, value);
+                }
+                place.is_some()
+            }
+            Self::Quicklist(quicklist) => quicklist.replace(index, value),
+        }
+    }
+
+    /// Takes out up to `count` elements from `start` on; returns how many went.
+    pub fn remove_range(&mut self, start: usize, count: usize) -> usize {
+        match self {
+            Self::Listpack(listpack) => {
+                let count = count.min(listpack.len().saturating_sub(start));
+                match i64::try_from(start) {
+                    Ok(start) if count > 0 => listpack.remove_range(start, count),
+                    _ => 0,
+                }
+            }
+            Self::Quicklist(quicklist) => quicklist.remove_range(start, count),
+        }
+    }
+
+    /// Takes out up to `most` of the elements that are `value`, the first ones in this direction; returns how many.
+    pub fn remove_matching(&mut self, value: &[u8], most: usize, direction: Direction) -> usize {
+        match self {
+            Self::Listpack(listpack) => {
+                let places = matches_in(listpack, value, most, direction);
+                listpack.remove_many(&places, 1);
+                places.len()
+            }
+            Self::Quicklist(quicklist) => quicklist.remove_matching(value, most, direction),
+        }
+    }
+}
+
+/// The places, in ascending order, of the first elements in this direction that are `value`.
+fn matches_in(listpack: &Lp, value: &[u8], most: usize, direction: Direction) -> Vec<Pos> {
+    let matching = listpack.entries().filter(|(_, entry)| entry.is(value)).map(|(pos, _)| pos);
+    match direction {
+        Direction::Forward => matching.take(most).collect(),
+        Direction::Backward => {
+            let mut places: Vec<Pos> = matching.rev().take(most).collect();
+            places.reverse();
+            places
+        }
+    }
+}
+
+impl Default for ListValue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl From<ListValue> for Value {
+    fn from(value: ListValue) -> Value {
+        Value::List(value)
+    }
+}
+
+/// Lists are equal when they hold the same elements in the same encoding; where the nodes of a quicklist end does not
+/// count.
+impl PartialEq for ListValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.view().encoding() == other.view().encoding() && self.view().elements() == other.view().elements()
+    }
+}
+
+impl fmt::Debug for ListValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let elements = self.view().elements();
+        f.debug_list().entries(elements.iter().map(|element| String::from_utf8_lossy(element))).finish()
+    }
+}
+
+impl DataType for ListValue {
+    const TYPE: Type = Type::List;
+    const LOADS: &'static [rdb::Tag] =
+        &[rdb::Tag::List, rdb::Tag::ListZiplist, rdb::Tag::ListQuicklist, rdb::Tag::ListQuicklist2];
+    type View<'a> = ListView<'a>;
+
+    fn view(&self) -> ListView<'_> {
+        match self {
+            Self::Listpack(listpack) => ListView::Listpack(listpack),
+            Self::Quicklist(quicklist) => ListView::Quicklist(quicklist),
+        }
+    }
+
+    fn inline(&self) -> Option<(Encoding, &[u8])> {
+        match self {
+            Self::Listpack(listpack) if listpack.size() <= INLINE_BYTES_MAX => {
+                Some((Encoding::Listpack, listpack.as_bytes()))
+            }
+            _ => None,
+        }
+    }
+
+    fn view_inline(_encoding: Encoding, bytes: &[u8]) -> ListView<'_> {
+        ListView::Listpack(Lp::from_trusted(bytes))
+    }
+
+    fn from_inline(_encoding: Encoding, bytes: &[u8]) -> Self {
+        Self::Listpack(Lp::from_trusted(bytes).to_owned())
+    }
+
+    fn from_value_mut(value: &mut Value) -> Option<&mut Self> {
+        match value {
+            Value::List(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.view().is_empty()
+    }
+
+    fn load(tag: rdb::Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<Self> {
+        persist::load(tag, input, options)
+    }
+}
