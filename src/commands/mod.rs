@@ -11,11 +11,13 @@ mod config;
 mod connection;
 mod context;
 mod effect;
+mod element;
 mod error;
 mod help;
 mod info;
 mod key_args;
 mod latency;
+mod list;
 mod monitor;
 mod persistence;
 mod pubsub;
@@ -48,6 +50,7 @@ const GROUPS: &[&[Command]] = &[
     connection::COMMANDS,
     info::COMMANDS,
     latency::COMMANDS,
+    list::COMMANDS,
     monitor::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,

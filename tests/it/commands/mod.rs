@@ -2,6 +2,7 @@
 
 mod connection;
 mod keys;
+mod lists;
 mod observation;
 mod pubsub;
 mod server;

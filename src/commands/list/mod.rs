@@ -1,0 +1,58 @@
+//! The list commands; those that wait for an element stand with the blocking commands.
+//! Owns:  the rows and handlers of LPUSH to RPUSHX.
+//! Uses:  keyspace, types, resp.
+//! Never: how a list is laid out.
+
+mod insert;
+mod pop;
+mod read;
+mod remove;
+mod rows;
+
+pub use rows::COMMANDS;
+
+use super::context::{ReadCtx, WriteCtx};
+use super::error::CommandError;
+use crate::keyspace::{Entry, EventClass, WrongType};
+use crate::types::ValueRef;
+use crate::types::list::{End, ListView};
+
+/// A list's view, or the news that the key holds something else.
+fn as_list(entry: &Entry) -> Result<ListView<'_>, WrongType> {
+    match entry.value() {
+        ValueRef::List(view) => Ok(view),
+        _ => Err(WrongType),
+    }
+}
+
+/// The list at `key`, to be read.
+fn find<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<ListView<'a>>, WrongType> {
+    ctx.find(key).map(as_list).transpose()
+}
+
+/// Whether there is a list at `key`, to be changed.
+fn exists(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<bool, WrongType> {
+    Ok(ctx.find(key).map(as_list).transpose()?.is_some())
+}
+
+/// Reports a change of so many elements, and that nothing is left if that is so.
+fn report(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str, changes: usize, emptied: bool) {
+    let db = ctx.db();
+    ctx.keyspace.dirty += changes as u64;
+    ctx.keyspace.signal(db, key);
+    ctx.notify(key, EventClass::LIST, event);
+    if emptied {
+        ctx.notify(key, EventClass::GENERIC, "del");
+    }
+}
+
+/// Reads LEFT or RIGHT.
+fn end(arg: &[u8]) -> Result<End, CommandError> {
+    if arg.eq_ignore_ascii_case(b"LEFT") {
+        Ok(End::Left)
+    } else if arg.eq_ignore_ascii_case(b"RIGHT") {
+        Ok(End::Right)
+    } else {
+        Err(CommandError::Syntax)
+    }
+}

@@ -1,0 +1,168 @@
+//! Taking elements out at the ends, and moving them from list to list.
+
+use super::insert::push_event;
+use super::{as_list, end, exists, report};
+use crate::commands::context::{WriteCtx, integer_from};
+use crate::commands::element;
+use crate::commands::error::{CommandError, CommandResult};
+use crate::resp::{Args, Reply};
+use crate::types::list::{Direction, End, ListValue, ListView};
+use crate::types::{DataType as _, Limits};
+
+pub fn lpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    pop(ctx, args, End::Left, "lpop")
+}
+
+pub fn rpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    pop(ctx, args, End::Right, "rpop")
+}
+
+fn pop_event(end: End) -> &'static str {
+    match end {
+        End::Left => "lpop",
+        End::Right => "rpop",
+    }
+}
+
+fn pop(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End, command: &str) -> CommandResult {
+    if args.len() > 3 {
+        return Err(CommandError::wrong_arity(command));
+    }
+    let key = args.arg(1);
+    let count = args.get(2).map(|arg| integer_from(arg, 0, CommandError::NotPositive)).transpose()?;
+    let Some(list) = ctx.find(key).map(as_list).transpose()? else {
+        match count {
+            Some(_) => ctx.reply.null_array(),
+            None => ctx.reply.null(),
+        }
+        return Ok(());
+    };
+    let (len, wanted) = (list.len(), count.map(|count| usize::try_from(count).unwrap_or(usize::MAX)));
+    match wanted {
+        None => pop_into_reply(ctx, key, end, 1),
+        Some(wanted) => {
+            let taken = wanted.min(len);
+            ctx.reply.array(taken);
+            if taken == 0 { Ok(()) } else { pop_into_reply(ctx, key, end, taken) }
+        }
+    }
+}
+
+/// Takes `count` elements out of the list at `key`, which has as many, and writes each as a bulk reply.
+pub fn pop_into_reply(ctx: &mut WriteCtx<'_>, key: &[u8], end: End, count: usize) -> CommandResult {
+    let limits = Limits::from(ctx.config);
+    let (db, now_ms) = (ctx.db(), ctx.now_ms());
+    let reply = &mut *ctx.reply;
+    let edited = ctx.keyspace.edit::<ListValue, _>(db, key, now_ms, |list| {
+        reply_end(reply, list.view(), end, count);
+        remove_end(list, end, count, &limits);
+    })?;
+    report(ctx, key, pop_event(end), count, edited.is_some_and(|edited| edited.emptied));
+    Ok(())
+}
+
+/// Writes `count` elements from one end on.
+fn reply_end(reply: &mut Reply, list: ListView<'_>, end: End, count: usize) {
+    let direction = match end {
+        End::Left => Direction::Forward,
+        End::Right => Direction::Backward,
+    };
+    let mut iter = list.iter(direction);
+    for _ in 0..count {
+        let Some(next) = iter.advance() else { break };
+        element::bulk(reply, next);
+    }
+}
+
+fn remove_end(list: &mut ListValue, end: End, count: usize, limits: &Limits) {
+    let start = match end {
+        End::Left => 0,
+        End::Right => list.len().saturating_sub(count),
+    };
+    list.remove_range(start, count);
+    list.shrink(limits);
+}
+
+pub fn lmpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let options = MultiPop::parse(args.tail(1))?;
+    for key in options.keys {
+        let Some(list) = ctx.find(key).map(as_list).transpose()? else { continue };
+        let taken = options.count.min(list.len());
+        ctx.reply.array(2);
+        ctx.reply.bulk(key);
+        ctx.reply.array(taken);
+        return pop_into_reply(ctx, key, options.end, taken);
+    }
+    ctx.reply.null_array();
+    Ok(())
+}
+
+/// What follows the name of LMPOP: `numkeys key [key ...] LEFT | RIGHT [COUNT count]`.
+struct MultiPop<'a> {
+    keys: Args<'a>,
+    end: End,
+    count: usize,
+}
+
+impl<'a> MultiPop<'a> {
+    fn parse(args: Args<'a>) -> Result<Self, CommandError> {
+        let numkeys = CommandError::text("ERR numkeys should be greater than 0");
+        let numkeys = integer_from(args.arg(0), 1, numkeys)?;
+        let numkeys = usize::try_from(numkeys).unwrap_or(usize::MAX);
+        let place = args.get(numkeys.saturating_add(1)).ok_or(CommandError::Syntax)?;
+        let (keys, end) = (args.tail(1).head(numkeys), end(place)?);
+        let rest = args.tail(numkeys + 2);
+        let count = match (rest.len(), rest.get(0), rest.get(1)) {
+            (0, ..) => 1,
+            (2, Some(word), Some(count)) if word.eq_ignore_ascii_case(b"COUNT") => {
+                integer_from(count, 1, CommandError::text("ERR count should be greater than 0"))?
+            }
+            _ => return Err(CommandError::Syntax),
+        };
+        Ok(Self { keys, end, count: usize::try_from(count).unwrap_or(usize::MAX) })
+    }
+}
+
+pub fn lmove(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let (from, to) = (end(args.arg(3))?, end(args.arg(4))?);
+    move_element(ctx, (args.arg(1), from), (args.arg(2), to))
+}
+
+pub fn rpoplpush(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    move_element(ctx, (args.arg(1), End::Right), (args.arg(2), End::Left))
+}
+
+/// Moves one element from an end of a list to an end of another one, or of the same.
+pub fn move_element(ctx: &mut WriteCtx<'_>, from: (&[u8], End), to: (&[u8], End)) -> CommandResult {
+    let ((source, source_end), (target, target_end)) = (from, to);
+    if !exists(ctx, source)? {
+        ctx.reply.null();
+        return Ok(());
+    }
+    exists(ctx, target)?;
+    let limits = Limits::from(ctx.config);
+    let same = source == target;
+    let popped = ctx.edit::<ListValue, _>(source, |list| {
+        let element = list.pop(source_end)?;
+        if same {
+            list.push(target_end, &element);
+        } else {
+            list.shrink(&limits);
+        }
+        Some(element)
+    })?;
+    let Some((element, emptied)) = popped.and_then(|popped| Some((popped.result?, popped.emptied))) else {
+        ctx.reply.null();
+        return Ok(());
+    };
+    if !same {
+        ctx.edit_or_insert(target, ListValue::new, |list| {
+            list.make_room(std::iter::once(element.as_slice()), &limits);
+            list.push(target_end, &element);
+        })?;
+    }
+    report(ctx, target, push_event(target_end), 0, false);
+    report(ctx, source, pop_event(source_end), 1, emptied);
+    ctx.reply.bulk(element);
+    Ok(())
+}
