@@ -42,7 +42,7 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         name: "READWRITE",
-        summary: "Enables read-write queries for a connection to a Reids Cluster replica node.",
+        summary: "Enables read-write queries for a connection to a Redis Cluster replica node.",
         since: "3.0.0",
         flags: Flags::FAST.or(Flags::LOADING).or(Flags::STALE),
         run: Handler::Read(no_cluster),
@@ -57,7 +57,7 @@ const CLUSTER: &[Command] = &[
         summary: "Returns information about the state of a node.",
         since: "3.0.0",
         arity: Arity::exactly(2),
-        flags: Flags::LOADING.or(Flags::STALE),
+        flags: Flags::STALE,
         tips: &["nondeterministic_output"],
         run: Handler::Read(no_cluster),
         ..Command::in_group(Group::Cluster)
@@ -68,7 +68,7 @@ const CLUSTER: &[Command] = &[
         since: "3.0.0",
         complexity: "O(N) where N is the number of bytes in the key",
         arity: Arity::exactly(3),
-        flags: Flags::LOADING.or(Flags::STALE),
+        flags: Flags::STALE,
         syntax: "keyname",
         run: Handler::Read(no_cluster),
         ..Command::in_group(Group::Cluster)
@@ -78,7 +78,7 @@ const CLUSTER: &[Command] = &[
         summary: "Returns the ID of a node.",
         since: "3.0.0",
         arity: Arity::exactly(2),
-        flags: Flags::LOADING.or(Flags::STALE),
+        flags: Flags::STALE,
         run: Handler::Read(no_cluster),
         ..Command::in_group(Group::Cluster)
     },
@@ -88,7 +88,7 @@ const CLUSTER: &[Command] = &[
         since: "3.0.0",
         complexity: "O(N) where N is the total number of Cluster nodes",
         arity: Arity::exactly(2),
-        flags: Flags::LOADING.or(Flags::STALE),
+        flags: Flags::STALE,
         tips: &["nondeterministic_output"],
         run: Handler::Read(no_cluster),
         ..Command::in_group(Group::Cluster)
@@ -99,7 +99,7 @@ const CLUSTER: &[Command] = &[
         since: "7.0.0",
         complexity: "O(N) where N is the total number of cluster nodes",
         arity: Arity::exactly(2),
-        flags: Flags::LOADING.or(Flags::STALE),
+        flags: Flags::STALE,
         tips: &["nondeterministic_output"],
         run: Handler::Read(no_cluster),
         ..Command::in_group(Group::Cluster)
@@ -110,8 +110,9 @@ const CLUSTER: &[Command] = &[
         since: "3.0.0",
         complexity: "O(N) where N is the total number of Cluster nodes",
         arity: Arity::exactly(2),
-        flags: Flags::LOADING.or(Flags::STALE),
+        flags: Flags::STALE,
         tips: &["nondeterministic_output"],
+        history: &[("4.0.0", "Added node IDs."), ("7.0.0", "Added additional networking metadata field.")],
         deprecated: Some(("7.0.0", "`CLUSTER SHARDS`")),
         run: Handler::Read(no_cluster),
         ..Command::in_group(Group::Cluster)
@@ -144,7 +145,7 @@ const MODULE: &[Command] = &[
         summary: "Loads a module.",
         since: "4.0.0",
         arity: Arity::at_least(3),
-        flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::PROTECTED),
+        flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::NO_ASYNC_LOADING).or(Flags::PROTECTED),
         syntax: "path [arg [arg ...]]",
         run: Handler::Read(module_load),
         ..Command::in_group(Group::Server)
@@ -154,7 +155,7 @@ const MODULE: &[Command] = &[
         summary: "Unloads a module.",
         since: "4.0.0",
         arity: Arity::exactly(3),
-        flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::PROTECTED),
+        flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::NO_ASYNC_LOADING).or(Flags::PROTECTED),
         syntax: "name",
         run: Handler::Read(module_unload),
         ..Command::in_group(Group::Server)

@@ -12,6 +12,7 @@ pub fn write(reply: &mut Reply, table: &CommandTable, row: &Row) {
     let arguments = syntax::parse(command.syntax, &row.full_name).unwrap_or_default();
     let deprecated = command.deprecated.is_some();
     let optional = [
+        !command.complexity.is_empty(),
         !command.history.is_empty(),
         !arguments.is_empty(),
         !row.subcommands.is_empty(),
@@ -20,15 +21,14 @@ pub fn write(reply: &mut Reply, table: &CommandTable, row: &Row) {
         deprecated,
         deprecated,
     ];
-    reply.map(4 + optional.into_iter().filter(|present| *present).count());
-    for (name, value) in [
-        ("summary", command.summary),
-        ("since", command.since),
-        ("group", command.group.name()),
-        ("complexity", command.complexity),
-    ] {
+    reply.map(3 + optional.into_iter().filter(|present| *present).count());
+    for (name, value) in [("summary", command.summary), ("since", command.since), ("group", command.group.name())] {
         reply.bulk(name);
         reply.bulk(value);
+    }
+    if !command.complexity.is_empty() {
+        reply.bulk("complexity");
+        reply.bulk(command.complexity);
     }
     if let Some((since, replaced_by)) = command.deprecated {
         reply.bulk("doc_flags");

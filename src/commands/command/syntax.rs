@@ -262,6 +262,8 @@ fn block_of(items: &[Item], full_name: &str) -> Argument {
     }
     let name = if arguments.iter().all(|argument| argument.token.is_none() && !argument.optional) {
         "data".to_owned()
+    } else if arguments.iter().any(|argument| argument.name == "protover") {
+        "arguments".to_owned()
     } else {
         format!("{}-block", arguments.first().map_or("", |argument| &argument.name))
     };
@@ -306,10 +308,11 @@ fn choice_name(alternatives: &[Argument]) -> String {
         Some((Some("BEFORE" | "AFTER"), _)) => "where",
         Some((Some("LEFT" | "RIGHT" | "MIN" | "MAX"), _)) => "where",
         Some((Some("ON"), _)) => match alternatives.len() {
-            2 => "status",
-            _ => "on-off-skip",
+            2 => "enabled",
+            _ => "action",
         },
-        Some((Some("YES" | "NO"), _)) => "yes-no",
+        Some((Some("YES" | "NO"), _)) => "mode",
+        Some((Some("ID"), _)) => "new-format",
         Some((Some("SAVE" | "NOSAVE"), _)) => "save-selector",
         Some((Some("BYSCORE"), _)) => "sortby",
         Some((Some("MAXLEN"), _)) => "strategy",
@@ -319,6 +322,7 @@ fn choice_name(alternatives: &[Argument]) -> String {
         Some((Some("NORMAL"), _)) => "client-type",
         Some((Some("MODULE"), _)) => "filterby",
         Some((Some(_), _)) => "option",
+        Some((None, "ip:port")) => "filter",
         Some((None, name)) => name,
         None => "",
     };
@@ -412,7 +416,7 @@ mod tests {
     fn nested_options_are_blocks() {
         assert_eq!(
             shown("[protover [AUTH username password] [SETNAME clientname]]"),
-            "protover-block:block(protover:integer AUTH=auth:block(username:string password:string)? \
+            "arguments:block(protover:integer AUTH=auth:block(username:string password:string)? \
              SETNAME=clientname:string?)?"
         );
         assert_eq!(shown("<\"\" | key>"), "option:oneof(=empty-string:pure-token key:key)");

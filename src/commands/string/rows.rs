@@ -66,7 +66,8 @@ pub const COMMANDS: &[Command] = &[
         since: "6.2.0",
         arity: Arity::at_least(2),
         flags: Flags::FAST,
-        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE))],
+        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE))
+            .noted("RW and UPDATE because it changes the TTL")],
         syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
         run: Handler::Write(write::getex),
         ..Command::in_group(Group::String)
@@ -195,7 +196,8 @@ pub const COMMANDS: &[Command] = &[
         since: "1.0.0",
         arity: Arity::at_least(3),
         flags: Flags::DENYOOM,
-        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE).or(KeyFlags::VARIABLE_FLAGS))],
+        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE).or(KeyFlags::VARIABLE_FLAGS))
+            .noted("RW and ACCESS due to the optional `GET` argument")],
         syntax: "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
         history: &[
             ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
