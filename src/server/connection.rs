@@ -20,14 +20,20 @@ use crate::resp::Decoder;
 /// Bytes that one read takes at most from a connection that has nothing unfinished.
 const READ_BYTES: usize = 64 * 1024;
 
-/// A half-received argument makes the buffer grow by at most this at a time, however long it claims to be.
-const GROWTH_BYTES_MAX: usize = 1 << 20;
+/// Of an argument that claims to be long, this share has to be there before room is made for all of it.
+const PROOF_SHARE: usize = 8;
 
 /// A connection keeps at most this much room when it has nothing to say.
 const KEPT_BYTES: usize = 16 * 1024;
 
 /// Of a client whose next command has to wait, no more is read than this.
 const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// By how much the room for a half-received command grows: up to twice what is there already, whatever the client
+/// claims is to come; but at once by all that is missing when a good part is there.
+fn growth(received: usize, missing: usize) -> usize {
+    if received >= missing / PROOF_SHARE { missing } else { missing.min(received.max(KEPT_BYTES)) }
+}
 
 /// What every connection's task shares.
 pub struct Shared {
@@ -181,7 +187,7 @@ impl Connection {
             let bytes = buffer.filled().len();
             return Poll::Ready(Ok(if bytes == 0 { Event::End } else { Event::Shared(bytes) }));
         }
-        if self.pending.capacity() - self.pending.len() < KEPT_BYTES {
+        if self.pending.capacity() == self.pending.len() {
             self.pending.reserve(KEPT_BYTES);
         }
         let mut buffer = ReadBuf::uninit(self.pending.spare_capacity_mut());
@@ -219,7 +225,7 @@ impl Connection {
         let rest = &buffer[consumed..bytes];
         if !rest.is_empty() {
             if let Then::Read { need_hint } = then {
-                self.pending.reserve(rest.len() + need_hint.min(GROWTH_BYTES_MAX));
+                self.pending.reserve(rest.len() + growth(rest.len(), need_hint));
             }
             self.pending.extend_from_slice(rest);
         }
@@ -238,7 +244,8 @@ impl Connection {
         if let Then::Read { need_hint } = then
             && !self.pending.is_empty()
         {
-            self.pending.reserve(need_hint.min(GROWTH_BYTES_MAX));
+            // Exactly, since what is missing is known: doubling would leave half of a long argument's room unused.
+            self.pending.reserve_exact(growth(self.pending.len(), need_hint));
         }
         executor.note_query_buffer(self.key, self.pending.len(), self.pending.capacity());
         consumed > 0
@@ -268,5 +275,18 @@ impl Connection {
             self.shared.exit.raise();
         }
         Ok(executor.clients.get(self.key).close.is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_grows_with_what_came_and_not_with_what_is_claimed() {
+        assert_eq!(growth(10, 20), 20);
+        assert_eq!(growth(10, 500_000_000), KEPT_BYTES);
+        assert_eq!(growth(1 << 20, 500_000_000), 1 << 20);
+        assert_eq!(growth(100_000_000, 400_000_000), 400_000_000);
     }
 }
