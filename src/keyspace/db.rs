@@ -357,11 +357,23 @@ impl Db {
     }
 }
 
-/// What a load needs: a key is added if it is not there yet, with one probe.
+/// What a load needs: a key is added if it is not there yet, with one probe whose bucket was asked for before.
 impl Db {
+    /// The hash of a key, which the methods below expect.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.keys.hash(key)
+    }
+
+    /// Starts fetching the bucket of this hash.
+    #[inline]
+    pub fn prefetch_hashed(&self, hash: u64) {
+        self.keys.prefetch(hash);
+    }
+
     /// Returns false, and changes nothing, if the key is there already.
-    pub fn insert_absent(&mut self, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) -> bool {
-        self.insert_absent_entry(key, || {
+    pub fn insert_absent(&mut self, hash: u64, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) -> bool {
+        self.insert_absent_entry(hash, key, || {
             let mut entry = Entry::new(key, value, clock);
             entry.set_expiry(expiry);
             entry
@@ -370,29 +382,42 @@ impl Db {
 
     /// As [`Db::insert_absent`], for a string.
     #[inline]
-    pub fn insert_absent_string(&mut self, key: &[u8], bytes: &[u8], expiry: Option<i64>, clock: u32) -> bool {
+    pub fn insert_absent_string(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        bytes: &[u8],
+        expiry: Option<i64>,
+        clock: u32,
+    ) -> bool {
         if let Some(number) = canonical_integer(bytes) {
-            return self.insert_absent_integer(key, number, expiry, clock);
+            return self.insert_absent_integer(hash, key, number, expiry, clock);
         }
         if bytes.len() > INLINE_BYTES_MAX {
-            return self.insert_absent(key, StringValue::new(bytes).into(), expiry, clock);
+            return self.insert_absent(hash, key, StringValue::new(bytes).into(), expiry, clock);
         }
         let encoding = if bytes.len() <= EMBSTR_BYTES_MAX { Encoding::Embstr } else { Encoding::Raw };
-        self.insert_absent_entry(key, || Entry::with_inline(key, Type::String, encoding, bytes, expiry, clock))
+        self.insert_absent_entry(hash, key, || Entry::with_inline(key, Type::String, encoding, bytes, expiry, clock))
     }
 
     /// As [`Db::insert_absent`], for an integer.
     #[inline]
-    pub fn insert_absent_integer(&mut self, key: &[u8], number: i64, expiry: Option<i64>, clock: u32) -> bool {
+    pub fn insert_absent_integer(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        number: i64,
+        expiry: Option<i64>,
+        clock: u32,
+    ) -> bool {
         let bytes = IntBytes::new(number);
-        self.insert_absent_entry(key, || {
+        self.insert_absent_entry(hash, key, || {
             Entry::with_inline(key, Type::String, Encoding::Int, bytes.bytes(), expiry, clock)
         })
     }
 
     #[inline]
-    fn insert_absent_entry(&mut self, key: &[u8], build: impl FnOnce() -> Entry) -> bool {
-        let hash = self.keys.hash(key);
+    fn insert_absent_entry(&mut self, hash: u64, key: &[u8], build: impl FnOnce() -> Entry) -> bool {
         let Slot::Vacant(slot) = self.keys.entry_hashed(hash, key) else { return false };
         let entry = slot.insert(build());
         if entry.expiry().is_some() {

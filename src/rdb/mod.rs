@@ -17,7 +17,7 @@ mod tag;
 mod tests;
 
 pub use crc::Crc64;
-pub use decoder::{Decoder, Text};
+pub use decoder::{Decoder, HeldText, Text};
 pub use encoder::{Chunk, Encoder, Options, Sink, trailer};
 pub use error::{Error, Result};
 pub use module::ModuleId;

@@ -64,6 +64,7 @@ impl Snapshots {
 }
 
 /// Waits for each child's end and takes it in at once; without a pidfd the cron does.
+#[expect(deprecated, reason = "what replaces it is unsafe, and an owned descriptor is sound here")]
 pub async fn watch_children(shared: Rc<Shared>) {
     let started = Rc::clone(&shared.executor.borrow().snapshots.started);
     loop {

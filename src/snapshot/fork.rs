@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "fork, and system calls that no crate wraps")]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::PanicHookInfo;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,7 +98,7 @@ fn settle_in(parent: Pid, sender: OwnedFd) -> OwnedFd {
         if libc::dup2(sender.as_raw_fd(), REPORT_FD) != REPORT_FD {
             return sender;
         }
-        std::mem::forget(sender);
+        let _ = sender.into_raw_fd();
         libc::syscall(libc::SYS_close_range, REPORT_FD + 1, libc::c_uint::MAX, 0);
         OwnedFd::from_raw_fd(REPORT_FD)
     }
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn child_sees_memory_as_it_was_and_its_exit_code_arrives() {
-        let memory = vec![7u8; 100];
+        let memory = [7u8; 100];
         let child = spawn(|_| i32::from(memory[99])).expect("a child");
         assert_eq!(end_of(&child), End::Exited(7));
     }

@@ -1,6 +1,7 @@
 //! Reading a dump: mapped, verified as a whole, decoded in steps into fresh databases that nobody sees until they
 //! are complete.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use memmap2::{Advice, Mmap};
 use super::error::{LoadError, LoadFault};
 use crate::config::{Config, SanitizePayload};
 use crate::keyspace::{AccessClock, AccessPolicy, Db};
-use crate::rdb::{self, Crc64, Record, Records, Tag, Text, skip};
+use crate::rdb::{self, Crc64, HeldText, Record, Records, Tag, skip};
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
 use crate::types::{Limits, LoadOptions, Value};
@@ -21,6 +22,9 @@ const VERIFIED_BYTES: usize = 8 << 20;
 
 /// Entries between two looks at the clock.
 const ENTRIES_A_LOOK: usize = 64;
+
+/// Entries that are decoded ahead of inserting them, so that their buckets have arrived by then.
+const ENTRIES_AHEAD: usize = 16;
 
 /// An entry has at least a tag, a key's length and a value's.
 const ENTRY_BYTES_MIN: u64 = 3;
@@ -166,8 +170,26 @@ pub struct Loader<'f> {
     keys: u64,
     expired_keys: u64,
     used_memory_bytes: u64,
-    scratch: Vec<u8>,
+    /// Decoded and not yet inserted, all for the database `db`.
+    ahead: Vec<Ahead<'f>>,
+    /// Vectors to decompress into.
+    spare: Vec<Vec<u8>>,
     ended: bool,
+}
+
+/// An entry that is decoded and not yet inserted.
+struct Ahead<'f> {
+    hash: u64,
+    key: Cow<'f, [u8]>,
+    value: Held<'f>,
+    expiry: Option<i64>,
+    clock: u32,
+    offset: u64,
+}
+
+enum Held<'f> {
+    Text(HeldText<'f>),
+    Value(Value),
 }
 
 impl<'f> Loader<'f> {
@@ -187,7 +209,8 @@ impl<'f> Loader<'f> {
             keys: 0,
             expired_keys: 0,
             used_memory_bytes: 0,
-            scratch: Vec::new(),
+            ahead: Vec::with_capacity(ENTRIES_AHEAD),
+            spare: Vec::new(),
             ended: false,
         })
     }
@@ -233,12 +256,10 @@ impl<'f> Loader<'f> {
                     (AccessPolicy::Lru, Some(seconds), _) => access.from_idle(seconds),
                     _ => access.initial(),
                 };
-                self.entry(tag, &key, expiry_ms, clock, offset).map_err(|fault| match fault {
-                    LoadFault::Format { cause, .. } => LoadFault::Format { cause, key: key.to_vec() },
-                    fault => fault,
-                })
+                self.entry(tag, key, expiry_ms, clock, offset)
             }
             Record::SelectDb(index) => {
+                self.insert_ahead()?;
                 let databases = self.dbs.len();
                 let known = usize::try_from(index).ok().filter(|index| *index < databases);
                 self.db = known.ok_or(LoadFault::DatabaseOutOfRange { offset, index, databases })?;
@@ -259,6 +280,7 @@ impl<'f> Loader<'f> {
             Record::FunctionLibrary(_) => Err(LoadFault::FunctionLibrary { offset }),
             Record::ModuleAux { id, offset } => Err(LoadFault::ModuleData { offset, module: id }),
             Record::Eof => {
+                self.insert_ahead()?;
                 self.ended = true;
                 Ok(())
             }
@@ -266,32 +288,56 @@ impl<'f> Loader<'f> {
     }
 
     #[inline]
-    fn entry(&mut self, tag: Tag, key: &[u8], expiry: Option<i64>, clock: u32, offset: u64) -> Result<(), LoadFault> {
+    fn entry(
+        &mut self,
+        tag: Tag,
+        key: Cow<'f, [u8]>,
+        expiry: Option<i64>,
+        clock: u32,
+        offset: u64,
+    ) -> Result<(), LoadFault> {
         let input = self.records.decoder();
-        if expiry.is_some_and(|at_ms| at_ms <= self.settings.now.unix_ms) {
-            skip::value(tag, input).map_err(format_fault)?;
+        let now_ms = self.settings.now.unix_ms;
+        let result = if expiry.is_some_and(|at_ms| at_ms <= now_ms) {
+            skip::value(tag, input).map(|()| None)
+        } else if tag == Tag::String {
+            input.held_text(&mut self.spare).map(|text| Some(Held::Text(text)))
+        } else {
+            let options = LoadOptions { limits: &self.settings.limits, sanitize: self.settings.sanitize, now_ms };
+            Value::load(tag, input, &options).map(|value| Some(Held::Value(value)))
+        };
+        let Some(value) = result.map_err(|cause| LoadFault::Format { cause, key: key.to_vec() })? else {
             self.expired_keys += 1;
             return Ok(());
-        }
-        let db = &mut self.dbs[self.db];
-        if self.settings.duplicates == Duplicates::Replaced {
-            db.remove(key);
-        }
-        let added = if tag == Tag::String {
-            match input.text_in(&mut self.scratch).map_err(format_fault)? {
-                Text::Bytes(bytes) => db.insert_absent_string(key, bytes, expiry, clock),
-                Text::Integer(number) => db.insert_absent_integer(key, number, expiry, clock),
-            }
-        } else {
-            let now_ms = self.settings.now.unix_ms;
-            let options = LoadOptions { limits: &self.settings.limits, sanitize: self.settings.sanitize, now_ms };
-            let value = Value::load(tag, input, &options).map_err(format_fault)?;
-            db.insert_absent(key, value, expiry, clock)
         };
-        if !added {
-            return Err(LoadFault::DuplicateKey { offset, key: key.to_vec() });
-        }
+        let db = &self.dbs[self.db];
+        let hash = db.hash(&key);
+        db.prefetch_hashed(hash);
         self.keys += 1;
+        self.ahead.push(Ahead { hash, key, value, expiry, clock, offset });
+        if self.ahead.len() == ENTRIES_AHEAD { self.insert_ahead() } else { Ok(()) }
+    }
+
+    fn insert_ahead(&mut self) -> Result<(), LoadFault> {
+        let db = &mut self.dbs[self.db];
+        for Ahead { hash, key, value, expiry, clock, offset } in self.ahead.drain(..) {
+            if self.settings.duplicates == Duplicates::Replaced {
+                db.remove(&key);
+            }
+            let added = match value {
+                Held::Text(HeldText::Bytes(bytes)) => db.insert_absent_string(hash, &key, bytes, expiry, clock),
+                Held::Text(HeldText::Integer(number)) => db.insert_absent_integer(hash, &key, number, expiry, clock),
+                Held::Text(HeldText::Decompressed(bytes)) => {
+                    let added = db.insert_absent_string(hash, &key, &bytes, expiry, clock);
+                    self.spare.push(bytes);
+                    added
+                }
+                Held::Value(value) => db.insert_absent(hash, &key, value, expiry, clock),
+            };
+            if !added {
+                return Err(LoadFault::DuplicateKey { offset, key: key.into_owned() });
+            }
+        }
         Ok(())
     }
 

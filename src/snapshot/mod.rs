@@ -19,13 +19,12 @@ mod supervisor;
 mod tests;
 mod tool;
 
-pub use atomic_file::{Disk, FileSystem, Place, remove_stale_temp_files};
-pub use check::{Fault, Healthy, check};
+pub use atomic_file::{Place, remove_stale_temp_files};
 pub use error::{LoadError, LoadFault, SaveError};
 pub use fork::InterruptWatch;
-pub use history::{History, Outcome, Record, Trigger};
+pub use history::Trigger;
 pub use huge_pages::{HugePageDecision, HugePageSystem};
 pub use load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Verification};
-pub use save::{Clocks, SaveOptions, delay_us};
+pub use save::{SaveOptions, delay_us};
 pub use supervisor::{Supervisor, Task};
 pub use tool::run as run_tool;
