@@ -48,7 +48,7 @@ pub enum CommandError {
     WrongPass,
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
-    #[error("LOADING Copal is loading the dataset in memory")]
+    #[error("LOADING Redis is loading the dataset in memory")]
     Loading,
     #[error("EXECABORT Transaction discarded because of previous errors.")]
     ExecAbort,
