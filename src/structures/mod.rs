@@ -15,4 +15,7 @@ pub mod scored_set;
 pub mod ziplist;
 pub mod zipmap;
 
-pub use dict::{Dict, Element, Iter, OccupiedSlot, ResizePolicy, Slot, TableStats, VacantSlot, huge_pages_for_tables};
+pub use dict::{
+    Dict, Element, Iter, OccupiedSlot, ResizePolicy, Slot, TableStats, VacantSlot, huge_pages_for_tables,
+    mapped_table_bytes,
+};

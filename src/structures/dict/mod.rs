@@ -21,7 +21,7 @@ mod walk;
 
 pub use resize::ResizePolicy;
 pub use slot::{OccupiedSlot, Slot, VacantSlot};
-pub use table::huge_pages_for_tables;
+pub use table::{huge_pages_for_tables, mapped_table_bytes};
 pub use walk::{Iter, TableStats};
 
 use bucket::{Bucket, Position, Tag};

@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::num::NonZeroUsize;
 
@@ -19,6 +19,13 @@ const BUCKETS_PER_HUGE_PAGE: usize = HUGE_PAGE_BYTES / 64;
 const SMALL_PAGES_BYTES: usize = 256 << 10;
 
 static HUGE_PAGES: AtomicBool = AtomicBool::new(false);
+static MAPPED_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of all arrays that are mapped on their own, which the allocator therefore does not know of. Those of tables
+/// that another thread is dropping count until they are gone.
+pub fn mapped_table_bytes() -> usize {
+    MAPPED_BYTES.load(Ordering::Relaxed)
+}
 
 /// Whether large tables made from now on ask for transparent huge pages. Off until the server has looked at what the
 /// kernel does with them.
@@ -104,7 +111,9 @@ impl<E: Element> Table<E> {
     pub(super) fn retire_first(&mut self) {
         debug_assert!(self.buckets()[self.first_live].is_vacant(), "only a vacant bucket is retired");
         self.first_live += 1;
-        if self.is_mapped() && self.first_live.is_multiple_of(buckets_given_back_at_once()) {
+        let step = buckets_given_back_at_once();
+        if self.is_mapped() && self.first_live.is_multiple_of(step) {
+            MAPPED_BYTES.fetch_sub(step * size_of::<Bucket<E>>(), Ordering::Relaxed);
             self.give_back_before(self.first_live);
         }
     }
@@ -158,6 +167,7 @@ impl<E: Element> Drop for Table<E> {
         self.drop_elements();
         let layout = Layout::array::<Bucket<E>>(self.len).expect("the array was allocated with this layout");
         if self.is_mapped() {
+            MAPPED_BYTES.fetch_sub(self.bytes(), Ordering::Relaxed);
             // SAFETY: the whole mapping was made by `map_zeroed` and nobody refers to it any more.
             let unmapped = unsafe { munmap(self.buckets.cast(), layout.size()) };
             debug_assert!(unmapped.is_ok(), "a mapping of our own can be unmapped");
@@ -200,6 +210,7 @@ fn map_zeroed(bytes: usize) -> Option<NonNull<u8>> {
         let _ = munmap(aligned.add(bytes).cast(), HUGE_PAGE_BYTES - head);
         aligned
     };
+    MAPPED_BYTES.fetch_add(bytes, Ordering::Relaxed);
     if HUGE_PAGES.load(Ordering::Relaxed) {
         ask_for_huge_pages(aligned, bytes);
     }
