@@ -3,6 +3,7 @@
 //! Uses:  stdx.
 //! Never: a client, a key, or I/O.
 
+mod allocator;
 mod commandstats;
 mod counters;
 mod error_stats;
@@ -13,6 +14,7 @@ mod meter;
 mod persistence;
 mod slowlog;
 
+pub use allocator::{Allocator, AllocatorStats, allocator_report, purge_allocator};
 pub use commandstats::CommandStats;
 pub use counters::Counters;
 pub use error_stats::ErrorStats;

@@ -21,6 +21,7 @@ const LAYERS: &[&[&str]] = &[
 /// Where `unsafe` may stand: files, or folders ending in a slash.
 const UNSAFE_ALLOWED: &[(&str, &str)] = &[
     ("structures/", "tables and blocks laid out by hand"),
+    ("observe/allocator.rs", "a request to the allocator by name"),
     ("keyspace/entry.rs", "one heap block per key"),
     ("snapshot/fork.rs", "fork and what may follow it in the child"),
     ("snapshot/huge_pages.rs", "madvise over ranges of the heap"),

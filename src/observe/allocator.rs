@@ -1,0 +1,161 @@
+//! What the allocator knows about the memory of the process (<https://jemalloc.net/jemalloc.3.html>, `stats.*`).
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use tikv_jemalloc_ctl::{epoch, epoch_mib, stats, stats_print, thread};
+
+/// The allocator gathers its figures from all arenas; doing so more often would cost more than it tells.
+const REFRESH_AFTER: Duration = Duration::from_millis(100);
+
+/// One reading, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AllocatorStats {
+    /// In use by the program.
+    pub allocated: u64,
+    /// In pages that hold something in use.
+    pub active: u64,
+    /// In pages that the kernel backs, as far as the allocator knows.
+    pub resident: u64,
+    /// Mapped and given back to the kernel, but kept for later.
+    pub retained: u64,
+    /// For the allocator's own needs.
+    pub metadata: u64,
+}
+
+/// Reads the allocator's figures, for the thread on which it was made.
+pub struct Allocator {
+    handles: Option<Handles>,
+    latest: AllocatorStats,
+    read_at: Instant,
+    /// What this thread had in use when `latest` was read.
+    thread_then: u64,
+}
+
+struct Handles {
+    epoch: epoch_mib,
+    allocated: stats::allocated_mib,
+    active: stats::active_mib,
+    resident: stats::resident_mib,
+    retained: stats::retained_mib,
+    metadata: stats::metadata_mib,
+    thread_allocated: thread::ThreadLocal<u64>,
+    thread_freed: thread::ThreadLocal<u64>,
+}
+
+impl Handles {
+    fn open() -> Result<Self, tikv_jemalloc_ctl::Error> {
+        Ok(Self {
+            epoch: epoch::mib()?,
+            allocated: stats::allocated::mib()?,
+            active: stats::active::mib()?,
+            resident: stats::resident::mib()?,
+            retained: stats::retained::mib()?,
+            metadata: stats::metadata::mib()?,
+            thread_allocated: thread::allocatedp::mib()?.read()?,
+            thread_freed: thread::deallocatedp::mib()?.read()?,
+        })
+    }
+
+    fn read(&self) -> Result<AllocatorStats, tikv_jemalloc_ctl::Error> {
+        self.epoch.advance()?;
+        Ok(AllocatorStats {
+            allocated: self.allocated.read()? as u64,
+            active: self.active.read()? as u64,
+            resident: self.resident.read()? as u64,
+            retained: self.retained.read()? as u64,
+            metadata: self.metadata.read()? as u64,
+        })
+    }
+
+    /// What this thread has allocated less what it has freed; wraps when it frees more, of other threads.
+    fn thread_balance(&self) -> u64 {
+        self.thread_allocated.get().wrapping_sub(self.thread_freed.get())
+    }
+}
+
+impl Allocator {
+    /// Without statistics in the allocator all figures are 0.
+    pub fn new() -> Self {
+        let mut allocator = Self {
+            handles: Handles::open().ok(),
+            latest: AllocatorStats::default(),
+            read_at: Instant::now(),
+            thread_then: 0,
+        };
+        allocator.read(allocator.read_at);
+        allocator
+    }
+
+    /// The figures, at most a tenth of a second old.
+    pub fn stats(&mut self, now: Instant) -> AllocatorStats {
+        if now.saturating_duration_since(self.read_at) >= REFRESH_AFTER {
+            self.read(now);
+        }
+        self.latest
+    }
+
+    /// Bytes in use, exact as far as this thread is concerned: the latest reading, carried on by what the thread has
+    /// allocated and freed since.
+    #[inline]
+    pub fn used(&self) -> u64 {
+        let since = self.handles.as_ref().map_or(0, |handles| handles.thread_balance().wrapping_sub(self.thread_then));
+        // The other threads can have freed what this one allocates now, and the difference pass through zero.
+        self.latest.allocated.saturating_add_signed(since as i64)
+    }
+
+    /// Reads afresh, for a figure that other threads have a share in.
+    pub fn refresh(&mut self) {
+        self.read(Instant::now());
+    }
+
+    fn read(&mut self, now: Instant) {
+        self.read_at = now;
+        if let Some(handles) = &self.handles {
+            self.latest = handles.read().unwrap_or_default();
+            self.thread_then = handles.thread_balance();
+        }
+    }
+}
+
+/// The allocator's own report, for people.
+pub fn allocator_report() -> io::Result<Vec<u8>> {
+    let mut report = Vec::new();
+    stats_print::stats_print(&mut report, stats_print::Options::default())?;
+    Ok(report)
+}
+
+/// Gives pages that hold nothing back to the kernel. Returns whether the allocator could.
+#[expect(unsafe_code, reason = "asks the allocator by name")]
+pub fn purge_allocator() -> bool {
+    // 4096 stands for all arenas together (MALLCTL_ARENAS_ALL).
+    let name = c"arena.4096.purge";
+    let (none, nothing) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: the name ends in a zero byte, and this request takes and gives no value.
+    unsafe { tikv_jemalloc_sys::mallctl(name.as_ptr(), none, std::ptr::null_mut(), nothing, 0) == 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn use_is_told_to_the_byte_between_two_readings() {
+        let allocator = Allocator::new();
+        let before = allocator.used();
+        let block = vec![1u8; 1 << 20];
+        let during = allocator.used();
+        drop(block);
+        assert!(during >= before + (1 << 20) && during < before + (2 << 20), "{before} {during}");
+        assert_eq!(allocator.used(), before);
+    }
+
+    #[test]
+    fn figures_are_in_order_and_pages_can_be_given_back() {
+        let mut allocator = Allocator::new();
+        let stats = allocator.stats(Instant::now());
+        assert!(stats.allocated > 0 && stats.allocated <= stats.active && stats.active <= stats.resident, "{stats:?}");
+        assert!(purge_allocator());
+        assert!(allocator_report().is_ok_and(|report| report.starts_with(b"___ Begin jemalloc statistics ___")));
+    }
+}
