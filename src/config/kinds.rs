@@ -109,6 +109,11 @@ impl EvictionPolicy {
         matches!(self, Self::VolatileLfu | Self::AllKeysLfu)
     }
 
+    /// Whether keys go by how lately they were used.
+    pub fn counts_idleness(self) -> bool {
+        matches!(self, Self::VolatileLru | Self::AllKeysLru)
+    }
+
     /// Whether only keys that have an expiry may be evicted.
     pub fn spares_persistent_keys(self) -> bool {
         matches!(self, Self::VolatileLru | Self::VolatileLfu | Self::VolatileRandom | Self::VolatileTtl)

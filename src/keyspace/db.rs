@@ -7,7 +7,7 @@ use super::access::AccessClock;
 use super::entry::{Entry, EntryRef};
 use super::expire::ExpireState;
 use crate::stdx::HashSeed;
-use crate::structures::{Dict, ResizePolicy, Slot};
+use crate::structures::{Dict, ResizePolicy, Slot, TableStats};
 use crate::types::string::{EMBSTR_BYTES_MAX, INLINE_BYTES_MAX, IntBytes, StringValue, StringView, canonical_integer};
 use crate::types::{DataType, Encoding, Type, Value, ValueRef};
 
@@ -80,16 +80,24 @@ impl Db {
     /// The entry of `key` unless its expiry has passed, which is noted for deletion.
     #[inline]
     pub fn live(&self, key: &[u8], now_ms: i64) -> Option<&Entry> {
-        let entry = self.keys.find(key)?;
-        match entry.expiry() {
-            Some(at_ms) if at_ms <= now_ms => {
-                let mut lapsed = self.lapsed.borrow_mut();
-                if lapsed.len() < LAPSED_MAX {
-                    lapsed.push(key.into());
-                }
-                None
-            }
-            _ => Some(entry),
+        self.keys.find(key).filter(|entry| self.is_live(entry, now_ms))
+    }
+
+    /// Whether the expiry of an entry of this database has not passed; one that has is noted for deletion.
+    #[inline]
+    pub fn is_live(&self, entry: &Entry, now_ms: i64) -> bool {
+        let lives = entry.expiry().is_none_or(|at_ms| at_ms > now_ms);
+        if !lives {
+            self.note_lapsed(entry.key());
+        }
+        lives
+    }
+
+    #[cold]
+    fn note_lapsed(&self, key: &[u8]) {
+        let mut lapsed = self.lapsed.borrow_mut();
+        if lapsed.len() < LAPSED_MAX {
+            lapsed.push(key.into());
         }
     }
 
@@ -354,6 +362,21 @@ impl Db {
 
     pub fn table_bytes(&self) -> usize {
         self.keys.table_bytes() + self.expires.table_bytes()
+    }
+
+    /// Bytes of the index of keys with an expiry.
+    pub fn expires_table_bytes(&self) -> usize {
+        self.expires.table_bytes()
+    }
+
+    /// How the table of keys is filled, and the old one beside it during a rehash; see [`Dict::stats`].
+    pub fn keys_stats(&self) -> (TableStats, Option<TableStats>) {
+        self.keys.stats()
+    }
+
+    /// As [`Db::keys_stats`], for the index of keys with an expiry.
+    pub fn expires_stats(&self) -> (TableStats, Option<TableStats>) {
+        self.expires.stats()
     }
 }
 

@@ -145,7 +145,7 @@ impl Entry {
 
     fn with_value(key: &[u8], value: Value, clock: u32) -> Entry {
         let shape = Shape { key_len: key.len(), expiry: false, boxed: true, inline_len: 0 };
-        let mut entry = Entry::allocate(shape, key, kind(value.data_type(), Encoding::Raw), clock);
+        let entry = Entry::allocate(shape, key, kind(value.data_type(), Encoding::Raw), clock);
         let slot = entry.value_slot();
         // SAFETY: a boxed shape has room for a `Value` at an aligned offset, not yet holding one.
         unsafe { slot.write(value) };
@@ -284,6 +284,16 @@ impl Entry {
         taken
     }
 
+    /// A copy of the value on its own.
+    pub fn clone_value(&self) -> Value {
+        if self.header().flags & BOXED != 0 {
+            // SAFETY: a boxed block holds a live `Value` in its slot.
+            return unsafe { (*self.value_slot()).clone() };
+        }
+        let (data_type, encoding) = self.kind();
+        Value::from_inline(data_type, encoding, self.inline_bytes())
+    }
+
     /// A second handle for the index of keys with an expiry.
     pub fn reference(&self) -> EntryRef {
         EntryRef(self.0)
@@ -300,6 +310,12 @@ impl Entry {
     /// Bytes of the block and of what hangs off it.
     pub fn memory_usage(&self, samples: usize) -> usize {
         self.block_bytes() + self.value().memory_usage(samples)
+    }
+
+    /// Bytes of the handles that the tables hold: a slot and a byte of hash, and twice that with an expiry.
+    pub fn handle_bytes(&self) -> usize {
+        const HANDLE_BYTES: usize = size_of::<Entry>() + 1;
+        if self.expiry().is_some() { HANDLE_BYTES * 2 } else { HANDLE_BYTES }
     }
 
     fn kind(&self) -> (Type, Encoding) {
@@ -415,8 +431,8 @@ impl Entry {
     }
 
     /// Gives the block another shape, in place where it fits without wasting half of the block. The key and an expiry
-    /// that the new shape has room for are kept; a boxed value is kept when the new shape is boxed too and dropped otherwise; inline bytes are kept when their
-    /// length stays, and are to be written by the caller otherwise.
+    /// that the new shape has room for are kept; a boxed value is kept when the new shape is boxed too and dropped
+    /// otherwise; inline bytes are kept when their length stays, and are to be written by the caller otherwise.
     fn reshape(&mut self, new: Shape) -> bool {
         let old = self.shape();
         if old.boxed && !new.boxed {

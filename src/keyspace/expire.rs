@@ -55,7 +55,6 @@ impl Keyspace {
                 let goes_on = round.sampled > 0 && round.due.len() * 100 / round.sampled > acceptable;
                 for key in round.due {
                     self.expire_now(db, &key);
-                    self.dirty += 1;
                 }
                 if start.elapsed() >= cycle.budget {
                     timed_out = true;

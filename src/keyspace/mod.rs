@@ -1,22 +1,28 @@
 //! The data: databases of entries, their expiry, access clocks, watchers and events.
 //! Owns:  every key and value in memory, and the counters about them.
 //! Uses:  types, structures, config, stdx.
-//! Never: a client, a reply, or I/O.
+//! Never: a client, a reply, the whole configuration, or I/O.
 
 mod access;
 mod db;
 mod entry;
 mod events;
+mod evict;
 mod expire;
 mod lazy_free;
+mod relocate;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use access::{AccessClock, AccessPolicy};
 pub use db::{Db, Edited};
 pub use entry::Entry;
 pub use events::{EventClass, Events, KeyEvent};
+pub use evict::{Eviction, EvictionPool};
 pub use expire::ExpireCycle;
 pub use lazy_free::{LAZY_FREE_EFFORT_MIN, LazyFree, LazyFreePolicy};
+pub use relocate::Place;
 pub use watch::{ClientId, WatchTable};
 
 use std::cell::Cell;
@@ -24,7 +30,7 @@ use std::cell::Cell;
 use crate::stdx::HashSeed;
 use crate::structures::ResizePolicy;
 use crate::types::string::StringView;
-use crate::types::{DataType, Value};
+use crate::types::{DataType, Limits, Value};
 
 /// All databases, and what is kept about them as a whole.
 pub struct Keyspace {
@@ -36,6 +42,14 @@ pub struct Keyspace {
     pub watch: WatchTable,
     pub events: Events,
     pub lazy_free: LazyFree,
+    /// Up to which size collections keep their compact encodings.
+    pub limits: Limits,
+    /// Payloads and dumps are taken without looking at their checksums (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skips_checksums: bool,
+    /// Whether tables may be resized at all (DEBUG DICT-RESIZING).
+    resizing: bool,
+    child_alive: bool,
+    pub eviction_pool: EvictionPool,
 }
 
 /// Counters that INFO shows; reads count too, so they are cells.
@@ -53,8 +67,10 @@ pub struct Stats {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Touch {
     Yes,
-    /// The key was not used, only looked at (OBJECT, TTL, TYPE), or the client asked for it (CLIENT NO-TOUCH).
+    /// The key was not used, only looked at (TTL, TYPE), or the client asked for it (CLIENT NO-TOUCH).
     No,
+    /// As `No`, and a missing key is no event (OBJECT).
+    Quiet,
 }
 
 /// The key holds a value of another type than the command works on.
@@ -71,6 +87,11 @@ impl Keyspace {
             watch: WatchTable::default(),
             events: Events::default(),
             lazy_free: LazyFree::default(),
+            limits: Limits::default(),
+            skips_checksums: false,
+            resizing: true,
+            child_alive: false,
+            eviction_pool: EvictionPool::default(),
         }
     }
 
@@ -110,7 +131,9 @@ impl Keyspace {
             }
             None => {
                 self.stats.misses.set(self.stats.misses.get() + 1);
-                self.events.notify(EventClass::KEY_MISS, "keymiss", db, key);
+                if touch != Touch::Quiet {
+                    self.events.notify(EventClass::KEY_MISS, "keymiss", db, key);
+                }
             }
         }
         entry
@@ -249,6 +272,11 @@ impl Keyspace {
         }
     }
 
+    /// Sets or takes away the expiry of `key`. Returns whether the key exists.
+    pub fn set_expiry(&mut self, db: usize, key: &[u8], expiry: Option<i64>) -> bool {
+        self.dbs[db].set_expiry(key, expiry)
+    }
+
     /// Removes `key`, freeing it here or on the lazy-free thread. Returns whether it existed.
     pub fn remove(&mut self, db: usize, key: &[u8], lazily: bool) -> bool {
         let Some(entry) = self.dbs[db].remove(key) else { return false };
@@ -288,13 +316,35 @@ impl Keyspace {
         self.watch.touch(db, key);
     }
 
-    /// Whether tables may grow and rehash: not while a snapshot child shares our pages.
+    /// A key taken by chance; those that are found past their expiry are deleted on the way.
+    pub fn random_key(&mut self, db: usize, now_ms: i64) -> Option<Box<[u8]>> {
+        let mut rng = fastrand::Rng::new();
+        loop {
+            let key: Box<[u8]> = self.dbs[db].random(&mut rng)?.key().into();
+            if !self.expire_if_due(db, &key, now_ms) {
+                return Some(key);
+            }
+        }
+    }
+
+    /// Tables do not grow or rehash while a snapshot child shares our pages.
     pub fn set_child_alive(&mut self, alive: bool) {
-        let policy = if alive { ResizePolicy::Avoid } else { ResizePolicy::Allow };
+        self.child_alive = alive;
+        self.access.set_frozen(alive);
+        self.apply_resize_policy();
+    }
+
+    /// Allows or forbids resizing altogether, for tests of what happens in between.
+    pub fn set_resizing(&mut self, allowed: bool) {
+        self.resizing = allowed;
+        self.apply_resize_policy();
+    }
+
+    fn apply_resize_policy(&mut self) {
+        let policy = if self.child_alive || !self.resizing { ResizePolicy::Avoid } else { ResizePolicy::Allow };
         for db in &mut self.dbs {
             db.set_resize_policy(policy);
         }
-        self.access.set_frozen(alive);
     }
 
     /// Bytes of all tables of buckets.

@@ -31,6 +31,12 @@ impl Digest {
         self.0 = Sha1::digest(self.0).into();
     }
 
+    /// Adds a number as an ordered part, most significant byte first.
+    pub fn mix_number(&mut self, number: u32) {
+        let bytes = [24, 16, 8, 0].map(|shift| (number >> shift) as u8);
+        self.mix(&bytes);
+    }
+
     pub fn hex(&self) -> String {
         use std::fmt::Write as _;
         self.0.iter().fold(String::with_capacity(40), |mut text, byte| {
