@@ -155,3 +155,11 @@ pub fn integer(arg: &[u8]) -> Result<i64, CommandError> {
 pub fn integer_from(arg: &[u8], min: i64, error: CommandError) -> Result<i64, CommandError> {
     crate::stdx::number::parse_i64(arg).filter(|&value| value >= min).ok_or(error)
 }
+
+/// Reads an argument as the index of a database.
+pub fn database(arg: &[u8], config: &Config) -> Result<usize, CommandError> {
+    let index = i32::try_from(integer(arg)?)
+        .map_err(|_| CommandError::text("ERR value is out of range, value must between -2147483648 and 2147483647"))?;
+    let index = u32::try_from(index).map_err(|_| CommandError::DbOutOfRange)?;
+    if index < config.databases { Ok(index as usize) } else { Err(CommandError::DbOutOfRange) }
+}

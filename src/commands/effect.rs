@@ -1,5 +1,7 @@
 //! What a command asks of the server beyond the keyspace. The enums are closed: `grep Effect::` lists every way.
 
+use std::time::Duration;
+
 use super::session::ReplyMode;
 use super::table::CommandId;
 
@@ -13,6 +15,8 @@ pub enum Effect {
     Observe(ObserveEffect),
     Client(ClientEffect),
     Snapshot(SnapshotEffect),
+    Debug(DebugEffect),
+    Memory(MemoryEffect),
     /// Run the queued commands (EXEC). Answers.
     Exec,
     /// Forget the watched keys (UNWATCH, DISCARD).
@@ -212,4 +216,34 @@ pub struct ShutdownRequest {
     pub now: bool,
     /// Ends even when saving fails.
     pub force: bool,
+}
+
+/// What DEBUG does beyond the keyspace. None of them answers.
+#[derive(Debug)]
+pub enum DebugEffect {
+    /// Whether keys past their expiry are deleted without being asked for.
+    SetActiveExpire(bool),
+    /// Whether the timer's rounds are left out.
+    PauseCron(bool),
+    /// Stop the whole server for so long.
+    Sleep(Duration),
+    Log(Box<str>),
+    Crash(Crash),
+}
+
+/// How the process is to end at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Crash {
+    Panic,
+    Assertion,
+    Segfault,
+}
+
+/// Requests of MEMORY. All of them answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MemoryEffect {
+    Stats,
+    Doctor,
+    MallocStats,
+    Purge,
 }

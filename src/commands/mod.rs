@@ -1,6 +1,6 @@
 //! The commands: one row each beside its handler, one file per group.
 //! Owns:  the command table, what a handler may see and change, and what it may ask of the server.
-//! Uses:  keyspace, types, config, resp, stdx.
+//! Uses:  keyspace, types, structures, rdb, config, resp, stdx.
 //! Never: a socket, a file, or another client; for those a handler returns an `Effect`.
 
 mod absent;
@@ -10,14 +10,19 @@ mod command;
 mod config;
 mod connection;
 mod context;
+mod databases;
+mod debug;
 mod effect;
 mod element;
 mod error;
 mod help;
 mod info;
 mod key_args;
+mod keys;
 mod latency;
 mod list;
+mod lolwut;
+mod memory;
 mod monitor;
 mod persistence;
 mod pubsub;
@@ -30,8 +35,9 @@ mod transactions;
 
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{
-    ChannelKind, ClientEffect, ClientFilter, ClientType, ConfigEffect, ConfigPair, ConnectionEffect, Effect,
-    ObserveEffect, PauseMode, PubSubEffect, ShutdownRequest, SnapshotEffect, UnblockWith,
+    ChannelKind, ClientEffect, ClientFilter, ClientType, ConfigEffect, ConfigPair, ConnectionEffect, Crash,
+    DebugEffect, Effect, MemoryEffect, ObserveEffect, PauseMode, PubSubEffect, ShutdownRequest, SnapshotEffect,
+    UnblockWith,
 };
 pub use error::{CommandError, CommandResult};
 pub use key_args::{KeyArg, KeysError, keys_of};
@@ -48,9 +54,18 @@ const GROUPS: &[&[Command]] = &[
     command::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
+    databases::COMMANDS,
+    debug::COMMANDS,
     info::COMMANDS,
+    keys::existence::COMMANDS,
+    keys::expiry::COMMANDS,
+    keys::iterate::COMMANDS,
+    keys::object::COMMANDS,
+    keys::relocate::COMMANDS,
+    keys::serialize::COMMANDS,
     latency::COMMANDS,
     list::COMMANDS,
+    memory::COMMANDS,
     monitor::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,

@@ -14,10 +14,12 @@ impl Keyspace {
     pub fn relocate(&mut self, from: Place<'_>, to: Place<'_>) -> bool {
         let Some(mut entry) = self.dbs[from.db].remove(from.key) else { return false };
         let (expiry, clock) = (entry.expiry(), entry.clock());
+        let keys = self.dbs[to.db].len();
         let replaced = self.dbs[to.db].insert(to.key, entry.take_value(), expiry, clock);
         if let Some(old) = replaced {
             self.lazy_free.drop_value(old, self.lazy_free.policy.server_del);
         }
+        self.notify_if_new(to.db, to.key, keys);
         true
     }
 

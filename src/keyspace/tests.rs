@@ -299,7 +299,7 @@ fn lookups_past_the_expiry_delete_at_the_end_of_the_command() {
 fn random_key_of_a_database_of_expired_keys_is_none_and_leaves_none() {
     let mut keyspace = Keyspace::new(1, HashSeed { k0: 1, k1: 2 });
     for number in 0..1000u32 {
-        keyspace.set_string(0, &number.to_le_bytes(), b"v", Some(100));
+        keyspace.set_string(0, number.to_string().as_bytes(), b"v", Some(100));
     }
     assert!(keyspace.random_key(0, 99).is_some());
     assert_eq!(keyspace.random_key(0, 100), None);

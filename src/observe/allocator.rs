@@ -87,6 +87,11 @@ impl Allocator {
         allocator
     }
 
+    /// The figures as last read.
+    pub fn latest(&self) -> AllocatorStats {
+        self.latest
+    }
+
     /// The figures, at most a tenth of a second old.
     pub fn stats(&mut self, now: Instant) -> AllocatorStats {
         if now.saturating_duration_since(self.read_at) >= REFRESH_AFTER {

@@ -3,6 +3,7 @@
 use super::executor::Executor;
 use crate::config::RenamedCommand;
 use crate::keyspace::{AccessPolicy, LazyFreePolicy};
+use crate::types::Limits;
 
 impl Executor {
     /// Gives commands the names that `rename-command` wants; an empty one makes a command unreachable.
@@ -23,6 +24,7 @@ impl Executor {
     /// Gives the keyspace its settings: at start, and after every CONFIG SET.
     pub fn apply_keyspace_config(&mut self) {
         let (config, keyspace) = (&self.config, &mut self.keyspace);
+        keyspace.limits = Limits::from(config);
         keyspace.events.set_wanted(config.notify_keyspace_events);
         keyspace.lazy_free.policy = LazyFreePolicy {
             expire: config.lazyfree_lazy_expire,
@@ -37,5 +39,7 @@ impl Executor {
             AccessPolicy::Lru
         };
         keyspace.access.set_policy(policy);
+        keyspace.access.set_time(self.clock.latest().unix_ms);
+        keyspace.eviction_pool.clear();
     }
 }

@@ -70,6 +70,7 @@ impl Executor {
         if self.config.activerehashing {
             self.keyspace.rehash_for(REHASH_BUDGET);
         }
+        self.memory_cron();
         self.read_meters();
         self.snapshot_cron();
         self.shutdown_cron();

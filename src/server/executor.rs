@@ -8,6 +8,7 @@ use super::client::{ClientKey, Clients, Close};
 use super::clock::ServerClock;
 use super::gate::{self, Verdict};
 use super::listener::Listeners;
+use super::memory::Memory;
 use super::observing::Meters;
 use super::pause::Pause;
 use super::pubsub::PubSub;
@@ -60,6 +61,7 @@ pub struct Executor {
     pub active_expire: bool,
     /// Whether the cron rests (DEBUG PAUSE-CRON).
     pub cron_paused: bool,
+    pub memory: Memory,
     /// Set when the server shall end, with its exit code.
     pub exit: Option<i32>,
     /// CLIENT PAUSE, while it is on.
@@ -110,7 +112,7 @@ impl Executor {
     pub fn new(config: Config, launch: Launch) -> Self {
         let clock = ServerClock::new();
         let table = CommandTable::new();
-        Self {
+        let mut executor = Self {
             keyspace: Keyspace::new(config.databases as usize, HashSeed::random()),
             clients: Clients::default(),
             pubsub: PubSub::default(),
@@ -132,6 +134,7 @@ impl Executor {
             loading: false,
             active_expire: true,
             cron_paused: false,
+            memory: Memory::new(),
             exit: None,
             pause: None,
             monitors: Vec::new(),
@@ -146,7 +149,9 @@ impl Executor {
             clock,
             table,
             config,
-        }
+        };
+        executor.apply_keyspace_config();
+        executor
     }
 
     /// Executes every complete command in `bytes`, which begin where the client's last call left off.

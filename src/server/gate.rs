@@ -2,6 +2,7 @@
 
 use super::client::{ClientKey, Stall};
 use super::executor::Executor;
+use super::memory::Room;
 use crate::commands::{CommandError, CommandId, Flags};
 use crate::resp::{Args, Protocol};
 
@@ -45,7 +46,14 @@ pub fn check(executor: &mut Executor, key: ClientKey, args: Args<'_>) -> Verdict
     }
 }
 
-fn refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<'_>) -> Option<CommandError> {
+fn refusal(executor: &mut Executor, key: ClientKey, id: CommandId, args: Args<'_>) -> Option<CommandError> {
+    basic_refusal(executor, key, id, args)
+        .or_else(|| lacks_memory(executor, key, id).then_some(CommandError::OutOfMemory))
+        .or_else(|| state_refusal(executor, key, id))
+}
+
+/// What the command itself and who sends it speak against.
+fn basic_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<'_>) -> Option<CommandError> {
     let row = executor.table.row(id);
     let flags = row.flags;
     let client = executor.clients.get(key);
@@ -64,6 +72,28 @@ fn refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<'_>) -
     if session.transaction.is_some() && flags.has(Flags::NO_MULTI) {
         return Some(CommandError::text("ERR Command not allowed inside a transaction"));
     }
+    None
+}
+
+/// Makes room for more data where `maxmemory` is set. Returns whether the command may not run for want of it.
+fn lacks_memory(executor: &mut Executor, key: ClientKey, id: CommandId) -> bool {
+    if executor.make_room() != Room::Exhausted {
+        return false;
+    }
+    let row = executor.table.row(id);
+    match &*row.full_name {
+        _ if executor.clients.get(key).session.transaction.is_none() => row.flags.has(Flags::DENYOOM),
+        "exec" => executor.queue_any(key, |queued| queued.has(Flags::DENYOOM)),
+        // The queue itself takes memory.
+        name => !UNQUEUED_COMMANDS.contains(&name),
+    }
+}
+
+/// What the state of the connection and of the server speak against.
+fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId) -> Option<CommandError> {
+    let row = executor.table.row(id);
+    let client = executor.clients.get(key);
+    let (session, flags) = (&client.session, row.flags);
     if executor.writes_are_stopped() && (flags.has(Flags::WRITE) || &*row.full_name == "ping") {
         return Some(CommandError::text(MISCONF));
     }

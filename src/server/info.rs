@@ -84,10 +84,6 @@ impl Executor {
         out.field("total_blocking_keys_on_nokey", 0);
     }
 
-    fn info_memory(&self, out: &mut InfoText) {
-        out.bytes_and_human("used_memory", 0);
-    }
-
     fn info_persistence(&self, out: &mut InfoText) {
         let info = self.persistence_info();
         out.flag("loading", self.loading);

@@ -1,6 +1,6 @@
 //! The running server: sockets, the one thread that executes commands, and what happens around a command.
 //! Owns:  every connection, the executor and its subsystems, the listeners, signals and timers.
-//! Uses:  commands, snapshot, keyspace, types, structures, rdb, resp, config, observe, stdx.
+//! Uses:  commands, snapshot, keyspace, types, structures, resp, config, observe, stdx.
 //! Never: a Redis rule about one command; that stands beside the command.
 
 mod allocator;
@@ -19,6 +19,8 @@ mod gate;
 mod info;
 mod listener;
 mod logging;
+mod memory;
+mod memory_info;
 mod monitor;
 mod observing;
 mod pause;

@@ -64,7 +64,7 @@ impl Executor {
         row.flags.has(flags) && !(&*row.full_name == "exec" && self.queue_any(key, |queued| !queued.has(flags)))
     }
 
-    fn queue_any(&self, key: ClientKey, test: impl Fn(Flags) -> bool) -> bool {
+    pub(super) fn queue_any(&self, key: ClientKey, test: impl Fn(Flags) -> bool) -> bool {
         let transaction = &self.clients.get(key).session.transaction;
         let mut queue = transaction.iter().flat_map(|transaction| &transaction.queue);
         queue.any(|(command, _)| test(self.table.row(*command).flags))

@@ -1,10 +1,12 @@
 //! Where commands meet the rest of the server: every effect and who performs it.
 
+mod clients;
 mod config;
+mod debug;
+mod memory;
 mod observe;
 
 pub use config::current_dir;
-mod clients;
 
 use crate::commands::{ConnectionEffect, Effect};
 use crate::resp::Protocol;
@@ -23,6 +25,8 @@ impl Executor {
                 Effect::Observe(effect) => self.perform_observe(key, effect),
                 Effect::Client(effect) => self.perform_client(key, effect),
                 Effect::Snapshot(effect) => self.perform_snapshot(key, effect),
+                Effect::Debug(effect) => self.perform_debug(effect),
+                Effect::Memory(effect) => self.perform_memory(key, effect),
                 Effect::Exec => self.exec(key),
                 Effect::Unwatch => self.unwatch(key),
             }

@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::num::NonZeroUsize;
 
@@ -19,12 +19,13 @@ const BUCKETS_PER_HUGE_PAGE: usize = HUGE_PAGE_BYTES / 64;
 const SMALL_PAGES_BYTES: usize = 256 << 10;
 
 static HUGE_PAGES: AtomicBool = AtomicBool::new(false);
-static MAPPED_BYTES: AtomicUsize = AtomicUsize::new(0);
+/// Signed, because a change of what is given back at once in the middle of a rehash leaves it a little off.
+static MAPPED_BYTES: AtomicIsize = AtomicIsize::new(0);
 
 /// Bytes of all arrays that are mapped on their own, which the allocator therefore does not know of. Those of tables
 /// that another thread is dropping count until they are gone.
 pub fn mapped_table_bytes() -> usize {
-    MAPPED_BYTES.load(Ordering::Relaxed)
+    MAPPED_BYTES.load(Ordering::Relaxed).max(0) as usize
 }
 
 /// Whether large tables made from now on ask for transparent huge pages. Off until the server has looked at what the
@@ -113,7 +114,7 @@ impl<E: Element> Table<E> {
         self.first_live += 1;
         let step = buckets_given_back_at_once();
         if self.is_mapped() && self.first_live.is_multiple_of(step) {
-            MAPPED_BYTES.fetch_sub(step * size_of::<Bucket<E>>(), Ordering::Relaxed);
+            MAPPED_BYTES.fetch_sub((step * size_of::<Bucket<E>>()) as isize, Ordering::Relaxed);
             self.give_back_before(self.first_live);
         }
     }
@@ -167,7 +168,7 @@ impl<E: Element> Drop for Table<E> {
         self.drop_elements();
         let layout = Layout::array::<Bucket<E>>(self.len).expect("the array was allocated with this layout");
         if self.is_mapped() {
-            MAPPED_BYTES.fetch_sub(self.bytes(), Ordering::Relaxed);
+            MAPPED_BYTES.fetch_sub(self.bytes() as isize, Ordering::Relaxed);
             // SAFETY: the whole mapping was made by `map_zeroed` and nobody refers to it any more.
             let unmapped = unsafe { munmap(self.buckets.cast(), layout.size()) };
             debug_assert!(unmapped.is_ok(), "a mapping of our own can be unmapped");
@@ -210,7 +211,7 @@ fn map_zeroed(bytes: usize) -> Option<NonNull<u8>> {
         let _ = munmap(aligned.add(bytes).cast(), HUGE_PAGE_BYTES - head);
         aligned
     };
-    MAPPED_BYTES.fetch_add(bytes, Ordering::Relaxed);
+    MAPPED_BYTES.fetch_add(bytes as isize, Ordering::Relaxed);
     if HUGE_PAGES.load(Ordering::Relaxed) {
         ask_for_huge_pages(aligned, bytes);
     }

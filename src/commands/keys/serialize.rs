@@ -1,0 +1,169 @@
+//! Values as bytes: DUMP and RESTORE.
+
+use crate::commands::context::{ReadCtx, WriteCtx, integer};
+use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::config::{Config, SanitizePayload};
+use crate::keyspace::{AccessPolicy, EventClass};
+use crate::rdb::{self, Decoder, Encoder};
+use crate::resp::Args;
+use crate::types::{LoadOptions, Value, ValueRef};
+
+const BUSY_KEY: CommandError = CommandError::text("BUSYKEY Target key name already exists.");
+const BAD_ENVELOPE: CommandError = CommandError::text("ERR DUMP payload version or checksum are wrong");
+const BAD_VALUE: CommandError = CommandError::text("ERR Bad data format");
+
+pub(in crate::commands) const COMMANDS: &[Command] = &[
+    Command {
+        name: "DUMP",
+        summary: "Returns a serialized representation of the value stored at a key.",
+        since: "2.6.0",
+        complexity: "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1).",
+        arity: Arity::exactly(2),
+        keys: &[KeySpec::first(KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "key",
+        tips: &["nondeterministic_output"],
+        run: Handler::Read(dump),
+        ..Command::in_group(Group::Generic)
+    },
+    Command {
+        name: "RESTORE",
+        summary: "Creates a key from the serialized representation of a value.",
+        since: "2.6.0",
+        complexity: "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
+        arity: Arity::at_least(4),
+        flags: Flags::DENYOOM.or(Flags::DANGEROUS),
+        keys: &[KeySpec::first(KeyFlags::OW.or(KeyFlags::UPDATE))],
+        syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+        history: &[
+            ("3.0.0", "Added the `REPLACE` modifier."),
+            ("5.0.0", "Added the `ABSTTL` modifier."),
+            ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+        ],
+        run: Handler::Write(restore),
+        ..Command::in_group(Group::Generic)
+    },
+];
+
+fn dump(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    let Some(entry) = ctx.find(args.arg(1)) else {
+        ctx.reply.null();
+        return Ok(());
+    };
+    let payload = payload(entry.value(), ctx.config)
+        .map_err(|error| CommandError::owned(format!("ERR the value cannot be dumped: {error}")))?;
+    ctx.reply.bulk(payload);
+    Ok(())
+}
+
+/// A value as DUMP gives it out: in the lowest version that holds it, or in the one that `rdb-version` pins.
+fn payload(value: ValueRef<'_>, config: &Config) -> std::io::Result<Vec<u8>> {
+    let version = match config.rdb_version {
+        0 => value.tag().version().max(rdb::VERSION_DEFAULT),
+        pinned => u32::from(pinned),
+    };
+    let mut encoder = Encoder::detached(rdb::Options { compression: config.rdbcompression, checksum: false, version });
+    encoder.tag(value.tag())?;
+    value.save(&mut encoder)?;
+    let mut payload = encoder.into_bytes();
+    rdb::dump::seal(&mut payload, version);
+    Ok(payload)
+}
+
+/// What RESTORE is told besides key, time to live and payload.
+#[derive(Default)]
+struct RestoreOptions {
+    replace: bool,
+    absolute_ttl: bool,
+    idle_seconds: Option<u64>,
+    frequency: Option<u8>,
+}
+
+impl RestoreOptions {
+    fn parse(args: Args<'_>) -> Result<Self, CommandError> {
+        let mut options = Self::default();
+        let mut rest = args.iter();
+        while let Some(option) = rest.next() {
+            if option.eq_ignore_ascii_case(b"REPLACE") {
+                options.replace = true;
+            } else if option.eq_ignore_ascii_case(b"ABSTTL") {
+                options.absolute_ttl = true;
+            } else if option.eq_ignore_ascii_case(b"IDLETIME") && options.frequency.is_none() {
+                let seconds = integer(rest.next().ok_or(CommandError::Syntax)?)?;
+                let seconds = u64::try_from(seconds)
+                    .map_err(|_| CommandError::text("ERR Invalid IDLETIME value, must be >= 0"))?;
+                options.idle_seconds = Some(seconds);
+            } else if option.eq_ignore_ascii_case(b"FREQ") && options.idle_seconds.is_none() {
+                let frequency = integer(rest.next().ok_or(CommandError::Syntax)?)?;
+                let frequency = u8::try_from(frequency)
+                    .map_err(|_| CommandError::text("ERR Invalid FREQ value, must be >= 0 and <= 255"))?;
+                options.frequency = Some(frequency);
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn restore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let key = args.arg(1);
+    let options = RestoreOptions::parse(args.tail(4))?;
+    if !options.replace && ctx.find(key).is_some() {
+        return Err(BUSY_KEY);
+    }
+    let ttl = integer(args.arg(2))?;
+    if ttl < 0 {
+        return Err(CommandError::text("ERR Invalid TTL value, must be >= 0"));
+    }
+    let value = open_payload(ctx, args.arg(3))?;
+    let expiry = match ttl {
+        0 => None,
+        at_ms if options.absolute_ttl => Some(at_ms),
+        ttl => Some(ttl.checked_add(ctx.now_ms()).ok_or(CommandError::InvalidExpire("restore"))?),
+    };
+    let now_ms = ctx.now_ms();
+    if expiry.is_some_and(|at_ms| at_ms <= now_ms) {
+        let lazily = ctx.keyspace.lazy_free.policy.server_del;
+        if ctx.find(key).is_some() {
+            ctx.remove(key, lazily);
+            ctx.changed(key, EventClass::GENERIC, "del");
+        }
+    } else {
+        ctx.insert(key, value, expiry);
+        set_clock(ctx, key, &options);
+        ctx.changed(key, EventClass::GENERIC, "restore");
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandError> {
+    let opened =
+        if ctx.keyspace.skips_checksums { rdb::dump::open_unchecked(payload) } else { rdb::dump::open(payload) };
+    let (body, _version) = opened.map_err(|_| BAD_ENVELOPE)?;
+    let options = LoadOptions {
+        limits: &ctx.keyspace.limits,
+        sanitize: ctx.config.sanitize_dump_payload != SanitizePayload::No,
+        now_ms: ctx.now_ms(),
+    };
+    let mut input = Decoder::new(body);
+    let value = input.tag().and_then(|tag| Value::load(tag, &mut input, &options));
+    match value {
+        Ok(value) if input.remaining() == 0 => Ok(value),
+        _ => Err(BAD_VALUE),
+    }
+}
+
+/// The access clock tells either idleness or frequency; the option that the policy does not go by is ignored.
+fn set_clock(ctx: &WriteCtx<'_>, key: &[u8], options: &RestoreOptions) {
+    let access = &ctx.keyspace.access;
+    let clock = match (access.policy(), options.frequency, options.idle_seconds) {
+        (AccessPolicy::Lfu { .. }, Some(frequency), _) => access.from_frequency(frequency),
+        (AccessPolicy::Lru, _, Some(idle_seconds)) => access.from_idle(idle_seconds),
+        _ => return,
+    };
+    if let Some(entry) = ctx.keyspace.db(ctx.session.db).peek(key) {
+        entry.set_clock(clock);
+    }
+}

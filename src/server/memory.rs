@@ -1,0 +1,285 @@
+//! How much memory is used, and for what; and eviction, when it is more than `maxmemory` allows.
+
+use std::time::{Duration, Instant};
+
+use super::executor::Executor;
+use crate::config::EvictionPolicy;
+use crate::keyspace::{Db, Eviction};
+use crate::observe::{Allocator, AllocatorStats};
+use crate::structures::mapped_table_bytes;
+
+/// Evictions between two looks at the clock.
+const EVICTIONS_PER_LOOK: usize = 16;
+
+/// How long eviction goes on by itself in each round of the timer, when the commands' own share did not suffice.
+const BACKGROUND_EVICTION: Duration = Duration::from_millis(10);
+
+/// From this tenacity on the time limit grows by 15 % a step; below it, by 50 microseconds (Redis:
+/// `evictionTimeLimitUs`).
+const TENACITY_LINEAR_MAX: u32 = 10;
+const TENACITY_UNLIMITED: u32 = 100;
+
+/// Bytes of a key's own block that are neither key nor value.
+const ENTRY_HEADER_BYTES: u64 = 8;
+
+/// What the server knows about its memory.
+pub struct Memory {
+    allocator: Allocator,
+    /// In use once the server had started.
+    startup_bytes: u64,
+    peak_bytes: u64,
+    /// What the kernel backs, as last read.
+    resident_bytes: u64,
+    /// Of the machine.
+    pub system_bytes: u64,
+    /// Evicting was cut short, and goes on by itself.
+    evicting: bool,
+}
+
+/// Whether there is room for more data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Room {
+    Enough,
+    /// More has to be evicted, which goes on in the background.
+    Evicting,
+    /// Nothing is left that may be evicted.
+    Exhausted,
+}
+
+impl Memory {
+    pub fn new() -> Self {
+        let mut memory = Self {
+            allocator: Allocator::new(),
+            startup_bytes: 0,
+            peak_bytes: 0,
+            resident_bytes: resident_bytes().unwrap_or(0),
+            system_bytes: system_bytes().unwrap_or(0),
+            evicting: false,
+        };
+        memory.startup_bytes = memory.used_bytes();
+        memory.note_peak();
+        memory
+    }
+
+    /// Bytes in use (`used_memory`): those of the allocator, and the tables that are mapped beside it.
+    #[inline]
+    pub fn used_bytes(&self) -> u64 {
+        self.allocator.used() + mapped_table_bytes() as u64
+    }
+
+    fn note_peak(&mut self) {
+        self.peak_bytes = self.peak_bytes.max(self.used_bytes());
+    }
+}
+
+/// The memory of the server by purpose, for INFO and MEMORY STATS.
+#[derive(Debug)]
+pub struct MemoryReport {
+    pub used: u64,
+    pub peak: u64,
+    pub startup: u64,
+    pub resident: u64,
+    pub clients: u64,
+    pub databases: Vec<DatabaseOverhead>,
+    pub keys: u64,
+    /// Everything that is not data.
+    pub overhead: u64,
+    pub allocator: AllocatorStats,
+}
+
+/// What one database needs beside its keys and values.
+#[derive(Debug)]
+pub struct DatabaseOverhead {
+    pub index: usize,
+    pub keys_table: u64,
+    pub expires_table: u64,
+}
+
+/// A ratio and the difference that it comes from, as memory reports tell both.
+#[derive(Clone, Copy, Debug)]
+pub struct Excess {
+    pub ratio: f64,
+    pub bytes: i64,
+}
+
+impl Excess {
+    fn of(whole: u64, part: u64) -> Self {
+        Self { ratio: whole as f64 / part.max(1) as f64, bytes: whole as i64 - part as i64 }
+    }
+}
+
+impl MemoryReport {
+    pub fn dataset(&self) -> u64 {
+        self.used.saturating_sub(self.overhead)
+    }
+
+    /// What came on top of the memory of a server without data.
+    fn net_used(&self) -> u64 {
+        self.used.saturating_sub(self.startup).max(1)
+    }
+
+    pub fn dataset_percent(&self) -> f64 {
+        self.dataset() as f64 * 100.0 / self.net_used() as f64
+    }
+
+    pub fn peak_percent(&self) -> f64 {
+        self.used as f64 * 100.0 / self.peak.max(1) as f64
+    }
+
+    pub fn bytes_per_key(&self) -> u64 {
+        self.net_used() / self.keys.max(1)
+    }
+
+    /// Resident memory over what is in use.
+    pub fn fragmentation(&self) -> Excess {
+        Excess::of(self.resident, self.used)
+    }
+
+    pub fn allocator_fragmentation(&self) -> Excess {
+        Excess::of(self.allocator.active, self.allocator.allocated)
+    }
+
+    pub fn allocator_resident(&self) -> Excess {
+        Excess::of(self.allocator.resident, self.allocator.active)
+    }
+
+    /// Resident memory that the allocator does not know of.
+    pub fn resident_overhead(&self) -> Excess {
+        Excess::of(self.resident, self.allocator.resident)
+    }
+}
+
+impl Executor {
+    pub fn memory_report(&self) -> MemoryReport {
+        let used = self.memory.used_bytes();
+        let clients = self.clients.iter().map(|(_, client)| client.memory_usage() as u64).sum();
+        let filled = self.keyspace.dbs().filter(|(_, db)| !db.is_empty());
+        let databases: Vec<_> = filled.map(|(index, db)| DatabaseOverhead::of(index, db)).collect();
+        let tables: u64 = databases.iter().map(|db| db.keys_table + db.expires_table).sum();
+        MemoryReport {
+            used,
+            peak: self.memory.peak_bytes.max(used),
+            startup: self.memory.startup_bytes,
+            resident: self.memory.resident_bytes,
+            clients,
+            databases,
+            keys: self.keyspace.len() as u64,
+            overhead: self.memory.startup_bytes + clients + tables,
+            allocator: self.memory.allocator.latest(),
+        }
+    }
+
+    /// Takes the readings that need a look outside, and goes on evicting where that was cut short.
+    pub(super) fn memory_cron(&mut self) {
+        self.memory.allocator.stats(self.clock.latest().monotonic);
+        self.memory.note_peak();
+        self.memory.resident_bytes = resident_bytes().unwrap_or(self.memory.resident_bytes);
+        if self.memory.evicting {
+            self.evict_for(BACKGROUND_EVICTION);
+            self.after_command();
+        }
+    }
+
+    /// Evicts until the data fits into `maxmemory` again, as far as time and policy allow.
+    #[inline]
+    pub(super) fn make_room(&mut self) -> Room {
+        if self.config.maxmemory_bytes == 0 || self.memory.used_bytes() <= self.config.maxmemory_bytes {
+            return Room::Enough;
+        }
+        self.memory.note_peak();
+        let limit = eviction_time_limit(self.config.maxmemory_eviction_tenacity);
+        self.evict_for(limit)
+    }
+
+    fn evict_for(&mut self, limit: Duration) -> Room {
+        self.memory.evicting = false;
+        if self.loading || self.is_paused() {
+            return Room::Enough;
+        }
+        if self.keyspace.lazy_free.pending() > 0 {
+            self.memory.allocator.refresh();
+        } else {
+            self.memory.allocator.stats(Instant::now());
+        }
+        let eviction =
+            Eviction { policy: self.config.maxmemory_policy, samples: self.config.maxmemory_samples as usize };
+        let start = Instant::now();
+        let mut evicted = 0;
+        while self.memory.used_bytes() > self.config.maxmemory_bytes {
+            if eviction.policy == EvictionPolicy::NoEviction || !self.keyspace.evict_one(&eviction) {
+                return self.wait_for_lazy_free(start, limit);
+            }
+            evicted += 1;
+            if evicted % EVICTIONS_PER_LOOK == 0 {
+                if self.keyspace.lazy_free.pending() > 0 {
+                    self.memory.allocator.refresh();
+                }
+                if start.elapsed() > limit {
+                    self.memory.evicting = true;
+                    return Room::Evicting;
+                }
+            }
+        }
+        Room::Enough
+    }
+
+    /// Nothing is left to evict, but values that are on their way out may make room yet.
+    fn wait_for_lazy_free(&mut self, start: Instant, limit: Duration) -> Room {
+        while self.keyspace.lazy_free.pending() > 0 && start.elapsed() < limit {
+            std::thread::sleep(limit.min(Duration::from_millis(1)));
+            self.memory.allocator.refresh();
+            if self.memory.used_bytes() <= self.config.maxmemory_bytes {
+                return Room::Enough;
+            }
+        }
+        Room::Exhausted
+    }
+}
+
+impl DatabaseOverhead {
+    fn of(index: usize, db: &Db) -> Self {
+        let expires_table = db.expires_table_bytes() as u64;
+        let keys_table = db.table_bytes() as u64 - expires_table + db.len() as u64 * ENTRY_HEADER_BYTES;
+        Self { index, keys_table, expires_table }
+    }
+}
+
+fn eviction_time_limit(tenacity: u32) -> Duration {
+    match tenacity {
+        0..=TENACITY_LINEAR_MAX => Duration::from_micros(50 * u64::from(tenacity)),
+        TENACITY_UNLIMITED.. => Duration::MAX,
+        _ => {
+            let steps = f64::from(tenacity - TENACITY_LINEAR_MAX);
+            Duration::from_micros((500.0 * 1.15f64.powf(steps)) as u64)
+        }
+    }
+}
+
+/// The resident memory of this process; its pages are counted in the second number of `statm`.
+fn resident_bytes() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    let page_bytes = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
+    Some(pages * page_bytes as u64)
+}
+
+fn system_bytes() -> Option<u64> {
+    use nix::unistd::{SysconfVar, sysconf};
+    let pages = sysconf(SysconfVar::_PHYS_PAGES).ok()??;
+    let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok()??;
+    Some(pages as u64 * page_bytes as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eviction_time_grows_with_tenacity() {
+        assert_eq!(eviction_time_limit(0), Duration::ZERO);
+        assert_eq!(eviction_time_limit(10), Duration::from_micros(500));
+        assert_eq!(eviction_time_limit(11), Duration::from_micros(575));
+        assert!(eviction_time_limit(99) > Duration::from_secs(100));
+        assert_eq!(eviction_time_limit(100), Duration::MAX);
+    }
+}
