@@ -178,7 +178,7 @@ pub fn remove_stale_temp_files(directory: &Path) -> Vec<String> {
         let Ok(name) = entry.file_name().into_string() else { continue };
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         // A process of our own number lived before us: we have not saved yet.
-        let stale = |pid: u32| pid == std::process::id() || !fork::is_alive(pid);
+        let stale = |pid: u32| pid == std::process::id() || !fork::is_at_work(pid);
         if is_file && temp_file_pid(&name).is_some_and(stale) && std::fs::remove_file(entry.path()).is_ok() {
             removed.push(name);
         }

@@ -150,10 +150,20 @@ fn pidfd(pid: Pid) -> Option<OwnedFd> {
     }
 }
 
-/// Whether a process of this number exists, a zombie included.
-pub fn is_alive(pid: u32) -> bool {
-    let Ok(pid) = i32::try_from(pid) else { return false };
-    nix::sys::signal::kill(Pid::from_raw(pid), None) != Err(nix::errno::Errno::ESRCH)
+/// Whether a process of this number is at work. One that has ended and that nobody has asked about is not, and neither
+/// is a child of a server that is gone: the same signal that told it so is about to end it.
+pub fn is_at_work(pid: u32) -> bool {
+    let Ok(number) = i32::try_from(pid) else { return false };
+    if nix::sys::signal::kill(Pid::from_raw(number), None) == Err(nix::errno::Errno::ESRCH) {
+        return false;
+    }
+    // `812 (name) S 1 ...`; without it, the doubt is for the process.
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    let Some((head, tail)) = stat.rsplit_once(')') else { return true };
+    let mut fields = tail.split_ascii_whitespace();
+    let (state, parent) = (fields.next(), fields.next());
+    let is_ours = head.split_once('(').is_some_and(|(_, name)| name.as_bytes() == CHILD_NAME.to_bytes());
+    !matches!(state, Some("Z" | "X")) && !(is_ours && parent == Some("1"))
 }
 
 /// Sends a child the signal by which it ends without that being an error.
@@ -256,10 +266,10 @@ mod tests {
             0
         })
         .expect("a child");
-        assert!(is_alive(child.pid));
+        assert!(is_at_work(child.pid));
         dismiss(child.pid);
         assert_eq!(end_of(&child), End::Signaled(libc::SIGUSR1));
-        assert!(!is_alive(child.pid));
+        assert!(!is_at_work(child.pid));
     }
 
     #[test]
