@@ -57,6 +57,8 @@ pub struct Keyspace {
 pub struct Stats {
     pub hits: Cell<u64>,
     pub misses: Cell<u64>,
+    /// Payloads of RESTORE that were checked element by element.
+    pub payloads_checked: Cell<u64>,
     pub expired: u64,
     pub expired_stale_percent: f64,
     pub expired_time_cap_reached: u64,

@@ -64,7 +64,9 @@ impl Executor {
             let percent = EXPIRE_PERCENT + 2 * (effort as u32 - 1);
             let budget = self.cron_period() * percent / 100;
             self.keyspace.expire_cycle(&ExpireCycle { now_ms: now.unix_ms, budget, effort });
-            self.note_latency("expire-cycle", now.monotonic.elapsed());
+            let elapsed = now.monotonic.elapsed();
+            self.counters.expire_cycle_us += elapsed.as_micros() as u64;
+            self.note_latency("expire-cycle", elapsed);
             self.after_command();
         }
         if self.config.activerehashing {

@@ -360,6 +360,7 @@ impl Executor {
     pub(super) fn reply_error(&mut self, key: ClientKey, error: &CommandError) {
         self.counters.total_error_replies += 1;
         self.uncounted_error = true;
+        self.counters.acl_access_denied_auth += u64::from(*error == CommandError::WrongPass);
         let text = error.reply_text();
         self.clients.get_mut(key).reply.error(&text);
         if let Some(known) = self.errors.count(&text) {

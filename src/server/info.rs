@@ -154,6 +154,7 @@ impl Executor {
         }
         out.field("unexpected_error_replies", counters.unexpected_error_replies);
         out.field("total_error_replies", counters.total_error_replies);
+        out.field("dump_payload_sanitizations", self.keyspace.stats.payloads_checked.get());
         out.field("total_reads_processed", counters.total_reads_processed);
         out.field("total_writes_processed", counters.total_writes_processed);
         out.field("io_threaded_reads_processed", 0);
@@ -162,6 +163,10 @@ impl Executor {
         out.field("client_query_buffer_limit_disconnections", query);
         let output = counters.client_output_buffer_limit_disconnections;
         out.field("client_output_buffer_limit_disconnections", output);
+        out.field("acl_access_denied_auth", counters.acl_access_denied_auth);
+        for name in ["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"] {
+            out.field(name, 0);
+        }
     }
 
     /// The part of the stats that is about keys.
@@ -170,8 +175,12 @@ impl Executor {
         out.field("expired_keys", keys.expired);
         out.ratio("expired_stale_perc", keys.expired_stale_percent);
         out.field("expired_time_cap_reached_count", keys.expired_time_cap_reached);
+        out.field("expire_cycle_cpu_milliseconds", self.counters.expire_cycle_us / 1000);
         out.field("evicted_keys", keys.evicted);
         out.field("evicted_clients", 0);
+        let (over_limit_now, over_limit) = self.memory.over_limit();
+        out.field("total_eviction_exceeded_time", over_limit.as_millis());
+        out.field("current_eviction_exceeded_time", over_limit_now.as_millis());
         out.field("keyspace_hits", keys.hits.get());
         out.field("keyspace_misses", keys.misses.get());
     }

@@ -34,6 +34,9 @@ pub struct Memory {
     pub system_bytes: u64,
     /// Evicting was cut short, and goes on by itself.
     evicting: bool,
+    /// Since when there has been more data than `maxmemory` allows.
+    over_limit_since: Option<Instant>,
+    over_limit_before: Duration,
 }
 
 /// Whether there is room for more data.
@@ -55,6 +58,8 @@ impl Memory {
             resident_bytes: resident_bytes().unwrap_or(0),
             system_bytes: system_bytes().unwrap_or(0),
             evicting: false,
+            over_limit_since: None,
+            over_limit_before: Duration::ZERO,
         };
         memory.startup_bytes = memory.used_bytes();
         memory.note_peak();
@@ -69,6 +74,29 @@ impl Memory {
 
     fn note_peak(&mut self) {
         self.peak_bytes = self.peak_bytes.max(self.used_bytes());
+    }
+
+    /// How long there was more data than allowed: now, and all together.
+    pub fn over_limit(&self) -> (Duration, Duration) {
+        let now = self.over_limit_since.map_or(Duration::ZERO, |since| since.elapsed());
+        (now, self.over_limit_before + now)
+    }
+
+    fn note_room(&mut self, room: Room) {
+        match room {
+            Room::Enough => {
+                self.over_limit_before += self.over_limit_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+            }
+            Room::Evicting | Room::Exhausted => {
+                self.over_limit_since.get_or_insert_with(Instant::now);
+            }
+        }
+    }
+
+    /// Forgets for how long there was too much data (CONFIG RESETSTAT).
+    pub fn reset_over_limit(&mut self) {
+        self.over_limit_before = Duration::ZERO;
+        self.over_limit_since = self.over_limit_since.map(|_| Instant::now());
     }
 }
 
@@ -184,6 +212,9 @@ impl Executor {
     #[inline]
     pub(super) fn make_room(&mut self) -> Room {
         if self.config.maxmemory_bytes == 0 || self.memory.used_bytes() <= self.config.maxmemory_bytes {
+            if self.memory.over_limit_since.is_some() {
+                self.memory.note_room(Room::Enough);
+            }
             return Room::Enough;
         }
         self.memory.note_peak();
@@ -192,6 +223,14 @@ impl Executor {
     }
 
     fn evict_for(&mut self, limit: Duration) -> Room {
+        let start = Instant::now();
+        let room = self.evict_within(start, limit);
+        self.memory.note_room(room);
+        self.note_latency("eviction-cycle", start.elapsed());
+        room
+    }
+
+    fn evict_within(&mut self, start: Instant, limit: Duration) -> Room {
         self.memory.evicting = false;
         if self.loading || self.is_paused() {
             return Room::Enough;
@@ -203,7 +242,6 @@ impl Executor {
         }
         let eviction =
             Eviction { policy: self.config.maxmemory_policy, samples: self.config.maxmemory_samples as usize };
-        let start = Instant::now();
         let mut evicted = 0;
         while self.memory.used_bytes() > self.config.maxmemory_bytes {
             if eviction.policy == EvictionPolicy::NoEviction || !self.keyspace.evict_one(&eviction) {

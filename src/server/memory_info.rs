@@ -5,6 +5,7 @@ use std::fmt::Display;
 use super::executor::Executor;
 use super::memory::Excess;
 use crate::observe::InfoText;
+use crate::stdx::version;
 
 impl Executor {
     pub(super) fn info_memory(&self, out: &mut InfoText) {
@@ -42,7 +43,8 @@ impl Executor {
         out.field("mem_clients_normal", report.clients);
         out.field("mem_cluster_links", 0);
         out.field("mem_aof_buffer", 0);
-        out.field("mem_allocator", "jemalloc");
+        out.field("mem_allocator", version::ALLOCATOR);
+        out.flag("mem_huge_pages", self.huge_pages_used);
         out.field("active_defrag_running", 0);
         out.field("lazyfree_pending_objects", self.keyspace.lazy_free.pending());
         out.field("lazyfreed_objects", self.keyspace.lazy_free.freed());

@@ -121,5 +121,6 @@ impl Executor {
         self.keyspace.stats = Default::default();
         self.keyspace.lazy_free.reset_freed();
         self.meters = Meters::default();
+        self.memory.reset_over_limit();
     }
 }

@@ -150,7 +150,13 @@ fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandErro
     let mut input = Decoder::new(body);
     let value = input.tag().and_then(|tag| Value::load(tag, &mut input, &options));
     match value {
-        Ok(value) if input.remaining() == 0 => Ok(value),
+        Ok(value) if input.remaining() == 0 => {
+            if options.sanitize && !matches!(value, Value::String(_)) {
+                let checked = &ctx.keyspace.stats.payloads_checked;
+                checked.set(checked.get() + 1);
+            }
+            Ok(value)
+        }
         _ => Err(BAD_VALUE),
     }
 }

@@ -82,13 +82,13 @@ impl Executor {
             Apply::CrashHandling => crash::configure(&self.config),
             Apply::AllocatorThread => self.follow_allocator_thread()?,
             Apply::HugePages => self.follow_huge_pages(),
+            Apply::Memory => self.follow_memory_limit(),
             Apply::ProcessTitle => self.show_process_title(),
             // Read where they are needed, or taken over by `apply_live_config`.
             Apply::Password
             | Apply::Nothing
             | Apply::SaveRules
             | Apply::ClientLimits
-            | Apply::Memory
             | Apply::Encodings
             | Apply::Hz
             | Apply::SlowLog
@@ -96,6 +96,20 @@ impl Executor {
             | Apply::Notifications => {}
         }
         Ok(())
+    }
+
+    /// Begins to evict where the limit has become less than what is used.
+    fn follow_memory_limit(&mut self) {
+        let (limit, used) = (self.config.maxmemory_bytes, self.memory.used_bytes());
+        if limit > 0 && limit < used {
+            tracing::warn!(
+                "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory usage \
+                 ({used}). This will result in key eviction and/or the inability to accept new write commands \
+                 depending on the maxmemory-policy."
+            );
+            self.apply_keyspace_config();
+            self.make_room();
+        }
     }
 
     /// Takes over every setting of which a subsystem keeps a copy of its own.
