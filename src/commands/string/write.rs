@@ -25,8 +25,7 @@ enum Existence {
 pub fn set(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, value) = (args.arg(1), args.arg(2));
     if args.len() == 3 {
-        ctx.keyspace.set_string(ctx.session.db, key, value, None);
-        ctx.changed(key, EventClass::STRING, "set");
+        overwrite(ctx, key, value, None);
         ctx.reply.ok();
         return Ok(());
     }
@@ -51,8 +50,7 @@ pub fn set(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Ok(());
     }
     let kept = if options.expiry == ExpiryOption::KeepTtl { old.flatten() } else { None };
-    ctx.keyspace.set_string(ctx.session.db, key, value, expiry.or(kept));
-    ctx.changed(key, EventClass::STRING, "set");
+    overwrite(ctx, key, value, expiry.or(kept));
     if expiry.is_some() {
         ctx.notify(key, EventClass::GENERIC, "expire");
     }
@@ -123,7 +121,7 @@ fn reply_current(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<bool, CommandErro
 pub fn setnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let absent = ctx.find(args.arg(1)).is_none();
     if absent {
-        set_plain(ctx, args.arg(1), args.arg(2));
+        overwrite(ctx, args.arg(1), args.arg(2), None);
     }
     ctx.reply.integer(i64::from(absent));
     Ok(())
@@ -140,22 +138,25 @@ pub fn psetex(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 fn set_until(ctx: &mut WriteCtx<'_>, args: Args<'_>, unit: Unit, command: &'static str) -> CommandResult {
     let key = args.arg(1);
     let expiry = unit.moment(args.arg(2), ctx.now, command)?;
-    ctx.keyspace.set_string(ctx.session.db, key, args.arg(3), Some(expiry));
-    ctx.changed(key, EventClass::STRING, "set");
+    overwrite(ctx, key, args.arg(3), Some(expiry));
     ctx.notify(key, EventClass::GENERIC, "expire");
     ctx.reply.ok();
     Ok(())
 }
 
-fn set_plain(ctx: &mut WriteCtx<'_>, key: &[u8], value: &[u8]) {
-    ctx.keyspace.set_string(ctx.session.db, key, value, None);
+/// Sets `key`, whatever it holds. A value past its expiry is not overwritten but deleted first, and told of.
+#[inline]
+fn overwrite(ctx: &mut WriteCtx<'_>, key: &[u8], value: &[u8], expiry: Option<i64>) {
+    let (db, now_ms) = (ctx.db(), ctx.now_ms());
+    ctx.keyspace.expire_if_due(db, key, now_ms);
+    ctx.keyspace.set_string(db, key, value, expiry);
     ctx.changed(key, EventClass::STRING, "set");
 }
 
 pub fn mset(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     check_pairs(args, "mset")?;
     for index in (1..args.len()).step_by(2) {
-        set_plain(ctx, args.arg(index), args.arg(index + 1));
+        overwrite(ctx, args.arg(index), args.arg(index + 1), None);
     }
     ctx.reply.ok();
     Ok(())
@@ -168,7 +169,7 @@ pub fn msetnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Ok(());
     }
     for index in (1..args.len()).step_by(2) {
-        set_plain(ctx, args.arg(index), args.arg(index + 1));
+        overwrite(ctx, args.arg(index), args.arg(index + 1), None);
     }
     ctx.reply.integer(1);
     Ok(())
@@ -180,7 +181,7 @@ fn check_pairs(args: Args<'_>, command: &str) -> CommandResult {
 
 pub fn getset(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     reply_current(ctx, args.arg(1))?;
-    set_plain(ctx, args.arg(1), args.arg(2));
+    overwrite(ctx, args.arg(1), args.arg(2), None);
     Ok(())
 }
 
