@@ -28,6 +28,8 @@ pub struct Allocator {
     handles: Option<Handles>,
     latest: AllocatorStats,
     read_at: Instant,
+    /// Freed, and kept by threads for their next allocations: the allocator counts it as allocated.
+    cached: u64,
     /// What this thread had in use when `latest` was read.
     thread_then: u64,
 }
@@ -80,6 +82,7 @@ impl Allocator {
         let mut allocator = Self {
             handles: Handles::open().ok(),
             latest: AllocatorStats::default(),
+            cached: 0,
             read_at: Instant::now(),
             thread_then: 0,
         };
@@ -106,7 +109,7 @@ impl Allocator {
     pub fn used(&self) -> u64 {
         let since = self.handles.as_ref().map_or(0, |handles| handles.thread_balance().wrapping_sub(self.thread_then));
         // The other threads can have freed what this one allocates now, and the difference pass through zero.
-        self.latest.allocated.saturating_add_signed(since as i64)
+        self.latest.allocated.saturating_sub(self.cached).saturating_add_signed(since as i64)
     }
 
     /// Reads afresh, for a figure that other threads have a share in.
@@ -118,9 +121,19 @@ impl Allocator {
         self.read_at = now;
         if let Some(handles) = &self.handles {
             self.latest = handles.read().unwrap_or_default();
+            self.cached = cached_bytes();
             self.thread_then = handles.thread_balance();
         }
     }
+}
+
+/// What the threads keep of what they have freed, as of the last reading.
+#[expect(unsafe_code, reason = "reads a figure by name")]
+fn cached_bytes() -> u64 {
+    // 4096 stands for all arenas together (MALLCTL_ARENAS_ALL).
+    const NAME: &[u8] = b"stats.arenas.4096.tcache_bytes\0";
+    // SAFETY: the name ends in a zero byte, and the figure is a `size_t`.
+    unsafe { tikv_jemalloc_ctl::raw::read::<usize>(NAME) }.map_or(0, |bytes| bytes as u64)
 }
 
 /// The allocator's own report, for people.

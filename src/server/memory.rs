@@ -1,5 +1,6 @@
 //! How much memory is used, and for what; and eviction, when it is more than `maxmemory` allows.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::executor::Executor;
@@ -27,7 +28,7 @@ pub struct Memory {
     allocator: Allocator,
     /// In use once the server had started.
     startup_bytes: u64,
-    peak_bytes: u64,
+    peak_bytes: Cell<u64>,
     /// What the kernel backs, as last read.
     resident_bytes: u64,
     /// Of the machine.
@@ -54,7 +55,7 @@ impl Memory {
         let mut memory = Self {
             allocator: Allocator::new(),
             startup_bytes: 0,
-            peak_bytes: 0,
+            peak_bytes: Cell::new(0),
             resident_bytes: resident_bytes().unwrap_or(0),
             system_bytes: system_bytes().unwrap_or(0),
             evicting: false,
@@ -72,8 +73,11 @@ impl Memory {
         self.allocator.used() + mapped_table_bytes() as u64
     }
 
-    fn note_peak(&mut self) {
-        self.peak_bytes = self.peak_bytes.max(self.used_bytes());
+    /// Returns what is in use.
+    fn note_peak(&self) -> u64 {
+        let used = self.used_bytes();
+        self.peak_bytes.set(self.peak_bytes.get().max(used));
+        used
     }
 
     /// How long there was more data than allowed: now, and all together.
@@ -179,14 +183,14 @@ impl MemoryReport {
 
 impl Executor {
     pub fn memory_report(&self) -> MemoryReport {
-        let used = self.memory.used_bytes();
+        let used = self.memory.note_peak();
         let clients = self.clients.iter().map(|(_, client)| client.memory_usage() as u64).sum();
         let filled = self.keyspace.dbs().filter(|(_, db)| !db.is_empty());
         let databases: Vec<_> = filled.map(|(index, db)| DatabaseOverhead::of(index, db)).collect();
         let tables: u64 = databases.iter().map(|db| db.keys_table + db.expires_table).sum();
         MemoryReport {
             used,
-            peak: self.memory.peak_bytes.max(used),
+            peak: self.memory.peak_bytes.get(),
             startup: self.memory.startup_bytes,
             resident: self.memory.resident_bytes,
             clients,

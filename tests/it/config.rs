@@ -78,7 +78,6 @@ fn config_set_changes_what_it_can_and_explains_what_it_cannot() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn protected_settings_stay_what_the_file_says() {
     let server = Server::with_config("enable-protected-configs no\nenable-debug-command no");
     server.client().transcript(

@@ -129,7 +129,6 @@ fn a_hundred_megabytes_come_back_whole() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_long_pipeline_is_answered_in_order_with_bounded_memory() {
     let server = Server::start();
     let mut client = server.client();
@@ -267,7 +266,6 @@ fn a_port_in_use_stops_the_start() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn strangers_are_sent_to_http_and_other_protocols_elsewhere() {
     let server = Server::start();
     for request in [

@@ -6,7 +6,6 @@ use super::{dialogue, dialogue_resp3};
 use crate::support::{Client, Server, bulk, int, ok, wait_until};
 
 #[test]
-#[ignore = "waits for the server"]
 fn keys_are_deleted_counted_and_touched() {
     dialogue(
         r#"
@@ -49,7 +48,6 @@ fn keys_are_deleted_counted_and_touched() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn keys_matches_by_pattern() {
     let server = Server::start();
     let mut client = server.client();
@@ -74,7 +72,6 @@ fn keys_matches_by_pattern() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_glob_of_many_stars_ends_soon() {
     let server = Server::start();
     let mut client = server.client();
@@ -98,7 +95,6 @@ fn scan_all(client: &mut Client, options: &[&str]) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn scan_returns_every_key_that_stays() {
     let server = Server::start();
     let mut client = server.client();
@@ -129,7 +125,6 @@ fn scan_returns_every_key_that_stays() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn scan_keeps_its_promise_while_the_table_grows_and_shrinks() {
     let server = Server::start();
     let mut client = server.client();
@@ -162,7 +157,6 @@ fn scan_keeps_its_promise_while_the_table_grows_and_shrinks() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn randomkey_finds_every_key_sometimes() {
     let server = Server::start();
     let mut client = server.client();
@@ -176,7 +170,6 @@ fn randomkey_finds_every_key_sometimes() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn rename_moves_value_and_expiry() {
     dialogue(
         r#"
@@ -223,7 +216,6 @@ fn rename_moves_value_and_expiry() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn copy_takes_value_and_expiry_to_any_database() {
     dialogue(
         r#"
@@ -276,7 +268,6 @@ fn copy_takes_value_and_expiry_to_any_database() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn move_takes_a_key_to_another_database() {
     dialogue(
         r#"
@@ -311,7 +302,6 @@ fn move_takes_a_key_to_another_database() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn expiry_is_set_read_and_removed_in_every_unit() {
     dialogue(
         r#"
@@ -400,7 +390,6 @@ fn expiry_is_set_read_and_removed_in_every_unit() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn expiry_conditions_compare_with_the_expiry_that_is_there() {
     dialogue(
         r#"
@@ -453,7 +442,6 @@ fn expiry_conditions_compare_with_the_expiry_that_is_there() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn expired_keys_vanish_without_being_read() {
     let server = Server::start();
     let mut client = server.client();
@@ -467,7 +455,6 @@ fn expired_keys_vanish_without_being_read() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn active_expiry_can_be_switched_off_and_lazy_expiry_still_works() {
     let server = Server::start();
     let mut client = server.client();
@@ -496,7 +483,6 @@ fn active_expiry_can_be_switched_off_and_lazy_expiry_still_works() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn dump_and_restore_carry_a_value_with_its_expiry() {
     let server = Server::start();
     let mut client = server.client();
@@ -538,7 +524,6 @@ fn dump_and_restore_carry_a_value_with_its_expiry() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_damaged_restore_payload_is_refused() {
     let server = Server::start();
     let mut client = server.client();
@@ -562,7 +547,6 @@ fn a_damaged_restore_payload_is_refused() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn object_tells_encoding_idle_time_and_references() {
     dialogue(
         r#"
@@ -623,7 +607,6 @@ fn object_tells_encoding_idle_time_and_references() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn memory_usage_grows_with_the_value() {
     let server = Server::start();
     let mut client = server.client();
@@ -659,7 +642,6 @@ fn memory_usage_grows_with_the_value() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn databases_are_apart_and_can_be_swapped() {
     dialogue(
         r#"
@@ -738,7 +720,6 @@ fn databases_are_apart_and_can_be_swapped() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn key_commands_take_their_resp3_forms() {
     dialogue_resp3(
         r#"

@@ -338,7 +338,6 @@ fn other_types_are_refused_by_every_list_command() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn list_changes_its_encoding_with_its_size_and_back() {
     if against_redis() {
         return;
@@ -366,7 +365,6 @@ fn list_changes_its_encoding_with_its_size_and_back() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn large_lists_keep_their_elements_through_a_dump() {
     let server = Server::start();
     let mut client = server.client();

@@ -3,6 +3,7 @@
 mod connection;
 mod keys;
 mod lists;
+mod memory;
 mod observation;
 mod pubsub;
 mod server;

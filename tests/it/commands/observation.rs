@@ -5,7 +5,6 @@ use super::{dialogue, dialogue_resp3};
 use crate::support::{Server, Value, against_redis, encode_command, int, ok, simple, wait_until};
 
 #[test]
-#[ignore = "waits for the server"]
 fn slow_commands_are_kept_with_their_arguments() {
     let server = Server::with_config("slowlog-log-slower-than 20000\nslowlog-max-len 3");
     let mut client = server.client();
@@ -58,7 +57,6 @@ fn slow_commands_are_kept_with_their_arguments() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn latency_events_are_kept_and_told() {
     let server = Server::with_config("latency-monitor-threshold 20");
     let mut client = server.client();

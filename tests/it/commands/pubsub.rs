@@ -152,7 +152,6 @@ fn sharded_channels_are_apart_from_the_others() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn keyspace_events_are_published_when_they_are_asked_for() {
     let server = Server::start();
     let mut client = server.client();

@@ -35,7 +35,6 @@ fn unknown_commands_are_named_with_their_arguments() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn info_has_every_section_and_the_fields_that_tools_read() {
     let server = Server::start();
     let mut client = server.client();
@@ -134,7 +133,6 @@ fn info_selects_the_sections_it_is_asked_for() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn statistics_count_what_happened_and_can_be_reset() {
     let server = Server::start();
     let mut client = server.client();
@@ -172,7 +170,6 @@ fn statistics_count_what_happened_and_can_be_reset() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn keyspace_section_counts_keys_and_expiries_per_database() {
     let server = Server::start();
     let mut client = server.client();
@@ -184,7 +181,6 @@ fn keyspace_section_counts_keys_and_expiries_per_database() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn time_and_lolwut_answer() {
     let server = Server::start();
     let mut client = server.client();
@@ -199,7 +195,6 @@ fn time_and_lolwut_answer() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn command_describes_the_table() {
     let server = Server::start();
     let mut client = server.client();
@@ -303,7 +298,6 @@ fn command_docs_gives_hints_for_every_command() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn debug_populates_digests_sleeps_and_reloads() {
     let server = Server::start();
     let mut client = server.client();
@@ -355,7 +349,6 @@ fn debug_populates_digests_sleeps_and_reloads() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn digests_follow_the_data_and_not_its_history() {
     let server = Server::start();
     let mut client = server.client();
@@ -378,7 +371,6 @@ fn digests_follow_the_data_and_not_its_history() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn arguments_of_the_server_commands_are_checked() {
     dialogue(
         r#"

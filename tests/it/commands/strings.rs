@@ -70,7 +70,6 @@ fn set_conditions_decide_and_get_returns_the_old_value() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn set_takes_every_form_of_expiry_and_only_one() {
     dialogue(
         r#"
@@ -137,7 +136,6 @@ fn set_takes_every_form_of_expiry_and_only_one() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn setnx_setex_psetex_and_getset_behave_as_their_set_forms() {
     dialogue(
         r#"
@@ -180,7 +178,6 @@ fn setnx_setex_psetex_and_getset_behave_as_their_set_forms() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn getex_changes_the_expiry_and_getdel_removes() {
     dialogue(
         r#"
@@ -285,7 +282,6 @@ fn ranges_count_from_both_ends_and_are_clamped() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn setrange_and_append_grow_a_string() {
     dialogue(
         r#"
@@ -351,7 +347,6 @@ fn append_past_the_largest_string_is_refused() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn counters_count_within_64_bits() {
     dialogue(
         r#"
@@ -422,7 +417,6 @@ fn counters_count_within_64_bits() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn incrbyfloat_prints_as_redis_does() {
     dialogue(
         r#"
@@ -487,7 +481,6 @@ fn incrbyfloat_prints_as_redis_does() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn many_keys_are_set_and_read_at_once() {
     dialogue(
         r#"
@@ -592,7 +585,6 @@ fn replies_take_their_resp3_forms() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn an_expired_string_is_gone_for_every_reader() {
     let server = Server::start();
     let mut client = server.client();
@@ -636,7 +628,6 @@ fn values_of_every_length_come_back_whole() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn keys_of_every_length_are_found_again() {
     let server = Server::start();
     let mut client = server.client();
@@ -652,7 +643,6 @@ fn keys_of_every_length_are_found_again() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_random_history_of_writes_reads_as_in_a_model() {
     let server = Server::start();
     let mut client = server.client();

@@ -44,7 +44,6 @@ fn queued_commands_run_together() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn an_error_while_queueing_discards_and_an_error_while_running_does_not() {
     dialogue(
         r#"
@@ -85,7 +84,6 @@ fn an_error_while_queueing_discards_and_an_error_while_running_does_not() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_watched_key_that_changes_stops_the_transaction() {
     let server = Server::start();
     let mut client = server.client();
@@ -151,7 +149,6 @@ fn a_transaction_is_not_seen_half_done() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn commands_that_make_no_sense_in_a_transaction_are_refused() {
     let server = Server::start();
     let mut client = server.client();

@@ -1,0 +1,152 @@
+//! MEMORY, and what `maxmemory` does to keys and commands.
+
+use super::dialogue;
+use crate::support::{Client, Server, bulk, int, ok};
+
+fn info_number(client: &mut Client, section: &str, name: &str) -> u64 {
+    let text = client.cmd(&["INFO", section]).text();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{name} in {text}"))
+}
+
+/// Allows so many bytes more than are in use.
+fn limit_memory(client: &mut Client, policy: &str, spare_bytes: u64) -> u64 {
+    let limit = info_number(client, "memory", "used_memory") + spare_bytes;
+    assert_eq!(client.cmd(&["CONFIG", "SET", "maxmemory", &limit.to_string(), "maxmemory-policy", policy]), ok());
+    limit
+}
+
+#[test]
+fn memory_subcommands_take_what_they_say() {
+    dialogue(
+        r#"
+        > MEMORY USAGE missing
+        nil
+        > SET key value
+        +OK
+        > MEMORY USAGE key SAMPLES
+        -ERR syntax error
+        > MEMORY USAGE key SAMPLES -1
+        -ERR syntax error
+        > MEMORY USAGE key SAMPLES many
+        -ERR value is not an integer or out of range
+        > MEMORY PURGE
+        +OK
+        > MEMORY STATS more
+        -ERR wrong number of arguments for 'memory|stats' command
+        "#,
+    );
+    let server = Server::start();
+    let mut client = server.client();
+    assert!(client.run("MEMORY DOCTOR").text().starts_with("Hi Sam, this instance is empty"));
+    assert!(client.run("MEMORY MALLOC-STATS").text().contains("jemalloc"));
+    assert!(client.run("MEMORY HELP").texts().iter().any(|line| line == "PURGE"));
+    client.cmd(&["SET", "key", &"x".repeat(100_000)]);
+    assert!(client.run("MEMORY USAGE key SAMPLES 0").integer() > 100_000);
+    let stats = client.run("MEMORY STATS");
+    assert_eq!(stats.field("keys.count").integer(), 1);
+    assert!(stats.field("total.allocated").integer() >= stats.field("startup.allocated").integer() + 100_000);
+    assert!(stats.field("db.0").field("overhead.hashtable.main").integer() > 0);
+}
+
+#[test]
+fn freed_memory_is_seen_at_once() {
+    let server = Server::start();
+    let mut client = server.client();
+    let before = info_number(&mut client, "memory", "used_memory");
+    client.run("DEBUG POPULATE 20000 key 200");
+    let full = info_number(&mut client, "memory", "used_memory");
+    assert!(full > before + 4_000_000, "{before} to {full}");
+    client.run("FLUSHALL SYNC");
+    let after = info_number(&mut client, "memory", "used_memory");
+    assert!(after < before + 200_000, "{before} to {full} to {after}");
+    assert!(info_number(&mut client, "memory", "used_memory_peak") >= full);
+}
+
+#[test]
+fn writes_are_refused_when_memory_is_short_and_nothing_may_go() {
+    let server = Server::start();
+    let mut client = server.client();
+    let oom = "OOM command not allowed when used memory > 'maxmemory'.";
+    assert_eq!(client.run("SET key value"), ok());
+    assert_eq!(client.run("CONFIG SET maxmemory 1"), ok());
+    assert_eq!(client.run("SET other value").text(), oom);
+    assert_eq!(client.run("GET key"), bulk("value"));
+    assert_eq!(client.run("MULTI"), ok());
+    assert_eq!(client.run("GET key").text(), oom, "a queue takes memory too");
+    assert!(client.run("EXEC").text().starts_with("EXECABORT"));
+    assert_eq!(client.run("DEL key"), int(1));
+    assert_eq!(client.run("CONFIG SET maxmemory 0"), ok());
+    assert_eq!(client.run("MULTI"), ok());
+    client.run("SET key value");
+    server.client().run("CONFIG SET maxmemory 1");
+    assert_eq!(client.run("EXEC").text(), format!("EXECABORT Transaction discarded because of: {oom}"));
+    assert_eq!(client.run("EXISTS key"), int(0));
+}
+
+#[test]
+fn every_policy_keeps_the_limit_without_emptying_the_database() {
+    for policy in [
+        "allkeys-lru",
+        "allkeys-lfu",
+        "allkeys-random",
+        "volatile-lru",
+        "volatile-lfu",
+        "volatile-random",
+        "volatile-ttl",
+    ] {
+        let server = Server::start();
+        let mut client = server.client();
+        client.run("CONFIG SET maxmemory-eviction-tenacity 100");
+        let limit = limit_memory(&mut client, policy, 500_000);
+        for number in 0..6000 {
+            assert_eq!(
+                client.cmd(&["SET", &format!("key:{number}"), &"x".repeat(200), "EX", "1000"]),
+                ok(),
+                "{policy}"
+            );
+        }
+        let used = info_number(&mut client, "memory", "used_memory");
+        assert!(used < limit + 50_000, "{policy}: {used} of {limit}");
+        // Commands that look at the result evict too.
+        client.run("CONFIG SET maxmemory 0");
+        let kept = client.run("DBSIZE").integer();
+        assert!((800..2500).contains(&kept), "{policy} keeps {kept} keys");
+        assert_eq!(info_number(&mut client, "stats", "evicted_keys") as i64, 6000 - kept);
+    }
+}
+
+#[test]
+fn volatile_policies_leave_keys_without_an_expiry_alone() {
+    for policy in ["volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"] {
+        let server = Server::start();
+        let mut client = server.client();
+        client.run("DEBUG POPULATE 500 kept 200");
+        client.run("CONFIG SET maxmemory-eviction-tenacity 100");
+        limit_memory(&mut client, policy, 300_000);
+        for number in 0..4000 {
+            assert_eq!(
+                client.cmd(&["SET", &format!("key:{number}"), &"x".repeat(200), "EX", "1000"]),
+                ok(),
+                "{policy}"
+            );
+        }
+        for number in 0..500 {
+            assert_eq!(client.cmd(&["EXISTS", &format!("kept:{number}")]), int(1), "{policy}");
+        }
+    }
+}
+
+#[test]
+fn evicted_keys_are_told_to_subscribers() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.run("CONFIG SET notify-keyspace-events Ee");
+    let mut listener = server.client();
+    listener.run("SUBSCRIBE __keyevent@0__:evicted");
+    client.run("SET key value");
+    client.run("CONFIG SET maxmemory-policy allkeys-lru maxmemory 1");
+    client.run("PING");
+    let message = listener.read().texts();
+    assert_eq!(message[2], "key");
+}
