@@ -39,12 +39,11 @@ pub use effect::{
     DebugEffect, Effect, MemoryEffect, ObserveEffect, PauseMode, PubSubEffect, ShutdownRequest, SnapshotEffect,
     UnblockWith,
 };
-pub use error::{CommandError, CommandResult};
-pub use key_args::{KeyArg, KeysError, keys_of};
+pub use error::CommandError;
 pub use session::{Peer, ReplyMode, Session, Transaction};
 pub use slowlog::{SECRET, is_secret};
-pub use spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
-pub use table::{CommandId, CommandTable, Row};
+pub use spec::{Command, Flags, Handler};
+pub use table::{CommandId, CommandTable};
 
 /// Every command, group by group, in the order of the command reference.
 const GROUPS: &[&[Command]] = &[

@@ -382,9 +382,9 @@ pub mod tests {
         }
 
         #[test]
-        fn no_value_makes_a_key_panic(index in 0..super::super::KEYS.len(), value in "[-0-9a-z% .:\"']{0,20}") {
+        fn no_value_makes_a_key_panic(index in 0..super::super::table::KEYS.len(), value in "[-0-9a-z% .:\"']{0,20}") {
             let mut files = FakeFiles::default();
-            let line = format!("{} {value}", super::super::KEYS[index].name);
+            let line = format!("{} {value}", super::super::table::KEYS[index].name);
             let _ = Loader::new(&mut files).load_text(&Origin::CommandLine, line.as_bytes());
         }
     }

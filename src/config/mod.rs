@@ -18,16 +18,15 @@ mod value;
 
 pub use args::{Action, StartUp, start_up, usage};
 pub use example::example;
-pub use file::{ConfigError, Files, LineError, Origin};
-pub use key::{Apply, Feature, Key, Mutability, Value};
+pub use file::Files;
+pub use key::{Apply, Feature};
 pub use kinds::{
-    AllowedFrom, ClientBufferLimit, ClientClass, EvictionPolicy, HugePages, LogLevel, RenamedCommand, SanitizePayload,
-    SaveRule, ShutdownOnSignal, Supervised,
+    ClientBufferLimit, ClientClass, EvictionPolicy, HugePages, LogLevel, RenamedCommand, SanitizePayload, SaveRule,
+    Supervised,
 };
 pub use model::Config;
 pub use notify::NotifyFlags;
 pub use process_title::process_title;
 pub use rewrite::{rewrite, rewrite_everything};
 pub use set::{Access, Change, SetError};
-pub use table::{KEYS, SECTIONS, Section, find};
-pub use value::ValueError;
+pub use table::find;

@@ -105,12 +105,12 @@ impl AccessClock {
     }
 
     /// The clock of a key restored with an idle time in seconds.
-    pub fn from_idle(&self, idle_seconds: u64) -> u32 {
+    pub fn clock_of_idle(&self, idle_seconds: u64) -> u32 {
         self.seconds.wrapping_sub(idle_seconds.min(u64::from(CLOCK_MASK)) as u32) & CLOCK_MASK
     }
 
     /// The clock of a key restored with a use counter.
-    pub fn from_frequency(&self, frequency: u8) -> u32 {
+    pub fn clock_of_frequency(&self, frequency: u8) -> u32 {
         self.minutes << 8 | u32::from(frequency)
     }
 

@@ -420,7 +420,7 @@ impl Entry {
         assert!(shape.inline_len <= usize::from(u16::MAX), "an inline value has at most 65,535 bytes");
         // SAFETY: the handle owns the block, and `self` is borrowed mutably.
         let header = unsafe { self.0.as_mut() };
-        header.flags = u8::from(shape.expiry) * HAS_EXPIRY | u8::from(shape.boxed) * BOXED | class << CLASS_SHIFT;
+        header.flags = (u8::from(shape.expiry) * HAS_EXPIRY) | (u8::from(shape.boxed) * BOXED) | (class << CLASS_SHIFT);
         header.key_len = shape.key_len.min(WIDE_KEY) as u8;
         header.inline_len = shape.inline_len as u16;
         if shape.key_len >= WIDE_KEY {
@@ -566,7 +566,7 @@ fn class_for(bytes: usize) -> (u8, usize) {
     (class as u8, class_bytes(class as u8))
 }
 
-const _: () = assert!(HEADER_BYTES == 8 && align_of::<Value>() <= ALIGN && VALUE_BYTES % ALIGN == 0);
+const _: () = assert!(HEADER_BYTES == 8 && align_of::<Value>() <= ALIGN && VALUE_BYTES.is_multiple_of(ALIGN));
 
 #[cfg(test)]
 mod tests {

@@ -21,7 +21,7 @@ pub use entry::Entry;
 pub use events::{EventClass, Events, KeyEvent};
 pub use evict::{Eviction, EvictionPool};
 pub use expire::ExpireCycle;
-pub use lazy_free::{LAZY_FREE_EFFORT_MIN, LazyFree, LazyFreePolicy};
+pub use lazy_free::{LazyFree, LazyFreePolicy};
 pub use relocate::Place;
 pub use watch::{ClientId, WatchTable};
 

@@ -68,10 +68,13 @@ fn changes() -> impl Strategy<Value = Change> {
     ]
 }
 
+/// Each key's string and expiry.
+type Model = BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>;
+
 /// The keyspace and what it ought to hold.
 struct Pair {
     real: Keyspace,
-    model: [BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>; 2],
+    model: [Model; 2],
     /// So that each value differs from the last.
     stamp: u8,
 }

@@ -163,7 +163,9 @@ pub fn is_at_work(pid: u32) -> bool {
     let mut fields = tail.split_ascii_whitespace();
     let (state, parent) = (fields.next(), fields.next());
     let is_ours = head.split_once('(').is_some_and(|(_, name)| name.as_bytes() == CHILD_NAME.to_bytes());
-    !matches!(state, Some("Z" | "X")) && !(is_ours && parent == Some("1"))
+    let has_ended = matches!(state, Some("Z" | "X"));
+    let is_orphan_of_ours = is_ours && parent == Some("1");
+    !has_ended && !is_orphan_of_ours
 }
 
 /// Sends a child the signal by which it ends without that being an error.

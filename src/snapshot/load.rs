@@ -252,8 +252,8 @@ impl<'f> Loader<'f> {
         match self.records.next().map_err(format_fault)? {
             Record::Entry { tag, key, expiry_ms, idle, freq } => {
                 let clock = match (access.policy(), idle, freq) {
-                    (AccessPolicy::Lfu { .. }, _, Some(freq)) => access.from_frequency(freq),
-                    (AccessPolicy::Lru, Some(seconds), _) => access.from_idle(seconds),
+                    (AccessPolicy::Lfu { .. }, _, Some(freq)) => access.clock_of_frequency(freq),
+                    (AccessPolicy::Lru, Some(seconds), _) => access.clock_of_idle(seconds),
                     _ => access.initial(),
                 };
                 self.entry(tag, key, expiry_ms, clock, offset)

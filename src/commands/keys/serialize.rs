@@ -165,8 +165,8 @@ fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandErro
 fn set_clock(ctx: &WriteCtx<'_>, key: &[u8], options: &RestoreOptions) {
     let access = &ctx.keyspace.access;
     let clock = match (access.policy(), options.frequency, options.idle_seconds) {
-        (AccessPolicy::Lfu { .. }, Some(frequency), _) => access.from_frequency(frequency),
-        (AccessPolicy::Lru, _, Some(idle_seconds)) => access.from_idle(idle_seconds),
+        (AccessPolicy::Lfu { .. }, Some(frequency), _) => access.clock_of_frequency(frequency),
+        (AccessPolicy::Lru, _, Some(idle_seconds)) => access.clock_of_idle(idle_seconds),
         _ => return,
     };
     if let Some(entry) = ctx.keyspace.db(ctx.session.db).peek(key) {
