@@ -249,7 +249,7 @@ mod tests {
             error.to_string(),
             "ERR CONFIG SET failed (possibly related to argument 'dir') - can't set protected config"
         );
-        config.enable_protected_configs = super::super::AllowedFrom::Local;
+        config.enable_protected_configs = super::super::kinds::AllowedFrom::Local;
         let remote = Access { local_connection: false, loading: false };
         assert!(matches!(config.set_many(&pair, remote), Err(SetError::Protected { .. })));
         let loading = Access { local_connection: true, loading: true };
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn what_get_shows_can_be_set_again() {
         let mut config =
-            Config { enable_protected_configs: super::super::AllowedFrom::Everywhere, ..Config::default() };
+            Config { enable_protected_configs: super::super::kinds::AllowedFrom::Everywhere, ..Config::default() };
         let before = config.clone();
         for (name, value) in config.get(&[b"*"]) {
             match config.set_many(&[(&name, &value)], LOCAL) {
