@@ -252,7 +252,7 @@ impl Connection {
     }
 
     /// Sends what can be sent. Returns whether the connection goes on.
-    fn flush(&mut self) -> io::Result<bool> {
+    fn flush(&self) -> io::Result<bool> {
         let mut executor = self.shared.executor.borrow_mut();
         loop {
             let client = executor.clients.get_mut(self.key);

@@ -77,7 +77,8 @@ impl Executor {
         out.field("maxclients", self.config.maxclients);
         out.field("client_recent_max_input_buffer", input);
         out.field("client_recent_max_output_buffer", output);
-        out.field("blocked_clients", 0);
+        let blocked = self.clients.iter().filter(|(_, client)| client.stall.is_some()).count();
+        out.field("blocked_clients", blocked);
         out.field("tracking_clients", 0);
         out.field("clients_in_timeout_table", 0);
         out.field("total_blocking_keys", 0);

@@ -1,12 +1,15 @@
 //! The log, in Redis's line format: `pid:role day month year hh:mm:ss.mmm level message`.
 //!
-//! Every line is one `write` to a descriptor opened for appending, so that nothing is lost when the process dies and
-//! several writers of one file do not mix within a line.
+//! Every line is one `write` to a file opened for appending, so that nothing is lost when the process dies and several
+//! writers of one file do not mix within a line. A file that was moved away is made anew, which is all that tools for
+//! rotating logs ask for.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -29,22 +32,17 @@ static ROLE: AtomicU8 = AtomicU8::new(b'C');
 
 static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
-static OUTPUT: OnceLock<Arc<File>> = OnceLock::new();
+static OUTPUT: OnceLock<Arc<Output>> = OnceLock::new();
 
 /// Opens the log, for the whole process; an empty `logfile` is standard output.
 pub fn start(logfile: &str, level: LogLevel) -> io::Result<()> {
-    let file = if logfile.is_empty() {
-        File::from(io::stdout().as_fd().try_clone_to_owned()?)
-    } else {
-        OpenOptions::new().create(true).append(true).open(logfile)?
-    };
-    let file = Arc::new(file);
-    let _ = OUTPUT.set(Arc::clone(&file));
+    let output = Arc::new(Output::open(logfile)?);
+    let _ = OUTPUT.set(Arc::clone(&output));
     let (filter, handle) = reload::Layer::new(targets(level));
     let _ = FILTER.set(handle);
     let lines = tracing_subscriber::fmt::layer()
         .event_format(LineFormat::default())
-        .with_writer(file)
+        .with_writer(output)
         .log_internal_errors(false)
         .with_filter(filter);
     tracing_subscriber::registry().with(lines).try_init().map_err(io::Error::other)
@@ -68,6 +66,54 @@ pub fn write_raw(text: &str) {
     if let Some(output) = OUTPUT.get() {
         // A log that cannot be written must not end the server.
         let _ = (&**output).write_all(text.as_bytes());
+    }
+}
+
+/// Where lines go.
+struct Output {
+    /// Of a file that may be moved away; `None` for standard output.
+    path: Option<PathBuf>,
+    file: Mutex<File>,
+}
+
+impl Output {
+    fn open(logfile: &str) -> io::Result<Self> {
+        if logfile.is_empty() {
+            let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+            return Ok(Self { path: None, file: Mutex::new(file) });
+        }
+        // The process may change its directory later.
+        let path = std::path::absolute(logfile)?;
+        let file = Mutex::new(open_to_append(&path)?);
+        Ok(Self { path: Some(path), file })
+    }
+}
+
+fn open_to_append(path: &PathBuf) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// Whether another file than the open one has the path now, or none.
+fn is_moved(path: &PathBuf, file: &File) -> bool {
+    let same =
+        |there: Metadata| file.metadata().is_ok_and(|ours| (ours.dev(), ours.ino()) == (there.dev(), there.ino()));
+    !std::fs::metadata(path).is_ok_and(same)
+}
+
+impl Write for &Output {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(path) = &self.path
+            && is_moved(path, &file)
+            && let Ok(fresh) = open_to_append(path)
+        {
+            *file = fresh;
+        }
+        file.write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -155,6 +201,19 @@ mod tests {
             clock.write(&mut out, Timestamp::from_millisecond(milliseconds).unwrap()).unwrap();
             assert_eq!(out, text);
         }
+    }
+
+    #[test]
+    fn a_log_that_was_moved_away_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
+        let output = Output::open(path.to_str().unwrap()).unwrap();
+        (&output).write_all(b"one\n").unwrap();
+        std::fs::rename(&path, &moved).unwrap();
+        (&output).write_all(b"two\n").unwrap();
+        (&output).write_all(b"three\n").unwrap();
+        let text = |path| std::fs::read_to_string(path).unwrap();
+        assert_eq!((text(moved), text(path)), ("one\n".to_owned(), "two\nthree\n".to_owned()));
     }
 
     #[test]

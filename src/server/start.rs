@@ -44,7 +44,7 @@ pub fn start(arguments: Vec<OsString>) -> ExitCode {
 
 fn serve(start_up: StartUp, program: OsString) -> ExitCode {
     let StartUp { config, file, .. } = start_up;
-    let notifier = supervisor(&config);
+    let (notifier, trouble) = supervisor(&config);
     let launch = Launch {
         config_file: file.and_then(|file| std::path::absolute(file).ok()),
         executable: std::env::current_exe().unwrap_or_default(),
@@ -67,6 +67,9 @@ fn serve(start_up: StartUp, program: OsString) -> ExitCode {
     }
     crash::install(&config);
     announce(&config, &launch);
+    if let Some(trouble) = trouble {
+        tracing::warn!("{trouble}");
+    }
     let pidfile = (!config.pidfile.is_empty() || in_background).then(|| PidFile::write(&config.pidfile)).flatten();
     let code = run::run(config, launch, notifier);
     drop(pidfile);
@@ -96,11 +99,15 @@ fn announce(config: &Config, launch: &Launch) {
     }
 }
 
-/// The door to the process's supervisor, if it has one that wants to be told.
-fn supervisor(config: &Config) -> Option<Notifier> {
-    match config.supervised {
-        Supervised::No => None,
-        Supervised::Systemd | Supervised::Auto => Notifier::from_environment(),
+/// The door to the process's supervisor, if it has one that wants to be told, or why there is none.
+fn supervisor(config: &Config) -> (Option<Notifier>, Option<String>) {
+    match (config.supervised, Notifier::from_environment()) {
+        (Supervised::No, _) | (Supervised::Auto, Ok(None)) => (None, None),
+        (Supervised::Systemd, Ok(None)) => {
+            (None, Some("systemd supervision requested, but NOTIFY_SOCKET is not set".to_owned()))
+        }
+        (_, Ok(Some(notifier))) => (Some(notifier), None),
+        (_, Err(error)) => (None, Some(format!("Cannot talk to the supervisor: {error}"))),
     }
 }
 

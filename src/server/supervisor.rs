@@ -1,6 +1,7 @@
 //! Telling systemd what the server does (<https://www.freedesktop.org/software/systemd/man/sd_notify.html>).
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
+use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -13,25 +14,18 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    pub fn from_environment() -> Option<Self> {
-        Self::to(&std::env::var_os("NOTIFY_SOCKET")?)
+    /// `None` where nobody wants to be told.
+    pub fn from_environment() -> io::Result<Option<Self>> {
+        std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()).map(|name| Self::to(&name)).transpose()
     }
 
-    fn to(name: &OsString) -> Option<Self> {
+    fn to(name: &OsStr) -> io::Result<Self> {
         let address = match name.as_bytes() {
-            [] => return None,
             // A name in the abstract space, which is no file.
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name),
             _ => SocketAddr::from_pathname(name),
         };
-        let opened = address.and_then(|address| Ok(Self { socket: UnixDatagram::unbound()?, address }));
-        match opened {
-            Ok(notifier) => Some(notifier),
-            Err(error) => {
-                tracing::warn!("Cannot talk to the supervisor at {}: {error}", name.display());
-                None
-            }
-        }
+        Ok(Self { socket: UnixDatagram::unbound()?, address: address? })
     }
 
     pub fn ready(&self) {
@@ -62,15 +56,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let supervisor = UnixDatagram::bind(&path).unwrap();
-        let notifier = Notifier::to(&path.into_os_string()).unwrap();
+        let notifier = Notifier::to(path.as_os_str()).unwrap();
         notifier.ready();
         let mut message = [0; 100];
         let length = supervisor.recv(&mut message).unwrap();
         assert_eq!(&message[..length], b"STATUS=Ready to accept connections\nREADY=1\n");
-    }
-
-    #[test]
-    fn without_a_socket_there_is_no_supervisor() {
-        assert!(Notifier::to(&OsString::new()).is_none());
     }
 }

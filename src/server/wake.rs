@@ -20,7 +20,7 @@ impl Wake {
     }
 
     /// Lowers the flag and says whether it was raised; if not, the task is woken when it is.
-    pub fn poll(&self, context: &mut Context<'_>) -> bool {
+    pub fn poll(&self, context: &Context<'_>) -> bool {
         if self.raised.replace(false) {
             return true;
         }
