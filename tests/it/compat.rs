@@ -41,7 +41,6 @@ fn fill(client: &mut Client) {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn dumps_of_redis_load_here_with_an_equal_digest() {
     let peer = redis_server("");
     fill(&mut peer.client());
@@ -51,7 +50,6 @@ fn dumps_of_redis_load_here_with_an_equal_digest() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn our_dumps_load_in_redis_with_an_equal_digest() {
     for config in ["", "rdbcompression no", "rdbchecksum no"] {
         let ours = Server::with_config(config);
@@ -68,7 +66,6 @@ fn our_dumps_load_in_redis_with_an_equal_digest() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn dump_payloads_go_both_ways() {
     let ours = Server::start();
     let peer = redis_server("");
@@ -84,7 +81,6 @@ fn dump_payloads_go_both_ways() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn digests_are_computed_as_redis_computes_them() {
     let ours = Server::start();
     let peer = redis_server("");
@@ -97,7 +93,6 @@ fn digests_are_computed_as_redis_computes_them() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn both_answer_the_same_to_the_same_history() {
     let ours = Server::start();
     let peer = redis_server("");
@@ -146,7 +141,6 @@ fn both_answer_the_same_to_the_same_history() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn redis_cli_works_in_every_mode() {
     let server = Server::start();
     let mut client = server.client();
@@ -197,7 +191,6 @@ fn redis_cli_for(server: &Server, seconds: &str, args: &[&str]) -> String {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn redis_cli_watches_the_server() {
     let server = Server::start();
     server.client().run("DEBUG POPULATE 123");
@@ -222,7 +215,6 @@ fn redis_cli_gives_hints_from_our_command_docs() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn redis_benchmark_runs_its_string_tests() {
     let server = Server::start();
     for pipeline in ["1", "16"] {
@@ -245,7 +237,6 @@ fn redis_benchmark_runs_its_string_tests() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn the_life_of_data_over_both_servers() {
     // Written here, saved here, taken over by Redis, changed and saved there, and taken back.
     let ours = Server::start();

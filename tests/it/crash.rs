@@ -43,7 +43,6 @@ fn read_generation(client: &mut Client) -> u64 {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn killed_parent_leaves_the_old_file_or_the_new_one() {
     let mut server = Server::start();
     write_generation(&mut server.client(), 0);
@@ -70,7 +69,6 @@ fn killed_parent_leaves_the_old_file_or_the_new_one() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn killed_parent_during_a_foreground_save_leaves_the_old_file_or_the_new_one() {
     let mut server = Server::start();
     write_generation(&mut server.client(), 0);
@@ -90,7 +88,6 @@ fn killed_parent_during_a_foreground_save_leaves_the_old_file_or_the_new_one() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn killed_child_leaves_the_old_file_or_the_new_one() {
     let server = Server::start();
     let mut client = server.client();
@@ -111,14 +108,14 @@ fn killed_child_leaves_the_old_file_or_the_new_one() {
         let found = read_generation(&mut copy.client());
         assert!(found == saved || found == round, "round {round}: {found}, last saved {saved}");
         let status = server.info_field("persistence", "rdb_last_bgsave_status");
-        assert_eq!(status, if found == round { "ok" } else { "err" }, "round {round}");
+        // Killed behind the rename, the child has failed and the new file is there.
+        assert!(status == "err" || found == round, "round {round}: {status} with {found}");
         saved = found;
     }
     server.background_save();
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn temp_files_of_the_dead_are_removed_at_start_and_other_files_are_not() {
     if against_redis() {
         return;
@@ -156,7 +153,6 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_full_disk_keeps_the_previous_dump_and_is_told() {
     let Some(disk) = SmallDisk::mount() else {
         eprintln!("skipped: mounting a small tmpfs is not permitted here");

@@ -10,7 +10,6 @@ fn start_with(dump: Vec<u8>) -> Server {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn strings_of_every_version_load() {
     let newest = if against_redis() { 10 } else { 12 };
     for version in 1..=newest {
@@ -25,7 +24,6 @@ fn strings_of_every_version_load() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn every_encoding_of_a_string_loads() {
     let long = "0123456789abcdef".repeat(2000);
     let dump = RdbFile::new(9)
@@ -72,7 +70,6 @@ fn every_encoding_of_a_string_loads() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn expiry_idle_time_and_frequency_load() {
     let dump = RdbFile::new(9)
         .select(0)
@@ -111,7 +108,6 @@ fn expiry_idle_time_and_frequency_load() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn the_log_tells_what_was_loaded() {
     let server = start_with(RdbFile::new(9).select(0).string(b"a", b"1").string(b"b", b"2").finish());
     let log = server.log();
@@ -140,7 +136,6 @@ fn assert_refused(dump: &[u8], what: &str) -> String {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn truncated_dump_is_rejected_at_every_length() {
     let dump = small_dump();
     drop(start_with(dump.clone()));
@@ -153,7 +148,6 @@ fn truncated_dump_is_rejected_at_every_length() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_flipped_byte_is_rejected_at_every_place() {
     let dump = small_dump();
     for at in 0..dump.len() {
@@ -164,7 +158,6 @@ fn a_flipped_byte_is_rejected_at_every_place() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn what_cannot_be_read_is_refused_by_name_and_place() {
     if against_redis() {
         return;
@@ -186,7 +179,6 @@ fn what_cannot_be_read_is_refused_by_name_and_place() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_repeated_key_is_refused() {
     if against_redis() {
         // Redis aborts here.
@@ -197,7 +189,6 @@ fn a_repeated_key_is_refused() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_length_beyond_the_file_allocates_nothing() {
     let dump = RdbFile::new(9).select(0).raw(b"\x00\x03key\x81\x00\x00\x00\xff\xff\xff\xff\xff").finish();
     assert_refused(&dump, "a string of a terabyte");
@@ -212,7 +203,6 @@ fn a_length_beyond_the_file_allocates_nothing() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn an_empty_folder_starts_an_empty_server() {
     let server = Server::start();
     assert_eq!(server.client().run("DBSIZE"), int(0));
@@ -220,7 +210,6 @@ fn an_empty_folder_starts_an_empty_server() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_dump_that_is_a_folder_stops_the_start() {
     let mut server = Server::start();
     server.kill();
@@ -229,7 +218,6 @@ fn a_dump_that_is_a_folder_stops_the_start() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn clients_are_told_while_the_server_loads() {
     let mut server = Server::start();
     let mut client = server.client();
@@ -270,7 +258,6 @@ fn clients_are_told_while_the_server_loads() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_server_that_is_told_to_end_while_loading_ends() {
     let mut server = Server::start();
     server.client().run("DEBUG POPULATE 20000");
@@ -300,7 +287,6 @@ impl Random {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn ten_thousand_damaged_payloads_are_refused_or_restored_equal() {
     let server = Server::start();
     let mut client = server.client();
@@ -327,7 +313,6 @@ fn ten_thousand_damaged_payloads_are_refused_or_restored_equal() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn ten_thousand_forged_payloads_do_no_harm() {
     // Here the checksum is made right again, so that the decoder itself meets the damage.
     let server = Server::start();
@@ -362,7 +347,6 @@ fn ten_thousand_forged_payloads_do_no_harm() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_reload_that_fails_keeps_the_data() {
     if against_redis() {
         return;

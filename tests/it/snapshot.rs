@@ -40,7 +40,6 @@ fn fill(client: &mut Client) {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn save_and_background_save_bring_everything_back() {
     for background in [false, true] {
         let mut server = Server::start();
@@ -61,7 +60,6 @@ fn save_and_background_save_bring_everything_back() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn the_file_is_laid_out_as_redis_lays_it_out() {
     let server = Server::start();
     let mut client = server.client();
@@ -88,7 +86,6 @@ fn the_file_is_laid_out_as_redis_lays_it_out() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn compression_can_be_switched_off() {
     let server = Server::start();
     let mut client = server.client();
@@ -104,7 +101,6 @@ fn compression_can_be_switched_off() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn the_file_goes_where_the_settings_say() {
     let server = Server::start();
     let mut client = server.client();
@@ -118,7 +114,6 @@ fn the_file_goes_where_the_settings_say() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn info_follows_the_life_of_a_background_save() {
     let server = Server::with_config(SLOW);
     let mut client = server.client();
@@ -174,7 +169,6 @@ fn info_follows_the_life_of_a_background_save() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn the_snapshot_is_of_the_moment_of_the_fork() {
     let mut server = Server::with_config(SLOW);
     let mut client = server.client();
@@ -196,7 +190,6 @@ fn the_snapshot_is_of_the_moment_of_the_fork() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn every_snapshot_is_a_prefix_of_the_write_history() {
     let mut server = Server::start();
     let mut client = server.client();
@@ -243,7 +236,6 @@ fn every_snapshot_is_a_prefix_of_the_write_history() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn save_points_need_both_changes_and_seconds() {
     let server = Server::start();
     let mut client = server.client();
@@ -273,7 +265,6 @@ fn save_points_need_both_changes_and_seconds() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn reads_and_failed_writes_are_no_changes() {
     let server = Server::start();
     let mut client = server.client();
@@ -299,7 +290,6 @@ fn unblock_the_dump(server: &Server) {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_failed_background_save_stops_writes_until_one_succeeds() {
     let server = Server::with_config("save 10000 1");
     let mut client = server.client();
@@ -336,7 +326,6 @@ fn a_failed_background_save_stops_writes_until_one_succeeds() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_failed_foreground_save_is_told() {
     let server = Server::start();
     let mut client = server.client();
@@ -350,7 +339,6 @@ fn a_failed_foreground_save_is_told() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn after_a_failure_the_next_try_waits_five_seconds() {
     let server = Server::start();
     let mut client = server.client();
@@ -367,7 +355,6 @@ fn after_a_failure_the_next_try_waits_five_seconds() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn killed_child_keeps_previous_dump() {
     let server = Server::with_config(SLOW);
     let mut client = server.client();
@@ -394,7 +381,6 @@ fn killed_child_keeps_previous_dump() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn already_expired_keys_are_not_saved() {
     if against_redis() {
         return;
@@ -409,7 +395,6 @@ fn already_expired_keys_are_not_saved() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn flushall_with_save_points_empties_the_file_and_ends_the_child() {
     let mut server = Server::with_config("save 10000 1\nrdb-key-save-delay 10000");
     let mut client = server.client();
@@ -426,7 +411,6 @@ fn flushall_with_save_points_empties_the_file_and_ends_the_child() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn shutdown_saves_when_there_are_save_points_or_when_told_to() {
     let cases = [
         ("SHUTDOWN", "save 10000 1", true),
@@ -450,7 +434,6 @@ fn shutdown_saves_when_there_are_save_points_or_when_told_to() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn signals_end_the_server_as_shutdown_does() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         for (config, saved) in [("save 10000 1", true), ("", false)] {
@@ -465,7 +448,6 @@ fn signals_end_the_server_as_shutdown_does() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn a_shutdown_that_cannot_save_does_not_happen() {
     let mut server = Server::with_config("save 10000 1");
     let mut client = server.client();
@@ -484,7 +466,6 @@ fn a_shutdown_that_cannot_save_does_not_happen() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn shutdown_during_a_background_save_ends_the_child_first() {
     for nosave in [true, false] {
         let mut server = Server::with_config("save 10000 1\nrdb-key-save-delay 1000");
@@ -501,7 +482,6 @@ fn shutdown_during_a_background_save_ends_the_child_first() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn clients_are_served_while_the_child_writes() {
     let server = Server::with_config(SLOW);
     let mut client = server.client();
@@ -518,7 +498,6 @@ fn clients_are_served_while_the_child_writes() {
 }
 
 #[test]
-#[ignore = "waits for the server"]
 fn the_table_grows_and_shrinks_around_a_living_child() {
     let mut server = Server::with_config("rdb-key-save-delay 300");
     let mut client = server.client();

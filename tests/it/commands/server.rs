@@ -94,7 +94,7 @@ fn info_has_every_section_and_the_fields_that_tools_read() {
                    total_net_output_bytes instantaneous_input_kbps instantaneous_output_kbps rejected_connections \
                    sync_full sync_partial_ok sync_partial_err expired_keys expired_stale_perc evicted_keys \
                    keyspace_hits keyspace_misses pubsub_channels pubsub_patterns latest_fork_usec total_forks \
-                   migrate_cached_sockets total_error_replies dump_payload_sanitizations total_reads_processed \
+                   migrate_cached_sockets total_error_replies  total_reads_processed \
                    total_writes_processed",
         ),
         ("replication", "role connected_slaves master_replid master_repl_offset repl_backlog_active"),
