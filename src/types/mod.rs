@@ -8,6 +8,7 @@ mod limits;
 pub mod list;
 pub mod string;
 mod value;
+pub mod zset;
 
 pub use digest::Digest;
 pub use limits::Limits;

@@ -4,6 +4,7 @@ use std::io;
 
 use super::list::{ListValue, ListView};
 use super::string::{StringValue, StringView};
+use super::zset::{ZsetValue, ZsetView};
 use super::{DataType, Digest, Encoding, LoadOptions, Type, View};
 use crate::rdb;
 
@@ -12,6 +13,7 @@ use crate::rdb;
 pub enum Value {
     String(StringValue),
     List(ListValue),
+    Zset(ZsetValue),
 }
 
 /// A value as it is read, wherever it lives.
@@ -19,6 +21,7 @@ pub enum Value {
 pub enum ValueRef<'a> {
     String(StringView<'a>),
     List(ListView<'a>),
+    Zset(ZsetView<'a>),
 }
 
 impl Value {
@@ -26,6 +29,7 @@ impl Value {
         match self {
             Value::String(value) => ValueRef::String(value.view()),
             Value::List(value) => ValueRef::List(value.view()),
+            Value::Zset(value) => ValueRef::Zset(value.view()),
         }
     }
 
@@ -33,6 +37,7 @@ impl Value {
         match self {
             Value::String(_) => Type::String,
             Value::List(_) => Type::List,
+            Value::Zset(_) => Type::Zset,
         }
     }
 
@@ -41,6 +46,7 @@ impl Value {
         match self {
             Value::String(value) => value.inline(),
             Value::List(value) => value.inline(),
+            Value::Zset(value) => value.inline(),
         }
     }
 
@@ -48,7 +54,8 @@ impl Value {
         match data_type {
             Type::String => StringValue::from_inline(encoding, bytes).into(),
             Type::List => ListValue::from_inline(encoding, bytes).into(),
-            Type::Set | Type::Zset | Type::Hash | Type::Stream => {
+            Type::Zset => ZsetValue::from_inline(encoding, bytes).into(),
+            Type::Set | Type::Hash | Type::Stream => {
                 unreachable!("no {} is kept inside a block", data_type.name())
             }
         }
@@ -58,12 +65,13 @@ impl Value {
         match self {
             Value::String(value) => value.is_empty(),
             Value::List(value) => value.is_empty(),
+            Value::Zset(value) => value.is_empty(),
         }
     }
 
     /// Whether any type reads values of `tag`.
     pub fn loads(tag: rdb::Tag) -> bool {
-        StringValue::LOADS.contains(&tag) || ListValue::LOADS.contains(&tag)
+        StringValue::LOADS.contains(&tag) || ListValue::LOADS.contains(&tag) || ZsetValue::LOADS.contains(&tag)
     }
 
     /// Reads one value of `tag` from outside bytes; a tag that no type reads is refused by name and offset.
@@ -74,6 +82,9 @@ impl Value {
         if ListValue::LOADS.contains(&tag) {
             return ListValue::load(tag, input, options).map(Value::from);
         }
+        if ZsetValue::LOADS.contains(&tag) {
+            return ZsetValue::load(tag, input, options).map(Value::from);
+        }
         Err(rdb::Error::UnsupportedType { offset: input.offset(), name: tag.name() })
     }
 }
@@ -83,7 +94,8 @@ impl<'a> ValueRef<'a> {
         match data_type {
             Type::String => ValueRef::String(StringValue::view_inline(encoding, bytes)),
             Type::List => ValueRef::List(ListValue::view_inline(encoding, bytes)),
-            Type::Set | Type::Zset | Type::Hash | Type::Stream => {
+            Type::Zset => ValueRef::Zset(ZsetValue::view_inline(encoding, bytes)),
+            Type::Set | Type::Hash | Type::Stream => {
                 unreachable!("no {} is kept inside a block", data_type.name())
             }
         }
@@ -93,6 +105,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(_) => Type::String,
             ValueRef::List(_) => Type::List,
+            ValueRef::Zset(_) => Type::Zset,
         }
     }
 
@@ -100,6 +113,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(view) => view.encoding(),
             ValueRef::List(view) => view.encoding(),
+            ValueRef::Zset(view) => view.encoding(),
         }
     }
 
@@ -107,6 +121,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(view) => view.memory_usage(samples),
             ValueRef::List(view) => view.memory_usage(samples),
+            ValueRef::Zset(view) => view.memory_usage(samples),
         }
     }
 
@@ -114,6 +129,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(view) => view.free_effort(),
             ValueRef::List(view) => view.free_effort(),
+            ValueRef::Zset(view) => view.free_effort(),
         }
     }
 
@@ -121,6 +137,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(view) => view.tag(),
             ValueRef::List(view) => view.tag(),
+            ValueRef::Zset(view) => view.tag(),
         }
     }
 
@@ -128,6 +145,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(view) => view.save(out),
             ValueRef::List(view) => view.save(out),
+            ValueRef::Zset(view) => view.save(out),
         }
     }
 
@@ -135,6 +153,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(view) => view.digest(digest),
             ValueRef::List(view) => view.digest(digest),
+            ValueRef::Zset(view) => view.digest(digest),
         }
     }
 }

@@ -1,0 +1,209 @@
+//! Sorted sets: a listpack while small, a table of members beside their order beyond that.
+//! Owns:  the two encodings of sorted sets and their conversions.
+//! Uses:  structures, rdb, stdx.
+//! Never: a reply or a command's option.
+
+mod packed;
+mod persist;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use view::ZsetView;
+
+use std::ops::Range;
+
+use super::{DataType, Encoding, Limits, LoadOptions, Type, Value};
+use crate::rdb;
+use crate::stdx::HashSeed;
+use crate::structures::listpack::{Listpack, Lp};
+use crate::structures::scored_set::{ScoredSet, ScoredSetBuilder};
+
+pub use crate::structures::listpack::Entry as Member;
+pub use crate::structures::scored_set::Upserted;
+
+/// A listpack of at most this many bytes lives inside its key's block.
+pub const INLINE_BYTES_MAX: usize = 512;
+
+/// A sorted set on its own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ZsetValue {
+    Listpack(Listpack),
+    /// Its encoding answers to the name `skiplist`.
+    Tree(Box<ScoredSet>),
+}
+
+impl ZsetValue {
+    /// An empty sorted set for so many members to come, the longest of which has `member_bytes_max` bytes.
+    pub fn for_members(members: usize, member_bytes_max: usize, limits: &Limits) -> Self {
+        if fits(members, member_bytes_max, limits) {
+            Self::Listpack(Listpack::new())
+        } else {
+            Self::Tree(Box::new(ScoredSet::new(HashSeed::of_process())))
+        }
+    }
+
+    /// A sorted set of members that are all different, with their scores.
+    pub fn from_pairs(pairs: &[(Vec<u8>, f64)], limits: &Limits) -> Self {
+        let mut builder = ScoredSetBuilder::with_capacity(HashSeed::of_process(), pairs.len());
+        for (member, score) in pairs {
+            builder.push(member, *score);
+        }
+        let mut value = Self::Tree(Box::new(builder.finish()));
+        value.convert_if_small(limits);
+        value
+    }
+
+    pub fn len(&self) -> usize {
+        self.view().len()
+    }
+
+    /// Gives `member` the score that `decide` makes of its present one; nothing changes if that is none.
+    pub fn upsert(
+        &mut self,
+        member: &[u8],
+        limits: &Limits,
+        decide: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Upserted {
+        let listpack = match self {
+            Self::Tree(tree) => return tree.upsert(member, decide),
+            Self::Listpack(listpack) => listpack,
+        };
+        let found = packed::locate(listpack, member);
+        let old = found.map(|(_, score)| score);
+        let new = decide(old);
+        match (found, new) {
+            (Some((pos, old)), Some(score)) if old != score => {
+                packed::remove(listpack, pos);
+                packed::insert(listpack, member, score);
+            }
+            (None, Some(score)) if fits(listpack.len() / 2 + 1, member.len(), limits) => {
+                packed::insert(listpack, member, score);
+            }
+            (None, Some(score)) => {
+                self.make_tree().upsert(member, |_| Some(score));
+            }
+            _ => {}
+        }
+        Upserted { old, new }
+    }
+
+    /// Takes a member out; returns its score.
+    pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        match self {
+            Self::Tree(tree) => tree.remove(member),
+            Self::Listpack(listpack) => {
+                let (pos, score) = packed::locate(listpack, member)?;
+                packed::remove(listpack, pos);
+                Some(score)
+            }
+        }
+    }
+
+    /// Takes out the members of these ranks. Returns how many there were.
+    pub fn remove_ranks(&mut self, ranks: Range<usize>) -> usize {
+        let ranks = ranks.start..ranks.end.min(self.len());
+        if ranks.is_empty() {
+            return 0;
+        }
+        match self {
+            Self::Tree(tree) => tree.remove_range(ranks),
+            Self::Listpack(listpack) => {
+                listpack.remove_range(ranks.start as i64 * 2, ranks.len() * 2);
+                ranks.len()
+            }
+        }
+    }
+
+    fn make_tree(&mut self) -> &mut ScoredSet {
+        if let Self::Listpack(listpack) = self {
+            *self = Self::Tree(Box::new(tree_of(listpack)));
+        }
+        match self {
+            Self::Tree(tree) => tree,
+            Self::Listpack(_) => unreachable!("it has just become a tree"),
+        }
+    }
+
+    /// Makes a listpack of a tree that is small enough, for a set that was built at once.
+    fn convert_if_small(&mut self, limits: &Limits) {
+        let Self::Tree(tree) = self else { return };
+        let small = tree.len() <= limits.zset_max_listpack_entries
+            && tree.iter().all(|(member, _)| member.len() <= limits.zset_max_listpack_value);
+        if small {
+            let mut listpack = Listpack::new();
+            for (member, score) in tree.iter() {
+                packed::insert(&mut listpack, member, score);
+            }
+            *self = Self::Listpack(listpack);
+        }
+    }
+}
+
+fn fits(members: usize, member_bytes_max: usize, limits: &Limits) -> bool {
+    members <= limits.zset_max_listpack_entries && member_bytes_max <= limits.zset_max_listpack_value
+}
+
+/// The tree of a listpack's pairs; of a member that comes twice, which only a hostile dump brings, the first stays.
+fn tree_of(listpack: &Lp) -> ScoredSet {
+    let mut builder = ScoredSetBuilder::with_capacity(HashSeed::of_process(), listpack.len() / 2);
+    let mut text = Vec::new();
+    for (member, score) in packed::pairs(listpack) {
+        text.clear();
+        member.append_to(&mut text);
+        builder.push(&text, score);
+    }
+    builder.finish()
+}
+
+impl From<ZsetValue> for Value {
+    fn from(value: ZsetValue) -> Value {
+        Value::Zset(value)
+    }
+}
+
+impl DataType for ZsetValue {
+    const TYPE: Type = Type::Zset;
+    const LOADS: &'static [rdb::Tag] =
+        &[rdb::Tag::Zset, rdb::Tag::Zset2, rdb::Tag::ZsetZiplist, rdb::Tag::ZsetListpack];
+    type View<'a> = ZsetView<'a>;
+
+    fn view(&self) -> ZsetView<'_> {
+        match self {
+            Self::Listpack(listpack) => ZsetView::Listpack(listpack),
+            Self::Tree(tree) => ZsetView::Tree(tree),
+        }
+    }
+
+    fn inline(&self) -> Option<(Encoding, &[u8])> {
+        match self {
+            Self::Listpack(listpack) if listpack.size() <= INLINE_BYTES_MAX => {
+                Some((Encoding::Listpack, listpack.as_bytes()))
+            }
+            _ => None,
+        }
+    }
+
+    fn view_inline(_encoding: Encoding, bytes: &[u8]) -> ZsetView<'_> {
+        ZsetView::Listpack(Lp::from_trusted(bytes))
+    }
+
+    fn from_inline(_encoding: Encoding, bytes: &[u8]) -> Self {
+        Self::Listpack(Lp::from_trusted(bytes).to_owned())
+    }
+
+    fn from_value_mut(value: &mut Value) -> Option<&mut Self> {
+        match value {
+            Value::Zset(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.view().is_empty()
+    }
+
+    fn load(tag: rdb::Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<Self> {
+        persist::load(tag, input, options)
+    }
+}
