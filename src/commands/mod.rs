@@ -32,6 +32,7 @@ mod spec;
 mod string;
 mod table;
 mod transactions;
+mod zset;
 
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{
@@ -71,4 +72,5 @@ const GROUPS: &[&[Command]] = &[
     slowlog::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
+    zset::COMMANDS,
 ];

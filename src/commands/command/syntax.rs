@@ -103,7 +103,7 @@ impl Kind {
             "ttl",
             "version",
         ];
-        const KEYS: &[&str] = &["destination", "destkey", "key", "key1", "key2", "newkey", "source"];
+        const KEYS: &[&str] = &["destination", "destkey", "dst", "key", "key1", "key2", "newkey", "source", "src"];
         if KEYS.contains(&name) {
             Kind::Key
         } else if INTEGERS.contains(&name) {

@@ -9,6 +9,7 @@ mod read;
 mod remove;
 mod rows;
 
+pub use read::clamp;
 pub use rows::COMMANDS;
 
 use super::context::{ReadCtx, WriteCtx};

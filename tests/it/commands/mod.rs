@@ -7,6 +7,7 @@ mod memory;
 mod observation;
 mod pubsub;
 mod server;
+mod sorted_sets;
 mod strings;
 mod transactions;
 

@@ -1,0 +1,142 @@
+//! Adding members and changing scores: ZADD, ZINCRBY.
+
+use super::report;
+use crate::commands::context::WriteCtx;
+use crate::commands::error::{CommandError, CommandResult};
+use crate::resp::Args;
+use crate::stdx::number::parse_f64;
+use crate::types::Limits;
+use crate::types::zset::ZsetValue;
+
+const NOT_A_NUMBER: CommandError = CommandError::text("ERR resulting score is not a number (NaN)");
+
+/// The options of ZADD.
+#[derive(Clone, Copy, Default, Debug)]
+struct Options {
+    only_new: bool,
+    only_existing: bool,
+    only_greater: bool,
+    only_less: bool,
+    count_changed: bool,
+    increment: bool,
+}
+
+/// What became of the members of one ZADD.
+#[derive(Default, Debug)]
+struct Outcome {
+    added: usize,
+    updated: usize,
+    /// The last member's score, unless an option forbade to set it.
+    score: Option<f64>,
+    /// An increment led to no number.
+    not_a_number: bool,
+}
+
+pub fn zadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let (options, pairs) = Options::parse(args.tail(2))?;
+    add(ctx, args.arg(1), options, pairs)
+}
+
+pub fn zincrby(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    add(ctx, args.arg(1), Options { increment: true, ..Options::default() }, args.tail(2))
+}
+
+impl Options {
+    /// The options, and the scores and members behind them.
+    fn parse(args: Args<'_>) -> Result<(Self, Args<'_>), CommandError> {
+        let mut options = Self::default();
+        let mut count = 0;
+        for arg in args {
+            let option = match arg.to_ascii_lowercase().as_slice() {
+                b"nx" => &mut options.only_new,
+                b"xx" => &mut options.only_existing,
+                b"gt" => &mut options.only_greater,
+                b"lt" => &mut options.only_less,
+                b"ch" => &mut options.count_changed,
+                b"incr" => &mut options.increment,
+                _ => break,
+            };
+            *option = true;
+            count += 1;
+        }
+        let pairs = args.tail(count);
+        if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
+            return Err(CommandError::Syntax);
+        }
+        let Self { only_new, only_existing, only_greater, only_less, .. } = options;
+        if only_new && only_existing {
+            return Err(CommandError::text("ERR XX and NX options at the same time are not compatible"));
+        }
+        if (only_greater && only_new) || (only_less && only_new) || (only_greater && only_less) {
+            return Err(CommandError::text("ERR GT, LT, and/or NX options at the same time are not compatible"));
+        }
+        if options.increment && pairs.len() > 2 {
+            return Err(CommandError::text("ERR INCR option supports a single increment-element pair"));
+        }
+        Ok((options, pairs))
+    }
+
+    /// The score that a member is to have, if it is to be set.
+    fn decide(self, old: Option<f64>, given: f64, outcome: &mut Outcome) -> Option<f64> {
+        let Some(old) = old else {
+            let score = (!self.only_existing).then_some(given);
+            outcome.added += usize::from(score.is_some());
+            outcome.score = score;
+            return score;
+        };
+        if self.only_new {
+            outcome.score = None;
+            return None;
+        }
+        let score = if self.increment { old + given } else { given };
+        if score.is_nan() {
+            outcome.not_a_number = true;
+            return None;
+        }
+        if (self.only_less && score >= old) || (self.only_greater && score <= old) {
+            outcome.score = None;
+            return None;
+        }
+        outcome.updated += usize::from(score != old);
+        outcome.score = Some(score);
+        Some(score)
+    }
+}
+
+/// Adds scores and members by turns. All scores are read before the first member is added.
+fn add(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, pairs: Args<'_>) -> CommandResult {
+    let score_of = |index: usize| parse_f64(pairs.arg(index)).ok_or(CommandError::NotFloat);
+    for index in (0..pairs.len()).step_by(2) {
+        score_of(index)?;
+    }
+    let limits = Limits::from(ctx.config);
+    let mut outcome = Outcome::default();
+    let change = |zset: &mut ZsetValue, outcome: &mut Outcome| {
+        for index in (0..pairs.len()).step_by(2) {
+            let (Ok(score), member) = (score_of(index), pairs.arg(index + 1)) else { continue };
+            zset.upsert(member, &limits, |old| options.decide(old, score, outcome));
+        }
+    };
+    if options.only_existing {
+        ctx.edit(key, |zset| change(zset, &mut outcome))?;
+    } else {
+        let fresh = || {
+            let longest = (1..pairs.len()).step_by(2).map(|index| pairs.arg(index).len()).max();
+            ZsetValue::for_members(pairs.len() / 2, longest.unwrap_or(0), &limits)
+        };
+        ctx.edit_or_insert(key, fresh, |zset| change(zset, &mut outcome))?;
+    }
+    if outcome.not_a_number {
+        return Err(NOT_A_NUMBER);
+    }
+    let changes = outcome.added + outcome.updated;
+    if changes > 0 {
+        report(ctx, key, if options.increment { "zincr" } else { "zadd" }, changes, false);
+    }
+    match (options.increment, outcome.score) {
+        (true, Some(score)) => ctx.reply.double(score),
+        (true, None) => ctx.reply.null(),
+        (false, _) => ctx.reply.integer(if options.count_changed { changes } else { outcome.added } as i64),
+    }
+    Ok(())
+}

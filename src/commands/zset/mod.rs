@@ -1,0 +1,101 @@
+//! The sorted set commands; those that wait for a member stand with the blocking commands.
+//! Owns:  the rows and handlers of ZADD to ZUNIONSTORE.
+//! Uses:  keyspace, types, resp, stdx.
+//! Never: how a sorted set is laid out.
+
+mod add;
+mod bounds;
+mod combine;
+mod pop;
+mod range;
+mod read;
+mod remove;
+mod rows;
+mod sample;
+
+pub use rows::COMMANDS;
+
+use super::context::{ReadCtx, WriteCtx};
+use super::element;
+use crate::keyspace::{Entry, EventClass, WrongType};
+use crate::resp::{Protocol, Reply};
+use crate::types::zset::{Member, ZsetView};
+use crate::types::{Limits, Value, ValueRef};
+
+/// A sorted set's view, or the news that the key holds something else.
+fn as_zset(entry: &Entry) -> Result<ZsetView<'_>, WrongType> {
+    match entry.value() {
+        ValueRef::Zset(view) => Ok(view),
+        _ => Err(WrongType),
+    }
+}
+
+/// The sorted set at `key`, to be read.
+fn find<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<ZsetView<'a>>, WrongType> {
+    ctx.find(key).map(as_zset).transpose()
+}
+
+/// The sorted set at `key`, to be changed.
+fn find_mut<'c>(ctx: &'c mut WriteCtx<'_>, key: &[u8]) -> Result<Option<ZsetView<'c>>, WrongType> {
+    ctx.find(key).map(as_zset).transpose()
+}
+
+/// Reports a change of so many members, and that nothing is left if that is so.
+fn report(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str, changes: usize, emptied: bool) {
+    let db = ctx.db();
+    ctx.keyspace.dirty += changes as u64;
+    ctx.keyspace.signal(db, key);
+    ctx.notify(key, EventClass::ZSET, event);
+    if emptied {
+        ctx.notify(key, EventClass::GENERIC, "del");
+    }
+}
+
+/// Sets `key` to the sorted set of these pairs, or deletes it if there are none, and answers how many there are.
+fn store(ctx: &mut WriteCtx<'_>, key: &[u8], pairs: &[(Vec<u8>, f64)], event: &'static str) {
+    if pairs.is_empty() {
+        if ctx.remove(key, ctx.config.lazyfree_lazy_server_del) {
+            ctx.changed(key, EventClass::GENERIC, "del");
+        }
+    } else {
+        let value = crate::types::zset::ZsetValue::from_pairs(pairs, &Limits::from(ctx.config));
+        ctx.insert(key, Value::from(value), None);
+        report(ctx, key, event, 1, false);
+    }
+    ctx.reply.integer(pairs.len() as i64);
+}
+
+/// How members and scores are laid out in a reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Layout {
+    Members,
+    /// Member and score by turns.
+    Flat,
+    /// An array of two for each member.
+    Nested,
+}
+
+impl Layout {
+    /// What WITHSCORES stands for.
+    fn with_scores(wanted: bool, reply: &Reply) -> Self {
+        match (wanted, reply.protocol()) {
+            (false, _) => Self::Members,
+            (true, Protocol::Resp2) => Self::Flat,
+            (true, Protocol::Resp3) => Self::Nested,
+        }
+    }
+
+    fn header(self, reply: &mut Reply, members: usize) {
+        reply.array(if self == Self::Flat { members * 2 } else { members });
+    }
+
+    fn pair(self, reply: &mut Reply, member: Member<'_>, score: f64) {
+        if self == Self::Nested {
+            reply.array(2);
+        }
+        element::bulk(reply, member);
+        if self != Self::Members {
+            reply.double(score);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Members by chance and by part: ZRANDMEMBER, ZSCAN.
+
+use std::collections::HashSet;
+
+use super::{Layout, find};
+use crate::commands::context::{ReadCtx, integer};
+use crate::commands::element;
+use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::keys::iterate::{ScanOptions, cursor};
+use crate::resp::{Args, Reply};
+use crate::stdx::number::{format_f64_17g, format_u64};
+use crate::types::zset::{Member, ZsetView};
+
+/// The most members that one command answers with repetitions: the reply to a larger number would be larger than any
+/// client can want.
+const PICKS_MAX: u64 = 1 << 28;
+
+pub fn zrandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    let Some(count) = args.get(2) else {
+        let zset = find(ctx, args.arg(1))?;
+        let reply = &mut *ctx.reply;
+        let rank = |zset: ZsetView<'_>| fastrand::usize(..zset.len());
+        if zset.and_then(|zset| zset.at(rank(zset), |member, _| element::bulk(reply, member))).is_none() {
+            ctx.reply.null();
+        }
+        return Ok(());
+    };
+    let count = integer(count)?;
+    let with_scores = match (args.len(), args.get(3)) {
+        (3, _) => false,
+        (4, Some(word)) if word.eq_ignore_ascii_case(b"WITHSCORES") => true,
+        _ => return Err(CommandError::Syntax),
+    };
+    if count == i64::MIN || (with_scores && count.unsigned_abs() > i64::MAX as u64 / 2) {
+        return Err(CommandError::OutOfRange);
+    }
+    let Some(zset) = find(ctx, args.arg(1))? else {
+        ctx.reply.empty_array();
+        return Ok(());
+    };
+    let layout = Layout::with_scores(with_scores, ctx.reply);
+    if count < 0 {
+        return pick_any(ctx.reply, zset, count.unsigned_abs(), layout);
+    }
+    pick_distinct(ctx.reply, zset, usize::try_from(count).unwrap_or(usize::MAX), layout);
+    Ok(())
+}
+
+/// Writes `count` members, each picked from all.
+fn pick_any(reply: &mut Reply, zset: ZsetView<'_>, count: u64, layout: Layout) -> CommandResult {
+    if count > PICKS_MAX {
+        return Err(CommandError::OutOfRange);
+    }
+    layout.header(reply, count as usize);
+    if let ZsetView::Listpack(_) = zset {
+        // One walk serves all picks; the ranks are drawn first.
+        let mut members = Vec::with_capacity(zset.len());
+        zset.for_all(|member, score| members.push((member.to_vec(), score)));
+        for _ in 0..count {
+            let (member, score) = &members[fastrand::usize(..members.len())];
+            layout.pair(reply, Member::Bytes(member), *score);
+        }
+        return Ok(());
+    }
+    for _ in 0..count {
+        zset.at(fastrand::usize(..zset.len()), |member, score| layout.pair(reply, member, score));
+    }
+    Ok(())
+}
+
+/// Writes `count` different members, or all if there are no more. Each selection is equally likely.
+fn pick_distinct(reply: &mut Reply, zset: ZsetView<'_>, count: usize, layout: Layout) {
+    let len = zset.len();
+    let count = count.min(len);
+    layout.header(reply, count);
+    if count * 3 > len || matches!(zset, ZsetView::Listpack(_)) {
+        let (mut seen, mut wanted) = (0, count);
+        zset.for_all(|member, score| {
+            // Each member is taken with the chance that makes all selections of this size equally likely.
+            if wanted > 0 && fastrand::usize(..len - seen) < wanted {
+                layout.pair(reply, member, score);
+                wanted -= 1;
+            }
+            seen += 1;
+        });
+        return;
+    }
+    let mut ranks = HashSet::with_capacity(count);
+    while ranks.len() < count {
+        let rank = fastrand::usize(..len);
+        if ranks.insert(rank) {
+            zset.at(rank, |member, score| layout.pair(reply, member, score));
+        }
+    }
+}
+
+pub fn zscan(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    let start = cursor(args.arg(2))?;
+    let Some(zset) = find(ctx, args.arg(1))? else {
+        ctx.reply.array(2);
+        ctx.reply.bulk("0");
+        ctx.reply.empty_array();
+        return Ok(());
+    };
+    let options = ScanOptions::parse(args.tail(3))?;
+    if options.type_name.is_some() {
+        return Err(CommandError::Syntax);
+    }
+    let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    let next = match zset {
+        ZsetView::Listpack(listpack) => {
+            for (member, score) in listpack.pairs() {
+                let member = member.to_vec();
+                if options.matches(&member) {
+                    found.push((member, score.to_vec()));
+                }
+            }
+            0
+        }
+        ZsetView::Tree(tree) => options.walk(start, |cursor, visited| {
+            tree.scan(cursor, |member, score| {
+                *visited += 1;
+                if options.matches(member) {
+                    found.push((member.to_vec(), format_f64_17g(score).to_vec()));
+                }
+            })
+        }),
+    };
+    ctx.reply.array(2);
+    ctx.reply.bulk(format_u64(next));
+    ctx.reply.array(found.len() * 2);
+    for (member, score) in &found {
+        ctx.reply.bulk(member);
+        ctx.reply.bulk(score);
+    }
+    Ok(())
+}
