@@ -67,7 +67,7 @@ impl Options {
         if only_new && only_existing {
             return Err(CommandError::text("ERR XX and NX options at the same time are not compatible"));
         }
-        if (only_greater && only_new) || (only_less && only_new) || (only_greater && only_less) {
+        if [only_new, only_greater, only_less].into_iter().filter(|&given| given).count() > 1 {
             return Err(CommandError::text("ERR GT, LT, and/or NX options at the same time are not compatible"));
         }
         if options.increment && pairs.len() > 2 {

@@ -207,7 +207,7 @@ proptest! {
         };
         let (min, max) = (bound(bounds.0, bounds.2), bound(bounds.1, bounds.3));
         let ranks = tree.view().score_ranks(min, max);
-        prop_assert_eq!(packed.view().score_ranks(min, max), ranks.clone());
+        prop_assert_eq!(&packed.view().score_ranks(min, max), &ranks);
         for reverse in [false, true] {
             let collect = |zset: &ZsetValue| {
                 let mut found = Vec::new();
