@@ -256,7 +256,7 @@ impl Executor {
     pub fn count_read(&mut self, key: ClientKey, bytes: usize) {
         self.counters.total_net_input_bytes += bytes as u64;
         self.counters.total_reads_processed += 1;
-        let now = self.clock.advance();
+        let now = self.clock.latest();
         let client = self.clients.get_mut(key);
         client.input_bytes_total += bytes as u64;
         client.session.last_used_ms = now.unix_ms;

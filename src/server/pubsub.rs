@@ -4,7 +4,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::client::{ClientKey, Clients};
 use super::executor::Executor;
-use crate::commands::{ChannelKind, PubSubEffect, ReplyMode};
+use crate::commands::{ChannelKind, CommandError, PubSubEffect, ReplyMode};
 use crate::keyspace::{ClientId, EventClass, KeyEvent};
 use crate::resp::Reply;
 use crate::stdx::glob::glob_match;
@@ -133,6 +133,10 @@ fn push(reply: &mut Reply, parts: &[&[u8]]) {
 impl Executor {
     pub(super) fn perform_pubsub(&mut self, key: ClientKey, effect: PubSubEffect) {
         match effect {
+            // Those who subscribed within transactions before shard channels came may go on doing so.
+            PubSubEffect::Subscribe(ChannelKind::Shard, _) if self.in_exec => {
+                self.reply_error(key, &CommandError::text("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
+            }
             PubSubEffect::Subscribe(kind, names) => self.subscribe(key, kind, names),
             PubSubEffect::Unsubscribe(kind, names) => self.unsubscribe(key, kind, names),
             PubSubEffect::Publish { kind, channel, message } => {
