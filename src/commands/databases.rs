@@ -87,7 +87,7 @@ fn dbsize(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
 fn flushdb(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let lazily = frees_lazily(ctx, args)?;
     let db = ctx.db();
-    ctx.keyspace.dirty += ctx.keyspace.flush(db, lazily) as u64;
+    ctx.keyspace.dirty += ctx.keyspace.flush(db, lazily, ctx.now.unix_ms) as u64;
     ctx.reply.ok();
     Ok(())
 }
@@ -95,7 +95,7 @@ fn flushdb(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 fn flushall(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let lazily = frees_lazily(ctx, args)?;
     for db in 0..ctx.keyspace.databases() {
-        ctx.keyspace.dirty += ctx.keyspace.flush(db, lazily) as u64;
+        ctx.keyspace.dirty += ctx.keyspace.flush(db, lazily, ctx.now.unix_ms) as u64;
     }
     ctx.effects.push(Effect::Snapshot(SnapshotEffect::AfterFlushAll));
     ctx.reply.ok();
@@ -123,7 +123,7 @@ fn swapdb(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Err(CommandError::DbOutOfRange);
     };
     if first != second {
-        ctx.keyspace.swap(first, second);
+        ctx.keyspace.swap(first, second, ctx.now.unix_ms);
     }
     ctx.keyspace.dirty += 1;
     ctx.reply.ok();

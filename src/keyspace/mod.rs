@@ -287,26 +287,26 @@ impl Keyspace {
     }
 
     /// Empties one database. Returns how many keys it held.
-    pub fn flush(&mut self, db: usize, lazily: bool) -> usize {
+    pub fn flush(&mut self, db: usize, lazily: bool, now_ms: i64) -> usize {
         let keys = self.dbs[db].len();
-        self.watch.touch_db(db, &self.dbs[db], None);
+        self.watch.touch_db(db, &self.dbs[db], None, now_ms);
         let old = self.dbs[db].take();
         self.lazy_free.drop_db(old, lazily);
         keys
     }
 
     /// Exchanges two databases; clients keep their index and see the other's keys.
-    pub fn swap(&mut self, first: usize, second: usize) {
+    pub fn swap(&mut self, first: usize, second: usize, now_ms: i64) {
+        self.watch.touch_db(first, &self.dbs[first], Some(&self.dbs[second]), now_ms);
+        self.watch.touch_db(second, &self.dbs[second], Some(&self.dbs[first]), now_ms);
         self.dbs.swap(first, second);
-        self.watch.touch_db(first, &self.dbs[first], Some(&self.dbs[second]));
-        self.watch.touch_db(second, &self.dbs[second], Some(&self.dbs[first]));
     }
 
     /// Replaces the data of all databases by that of `loaded`, which has as many of them.
-    pub fn replace_data(&mut self, loaded: Vec<Db>) {
+    pub fn replace_data(&mut self, loaded: Vec<Db>, now_ms: i64) {
         assert_eq!(loaded.len(), self.dbs.len());
         for (index, db) in loaded.into_iter().enumerate() {
-            self.watch.touch_db(index, &self.dbs[index], Some(&db));
+            self.watch.touch_db(index, &self.dbs[index], Some(&db), now_ms);
             let old = std::mem::replace(&mut self.dbs[index], db);
             self.lazy_free.drop_db(old, true);
         }
@@ -315,7 +315,8 @@ impl Keyspace {
     /// Tells whoever watches `key` that it changed.
     #[inline]
     pub fn signal(&mut self, db: usize, key: &[u8]) {
-        self.watch.touch(db, key);
+        let dbs = &self.dbs;
+        self.watch.touch(db, key, || dbs[db].peek(key).is_some());
     }
 
     /// A key taken by chance; those that are found past their expiry are deleted on the way.

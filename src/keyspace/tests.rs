@@ -126,11 +126,11 @@ impl Pair {
                 assert_eq!(removed, self.model[db].remove(KEYS[key]).is_some());
             }
             Change::Flush { db, lazily } => {
-                assert_eq!(self.real.flush(db, lazily), self.model[db].len());
+                assert_eq!(self.real.flush(db, lazily, 0), self.model[db].len());
                 self.model[db].clear();
             }
             Change::Swap => {
-                self.real.swap(0, 1);
+                self.real.swap(0, 1, 0);
                 self.model.swap(0, 1);
             }
             Change::Expire { now_ms } => self.expire(now_ms),

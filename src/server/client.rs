@@ -129,6 +129,11 @@ impl Clients {
         self.slab.len()
     }
 
+    /// Those that were not ended; a few more may be about to notice their end.
+    pub fn live_len(&self) -> usize {
+        self.by_id.len()
+    }
+
     pub fn add(&mut self, peer: Peer, fd: i32, authenticated: bool, now_ms: i64) -> ClientKey {
         self.last_id += 1;
         let id = self.last_id;

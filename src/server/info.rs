@@ -72,7 +72,7 @@ impl Executor {
 
     fn info_clients(&self, out: &mut InfoText) {
         let (input, output) = self.meters.recent_buffers_max();
-        out.field("connected_clients", self.clients.len());
+        out.field("connected_clients", self.clients.live_len());
         out.field("cluster_connections", 0);
         out.field("maxclients", self.config.maxclients);
         out.field("client_recent_max_input_buffer", input);

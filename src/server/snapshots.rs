@@ -307,7 +307,8 @@ impl Executor {
 
     /// Puts loaded databases in the place of those that are there.
     fn take_data(&mut self, dbs: Vec<Db>) {
-        self.keyspace.replace_data(dbs);
+        let now_ms = self.clock.latest().unix_ms;
+        self.keyspace.replace_data(dbs, now_ms);
         if self.snapshots.supervisor.child().is_some() {
             self.keyspace.set_child_alive(true);
         }
