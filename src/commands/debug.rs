@@ -13,9 +13,14 @@ use crate::rdb::{self, Encoder};
 use crate::resp::{Args, Protocol, Reply};
 use crate::stdx::glob::glob_match;
 use crate::stdx::number::parse_f64;
+use crate::stdx::text::parse_memory;
 use crate::structures::TableStats;
+use crate::types::list::set_packed_threshold;
 use crate::types::string::StringValue;
 use crate::types::{Digest, Type};
+
+/// A little less than the 4 GiB whose length a node can hold.
+const PACKED_THRESHOLD_MAX: u64 = (1 << 32) - (1 << 20);
 
 pub(super) const COMMANDS: &[Command] = &[Command {
     name: "DEBUG",
@@ -58,6 +63,7 @@ fn debug(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
         }
         (b"POPULATE", 3..=5) => return populate(ctx, args.tail(2)),
         (b"PROTOCOL", 3) => return protocol(ctx.reply, args.arg(2)),
+        (b"QUICKLIST-PACKED-THRESHOLD", 3) => return packed_threshold(ctx, args.arg(2)),
         (b"RELOAD", _) => return reload(ctx, args.tail(2)),
         (b"SET-ACTIVE-EXPIRE", 3) => {
             ctx.push(Effect::Debug(DebugEffect::SetActiveExpire(is_on(args.arg(2)))));
@@ -103,6 +109,10 @@ const HELP: &[(&str, &str)] = &[
     (
         "PROTOCOL <type>",
         "Reply with a test value of the specified type. <type> can be: string,\ninteger, double, bignum, null, array, set, map, attrib, push, verbatim,\ntrue, false.",
+    ),
+    (
+        "QUICKLIST-PACKED-THRESHOLD <size>",
+        "Sets the threshold for elements to be inserted as plain vs packed nodes\nDefault value is 1GB, allows values up to 4GB. Setting to 0 restores to default.",
     ),
     (
         "RELOAD [option ...]",
@@ -215,6 +225,16 @@ fn populate(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
         ctx.keyspace.insert(db, &key, StringValue::from_vec(value).into(), None);
         ctx.keyspace.signal(db, &key);
     }
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn packed_threshold(ctx: &mut AdminCtx<'_>, size: &[u8]) -> CommandResult {
+    let size = parse_memory(size).ok_or(CommandError::text("ERR argument must be a memory value"))?;
+    if size > PACKED_THRESHOLD_MAX {
+        return Err(CommandError::text("ERR argument must be a memory value bigger than 1 and smaller than 4gb"));
+    }
+    set_packed_threshold(size as usize);
     ctx.reply.ok();
     Ok(())
 }

@@ -339,7 +339,8 @@ impl Executor {
         let fault = |fault| LoadError { path: path.to_path_buf(), fault };
         let missing = || fault(LoadFault::Open(std::io::Error::from_raw_os_error(libc::ENOENT)));
         let file = DumpFile::open(path)?.ok_or_else(missing)?;
-        let mut verification = Verification::new(file.bytes(), self.config.rdbchecksum).map_err(fault)?;
+        let checksum = self.config.rdbchecksum && !self.keyspace.skips_checksums;
+        let mut verification = Verification::new(file.bytes(), checksum).map_err(fault)?;
         while !verification.step().map_err(fault)? {}
         let mut settings = LoadSettings::new(&self.config, self.clock.latest());
         if merge {

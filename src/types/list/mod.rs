@@ -9,7 +9,7 @@ mod persist;
 mod tests;
 mod view;
 
-pub use encoding::{INLINE_BYTES_MAX, Lzf};
+pub use encoding::{INLINE_BYTES_MAX, Lzf, set_packed_threshold};
 pub use view::ListView;
 
 use std::fmt;

@@ -1,6 +1,7 @@
 //! Every command by what a client sees: each option, each error text, both protocols.
 
 mod connection;
+mod debug;
 mod keys;
 mod lists;
 mod memory;
