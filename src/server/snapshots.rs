@@ -90,7 +90,8 @@ pub fn open_dump(shared: &Shared) -> Result<Option<DumpFile>, LoadError> {
         tracing::info!("Removed {name}, left behind by a process that is gone");
     }
     let mut executor = shared.executor.borrow_mut();
-    let file = DumpFile::open(Path::new(&executor.config.dbfilename))?;
+    // The whole path is what a message about a start that failed has to name.
+    let file = DumpFile::open(&Path::new(&executor.config.dir).join(&executor.config.dbfilename))?;
     if let Some(file) = &file {
         executor.begin_loading(file);
     }
