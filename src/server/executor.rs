@@ -195,7 +195,9 @@ impl Executor {
     /// Whether the client's next command has to wait.
     pub(super) fn is_held_up(&self, key: ClientKey) -> bool {
         let client = self.clients.get(key);
-        client.close.is_some() || client.stall.is_some() || client.reply.len() > UNSENT_BYTES_PAUSE
+        // Once the last snapshot is taken, no change may be acknowledged any more.
+        let ending = self.exit.is_some();
+        ending || client.close.is_some() || client.stall.is_some() || client.reply.len() > UNSENT_BYTES_PAUSE
     }
 
     /// Answers bytes that are no command, which ends the connection.

@@ -193,7 +193,7 @@ impl Executor {
     pub(super) fn snapshot_task(&mut self, trigger: Trigger) -> Task {
         let now = self.clock.advance();
         // Where expiry is switched off (DEBUG SET-ACTIVE-EXPIRE), keys past it are kept in the dump too.
-        let options = SaveOptions::new(&self.config, used_memory_bytes(), self.active_expire, now);
+        let options = SaveOptions::new(&self.config, self.memory.used_bytes(), self.active_expire, now);
         Task { place: Place::here(&self.config.dbfilename), options, trigger }
     }
 
@@ -270,8 +270,12 @@ impl Executor {
     }
 
     fn after_flush_all(&mut self) {
-        self.snapshots.supervisor.dismiss_child();
-        if !self.config.save.is_empty() {
+        if self.config.save.is_empty() {
+            self.snapshots.supervisor.dismiss_child();
+        } else {
+            // The child's dump must not take the place of the empty one.
+            let now = self.clock.latest();
+            self.snapshots.supervisor.end_child(&mut self.keyspace, now);
             // A failure is logged; the flush stands.
             let _ = self.save_now(Trigger::Flush);
         }
@@ -409,11 +413,4 @@ fn log_loaded(loaded: &Loaded, elapsed: Duration) {
         "DB loaded from disk: {seconds:.3} seconds ({keys} keys, {megabytes:.1} MB, {:.0} MB/s)",
         megabytes / seconds.max(1e-6)
     );
-}
-
-/// Bytes that the allocator has given out.
-fn used_memory_bytes() -> u64 {
-    // Both fail only where the allocator was built without statistics.
-    let _ = tikv_jemalloc_ctl::epoch::advance();
-    tikv_jemalloc_ctl::stats::allocated::read().unwrap_or(0) as u64
 }

@@ -21,7 +21,7 @@ pub fn run(pipe: OwnedFd, keyspace: &Keyspace, place: &Place, options: &SaveOpti
     let mut reporter = Reporter::new(pipe);
     match save::save_to_file(keyspace, place, options, &Disk, &mut reporter) {
         Ok(saved) => {
-            reporter.done(saved);
+            reporter.send(&Report::Done(reporter.figures_of(&saved)));
             0
         }
         Err(error) => {
@@ -63,9 +63,8 @@ impl Reporter {
         self.next_count = Instant::now() + cost * COUNTING_SHARE;
     }
 
-    fn done(&mut self, saved: Saved) {
-        self.count_copied();
-        self.send(&Report::Done(self.figures(saved.keys, saved.bytes, saved.expired_keys)));
+    fn figures_of(&self, saved: &Saved) -> Figures {
+        self.figures(saved.keys, saved.bytes, saved.expired_keys)
     }
 }
 
@@ -80,6 +79,11 @@ impl Observer for Reporter {
             self.send(&Report::Progress(self.figures(keys, bytes, 0)));
         }
         ControlFlow::Continue(())
+    }
+
+    fn before_commit(&mut self, saved: &Saved) {
+        self.count_copied();
+        self.send(&Report::Renaming(self.figures_of(saved)));
     }
 }
 

@@ -20,11 +20,14 @@ const LAST_WAIT_MS: u16 = 10_000;
 const PROGRESS: u8 = 1;
 const DONE: u8 = 2;
 const FAILED: u8 = 3;
+const RENAMING: u8 = 4;
 
 /// One record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Report {
     Progress(Figures),
+    /// The new dump is complete and about to take its place.
+    Renaming(Figures),
     /// The new dump stands in its place.
     Done(Figures),
     /// The step that failed, on what, and why.
@@ -49,6 +52,7 @@ impl Report {
     fn encode(&self) -> layout::Bytes {
         let (kind, figures, text) = match self {
             Self::Progress(figures) => (PROGRESS, *figures, ""),
+            Self::Renaming(figures) => (RENAMING, *figures, ""),
             Self::Done(figures) => (DONE, *figures, ""),
             Self::Failed(text) => (FAILED, Figures::default(), text.as_str()),
         };
@@ -69,6 +73,7 @@ impl Report {
         };
         match kind {
             PROGRESS => Some(Self::Progress(figures)),
+            RENAMING => Some(Self::Renaming(figures)),
             DONE => Some(Self::Done(figures)),
             FAILED => {
                 let length = usize::from(input.byte().ok()?) << 8 | usize::from(input.byte().ok()?);
@@ -167,6 +172,7 @@ mod tests {
     fn every_record_decodes_to_what_was_encoded() {
         for report in [
             Report::Progress(figures(1)),
+            Report::Renaming(figures(7)),
             Report::Done(figures(900)),
             Report::Failed("cannot rename temp-812.rdb to dump.rdb: Permission denied".into()),
             Report::Failed(String::new()),
@@ -179,7 +185,7 @@ mod tests {
     fn text_that_is_too_long_is_cut_and_unknown_kinds_are_passed_over() {
         let record = Report::Failed("x".repeat(5000)).encode();
         assert_eq!(Report::decode(&record), Some(Report::Failed("x".repeat(TEXT_BYTES_MAX))));
-        for kind in (0..=255).filter(|kind| !(PROGRESS..=FAILED).contains(kind)) {
+        for kind in (0..=255).filter(|kind| !(PROGRESS..=RENAMING).contains(kind)) {
             assert_eq!(Report::decode(&[kind; RECORD_BYTES]), None);
         }
         // A length beyond the record is no reason to read beyond it.

@@ -70,6 +70,11 @@ impl SaveOptions {
 /// Who is told how a save gets on, and may end it.
 pub trait Observer {
     fn progress(&mut self, keys: u64, bytes: u64) -> ControlFlow<()>;
+
+    /// Everything is written; what follows makes it durable and puts it in its place.
+    fn before_commit(&mut self, saved: &Saved) {
+        let _ = saved;
+    }
 }
 
 /// What was written.
@@ -98,6 +103,7 @@ pub fn save_to_file(
         Err(cause) => SaveError::Write { path: temp, cause },
     })?;
     drop(out);
+    observer.before_commit(&written);
     let bytes = file.commit()?;
     Ok(Saved { bytes, ..written })
 }

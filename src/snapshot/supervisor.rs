@@ -55,6 +55,7 @@ pub struct Supervisor {
 struct Running {
     child: Child,
     inbox: Inbox,
+    place: Place,
     temp: PathBuf,
     started: Now,
     trigger: Trigger,
@@ -63,6 +64,8 @@ struct Running {
     figures: Figures,
     copied_peak_bytes: u64,
     heard_at: Instant,
+    /// The child was about to put the new dump in its place.
+    renaming: bool,
     done: bool,
     failure: Option<String>,
 }
@@ -158,6 +161,7 @@ impl Supervisor {
         let pid = child.pid;
         tracing::info!("Background saving started by pid {pid}");
         self.running = Some(Running {
+            place: task.place.clone(),
             temp: task.place.temp_path(pid),
             child,
             inbox: Inbox::default(),
@@ -168,6 +172,7 @@ impl Supervisor {
             figures: Figures::default(),
             copied_peak_bytes: 0,
             heard_at: now.monotonic,
+            renaming: false,
             done: false,
             failure: None,
         });
@@ -220,8 +225,11 @@ impl Supervisor {
     fn conclude(&mut self, running: Running, end: End, keyspace: &mut Keyspace, now: Now) {
         let duration = now.monotonic.saturating_duration_since(running.started.monotonic);
         self.last_duration_seconds = duration.as_secs() as i64;
+        if let End::Signaled(signal) = end {
+            tracing::warn!("Background saving terminated by signal {signal}");
+        }
         let outcome = match end {
-            End::Exited(0) if running.done => {
+            _ if running.has_saved(end) => {
                 running.log_success();
                 // Changes made while the child was saving are not in the dump.
                 keyspace.dirty = keyspace.dirty.saturating_sub(running.changes_at_fork);
@@ -230,7 +238,6 @@ impl Supervisor {
                 Outcome::Saved
             }
             End::Signaled(signal) => {
-                tracing::warn!("Background saving terminated by signal {signal}");
                 remove_temp(&running.temp);
                 if signal == libc::SIGUSR1 {
                     Outcome::Dismissed
@@ -355,6 +362,10 @@ impl Running {
         for report in self.inbox.receive(self.child.reports.as_fd()) {
             match report {
                 Report::Progress(figures) => self.note(figures, now),
+                Report::Renaming(figures) => {
+                    self.note(figures, now);
+                    self.renaming = true;
+                }
                 Report::Done(figures) => {
                     self.note(figures, now);
                     self.done = true;
@@ -362,6 +373,13 @@ impl Running {
                 Report::Failed(text) => self.failure = Some(text),
             }
         }
+    }
+
+    /// Whether the new dump is in its place for good. A child that was killed between its rename and its last report
+    /// has left no temp file; what it did not come to do is done here.
+    fn has_saved(&self, end: End) -> bool {
+        let renamed = || self.renaming && self.failure.is_none() && !self.temp.exists();
+        self.done || matches!(end, End::Signaled(_)) && renamed() && Disk.sync_directory(&self.place.directory).is_ok()
     }
 
     fn note(&mut self, figures: Figures, now: Now) {
