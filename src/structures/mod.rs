@@ -6,6 +6,7 @@
 
 mod dict;
 mod size_class;
+mod thin;
 
 pub mod intset;
 pub mod listpack;
@@ -19,3 +20,4 @@ pub use dict::{
     Dict, Element, Iter, OccupiedSlot, ResizePolicy, Slot, TableStats, VacantSlot, huge_pages_for_tables,
     mapped_table_bytes,
 };
+pub use thin::{ThinBytes, ThinPair};

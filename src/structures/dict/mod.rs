@@ -11,6 +11,7 @@
 //! which bucket of which table an element must be: no lookup ever probes both.
 
 mod bucket;
+mod distinct;
 mod prefetch;
 mod resize;
 mod slot;

@@ -86,7 +86,7 @@ impl<E: Element> Dict<E> {
     ///
     /// The cursor counts through the bits of a bucket's index from the highest to the lowest. The buckets that
     /// a smaller or larger table has in place of those already visited then all lie behind it.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&E)) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(&'a E)) -> u64 {
         if self.table.is_none() {
             return 0;
         }
@@ -113,7 +113,7 @@ impl<E: Element> Dict<E> {
         }
     }
 
-    fn visit_chain(&self, in_old: bool, index: u64, visit: &mut impl FnMut(&E)) {
+    fn visit_chain<'a>(&'a self, in_old: bool, index: u64, visit: &mut impl FnMut(&'a E)) {
         let index = index as usize;
         let buckets = if in_old { self.old.buckets() } else { self.table.buckets() };
         if in_old && index < self.old.first_live() {

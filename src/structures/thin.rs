@@ -1,0 +1,390 @@
+//! Elements of large collections: one heap block each, behind a handle of one word.
+//!
+//! ```text
+//! ThinBytes  | length: 1 byte, or 255 and 4 bytes | bytes |
+//! ThinPair   | flags | expiry: 0 or 8 bytes | key length: 1 or 4 | value length: 1 or 4 | key | value |
+//! ```
+//!
+//! Nothing in a block is aligned, so that short elements take the smallest blocks that the allocator has.
+#![expect(unsafe_code, reason = "the blocks' layouts are chosen at run time")]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::{self, NonNull};
+use std::{fmt, slice};
+
+use super::Element;
+use super::size_class::size_class;
+
+const WIDE_LENGTH_BYTES: usize = size_of::<u32>();
+const EXPIRY_BYTES: usize = size_of::<i64>();
+
+/// Stands in place of a length of one byte, and says that four bytes with the length follow.
+const WIDE_MARK: u8 = u8::MAX;
+
+/// The smallest block that the allocator hands out.
+const BLOCK_BYTES_MIN: usize = 8;
+
+/// What an allocator makes of a request for so many bytes.
+fn block_bytes(bytes: usize) -> usize {
+    if bytes <= BLOCK_BYTES_MIN { BLOCK_BYTES_MIN } else { size_class(bytes) }
+}
+
+fn layout(bytes: usize) -> Layout {
+    Layout::from_size_align(bytes, 1).expect("an element is far smaller than the address space")
+}
+
+/// A block of `block_bytes(bytes)` bytes, whose contents are not yet set.
+fn allocate(bytes: usize) -> NonNull<u8> {
+    let layout = layout(block_bytes(bytes));
+    // SAFETY: the layout has at least `BLOCK_BYTES_MIN` bytes.
+    let block = unsafe { alloc(layout) };
+    NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+/// Gives back a block that [`allocate`] made for as many bytes.
+///
+/// # Safety
+///
+/// Nobody uses the block afterwards.
+unsafe fn free(block: NonNull<u8>, bytes: usize) {
+    // SAFETY: the block was allocated with this layout.
+    unsafe { dealloc(block.as_ptr(), layout(block_bytes(bytes))) };
+}
+
+fn wide(len: usize) -> u32 {
+    u32::try_from(len).expect("an element is shorter than 4 GiB")
+}
+
+/// Bytes that never change: the member of a set.
+#[repr(transparent)]
+pub struct ThinBytes(NonNull<u8>);
+
+// SAFETY: the handle owns its block alone, and nothing in it is tied to a thread.
+unsafe impl Send for ThinBytes {}
+
+// SAFETY: shared access only reads.
+unsafe impl Sync for ThinBytes {}
+
+// SAFETY: the type is `repr(transparent)` over a `NonNull`; its bytes never change.
+unsafe impl Element for ThinBytes {
+    #[inline]
+    fn key(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+impl ThinBytes {
+    pub fn new(bytes: &[u8]) -> Self {
+        let head = Self::head_bytes(bytes.len());
+        let block = allocate(head + bytes.len());
+        let at = block.as_ptr();
+        // SAFETY: the block has room for the head and the bytes, and is nobody else's.
+        unsafe {
+            if head == 1 {
+                at.write(bytes.len() as u8);
+            } else {
+                at.write(WIDE_MARK);
+                at.add(1).cast::<u32>().write_unaligned(wide(bytes.len()));
+            }
+            ptr::copy_nonoverlapping(bytes.as_ptr(), at.add(head), bytes.len());
+        }
+        Self(block)
+    }
+
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        let at = self.0.as_ptr();
+        // SAFETY: the head says how many bytes follow it, all of them initialised and living as long as the handle.
+        unsafe {
+            match at.read() {
+                WIDE_MARK => {
+                    let len = at.add(1).cast::<u32>().read_unaligned() as usize;
+                    slice::from_raw_parts(at.add(1 + WIDE_LENGTH_BYTES), len)
+                }
+                len => slice::from_raw_parts(at.add(1), usize::from(len)),
+            }
+        }
+    }
+
+    /// Bytes taken on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        block_bytes(self.used_bytes())
+    }
+
+    fn used_bytes(&self) -> usize {
+        let len = self.bytes().len();
+        Self::head_bytes(len) + len
+    }
+
+    fn head_bytes(len: usize) -> usize {
+        if len < usize::from(WIDE_MARK) { 1 } else { 1 + WIDE_LENGTH_BYTES }
+    }
+}
+
+impl Drop for ThinBytes {
+    fn drop(&mut self) {
+        // SAFETY: the handle owns the block and ends here.
+        unsafe { free(self.0, self.used_bytes()) };
+    }
+}
+
+impl Clone for ThinBytes {
+    fn clone(&self) -> Self {
+        Self::new(self.bytes())
+    }
+}
+
+impl fmt::Debug for ThinBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.bytes().escape_ascii().fmt(f)
+    }
+}
+
+const HAS_EXPIRY: u8 = 1;
+const WIDE_KEY: u8 = 2;
+const WIDE_VALUE: u8 = 4;
+
+/// A key that never changes with a value that does, and perhaps a moment at which both are gone: the field of a hash.
+#[repr(transparent)]
+pub struct ThinPair(NonNull<u8>);
+
+// SAFETY: the handle owns its block alone, and nothing in it is tied to a thread.
+unsafe impl Send for ThinPair {}
+
+// SAFETY: shared access only reads.
+unsafe impl Sync for ThinPair {}
+
+// SAFETY: the type is `repr(transparent)` over a `NonNull`; no method changes the key.
+unsafe impl Element for ThinPair {
+    #[inline]
+    fn key(&self) -> &[u8] {
+        let shape = self.shape();
+        self.part(shape.key_offset(), shape.key_len)
+    }
+}
+
+/// What a pair's block is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct PairShape {
+    expiry: bool,
+    key_len: usize,
+    value_len: usize,
+}
+
+impl PairShape {
+    fn flags(self) -> u8 {
+        let wide_from = usize::from(u8::MAX) + 1;
+        u8::from(self.expiry) * HAS_EXPIRY
+            | u8::from(self.key_len >= wide_from) * WIDE_KEY
+            | u8::from(self.value_len >= wide_from) * WIDE_VALUE
+    }
+
+    #[inline]
+    fn lengths_offset(self) -> usize {
+        1 + if self.expiry { EXPIRY_BYTES } else { 0 }
+    }
+
+    #[inline]
+    fn key_offset(self) -> usize {
+        let flags = self.flags();
+        let width = |wide: u8| if flags & wide == 0 { 1 } else { WIDE_LENGTH_BYTES };
+        self.lengths_offset() + width(WIDE_KEY) + width(WIDE_VALUE)
+    }
+
+    #[inline]
+    fn value_offset(self) -> usize {
+        self.key_offset() + self.key_len
+    }
+
+    fn bytes(self) -> usize {
+        self.value_offset() + self.value_len
+    }
+}
+
+impl ThinPair {
+    /// `expiry` is in whatever unit and of whatever origin the caller counts in.
+    pub fn new(key: &[u8], value: &[u8], expiry: Option<i64>) -> Self {
+        let shape = PairShape { expiry: expiry.is_some(), key_len: key.len(), value_len: value.len() };
+        let mut pair = Self(allocate(shape.bytes()));
+        pair.write_head(shape, expiry);
+        pair.write_part(shape.key_offset(), key);
+        pair.write_part(shape.value_offset(), value);
+        pair
+    }
+
+    #[inline]
+    pub fn value(&self) -> &[u8] {
+        let shape = self.shape();
+        self.part(shape.value_offset(), shape.value_len)
+    }
+
+    #[inline]
+    pub fn expiry(&self) -> Option<i64> {
+        // SAFETY: the flags are the block's first byte, and where they say so the expiry stands right behind them.
+        unsafe {
+            let at = self.0.as_ptr();
+            (at.read() & HAS_EXPIRY != 0).then(|| at.add(1).cast::<i64>().read_unaligned())
+        }
+    }
+
+    /// Replaces value and expiry, in place where the block that they need is of the size that there is.
+    pub fn set(&mut self, value: &[u8], expiry: Option<i64>) {
+        let old = self.shape();
+        let new = PairShape { expiry: expiry.is_some(), key_len: old.key_len, value_len: value.len() };
+        if old.key_offset() == new.key_offset() && block_bytes(old.bytes()) == block_bytes(new.bytes()) {
+            self.write_head(new, expiry);
+            self.write_part(new.value_offset(), value);
+        } else {
+            *self = Self::new(self.key(), value, expiry);
+        }
+    }
+
+    /// Replaces the expiry and keeps the value.
+    pub fn set_expiry(&mut self, expiry: Option<i64>) {
+        let shape = self.shape();
+        if shape.expiry == expiry.is_some() {
+            self.write_head(shape, expiry);
+        } else {
+            *self = Self::new(self.key(), self.value(), expiry);
+        }
+    }
+
+    /// Bytes taken on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        block_bytes(self.shape().bytes())
+    }
+
+    #[inline]
+    fn shape(&self) -> PairShape {
+        let at = self.0.as_ptr();
+        // SAFETY: the head is initialised, and its flags say where the lengths stand and how wide they are.
+        unsafe {
+            let flags = at.read();
+            let expiry = flags & HAS_EXPIRY != 0;
+            let mut lengths = at.add(1 + if expiry { EXPIRY_BYTES } else { 0 });
+            let mut length = |wide: u8| {
+                if flags & wide == 0 {
+                    let len = usize::from(lengths.read());
+                    lengths = lengths.add(1);
+                    return len;
+                }
+                let len = lengths.cast::<u32>().read_unaligned() as usize;
+                lengths = lengths.add(WIDE_LENGTH_BYTES);
+                len
+            };
+            PairShape { expiry, key_len: length(WIDE_KEY), value_len: length(WIDE_VALUE) }
+        }
+    }
+
+    #[inline]
+    fn part(&self, offset: usize, len: usize) -> &[u8] {
+        // SAFETY: callers take offset and length from the shape, which describes initialised parts of the block.
+        unsafe { slice::from_raw_parts(self.0.as_ptr().add(offset), len) }
+    }
+
+    fn write_head(&mut self, shape: PairShape, expiry: Option<i64>) {
+        let flags = shape.flags();
+        // SAFETY: the block was allocated for at least as many bytes as the shape has, and `self` is borrowed mutably.
+        unsafe {
+            let at = self.0.as_ptr();
+            at.write(flags);
+            if let Some(expiry) = expiry {
+                at.add(1).cast::<i64>().write_unaligned(expiry);
+            }
+            let mut lengths = at.add(shape.lengths_offset());
+            for (len, wide_flag) in [(shape.key_len, WIDE_KEY), (shape.value_len, WIDE_VALUE)] {
+                if flags & wide_flag == 0 {
+                    lengths.write(len as u8);
+                    lengths = lengths.add(1);
+                } else {
+                    lengths.cast::<u32>().write_unaligned(wide(len));
+                    lengths = lengths.add(WIDE_LENGTH_BYTES);
+                }
+            }
+        }
+    }
+
+    fn write_part(&mut self, offset: usize, bytes: &[u8]) {
+        // SAFETY: callers take the offset from the shape that the block was allocated for; `bytes` cannot lie inside a
+        // block that is borrowed mutably.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.0.as_ptr().add(offset), bytes.len()) };
+    }
+}
+
+impl Drop for ThinPair {
+    fn drop(&mut self) {
+        // SAFETY: the handle owns the block and ends here.
+        unsafe { free(self.0, self.shape().bytes()) };
+    }
+}
+
+impl Clone for ThinPair {
+    fn clone(&self) -> Self {
+        Self::new(self.key(), self.value(), self.expiry())
+    }
+}
+
+impl fmt::Debug for ThinPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key().escape_ascii(), self.value().escape_ascii())?;
+        match self.expiry() {
+            Some(expiry) => write!(f, " until {expiry}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Around the lengths at which a head or a block changes its size.
+    fn lengths() -> impl Strategy<Value = usize> {
+        prop_oneof![0..40usize, 120..140usize, 250..262usize, 65_530..65_540usize]
+    }
+
+    #[test]
+    fn a_short_member_takes_the_smallest_block() {
+        assert_eq!(size_of::<ThinBytes>(), size_of::<usize>());
+        assert_eq!(ThinBytes::new(b"1234567").heap_bytes(), 8);
+        assert_eq!(ThinBytes::new(b"12345678").heap_bytes(), 16);
+        assert_eq!(ThinPair::new(b"field", b"value", None).heap_bytes(), 16);
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_back(len in lengths()) {
+            let bytes = vec![b'x'; len];
+            let thin = ThinBytes::new(&bytes);
+            prop_assert_eq!(thin.key(), &bytes);
+            let copy = thin.clone();
+            prop_assert_eq!(copy.bytes(), &bytes);
+            prop_assert!(thin.heap_bytes() > len);
+        }
+
+        #[test]
+        fn a_pair_keeps_its_key_through_every_change(
+            key in lengths(),
+            changes in proptest::collection::vec((lengths(), any::<Option<i64>>(), any::<bool>()), 1..8),
+        ) {
+            let key = vec![b'k'; key];
+            let mut value = b"first".to_vec();
+            let mut pair = ThinPair::new(&key, &value, None);
+            for (len, expiry, keeps_value) in changes {
+                if keeps_value {
+                    pair.set_expiry(expiry);
+                } else {
+                    value = vec![b'v'; len];
+                    pair.set(&value, expiry);
+                }
+                prop_assert_eq!(pair.key(), &key);
+                prop_assert_eq!(pair.value(), &value);
+                prop_assert_eq!(pair.expiry(), expiry);
+                let copy = pair.clone();
+                prop_assert_eq!((copy.key(), copy.value(), copy.expiry()), (pair.key(), pair.value(), expiry));
+            }
+        }
+    }
+}
