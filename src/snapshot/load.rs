@@ -15,7 +15,7 @@ use crate::keyspace::{AccessClock, AccessPolicy, Db};
 use crate::rdb::{self, Crc64, HeldText, Record, Records, Tag, skip};
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
-use crate::types::{Limits, LoadOptions, Value};
+use crate::types::{EMPTY_VALUE, Limits, LoadOptions, Value};
 
 /// Bytes that one step of the verification covers.
 const VERIFIED_BYTES: usize = 8 << 20;
@@ -304,7 +304,13 @@ impl<'f> Loader<'f> {
             input.held_text(&mut self.spare).map(|text| Some(Held::Text(text)))
         } else {
             let options = LoadOptions { limits: &self.settings.limits, sanitize: self.settings.sanitize, now_ms };
-            Value::load(tag, input, &options).map(|value| Some(Held::Value(value)))
+            match Value::load(tag, input, &options) {
+                Err(rdb::Error::InvalidValue { what: EMPTY_VALUE, .. }) => {
+                    tracing::info!("skipping empty key: {}", key.escape_ascii());
+                    return Ok(());
+                }
+                result => result.map(|value| Some(Held::Value(value))),
+            }
         };
         let Some(value) = result.map_err(|cause| LoadFault::Format { cause, key: key.to_vec() })? else {
             self.expired_keys += 1;

@@ -4,8 +4,11 @@
 //! Never: a key's name, an expiry, a client, or I/O.
 
 mod digest;
+pub mod hash;
 mod limits;
 pub mod list;
+mod packed;
+pub mod set;
 pub mod string;
 mod value;
 pub mod zset;
@@ -17,6 +20,10 @@ pub use value::{Value, ValueRef};
 use std::io;
 
 use crate::rdb;
+
+/// What [`Value::load`] says of a collection without elements. Nothing is wrong with its bytes, all of which were read, but
+/// no key can hold it: a dump is read on without the key, and RESTORE refuses it.
+pub const EMPTY_VALUE: &str = "a collection without elements";
 
 /// What a key holds, as TYPE answers it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]

@@ -2,10 +2,12 @@
 
 use std::io;
 
+use super::hash::{HashValue, HashView};
 use super::list::{ListValue, ListView};
+use super::set::{SetValue, SetView};
 use super::string::{StringValue, StringView};
 use super::zset::{ZsetValue, ZsetView};
-use super::{DataType, Digest, Encoding, LoadOptions, Type, View};
+use super::{DataType, Digest, EMPTY_VALUE, Encoding, LoadOptions, Type, View};
 use crate::rdb;
 
 /// A value that stands on its own: too large for its key's block, or on its way in or out.
@@ -13,7 +15,9 @@ use crate::rdb;
 pub enum Value {
     String(StringValue),
     List(ListValue),
+    Set(SetValue),
     Zset(ZsetValue),
+    Hash(HashValue),
 }
 
 /// A value as it is read, wherever it lives.
@@ -21,7 +25,9 @@ pub enum Value {
 pub enum ValueRef<'a> {
     String(StringView<'a>),
     List(ListView<'a>),
+    Set(SetView<'a>),
     Zset(ZsetView<'a>),
+    Hash(HashView<'a>),
 }
 
 impl Value {
@@ -29,7 +35,9 @@ impl Value {
         match self {
             Value::String(value) => ValueRef::String(value.view()),
             Value::List(value) => ValueRef::List(value.view()),
+            Value::Set(value) => ValueRef::Set(value.view()),
             Value::Zset(value) => ValueRef::Zset(value.view()),
+            Value::Hash(value) => ValueRef::Hash(value.view()),
         }
     }
 
@@ -37,7 +45,9 @@ impl Value {
         match self {
             Value::String(_) => Type::String,
             Value::List(_) => Type::List,
+            Value::Set(_) => Type::Set,
             Value::Zset(_) => Type::Zset,
+            Value::Hash(_) => Type::Hash,
         }
     }
 
@@ -46,7 +56,9 @@ impl Value {
         match self {
             Value::String(value) => value.inline(),
             Value::List(value) => value.inline(),
+            Value::Set(value) => value.inline(),
             Value::Zset(value) => value.inline(),
+            Value::Hash(value) => value.inline(),
         }
     }
 
@@ -54,8 +66,10 @@ impl Value {
         match data_type {
             Type::String => StringValue::from_inline(encoding, bytes).into(),
             Type::List => ListValue::from_inline(encoding, bytes).into(),
+            Type::Set => SetValue::from_inline(encoding, bytes).into(),
             Type::Zset => ZsetValue::from_inline(encoding, bytes).into(),
-            Type::Set | Type::Hash | Type::Stream => {
+            Type::Hash => HashValue::from_inline(encoding, bytes).into(),
+            Type::Stream => {
                 unreachable!("no {} is kept inside a block", data_type.name())
             }
         }
@@ -65,27 +79,39 @@ impl Value {
         match self {
             Value::String(value) => value.is_empty(),
             Value::List(value) => value.is_empty(),
+            Value::Set(value) => value.is_empty(),
             Value::Zset(value) => value.is_empty(),
+            Value::Hash(value) => value.is_empty(),
         }
     }
 
     /// Whether any type reads values of `tag`.
     pub fn loads(tag: rdb::Tag) -> bool {
-        StringValue::LOADS.contains(&tag) || ListValue::LOADS.contains(&tag) || ZsetValue::LOADS.contains(&tag)
+        StringValue::LOADS.contains(&tag)
+            || ListValue::LOADS.contains(&tag)
+            || SetValue::LOADS.contains(&tag)
+            || ZsetValue::LOADS.contains(&tag)
+            || HashValue::LOADS.contains(&tag)
     }
 
-    /// Reads one value of `tag` from outside bytes; a tag that no type reads is refused by name and offset.
+    /// Reads one value of `tag` from outside bytes; a tag that no type reads is refused by name and offset, and a
+    /// collection without elements as [`EMPTY_VALUE`].
     pub fn load(tag: rdb::Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<Value> {
-        if StringValue::LOADS.contains(&tag) {
-            return StringValue::load(tag, input, options).map(Value::from);
-        }
-        if ListValue::LOADS.contains(&tag) {
-            return ListValue::load(tag, input, options).map(Value::from);
-        }
-        if ZsetValue::LOADS.contains(&tag) {
-            return ZsetValue::load(tag, input, options).map(Value::from);
-        }
-        Err(rdb::Error::UnsupportedType { offset: input.offset(), name: tag.name() })
+        let offset = input.offset();
+        let value: Value = if StringValue::LOADS.contains(&tag) {
+            StringValue::load(tag, input, options)?.into()
+        } else if ListValue::LOADS.contains(&tag) {
+            ListValue::load(tag, input, options)?.into()
+        } else if SetValue::LOADS.contains(&tag) {
+            SetValue::load(tag, input, options)?.into()
+        } else if ZsetValue::LOADS.contains(&tag) {
+            ZsetValue::load(tag, input, options)?.into()
+        } else if HashValue::LOADS.contains(&tag) {
+            HashValue::load(tag, input, options)?.into()
+        } else {
+            return Err(rdb::Error::UnsupportedType { offset, name: tag.name() });
+        };
+        if value.is_empty() { Err(input.invalid_at(offset, EMPTY_VALUE)) } else { Ok(value) }
     }
 }
 
@@ -94,8 +120,10 @@ impl<'a> ValueRef<'a> {
         match data_type {
             Type::String => ValueRef::String(StringValue::view_inline(encoding, bytes)),
             Type::List => ValueRef::List(ListValue::view_inline(encoding, bytes)),
+            Type::Set => ValueRef::Set(SetValue::view_inline(encoding, bytes)),
             Type::Zset => ValueRef::Zset(ZsetValue::view_inline(encoding, bytes)),
-            Type::Set | Type::Hash | Type::Stream => {
+            Type::Hash => ValueRef::Hash(HashValue::view_inline(encoding, bytes)),
+            Type::Stream => {
                 unreachable!("no {} is kept inside a block", data_type.name())
             }
         }
@@ -105,7 +133,9 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(_) => Type::String,
             ValueRef::List(_) => Type::List,
+            ValueRef::Set(_) => Type::Set,
             ValueRef::Zset(_) => Type::Zset,
+            ValueRef::Hash(_) => Type::Hash,
         }
     }
 
@@ -113,7 +143,9 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(view) => view.encoding(),
             ValueRef::List(view) => view.encoding(),
+            ValueRef::Set(view) => view.encoding(),
             ValueRef::Zset(view) => view.encoding(),
+            ValueRef::Hash(view) => view.encoding(),
         }
     }
 
@@ -121,7 +153,9 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(view) => view.memory_usage(samples),
             ValueRef::List(view) => view.memory_usage(samples),
+            ValueRef::Set(view) => view.memory_usage(samples),
             ValueRef::Zset(view) => view.memory_usage(samples),
+            ValueRef::Hash(view) => view.memory_usage(samples),
         }
     }
 
@@ -129,7 +163,9 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(view) => view.free_effort(),
             ValueRef::List(view) => view.free_effort(),
+            ValueRef::Set(view) => view.free_effort(),
             ValueRef::Zset(view) => view.free_effort(),
+            ValueRef::Hash(view) => view.free_effort(),
         }
     }
 
@@ -137,7 +173,9 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(view) => view.tag(),
             ValueRef::List(view) => view.tag(),
+            ValueRef::Set(view) => view.tag(),
             ValueRef::Zset(view) => view.tag(),
+            ValueRef::Hash(view) => view.tag(),
         }
     }
 
@@ -145,7 +183,9 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(view) => view.save(out),
             ValueRef::List(view) => view.save(out),
+            ValueRef::Set(view) => view.save(out),
             ValueRef::Zset(view) => view.save(out),
+            ValueRef::Hash(view) => view.save(out),
         }
     }
 
@@ -153,7 +193,9 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::String(view) => view.digest(digest),
             ValueRef::List(view) => view.digest(digest),
+            ValueRef::Set(view) => view.digest(digest),
             ValueRef::Zset(view) => view.digest(digest),
+            ValueRef::Hash(view) => view.digest(digest),
         }
     }
 }

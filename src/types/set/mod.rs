@@ -1,0 +1,423 @@
+//! Sets: integers in order, short members in a row, or a hash table.
+//! Owns:  the three set encodings and when one turns into the next.
+//! Uses:  structures, rdb, stdx.
+//! Never: a reply or a command's option.
+
+mod encoding;
+mod iter;
+mod persist;
+#[cfg(test)]
+mod tests;
+
+pub use crate::structures::listpack::Entry as Member;
+pub use iter::Iter;
+
+use std::fmt;
+
+use super::{DataType, Digest, Encoding, Limits, LoadOptions, Type, Value, View};
+use crate::rdb;
+use crate::stdx::HashSeed;
+use crate::stdx::number::{IntText, parse_i64};
+use crate::structures::intset::{Intset, IntsetView};
+use crate::structures::listpack::{Listpack, Lp};
+use crate::structures::{Dict, Slot, ThinBytes};
+use encoding::{INLINE_BYTES_MAX, intset_holds, listpack_holds};
+
+/// The members of a large set.
+pub type Members = Dict<ThinBytes>;
+
+/// A set on its own.
+pub enum SetValue {
+    Intset(Intset),
+    Listpack(Listpack),
+    Hashtable(Box<Members>),
+}
+
+/// A set as it is read.
+#[derive(Clone, Copy)]
+pub enum SetView<'a> {
+    Intset(&'a IntsetView),
+    Listpack(&'a Lp),
+    Hashtable(&'a Members),
+}
+
+impl SetValue {
+    pub fn new() -> Self {
+        Self::Intset(Intset::new())
+    }
+
+    /// An empty set in the encoding that suits `count` members of which `first` is one.
+    pub fn for_members(first: &[u8], count: usize, limits: &Limits) -> Self {
+        if parse_i64(first).is_some() && intset_holds(count, limits) {
+            Self::Intset(Intset::new())
+        } else if listpack_holds(count, 0, 0, limits) {
+            Self::Listpack(Listpack::new())
+        } else {
+            Self::Hashtable(Box::new(Members::new(HashSeed::of_process())))
+        }
+    }
+
+    /// Turns to a hash table at once when `count` more members are more than a compact encoding may have.
+    pub fn expect_members(&mut self, count: usize, limits: &Limits) {
+        let suits = match self {
+            Self::Intset(_) => intset_holds(count, limits),
+            Self::Listpack(_) => count <= limits.set_max_listpack_entries,
+            Self::Hashtable(_) => true,
+        };
+        if !suits {
+            self.make_hashtable();
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.view().len()
+    }
+
+    /// Puts `member` in and tells whether it was missing.
+    pub fn add(&mut self, member: &[u8], limits: &Limits) -> bool {
+        match self {
+            Self::Hashtable(members) => insert(members, member),
+            Self::Listpack(listpack) => {
+                if listpack.find(member).is_some() {
+                    return false;
+                }
+                if listpack_holds(listpack.len() + 1, listpack.size(), member.len(), limits) {
+                    listpack.push_back(member);
+                    return true;
+                }
+                insert(self.make_hashtable(), member)
+            }
+            Self::Intset(_) => match parse_i64(member) {
+                Some(number) => self.add_integer(number, limits),
+                None => self.add_to_integers(member, limits),
+            },
+        }
+    }
+
+    /// As [`SetValue::add`], for a member that is at hand as it was read.
+    pub fn add_member(&mut self, member: Member<'_>, limits: &Limits) -> bool {
+        match (self, member) {
+            (this @ Self::Intset(_), Member::Int(number)) => this.add_integer(number, limits),
+            (this, member) => this.add(member.text(&mut IntText::new()), limits),
+        }
+    }
+
+    /// Takes `member` out and tells whether it was there.
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        match self {
+            Self::Intset(intset) => parse_i64(member).is_some_and(|number| intset.remove(number)),
+            Self::Listpack(listpack) => match listpack.find(member) {
+                Some(place) => {
+                    listpack.remove(place);
+                    true
+                }
+                None => false,
+            },
+            Self::Hashtable(members) => members.remove(member).is_some(),
+        }
+    }
+
+    /// Takes out up to `count` members by chance.
+    pub fn take_random(&mut self, count: usize, rng: &mut fastrand::Rng) -> Vec<Vec<u8>> {
+        if count >= self.len() {
+            let all = std::mem::take(self);
+            return all.view().iter().map(Member::to_vec).collect();
+        }
+        if let Self::Listpack(listpack) = self {
+            let places = listpack.random_distinct(count, 1, rng);
+            let taken = places.iter().filter_map(|&place| listpack.entry(place)).map(Member::to_vec).collect();
+            listpack.remove_many(&places, 1);
+            return taken;
+        }
+        let taken: Vec<_> = self.view().random_distinct(count, rng).into_iter().map(Member::to_vec).collect();
+        for member in &taken {
+            let removed = self.remove(member);
+            debug_assert!(removed, "a drawn member is there");
+        }
+        taken
+    }
+
+    /// Adds an integer to an intset.
+    fn add_integer(&mut self, number: i64, limits: &Limits) -> bool {
+        let Self::Intset(intset) = self else { unreachable!("callers look at the encoding") };
+        let added = intset.insert(number);
+        if added && !intset_holds(intset.len(), limits) {
+            self.make_hashtable();
+        }
+        added
+    }
+
+    /// Adds a member that is no integer to an intset, which so becomes something else.
+    fn add_to_integers(&mut self, member: &[u8], limits: &Limits) -> bool {
+        let Self::Intset(intset) = self else { unreachable!("callers look at the encoding") };
+        let ends = [intset.iter().next(), intset.iter().next_back()];
+        let longest = ends.into_iter().flatten().map(|number| Member::Int(number).text_len()).max().unwrap_or(0);
+        let entries = intset.len() + 1;
+        // The longest integer stands for all of them, which may be a little too much.
+        let bytes = intset.len() * (longest + 2);
+        if listpack_holds(entries, bytes, member.len().max(longest), limits) {
+            let mut listpack = Listpack::with_capacity(bytes + member.len());
+            listpack.extend(intset.iter());
+            listpack.push_back(member);
+            *self = Self::Listpack(listpack);
+            return true;
+        }
+        insert(self.make_hashtable(), member)
+    }
+
+    fn make_hashtable(&mut self) -> &mut Members {
+        if !matches!(self, Self::Hashtable(_)) {
+            let mut members = Members::new(HashSeed::of_process());
+            members.reserve(self.len());
+            let mut room = IntText::new();
+            for member in self.view().iter() {
+                insert(&mut members, member.text(&mut room));
+            }
+            *self = Self::Hashtable(Box::new(members));
+        }
+        match self {
+            Self::Hashtable(members) => members,
+            _ => unreachable!("just made"),
+        }
+    }
+}
+
+/// Puts `member` into a table and tells whether it was missing.
+fn insert(members: &mut Members, member: &[u8]) -> bool {
+    match members.entry_hashed(members.hash(member), member) {
+        Slot::Occupied(_) => false,
+        Slot::Vacant(slot) => {
+            slot.insert(ThinBytes::new(member));
+            true
+        }
+    }
+}
+
+impl Default for SetValue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clone for SetValue {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Intset(intset) => Self::Intset(intset.clone()),
+            Self::Listpack(listpack) => Self::Listpack(listpack.clone()),
+            Self::Hashtable(members) => {
+                let mut copy = Members::new(HashSeed::of_process());
+                copy.reserve(members.len());
+                for member in members.iter() {
+                    copy.insert_new_hashed(copy.hash(member.bytes()), member.clone());
+                }
+                Self::Hashtable(Box::new(copy))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SetValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.view().encoding().name())?;
+        f.debug_set().entries(self.view().iter()).finish()
+    }
+}
+
+impl PartialEq for SetValue {
+    /// Equal sets have the same encoding and, in whatever order, the same members.
+    fn eq(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.view(), other.view());
+        mine.encoding() == theirs.encoding()
+            && mine.len() == theirs.len()
+            && mine.iter().all(|member| theirs.contains_member(member))
+    }
+}
+
+impl From<SetValue> for Value {
+    fn from(value: SetValue) -> Value {
+        Value::Set(value)
+    }
+}
+
+impl DataType for SetValue {
+    const TYPE: Type = Type::Set;
+    const LOADS: &'static [rdb::Tag] = &[rdb::Tag::Set, rdb::Tag::SetIntset, rdb::Tag::SetListpack];
+    type View<'a> = SetView<'a>;
+
+    fn view(&self) -> SetView<'_> {
+        match self {
+            Self::Intset(intset) => SetView::Intset(intset),
+            Self::Listpack(listpack) => SetView::Listpack(listpack),
+            Self::Hashtable(members) => SetView::Hashtable(members),
+        }
+    }
+
+    fn inline(&self) -> Option<(Encoding, &[u8])> {
+        let (encoding, bytes) = match self {
+            Self::Intset(intset) => (Encoding::Intset, intset.as_bytes()),
+            Self::Listpack(listpack) => (Encoding::Listpack, listpack.as_bytes()),
+            Self::Hashtable(_) => return None,
+        };
+        (bytes.len() <= INLINE_BYTES_MAX).then_some((encoding, bytes))
+    }
+
+    fn view_inline(encoding: Encoding, bytes: &[u8]) -> SetView<'_> {
+        match encoding {
+            Encoding::Intset => SetView::Intset(IntsetView::from_trusted(bytes)),
+            _ => SetView::Listpack(Lp::from_trusted(bytes)),
+        }
+    }
+
+    fn from_inline(encoding: Encoding, bytes: &[u8]) -> Self {
+        match encoding {
+            Encoding::Intset => Self::Intset(Intset::from_vec(bytes.to_vec())),
+            _ => Self::Listpack(Listpack::from_vec(bytes.to_vec())),
+        }
+    }
+
+    fn from_value_mut(value: &mut Value) -> Option<&mut Self> {
+        match value {
+            Value::Set(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.view().is_empty()
+    }
+
+    fn load(tag: rdb::Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<Self> {
+        persist::load(tag, input, options)
+    }
+}
+
+impl<'a> SetView<'a> {
+    pub fn len(self) -> usize {
+        match self {
+            Self::Intset(intset) => intset.len(),
+            Self::Listpack(listpack) => listpack.len(),
+            Self::Hashtable(members) => members.len(),
+        }
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn contains(self, member: &[u8]) -> bool {
+        match self {
+            Self::Intset(intset) => parse_i64(member).is_some_and(|number| intset.contains(number)),
+            Self::Listpack(listpack) => listpack.find(member).is_some(),
+            Self::Hashtable(members) => members.find(member).is_some(),
+        }
+    }
+
+    /// As [`SetView::contains`], for a member that is at hand as it was read from another set.
+    pub fn contains_member(self, member: Member<'_>) -> bool {
+        match (self, member) {
+            (Self::Intset(intset), Member::Int(number)) => intset.contains(number),
+            (_, member) => self.contains(member.text(&mut IntText::new())),
+        }
+    }
+
+    /// The members: in ascending order, in the order of their coming, or in none.
+    pub fn iter(self) -> Iter<'a> {
+        Iter::new(self)
+    }
+
+    /// A member by chance.
+    pub fn random(self, rng: &mut fastrand::Rng) -> Option<Member<'a>> {
+        match self {
+            Self::Intset(intset) => intset.random(rng).map(Member::Int),
+            Self::Listpack(listpack) => listpack.entry(listpack.random(1, rng)?),
+            Self::Hashtable(members) => members.random(rng).map(|member| Member::Bytes(member.bytes())),
+        }
+    }
+
+    /// `count` different members by chance, in no particular order; all of them if there are no more.
+    pub fn random_distinct(self, count: usize, rng: &mut fastrand::Rng) -> Vec<Member<'a>> {
+        match self {
+            Self::Hashtable(members) => {
+                members.random_distinct(count, rng).into_iter().map(|member| Member::Bytes(member.bytes())).collect()
+            }
+            Self::Listpack(listpack) => {
+                let places = listpack.random_distinct(count, 1, rng);
+                places.into_iter().filter_map(|place| listpack.entry(place)).collect()
+            }
+            Self::Intset(intset) => {
+                let (mut left, mut wanted) = (intset.len(), count.min(intset.len()));
+                let drawn = intset.iter().filter(|_| {
+                    // Each one is taken with the chance that makes all selections of this size equally likely.
+                    let taken = rng.usize(..left) < wanted;
+                    left -= 1;
+                    wanted -= usize::from(taken);
+                    taken
+                });
+                drawn.map(Member::Int).collect()
+            }
+        }
+    }
+
+    /// Visits a part of the members, as [`Dict::scan`] does; compact sets are visited whole.
+    pub fn scan(self, cursor: u64, mut visit: impl FnMut(Member<'a>)) -> u64 {
+        match self {
+            Self::Hashtable(members) => members.scan(cursor, |member| {
+                visit(Member::Bytes(member.bytes()));
+            }),
+            compact => {
+                compact.iter().for_each(visit);
+                0
+            }
+        }
+    }
+}
+
+impl View for SetView<'_> {
+    fn encoding(self) -> Encoding {
+        match self {
+            Self::Intset(_) => Encoding::Intset,
+            Self::Listpack(_) => Encoding::Listpack,
+            Self::Hashtable(_) => Encoding::Hashtable,
+        }
+    }
+
+    fn memory_usage(self, samples: usize) -> usize {
+        let compact = |bytes: usize| if bytes > INLINE_BYTES_MAX { bytes } else { 0 };
+        match self {
+            Self::Intset(intset) => compact(intset.size()),
+            Self::Listpack(listpack) => compact(listpack.size()),
+            Self::Hashtable(members) => {
+                let samples = if samples == 0 { members.len() } else { samples.min(members.len()) };
+                let sampled: usize = members.iter().take(samples).map(ThinBytes::heap_bytes).sum();
+                let elements = if samples == 0 { 0 } else { sampled * members.len() / samples };
+                size_of::<Members>() + members.table_bytes() + elements
+            }
+        }
+    }
+
+    fn free_effort(self) -> usize {
+        match self {
+            Self::Hashtable(members) => members.len(),
+            _ => 1,
+        }
+    }
+
+    fn tag(self) -> rdb::Tag {
+        match self {
+            Self::Intset(_) => rdb::Tag::SetIntset,
+            // A listpack has a tag of its own only from RDB version 11 on, which Redis 7.0 does not read.
+            Self::Listpack(_) | Self::Hashtable(_) => rdb::Tag::Set,
+        }
+    }
+
+    fn save(self, out: &mut rdb::Encoder<'_>) -> std::io::Result<()> {
+        persist::save(self, out)
+    }
+
+    fn digest(self, digest: &mut Digest) {
+        let mut room = IntText::new();
+        for member in self.iter() {
+            digest.xor(member.text(&mut room));
+        }
+    }
+}
