@@ -125,6 +125,12 @@ impl WriteCtx<'_> {
         self.keyspace.events.notify(class, event, self.session.db, key);
     }
 
+    /// As [`WriteCtx::changed`], counted as so many changes.
+    pub fn changed_times(&mut self, key: &[u8], class: EventClass, event: &'static str, times: usize) {
+        self.keyspace.dirty += (times as u64).saturating_sub(1);
+        self.changed(key, class, event);
+    }
+
     /// Publishes a further event about `key`.
     pub fn notify(&mut self, key: &[u8], class: EventClass, event: &'static str) {
         self.keyspace.events.notify(class, event, self.session.db, key);

@@ -14,7 +14,9 @@ mod databases;
 mod debug;
 mod effect;
 mod element;
+mod element_scan;
 mod error;
+mod hash;
 mod help;
 mod info;
 mod key_args;
@@ -26,7 +28,9 @@ mod memory;
 mod monitor;
 mod persistence;
 mod pubsub;
+mod random_count;
 mod session;
+mod set;
 mod slowlog;
 mod spec;
 mod string;
@@ -56,6 +60,7 @@ const GROUPS: &[&[Command]] = &[
     connection::COMMANDS,
     databases::COMMANDS,
     debug::COMMANDS,
+    hash::COMMANDS,
     info::COMMANDS,
     keys::existence::COMMANDS,
     keys::expiry::COMMANDS,
@@ -69,6 +74,7 @@ const GROUPS: &[&[Command]] = &[
     monitor::COMMANDS,
     persistence::COMMANDS,
     pubsub::COMMANDS,
+    set::COMMANDS,
     slowlog::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,

@@ -2,12 +2,14 @@
 
 mod connection;
 mod debug;
+mod hashes;
 mod keys;
 mod lists;
 mod memory;
 mod observation;
 mod pubsub;
 mod server;
+mod sets;
 mod sorted_sets;
 mod strings;
 mod transactions;

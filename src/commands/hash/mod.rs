@@ -1,0 +1,29 @@
+//! Hash commands: fields, counters in fields, and the expiry of fields.
+
+mod number;
+mod random;
+mod read;
+mod rows;
+mod write;
+
+pub(super) use rows::COMMANDS;
+
+use crate::commands::context::ReadCtx;
+use crate::keyspace::{Entry, WrongType};
+use crate::types::ValueRef;
+use crate::types::hash::HashView;
+
+/// A hash's view, or the news that the key holds something else.
+#[inline]
+fn as_hash(entry: &Entry) -> Result<HashView<'_>, WrongType> {
+    match entry.value() {
+        ValueRef::Hash(view) => Ok(view),
+        _ => Err(WrongType),
+    }
+}
+
+/// Looks a hash up for reading.
+#[inline]
+fn hash<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<HashView<'a>>, WrongType> {
+    ctx.find(key).map(as_hash).transpose()
+}

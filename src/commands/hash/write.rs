@@ -1,0 +1,68 @@
+//! Changing hashes: HSET and its relatives, HDEL.
+
+use super::as_hash;
+use crate::commands::context::WriteCtx;
+use crate::commands::error::{CommandError, CommandResult};
+use crate::keyspace::EventClass;
+use crate::resp::Args;
+use crate::types::Limits;
+use crate::types::hash::HashValue;
+
+pub fn hset(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let created = set_fields(ctx, args, "hset")?;
+    ctx.reply.integer(created as i64);
+    Ok(())
+}
+
+pub fn hmset(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    set_fields(ctx, args, "hmset")?;
+    ctx.reply.ok();
+    Ok(())
+}
+
+/// Sets all fields and returns how many of them are new.
+fn set_fields(ctx: &mut WriteCtx<'_>, args: Args<'_>, command: &str) -> Result<usize, CommandError> {
+    let (key, pairs) = (args.arg(1), args.tail(2));
+    if !pairs.len().is_multiple_of(2) {
+        return Err(CommandError::wrong_arity(command));
+    }
+    let limits = Limits::from(ctx.config);
+    let count = pairs.len() / 2;
+    let edited = ctx.edit_or_insert(key, HashValue::new, |hash: &mut HashValue| {
+        hash.expect_fields(count, &limits);
+        (0..count).filter(|pair| hash.set(pairs.arg(2 * pair), pairs.arg(2 * pair + 1), &limits)).count()
+    })?;
+    ctx.changed_times(key, EventClass::HASH, "hset", count);
+    Ok(edited.result)
+}
+
+pub fn hsetnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let (key, field, value) = (args.arg(1), args.arg(2), args.arg(3));
+    let now_ms = ctx.now_ms();
+    let found = ctx.find(key).map(|entry| as_hash(entry).map(|hash| hash.find(field, now_ms).is_some()));
+    let exists = found.transpose()?.unwrap_or(false);
+    if !exists {
+        let limits = Limits::from(ctx.config);
+        ctx.edit_or_insert(key, HashValue::new, |hash: &mut HashValue| hash.set(field, value, &limits))?;
+        ctx.changed(key, EventClass::HASH, "hset");
+    }
+    ctx.reply.integer(i64::from(!exists));
+    Ok(())
+}
+
+pub fn hdel(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let (key, fields) = (args.arg(1), args.tail(2));
+    let edited = ctx.edit(key, |hash: &mut HashValue| fields.iter().filter(|field| hash.remove(field)).count())?;
+    let mut removed = 0;
+    if let Some(edited) = edited {
+        removed = edited.result;
+        if removed > 0 {
+            ctx.changed_times(key, EventClass::HASH, "hdel", removed);
+        }
+        if edited.emptied {
+            ctx.notify(key, EventClass::GENERIC, "del");
+        }
+    }
+    ctx.reply.integer(removed as i64);
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Reading one set: membership, size, random picks, SSCAN.
+
+use super::as_set;
+use crate::commands::context::ReadCtx;
+use crate::commands::element::bulk;
+use crate::commands::element_scan::{self, ElementScan};
+use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, check_reply};
+use crate::keyspace::WrongType;
+use crate::resp::Args;
+use crate::stdx::number::IntText;
+use crate::types::set::SetView;
+
+fn set<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<SetView<'a>>, WrongType> {
+    ctx.find(key).map(as_set).transpose()
+}
+
+pub fn sismember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    let is_member = set(ctx, args.arg(1))?.is_some_and(|set| set.contains(args.arg(2)));
+    ctx.reply.integer(i64::from(is_member));
+    Ok(())
+}
+
+pub fn smismember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    let set = set(ctx, args.arg(1))?;
+    let members = args.tail(2);
+    ctx.reply.array(members.len());
+    for member in members {
+        ctx.reply.integer(i64::from(set.is_some_and(|set| set.contains(member))));
+    }
+    Ok(())
+}
+
+pub fn scard(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    let len = set(ctx, args.arg(1))?.map_or(0, SetView::len);
+    ctx.reply.integer(len as i64);
+    Ok(())
+}
+
+pub fn smembers(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    match set(ctx, args.arg(1))? {
+        None => ctx.reply.empty_set(),
+        Some(set) => {
+            ctx.reply.set(set.len());
+            set.iter().for_each(|member| bulk(ctx.reply, member));
+        }
+    }
+    Ok(())
+}
+
+pub fn srandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    let mut rng = fastrand::Rng::new();
+    if args.len() > 3 {
+        return Err(CommandError::Syntax);
+    }
+    let Some(count) = args.get(2) else {
+        match set(ctx, args.arg(1))?.and_then(|set| set.random(&mut rng)) {
+            None => ctx.reply.null(),
+            Some(member) => bulk(ctx.reply, member),
+        }
+        return Ok(());
+    };
+    let count = RandomCount::parse(count)?;
+    let set = match set(ctx, args.arg(1))? {
+        Some(set) if !count.is_zero() => set,
+        _ => {
+            ctx.reply.empty_array();
+            return Ok(());
+        }
+    };
+    match count {
+        RandomCount::Distinct(count) if count >= set.len() => {
+            ctx.reply.array(set.len());
+            set.iter().for_each(|member| bulk(ctx.reply, member));
+        }
+        RandomCount::Distinct(count) => {
+            let members = set.random_distinct(count, &mut rng);
+            ctx.reply.array(members.len());
+            members.into_iter().for_each(|member| bulk(ctx.reply, member));
+        }
+        RandomCount::Repeating(count) => {
+            let start = ctx.reply.len();
+            ctx.reply.array(count);
+            for pick in 0..count {
+                if let Some(member) = set.random(&mut rng) {
+                    bulk(ctx.reply, member);
+                }
+                if pick.is_multiple_of(PICKS_AT_ONCE) {
+                    check_reply(ctx.reply, start)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+pub fn sscan(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    let cursor = element_scan::cursor(args.arg(2))?;
+    let Some(set) = set(ctx, args.arg(1))? else {
+        element_scan::reply_nothing(ctx.reply);
+        return Ok(());
+    };
+    let options = ElementScan::parse(args.tail(3), false)?;
+    let mut room = IntText::new();
+    options.run(cursor, ctx.reply, |cursor, found| {
+        let mut visited = 0;
+        let next = set.scan(cursor, |member| {
+            visited += 1;
+            let member = member.text(&mut room);
+            if options.matches(member) {
+                found.push(member);
+            }
+        });
+        (next, visited)
+    });
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! The rows of the set commands.
+
+use super::{algebra, read, write};
+use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "SADD",
+        summary: "Adds one or more members to a set. Creates the key if it doesn't exist.",
+        since: "1.0.0",
+        complexity: "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+        arity: Arity::at_least(3),
+        flags: Flags::DENYOOM.or(Flags::FAST),
+        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::INSERT))],
+        syntax: "key member [member ...]",
+        history: &[("2.4.0", "Accepts multiple `member` arguments.")],
+        run: Handler::Write(write::sadd),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SCARD",
+        summary: "Returns the number of members in a set.",
+        since: "1.0.0",
+        arity: Arity::exactly(2),
+        flags: Flags::FAST,
+        keys: &[KeySpec::first(KeyFlags::RO)],
+        syntax: "key",
+        run: Handler::Read(read::scard),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SDIFF",
+        summary: "Returns the difference of multiple sets.",
+        since: "1.0.0",
+        complexity: "O(N) where N is the total number of elements in all given sets.",
+        arity: Arity::at_least(2),
+        keys: &[KeySpec::rest(1, KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "key [key ...]",
+        tips: &["nondeterministic_output_order"],
+        run: Handler::Read(algebra::sdiff),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SDIFFSTORE",
+        summary: "Stores the difference of multiple sets in a key.",
+        since: "1.0.0",
+        complexity: "O(N) where N is the total number of elements in all given sets.",
+        arity: Arity::at_least(3),
+        flags: Flags::DENYOOM,
+        keys: &[KeySpec::first(KeyFlags::OW.or(KeyFlags::UPDATE)), KeySpec::rest(2, KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "destination key [key ...]",
+        run: Handler::Write(algebra::sdiffstore),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SINTER",
+        summary: "Returns the intersect of multiple sets.",
+        since: "1.0.0",
+        complexity: "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+        arity: Arity::at_least(2),
+        keys: &[KeySpec::rest(1, KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "key [key ...]",
+        tips: &["nondeterministic_output_order"],
+        run: Handler::Read(algebra::sinter),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SINTERCARD",
+        summary: "Returns the number of members of the intersect of multiple sets.",
+        since: "7.0.0",
+        complexity: "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+        arity: Arity::at_least(3),
+        keys: &[KeySpec::counted(1, KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "numkeys key [key ...] [LIMIT limit]",
+        run: Handler::Read(algebra::sintercard),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SINTERSTORE",
+        summary: "Stores the intersect of multiple sets in a key.",
+        since: "1.0.0",
+        complexity: "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+        arity: Arity::at_least(3),
+        flags: Flags::DENYOOM,
+        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::UPDATE)), KeySpec::rest(2, KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "destination key [key ...]",
+        run: Handler::Write(algebra::sinterstore),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SISMEMBER",
+        summary: "Determines whether a member belongs to a set.",
+        since: "1.0.0",
+        arity: Arity::exactly(3),
+        flags: Flags::FAST,
+        keys: &[KeySpec::first(KeyFlags::RO)],
+        syntax: "key member",
+        run: Handler::Read(read::sismember),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SMEMBERS",
+        summary: "Returns all members of a set.",
+        since: "1.0.0",
+        complexity: "O(N) where N is the set cardinality.",
+        arity: Arity::exactly(2),
+        keys: &[KeySpec::first(KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "key",
+        tips: &["nondeterministic_output_order"],
+        run: Handler::Read(read::smembers),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SMISMEMBER",
+        summary: "Determines whether multiple members belong to a set.",
+        since: "6.2.0",
+        complexity: "O(N) where N is the number of elements being checked for membership",
+        arity: Arity::at_least(3),
+        flags: Flags::FAST,
+        keys: &[KeySpec::first(KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "key member [member ...]",
+        run: Handler::Read(read::smismember),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SMOVE",
+        summary: "Moves a member from one set to another.",
+        since: "1.0.0",
+        arity: Arity::exactly(4),
+        flags: Flags::FAST,
+        keys: &[
+            KeySpec::first(KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE)),
+            KeySpec::at(2, KeyFlags::RW.or(KeyFlags::INSERT)),
+        ],
+        syntax: "source destination member",
+        run: Handler::Write(write::smove),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SPOP",
+        summary: "Returns one or more random members from a set after removing them. Deletes the set if the last member was popped.",
+        since: "1.0.0",
+        complexity: "Without the count argument O(1), otherwise O(N) where N is the value of the passed count.",
+        arity: Arity::at_least(2),
+        flags: Flags::FAST,
+        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE))],
+        syntax: "key [count]",
+        history: &[("3.2.0", "Added the `count` argument.")],
+        tips: &["nondeterministic_output"],
+        run: Handler::Write(write::spop),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SRANDMEMBER",
+        summary: "Get one or multiple random members from a set",
+        since: "1.0.0",
+        complexity: "Without the count argument O(1), otherwise O(N) where N is the absolute value of the passed count.",
+        arity: Arity::at_least(2),
+        keys: &[KeySpec::first(KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "key [count]",
+        history: &[("2.6.0", "Added the optional `count` argument.")],
+        tips: &["nondeterministic_output"],
+        run: Handler::Read(read::srandmember),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SREM",
+        summary: "Removes one or more members from a set. Deletes the set if the last member was removed.",
+        since: "1.0.0",
+        complexity: "O(N) where N is the number of members to be removed.",
+        arity: Arity::at_least(3),
+        flags: Flags::FAST,
+        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::DELETE))],
+        syntax: "key member [member ...]",
+        history: &[("2.4.0", "Accepts multiple `member` arguments.")],
+        run: Handler::Write(write::srem),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SSCAN",
+        summary: "Iterates over members of a set.",
+        since: "2.8.0",
+        complexity: "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to return back to 0. N is the number of elements inside the collection.",
+        arity: Arity::at_least(3),
+        keys: &[KeySpec::first(KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "key cursor [MATCH pattern] [COUNT count]",
+        tips: &["nondeterministic_output"],
+        run: Handler::Read(read::sscan),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SUNION",
+        summary: "Returns the union of multiple sets.",
+        since: "1.0.0",
+        complexity: "O(N) where N is the total number of elements in all given sets.",
+        arity: Arity::at_least(2),
+        keys: &[KeySpec::rest(1, KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "key [key ...]",
+        tips: &["nondeterministic_output_order"],
+        run: Handler::Read(algebra::sunion),
+        ..Command::in_group(Group::Set)
+    },
+    Command {
+        name: "SUNIONSTORE",
+        summary: "Stores the union of multiple sets in a key.",
+        since: "1.0.0",
+        complexity: "O(N) where N is the total number of elements in all given sets.",
+        arity: Arity::at_least(3),
+        flags: Flags::DENYOOM,
+        keys: &[KeySpec::first(KeyFlags::OW.or(KeyFlags::UPDATE)), KeySpec::rest(2, KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "destination key [key ...]",
+        run: Handler::Write(algebra::sunionstore),
+        ..Command::in_group(Group::Set)
+    },
+];

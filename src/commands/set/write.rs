@@ -1,0 +1,113 @@
+//! Changing sets: SADD, SREM, SMOVE, SPOP.
+
+use super::as_set;
+use crate::commands::context::{WriteCtx, integer};
+use crate::commands::element::bulk;
+use crate::commands::error::{CommandError, CommandResult};
+use crate::keyspace::EventClass;
+use crate::resp::Args;
+use crate::types::Limits;
+use crate::types::set::{Member, SetValue};
+
+pub fn sadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let (key, members) = (args.arg(1), args.tail(2));
+    let limits = Limits::from(ctx.config);
+    let edited = ctx.edit_or_insert(
+        key,
+        || SetValue::for_members(members.arg(0), members.len(), &limits),
+        |set: &mut SetValue| {
+            set.expect_members(members.len(), &limits);
+            members.iter().filter(|member| set.add(member, &limits)).count()
+        },
+    )?;
+    if edited.result > 0 {
+        ctx.changed_times(key, EventClass::SET, "sadd", edited.result);
+    }
+    ctx.reply.integer(edited.result as i64);
+    Ok(())
+}
+
+pub fn srem(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let (key, members) = (args.arg(1), args.tail(2));
+    let edited = ctx.edit(key, |set: &mut SetValue| members.iter().filter(|member| set.remove(member)).count())?;
+    let mut removed = 0;
+    if let Some(edited) = edited {
+        removed = edited.result;
+        if removed > 0 {
+            ctx.changed_times(key, EventClass::SET, "srem", removed);
+        }
+        if edited.emptied {
+            ctx.notify(key, EventClass::GENERIC, "del");
+        }
+    }
+    ctx.reply.integer(removed as i64);
+    Ok(())
+}
+
+pub fn smove(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let (source, destination, member) = (args.arg(1), args.arg(2), args.arg(3));
+    let Some(is_member) = ctx.find(source).map(|entry| as_set(entry).map(|set| set.contains(member))) else {
+        ctx.reply.integer(0);
+        return Ok(());
+    };
+    let is_member = is_member?;
+    if let Some(entry) = ctx.find(destination) {
+        as_set(entry)?;
+    }
+    if !is_member || source == destination {
+        ctx.reply.integer(i64::from(is_member));
+        return Ok(());
+    }
+    let removed = ctx.edit(source, |set: &mut SetValue| set.remove(member))?;
+    ctx.changed(source, EventClass::SET, "srem");
+    if removed.is_some_and(|edited| edited.emptied) {
+        ctx.notify(source, EventClass::GENERIC, "del");
+    }
+    let limits = Limits::from(ctx.config);
+    let added = ctx.edit_or_insert(
+        destination,
+        || SetValue::for_members(member, 1, &limits),
+        |set: &mut SetValue| set.add(member, &limits),
+    )?;
+    if added.result {
+        ctx.changed(destination, EventClass::SET, "sadd");
+    }
+    ctx.reply.integer(1);
+    Ok(())
+}
+
+pub fn spop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    if args.len() > 3 {
+        return Err(CommandError::Syntax);
+    }
+    let key = args.arg(1);
+    let mut rng = fastrand::Rng::new();
+    let Some(count) = args.get(2) else {
+        let edited = ctx.edit(key, |set: &mut SetValue| set.take_random(1, &mut rng))?;
+        let popped = edited.and_then(|edited| Some((edited.result.into_iter().next()?, edited.emptied)));
+        ctx.reply.bulk_or_null(popped.as_ref().map(|(member, _)| member));
+        if let Some((_, emptied)) = popped {
+            report_popped(ctx, key, 1, emptied);
+        }
+        return Ok(());
+    };
+    let count = usize::try_from(integer(count)?).map_err(|_| CommandError::NotPositive)?;
+    let exists = ctx.find(key).map(as_set).transpose()?.is_some();
+    if count == 0 || !exists {
+        ctx.reply.empty_set();
+        return Ok(());
+    }
+    if let Some(edited) = ctx.edit(key, |set: &mut SetValue| set.take_random(count, &mut rng))? {
+        ctx.reply.set(edited.result.len());
+        edited.result.iter().for_each(|member| bulk(ctx.reply, Member::Bytes(member)));
+        report_popped(ctx, key, edited.result.len(), edited.emptied);
+    }
+    Ok(())
+}
+
+fn report_popped(ctx: &mut WriteCtx<'_>, key: &[u8], count: usize, emptied: bool) {
+    ctx.changed_times(key, EventClass::SET, "spop", count);
+    if emptied {
+        ctx.notify(key, EventClass::GENERIC, "del");
+    }
+}

@@ -1,0 +1,292 @@
+//! Hash commands.
+
+use super::{dialogue, dialogue_resp3};
+use crate::support::{Server, against_redis, bulk, err, int};
+
+#[test]
+fn fields_are_set_read_and_removed() {
+    dialogue(
+        r#"
+        > HSET hash a 1 b two
+        :2
+        > HSET hash a 3 c ""
+        :1
+        > HGET hash a
+        "3"
+        > HGET hash z
+        nil
+        > HGET missing a
+        nil
+        > HMGET hash a z b
+        ["3", nil, "two"]
+        > HMGET missing a b
+        [nil, nil]
+        > HLEN hash
+        :3
+        > HEXISTS hash c
+        :1
+        > HEXISTS hash z
+        :0
+        > HSTRLEN hash b
+        :3
+        > HSTRLEN hash a
+        :1
+        > HSTRLEN hash z
+        :0
+        > HKEYS hash
+        ["a", "b", "c"]
+        > HVALS hash
+        ["3", "two", ""]
+        > HGETALL hash
+        ["a", "3", "b", "two", "c", ""]
+        > HGETALL missing
+        []
+        > HKEYS missing
+        []
+        > HDEL hash a z
+        :1
+        > HDEL hash b c
+        :2
+        > HLEN hash
+        :0
+        > HDEL hash a
+        :0
+        > HMSET hash a 1 b 2
+        +OK
+        > HSETNX hash a 9
+        :0
+        > HSETNX hash c 9
+        :1
+        > HSETNX fresh c 9
+        :1
+        > HSET hash a
+        -ERR wrong number of arguments for 'hset' command
+        > HSET hash a 1 b
+        -ERR wrong number of arguments for 'hset' command
+        > HMSET hash a 1 b
+        -ERR wrong number of arguments for 'hmset' command
+        "#,
+    );
+}
+
+#[test]
+fn other_types_are_refused_by_every_hash_command() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.run("SET string value");
+    for line in [
+        "HSET string a 1",
+        "HSETNX string a 1",
+        "HMSET string a 1",
+        "HGET string a",
+        "HMGET string a",
+        "HDEL string a",
+        "HEXISTS string a",
+        "HLEN string",
+        "HSTRLEN string a",
+        "HKEYS string",
+        "HVALS string",
+        "HGETALL string",
+        "HINCRBY string a 1",
+        "HINCRBYFLOAT string a 1",
+        "HRANDFIELD string",
+        "HRANDFIELD string 2",
+        "HSCAN string 0",
+    ] {
+        let wrong = "WRONGTYPE Operation against a key holding the wrong kind of value";
+        assert_eq!(client.run(line), err(wrong), "{line}");
+    }
+}
+
+#[test]
+fn fields_count_in_integers_and_in_decimals() {
+    dialogue(
+        r#"
+        > HINCRBY hash count 5
+        :5
+        > HINCRBY hash count -7
+        :-2
+        > HSET hash text abc big 9223372036854775807 spaced " 1"
+        :3
+        > HINCRBY hash text 1
+        -ERR hash value is not an integer
+        > HINCRBY hash spaced 1
+        -ERR hash value is not an integer
+        > HINCRBY hash big 1
+        -ERR increment or decrement would overflow
+        > HINCRBY hash count x
+        -ERR value is not an integer or out of range
+        > HINCRBYFLOAT hash price 10.50
+        "10.5"
+        > HINCRBYFLOAT hash price 0.1
+        "10.6"
+        > HINCRBYFLOAT hash price -5
+        "5.6"
+        > HINCRBYFLOAT hash count 1.5
+        "-0.5"
+        > HINCRBYFLOAT hash text 1
+        -ERR hash value is not a float
+        > HINCRBYFLOAT hash price x
+        -ERR value is not a valid float
+        > HINCRBYFLOAT hash price inf
+        -ERR value is NaN or Infinity
+        > HINCRBYFLOAT hash price nan
+        -ERR value is not a valid float
+        > HGET hash big
+        "9223372036854775807"
+        > HINCRBY fresh text x
+        -ERR value is not an integer or out of range
+        > HLEN fresh
+        :0
+        "#,
+    );
+}
+
+#[test]
+fn random_fields_come_once_or_again_with_their_values_or_without() {
+    let server = Server::start();
+    let mut client = server.client();
+    let long = "x".repeat(70);
+    for value in ["v", &long] {
+        client.run("DEL hash");
+        client.cmd(&["HSET", "hash", "a", value, "b", value, "c", value]);
+        for (count, answered) in [(0, 0), (1, 1), (2, 2), (3, 3), (9, 3), (-1, 1), (-20, 20), (-2500, 2500)] {
+            let mut fields = client.run(&format!("HRANDFIELD hash {count}")).texts();
+            assert_eq!(fields.len(), answered, "{count}");
+            let pairs = client.run(&format!("HRANDFIELD hash {count} WITHVALUES")).texts();
+            assert_eq!(pairs.len(), answered * 2, "{count}");
+            assert!(pairs.chunks(2).all(|pair| "abc".contains(&pair[0]) && pair[1] == *value));
+            fields.sort_unstable();
+            fields.dedup();
+            assert!(count < 0 || fields.len() == answered, "{count}");
+        }
+        assert!("abc".contains(&client.run("HRANDFIELD hash").text()));
+    }
+    client.transcript(
+        r#"
+        > HRANDFIELD missing
+        nil
+        > HRANDFIELD missing 2
+        []
+        > HRANDFIELD missing -3 WITHVALUES
+        []
+        > HRANDFIELD hash x
+        -ERR value is not an integer or out of range
+        > HRANDFIELD hash 1 VALUES
+        -ERR syntax error
+        > HRANDFIELD hash 1 WITHVALUES 2
+        -ERR syntax error
+        > HRANDFIELD hash -9223372036854775808
+        -ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807
+        > HRANDFIELD hash -9223372036854775807 WITHVALUES
+        -ERR value is out of range
+        "#,
+    );
+}
+
+#[test]
+fn a_scan_finds_every_field_of_a_large_hash() {
+    let server = Server::start();
+    let mut client = server.client();
+    for number in 0..1000 {
+        client.run(&format!("HSET hash field:{number} {number}"));
+    }
+    let mut found = std::collections::BTreeMap::new();
+    let mut cursor = "0".to_owned();
+    for round in 0.. {
+        assert!(round < 10_000, "the scan does not end");
+        let reply = client.run(&format!("HSCAN hash {cursor} COUNT 50"));
+        cursor = reply.items()[0].text();
+        for pair in reply.items()[1].texts().chunks(2) {
+            found.insert(pair[0].clone(), pair[1].clone());
+        }
+        if cursor == "0" {
+            break;
+        }
+    }
+    assert_eq!(found.len(), 1000);
+    assert!(found.iter().all(|(field, value)| *field == format!("field:{value}")));
+    client.transcript(
+        r#"
+        > HSET few one 1 two 2
+        :2
+        > HSCAN few 0 MATCH t*
+        ["0", ["two", "2"]]
+        > HSCAN missing 0
+        ["0", []]
+        > HSCAN few 0 COUNT 0
+        -ERR syntax error
+        > HSCAN few -1
+        -ERR invalid cursor
+        "#,
+    );
+    if !against_redis() {
+        assert_eq!(client.run("HSCAN few 0 NOVALUES").items()[1].texts(), ["one", "two"]);
+    }
+}
+
+#[test]
+fn hashes_are_maps_in_resp3_and_random_pairs_are_nested() {
+    dialogue_resp3(
+        r#"
+        > HSET hash a 1
+        :1
+        > HGETALL hash
+        {"a": "1"}
+        > HGETALL missing
+        {}
+        > HRANDFIELD hash 1 WITHVALUES
+        [["a", "1"]]
+        > HRANDFIELD hash -2 WITHVALUES
+        [["a", "1"], ["a", "1"]]
+        > HGET hash z
+        _
+        > HMGET hash a z
+        ["1", _]
+        "#,
+    );
+}
+
+#[test]
+fn encodings_follow_the_thresholds_and_fields_survive_the_change() {
+    let server = Server::with_config("hash-max-listpack-entries 4\nhash-max-listpack-value 8");
+    let mut client = server.client();
+    for (key, pairs, encoding) in [
+        ("few", "a 1 b 2 c 3 d 4", "listpack"),
+        ("many", "a 1 b 2 c 3 d 4 e 5", "hashtable"),
+        ("long-value", "a 123456789", "hashtable"),
+        ("long-field", "123456789 a", "hashtable"),
+    ] {
+        client.run(&format!("HSET {key} {pairs}"));
+        for pair in pairs.split(' ').collect::<Vec<_>>().chunks(2) {
+            assert_eq!(client.run(&format!("HGET {key} {}", pair[0])), bulk(pair[1]), "{key}");
+        }
+        let answered = client.run(&format!("OBJECT ENCODING {key}"));
+        assert!(answered == bulk(encoding), "{key}: {answered:?}");
+    }
+    assert_eq!(client.run("HLEN many"), int(5));
+}
+
+#[test]
+fn changes_publish_their_events() {
+    let server = Server::with_config("notify-keyspace-events KEA");
+    let mut listener = server.client();
+    listener.run("PSUBSCRIBE __keyevent@0__:*");
+    let mut client = server.client();
+    for line in [
+        "HSET hash a 1 b 2",
+        "HSETNX hash a 1",
+        "HSETNX hash c 1",
+        "HINCRBY hash a 1",
+        "HINCRBYFLOAT hash a 1",
+        "HDEL hash a z",
+        "HDEL hash b c",
+    ] {
+        client.run(line);
+    }
+    let expected = ["hset", "hset", "hincrby", "hincrbyfloat", "hdel", "hdel", "del"];
+    for event in expected {
+        let message = listener.read().texts();
+        assert_eq!(message[2].rsplit(':').next(), Some(event));
+    }
+}
