@@ -15,9 +15,11 @@ use crate::stdx::glob::glob_match;
 use crate::stdx::number::parse_f64;
 use crate::stdx::text::parse_memory;
 use crate::structures::TableStats;
+use crate::types::hash::HashView;
 use crate::types::list::set_packed_threshold;
+use crate::types::set::SetView;
 use crate::types::string::StringValue;
-use crate::types::{Digest, Type};
+use crate::types::{Digest, Type, ValueRef};
 
 /// A little less than the 4 GiB whose length a node can hold.
 const PACKED_THRESHOLD_MAX: u64 = (1 << 32) - (1 << 20);
@@ -271,10 +273,19 @@ fn table_stats(ctx: &mut AdminCtx<'_>, index: &[u8]) -> CommandResult {
 
 fn value_table_stats(ctx: &mut AdminCtx<'_>, key: &[u8]) -> CommandResult {
     let entry = ctx.keyspace.find(ctx.session.db, key, ctx.now.unix_ms, Touch::Quiet);
-    if entry.is_none() {
-        return Err(CommandError::NoSuchKey);
-    }
-    Err(CommandError::text("ERR The value stored at the specified key is not represented using an hash table"))
+    let stats = match entry.ok_or(CommandError::NoSuchKey)?.value() {
+        ValueRef::Set(SetView::Hashtable(members)) => members.stats(),
+        ValueRef::Hash(HashView::Hashtable(fields)) => fields.table().stats(),
+        _ => {
+            return Err(CommandError::text(
+                "ERR The value stored at the specified key is not represented using an hash table",
+            ));
+        }
+    };
+    let mut text = String::new();
+    push_stats(&mut text, &stats);
+    ctx.reply.verbatim(b"txt", text.as_bytes());
+    Ok(())
 }
 
 fn push_stats(text: &mut String, (table, old): &(TableStats, Option<TableStats>)) {
