@@ -88,6 +88,11 @@ impl WriteCtx<'_> {
         self.find(key).map(as_string).transpose()
     }
 
+    /// Deletes the fields of a hash whose expiry has passed.
+    pub fn expire_fields(&mut self, key: &[u8]) {
+        self.keyspace.expire_fields(self.session.db, key, self.now.unix_ms);
+    }
+
     /// Changes the value of an existing key of type `T`. The caller reports the change with [`WriteCtx::changed`], and
     /// with [`WriteCtx::notify`] a `del` when nothing was left.
     pub fn edit<T: DataType, R>(

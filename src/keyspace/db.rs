@@ -6,6 +6,7 @@ use super::WrongType;
 use super::access::AccessClock;
 use super::entry::{Entry, EntryRef};
 use super::expire::ExpireState;
+use super::field_expiry::{FieldExpiries, next_field_expiry};
 use crate::stdx::HashSeed;
 use crate::structures::{Dict, ResizePolicy, Slot, TableStats};
 use crate::types::string::{EMBSTR_BYTES_MAX, INLINE_BYTES_MAX, IntBytes, StringValue, StringView, canonical_integer};
@@ -22,6 +23,7 @@ pub struct Db {
     keys: Dict<Entry>,
     expires: Dict<EntryRef>,
     lapsed: RefCell<Vec<Box<[u8]>>>,
+    field_expiries: FieldExpiries,
     pub(super) expire_state: ExpireState,
 }
 
@@ -41,6 +43,7 @@ impl Db {
             keys: Dict::new(seed),
             expires: Dict::new(seed),
             lapsed: RefCell::default(),
+            field_expiries: FieldExpiries::default(),
             expire_state: ExpireState::default(),
         }
     }
@@ -69,6 +72,20 @@ impl Db {
 
     pub(super) fn expires(&self) -> &Dict<EntryRef> {
         &self.expires
+    }
+
+    /// The hashes with fields that expire.
+    pub(super) fn field_expiries(&self) -> &FieldExpiries {
+        &self.field_expiries
+    }
+
+    pub(super) fn field_expiries_mut(&mut self) -> &mut FieldExpiries {
+        &mut self.field_expiries
+    }
+
+    /// Notes a hash that a read found to have fields past their expiry.
+    pub fn note_lapsed_fields(&self, key: &[u8]) {
+        self.field_expiries.note_lapsed(key);
     }
 
     /// The entry of `key`, even one past its expiry.
@@ -138,6 +155,7 @@ impl Db {
 
     /// Sets `key`; gives back the value that it held, if that is costly to free.
     pub fn insert(&mut self, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) -> Option<Value> {
+        self.field_expiries.note(key, next_field_expiry(value.view()));
         let hash = self.keys.hash(key);
         let old = match self.keys.entry_hashed(hash, key) {
             Slot::Occupied(mut slot) => {
@@ -164,6 +182,7 @@ impl Db {
 
     /// Adds a key that is known to be absent, as a load does.
     pub fn insert_new(&mut self, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) {
+        self.field_expiries.note(key, next_field_expiry(value.view()));
         let hash = self.keys.hash(key);
         self.keys.insert_new_hashed(hash, Entry::new(key, value, clock));
         if expiry.is_some() {
@@ -194,6 +213,7 @@ impl Db {
             None if bytes.len() <= EMBSTR_BYTES_MAX => (Encoding::Embstr, bytes),
             None => (Encoding::Raw, bytes),
         };
+        self.field_expiries.note(key, None);
         let hash = self.keys.hash(key);
         match self.keys.entry_hashed(hash, key) {
             Slot::Occupied(mut slot) => {
@@ -289,6 +309,8 @@ impl Db {
                 (result, emptied)
             }
         };
+        let next = if emptied { None } else { next_field_expiry(entry.value()) };
+        self.field_expiries.note(key, next);
         if emptied {
             self.keys.remove_hashed(hash, key);
         } else if indexed {
@@ -304,6 +326,7 @@ impl Db {
     }
 
     pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
+        self.field_expiries.note(key, None);
         let hash = self.keys.hash(key);
         if !self.expires.is_empty() {
             self.expires.remove_hashed(hash, key);
@@ -346,6 +369,7 @@ impl Db {
             keys: self.keys.take(),
             expires: self.expires.take(),
             lapsed: RefCell::default(),
+            field_expiries: std::mem::take(&mut self.field_expiries),
             expire_state: std::mem::take(&mut self.expire_state),
         }
     }
@@ -443,6 +467,7 @@ impl Db {
     fn insert_absent_entry(&mut self, hash: u64, key: &[u8], build: impl FnOnce() -> Entry) -> bool {
         let Slot::Vacant(slot) = self.keys.entry_hashed(hash, key) else { return false };
         let entry = slot.insert(build());
+        self.field_expiries.note(key, next_field_expiry(entry.value()));
         if entry.expiry().is_some() {
             let reference = entry.reference();
             self.expires.insert_new_hashed(hash, reference);

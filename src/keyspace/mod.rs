@@ -9,6 +9,7 @@ mod entry;
 mod events;
 mod evict;
 mod expire;
+mod field_expiry;
 mod lazy_free;
 mod relocate;
 #[cfg(test)]
@@ -60,6 +61,8 @@ pub struct Stats {
     /// Payloads of RESTORE that were checked element by element.
     pub payloads_checked: Cell<u64>,
     pub expired: u64,
+    /// Fields of hashes.
+    pub expired_fields: u64,
     pub expired_stale_percent: f64,
     pub expired_time_cap_reached: u64,
     pub evicted: u64,
@@ -149,6 +152,11 @@ impl Keyspace {
                 self.expire_if_due(db, &key, now_ms);
             }
         }
+        if self.dbs[db].field_expiries().has_lapsed() {
+            for key in self.dbs[db].field_expiries_mut().take_lapsed() {
+                self.expire_fields(db, &key, now_ms);
+            }
+        }
     }
 
     /// Leaves the keys that reads found past their expiry where they are.
@@ -156,6 +164,9 @@ impl Keyspace {
     pub fn forget_lapsed(&mut self, db: usize) {
         if self.dbs[db].has_lapsed() {
             self.dbs[db].take_lapsed();
+        }
+        if self.dbs[db].field_expiries().has_lapsed() {
+            self.dbs[db].field_expiries_mut().take_lapsed();
         }
     }
 

@@ -63,7 +63,9 @@ impl Executor {
             let effort = self.config.active_expire_effort as usize;
             let percent = EXPIRE_PERCENT + 2 * (effort as u32 - 1);
             let budget = self.cron_period() * percent / 100;
-            self.keyspace.expire_cycle(&ExpireCycle { now_ms: now.unix_ms, budget, effort });
+            let cycle = ExpireCycle { now_ms: now.unix_ms, budget, effort };
+            self.keyspace.expire_cycle(&cycle);
+            self.keyspace.expire_fields_cycle(&cycle);
             let elapsed = now.monotonic.elapsed();
             self.counters.expire_cycle_us += elapsed.as_micros() as u64;
             self.note_latency("expire-cycle", elapsed);

@@ -193,7 +193,10 @@ impl Executor {
     pub(super) fn snapshot_task(&mut self, trigger: Trigger) -> Task {
         let now = self.clock.advance();
         // Where expiry is switched off (DEBUG SET-ACTIVE-EXPIRE), keys past it are kept in the dump too.
-        let options = SaveOptions::new(&self.config, self.memory.used_bytes(), self.active_expire, now);
+        let mut options = SaveOptions::new(&self.config, self.memory.used_bytes(), self.active_expire, now);
+        if self.keyspace.has_expiring_fields() {
+            options = options.holding_expiring_fields(&self.config);
+        }
         Task { place: Place::here(&self.config.dbfilename), options, trigger }
     }
 

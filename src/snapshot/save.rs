@@ -45,6 +45,14 @@ pub enum Clocks {
 }
 
 impl SaveOptions {
+    /// Takes the version that fields with an expiry need, unless another one is pinned: no lower one can hold them.
+    pub fn holding_expiring_fields(mut self, config: &Config) -> Self {
+        if config.rdb_version == 0 {
+            self.format.version = rdb::Tag::HashMetadata.version();
+        }
+        self
+    }
+
     pub fn new(config: &Config, used_memory_bytes: u64, skip_expired: bool, now: Now) -> Self {
         let version = match config.rdb_version {
             0 => rdb::VERSION_DEFAULT,

@@ -1,5 +1,6 @@
 //! Hash commands: fields, counters in fields, and the expiry of fields.
 
+mod expiry;
 mod number;
 mod random;
 mod read;
@@ -25,5 +26,9 @@ fn as_hash(entry: &Entry) -> Result<HashView<'_>, WrongType> {
 /// Looks a hash up for reading.
 #[inline]
 fn hash<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<HashView<'a>>, WrongType> {
-    ctx.find(key).map(as_hash).transpose()
+    let hash = ctx.find(key).map(as_hash).transpose()?;
+    if hash.is_some_and(|hash| hash.has_due(ctx.now.unix_ms)) {
+        ctx.keyspace.db(ctx.session.db).note_lapsed_fields(key);
+    }
+    Ok(hash)
 }

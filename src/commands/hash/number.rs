@@ -47,6 +47,7 @@ fn read<R>(
     take: impl FnOnce(Option<Text<'_>>) -> Result<R, CommandError>,
 ) -> Result<R, CommandError> {
     let now_ms = ctx.now_ms();
+    ctx.expire_fields(args.arg(1));
     match ctx.find(args.arg(1)) {
         None => take(None),
         Some(entry) => take(as_hash(entry)?.find(args.arg(2), now_ms)),

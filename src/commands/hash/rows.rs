@@ -1,6 +1,6 @@
 //! The rows of the hash commands.
 
-use super::{number, random, read, write};
+use super::{expiry, number, random, read, write};
 use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 
 pub const COMMANDS: &[Command] = &[
@@ -26,6 +26,42 @@ pub const COMMANDS: &[Command] = &[
         keys: &[KeySpec::first(KeyFlags::RO)],
         syntax: "key field",
         run: Handler::Read(read::hexists),
+        ..Command::in_group(Group::Hash)
+    },
+    Command {
+        name: "HEXPIRE",
+        summary: "Set expiry for hash field using relative time to expire (seconds)",
+        since: "7.4.0",
+        complexity: "O(N) where N is the number of specified fields",
+        arity: Arity::at_least(6),
+        flags: Flags::DENYOOM.or(Flags::FAST),
+        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::UPDATE))],
+        syntax: "key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+        run: Handler::Write(expiry::hexpire),
+        ..Command::in_group(Group::Hash)
+    },
+    Command {
+        name: "HEXPIREAT",
+        summary: "Set expiry for hash field using an absolute Unix timestamp (seconds)",
+        since: "7.4.0",
+        complexity: "O(N) where N is the number of specified fields",
+        arity: Arity::at_least(6),
+        flags: Flags::DENYOOM.or(Flags::FAST),
+        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::UPDATE))],
+        syntax: "key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+        run: Handler::Write(expiry::hexpireat),
+        ..Command::in_group(Group::Hash)
+    },
+    Command {
+        name: "HEXPIRETIME",
+        summary: "Returns the expiration time of a hash field as a Unix timestamp, in seconds.",
+        since: "7.4.0",
+        complexity: "O(N) where N is the number of specified fields",
+        arity: Arity::at_least(5),
+        flags: Flags::FAST,
+        keys: &[KeySpec::first(KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "key FIELDS numfields field [field ...]",
+        run: Handler::Read(expiry::hexpiretime),
         ..Command::in_group(Group::Hash)
     },
     Command {
@@ -122,6 +158,66 @@ pub const COMMANDS: &[Command] = &[
         ..Command::in_group(Group::Hash)
     },
     Command {
+        name: "HPERSIST",
+        summary: "Removes the expiration time for each specified field",
+        since: "7.4.0",
+        complexity: "O(N) where N is the number of specified fields",
+        arity: Arity::at_least(5),
+        flags: Flags::FAST,
+        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::UPDATE))],
+        syntax: "key FIELDS numfields field [field ...]",
+        run: Handler::Write(expiry::hpersist),
+        ..Command::in_group(Group::Hash)
+    },
+    Command {
+        name: "HPEXPIRE",
+        summary: "Set expiry for hash field using relative time to expire (milliseconds)",
+        since: "7.4.0",
+        complexity: "O(N) where N is the number of specified fields",
+        arity: Arity::at_least(6),
+        flags: Flags::DENYOOM.or(Flags::FAST),
+        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::UPDATE))],
+        syntax: "key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+        run: Handler::Write(expiry::hpexpire),
+        ..Command::in_group(Group::Hash)
+    },
+    Command {
+        name: "HPEXPIREAT",
+        summary: "Set expiry for hash field using an absolute Unix timestamp (milliseconds)",
+        since: "7.4.0",
+        complexity: "O(N) where N is the number of specified fields",
+        arity: Arity::at_least(6),
+        flags: Flags::DENYOOM.or(Flags::FAST),
+        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::UPDATE))],
+        syntax: "key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+        run: Handler::Write(expiry::hpexpireat),
+        ..Command::in_group(Group::Hash)
+    },
+    Command {
+        name: "HPEXPIRETIME",
+        summary: "Returns the expiration time of a hash field as a Unix timestamp, in msec.",
+        since: "7.4.0",
+        complexity: "O(N) where N is the number of specified fields",
+        arity: Arity::at_least(5),
+        flags: Flags::FAST,
+        keys: &[KeySpec::first(KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "key FIELDS numfields field [field ...]",
+        run: Handler::Read(expiry::hpexpiretime),
+        ..Command::in_group(Group::Hash)
+    },
+    Command {
+        name: "HPTTL",
+        summary: "Returns the TTL in milliseconds of a hash field.",
+        since: "7.4.0",
+        complexity: "O(N) where N is the number of specified fields",
+        arity: Arity::at_least(5),
+        flags: Flags::FAST,
+        keys: &[KeySpec::first(KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "key FIELDS numfields field [field ...]",
+        run: Handler::Read(expiry::hpttl),
+        ..Command::in_group(Group::Hash)
+    },
+    Command {
         name: "HRANDFIELD",
         summary: "Returns one or more random fields from a hash.",
         since: "6.2.0",
@@ -179,6 +275,18 @@ pub const COMMANDS: &[Command] = &[
         keys: &[KeySpec::first(KeyFlags::RO)],
         syntax: "key field",
         run: Handler::Read(read::hstrlen),
+        ..Command::in_group(Group::Hash)
+    },
+    Command {
+        name: "HTTL",
+        summary: "Returns the TTL in seconds of a hash field.",
+        since: "7.4.0",
+        complexity: "O(N) where N is the number of specified fields",
+        arity: Arity::at_least(5),
+        flags: Flags::FAST,
+        keys: &[KeySpec::first(KeyFlags::RO.or(KeyFlags::ACCESS))],
+        syntax: "key FIELDS numfields field [field ...]",
+        run: Handler::Read(expiry::httl),
         ..Command::in_group(Group::Hash)
     },
     Command {

@@ -99,6 +99,11 @@ impl HashValue {
         }
     }
 
+    /// The expiry of a field that exists: the inner `None` says that it has none.
+    pub fn expiry(&self, field: &[u8]) -> Option<Option<i64>> {
+        self.view().expiry(field, i64::MIN)
+    }
+
     /// Sets or takes away the expiry of a field. Returns whether the field exists.
     pub fn set_expiry(&mut self, field: &[u8], expiry: Option<i64>) -> bool {
         match self {

@@ -1,7 +1,7 @@
 //! Hash commands.
 
 use super::{dialogue, dialogue_resp3};
-use crate::support::{Server, against_redis, bulk, err, int};
+use crate::support::{Server, against_redis, bulk, err, int, ok, wait_until};
 
 #[test]
 fn fields_are_set_read_and_removed() {
@@ -286,6 +286,170 @@ fn changes_publish_their_events() {
     }
     let expected = ["hset", "hset", "hincrby", "hincrbyfloat", "hdel", "hdel", "del"];
     for event in expected {
+        let message = listener.read().texts();
+        assert_eq!(message[2].rsplit(':').next(), Some(event));
+    }
+}
+
+#[test]
+fn fields_expire_by_themselves_and_their_hash_goes_with_the_last_of_them() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.client();
+    client.transcript(
+        r#"
+        > HSET hash a 1 b 2 c 3
+        :3
+        > HPEXPIRE hash 1 FIELDS 2 a z
+        [:1, :-2]
+        > HEXPIRE hash 100 FIELDS 1 b
+        [:1]
+        > HTTL hash FIELDS 3 b c z
+        [:100, :-1, :-2]
+        > HPERSIST hash FIELDS 3 b c z
+        [:1, :-1, :-2]
+        > HTTL hash FIELDS 1 b
+        [:-1]
+        "#,
+    );
+    wait_until("the field is gone", 20, || client.run("HLEN hash") == int(2));
+    client.transcript(
+        r#"
+        > HGET hash a
+        nil
+        > HGETALL hash
+        ["b", "2", "c", "3"]
+        > HPEXPIRE hash 1 FIELDS 2 b c
+        [:1, :1]
+        "#,
+    );
+    wait_until("the key is gone", 20, || client.run("HLEN hash") == int(0));
+    assert_eq!(client.run("TTL hash"), int(-2));
+}
+
+#[test]
+fn moments_of_fields_are_told_in_every_unit() {
+    if against_redis() {
+        return;
+    }
+    dialogue(
+        r#"
+        > HSET hash a 1 b 2
+        :2
+        > HEXPIREAT hash 33177117420 FIELDS 1 a
+        [:1]
+        > HPEXPIREAT hash 33177117420123 FIELDS 1 b
+        [:1]
+        > HEXPIRETIME hash FIELDS 2 a b
+        [:33177117420, :33177117421]
+        > HPEXPIRETIME hash FIELDS 3 a b z
+        [:33177117420000, :33177117420123, :-2]
+        > HPTTL missing FIELDS 2 a b
+        [:-2, :-2]
+        > HSET hash a 3
+        :0
+        > HEXPIRETIME hash FIELDS 1 a
+        [:-1]
+        > HINCRBY hash b 1
+        :3
+        > HPEXPIRETIME hash FIELDS 1 b
+        [:33177117420123]
+        > HPEXPIREAT hash 1 FIELDS 1 b
+        [:2]
+        > HGETALL hash
+        ["a", "3"]
+        "#,
+    );
+}
+
+#[test]
+fn conditions_decide_whether_a_field_is_to_expire() {
+    if against_redis() {
+        return;
+    }
+    dialogue(
+        r#"
+        > HSET hash a 1
+        :1
+        > HEXPIRE hash 100 XX FIELDS 1 a
+        [:0]
+        > HEXPIRE hash 100 GT FIELDS 1 a
+        [:0]
+        > HEXPIRE hash 100 NX FIELDS 1 a
+        [:1]
+        > HEXPIRE hash 100 NX FIELDS 1 a
+        [:0]
+        > HEXPIRE hash 50 GT FIELDS 1 a
+        [:0]
+        > HEXPIRE hash 200 GT FIELDS 1 a
+        [:1]
+        > HEXPIRE hash 300 LT FIELDS 1 a
+        [:0]
+        > HEXPIRE hash 50 LT FIELDS 1 a
+        [:1]
+        > HEXPIRE hash 60 XX FIELDS 1 a
+        [:1]
+        > HTTL hash FIELDS 1 a
+        [:60]
+        > HEXPIRE missing 60 FIELDS 2 a b
+        [:-2, :-2]
+        > HEXPIRE hash -1 FIELDS 1 a
+        -ERR invalid expire time, must be >= 0
+        > HEXPIRE hash 9223372036854775807 FIELDS 1 a
+        -ERR invalid expire time in 'hexpire' command
+        > HEXPIRE hash x FIELDS 1 a
+        -ERR value is not an integer or out of range
+        > HEXPIRE hash 10 NX 1 a b
+        -ERR Mandatory argument FIELDS is missing or not at the right position
+        > HEXPIRE hash 10 FIELDS 0 a
+        -ERR Parameter `numFields` should be greater than 0
+        > HEXPIRE hash 10 FIELDS 2 a
+        -ERR The `numfields` parameter must match the number of arguments
+        > HTTL hash FIELDS 2 a
+        -ERR The `numfields` parameter must match the number of arguments
+        > HEXPIRE hash 10
+        -ERR wrong number of arguments for 'hexpire' command
+        > SET string value
+        +OK
+        > HEXPIRE string 10 FIELDS 1 a
+        -WRONGTYPE Operation against a key holding the wrong kind of value
+        "#,
+    );
+}
+
+#[test]
+fn fields_that_expire_survive_a_restart_and_publish_their_events() {
+    if against_redis() {
+        return;
+    }
+    let mut server = Server::with_config("notify-keyspace-events KEA");
+    let mut client = server.client();
+    client.run("HSET hash a 1 b 2 c 3");
+    client.run("HPEXPIREAT hash 33177117420123 FIELDS 1 a");
+    assert_eq!(client.run("SAVE"), ok());
+    server.kill_and_start_again();
+    let mut client = server.client();
+    client.transcript(
+        r#"
+        > HPEXPIRETIME hash FIELDS 2 a b
+        [:33177117420123, :-1]
+        > HGET hash a
+        "1"
+        "#,
+    );
+    let mut listener = server.client();
+    listener.run("PSUBSCRIBE __keyevent@0__:*");
+    for line in [
+        "HPEXPIRE hash 100000 FIELDS 1 b",
+        "HPERSIST hash FIELDS 1 b",
+        "HPEXPIREAT hash 1 FIELDS 1 b",
+        "HPEXPIRE hash 1 FIELDS 2 a c",
+    ] {
+        client.run(line);
+    }
+    for event in ["hexpire", "hpersist", "hdel", "hexpire", "hexpired", "del"] {
         let message = listener.read().texts();
         assert_eq!(message[2].rsplit(':').next(), Some(event));
     }

@@ -1,0 +1,233 @@
+//! The expiry of single fields: HEXPIRE and its relatives, HTTL and its relatives, HPERSIST.
+
+use super::{as_hash, hash};
+use crate::commands::context::{ReadCtx, WriteCtx, integer};
+use crate::commands::error::{CommandError, CommandResult};
+use crate::keyspace::EventClass;
+use crate::resp::Args;
+use crate::types::hash::HashValue;
+
+/// No field expires later than this, in milliseconds of the unix clock: Redis keeps 46 bits.
+const MOMENT_MS_MAX: i64 = (1 << 46) - 1;
+
+/// What is answered for one field.
+const NO_FIELD: i64 = -2;
+const NO_EXPIRY: i64 = -1;
+const CONDITION_UNMET: i64 = 0;
+const DONE: i64 = 1;
+const DELETED: i64 = 2;
+
+/// How an argument or an answer counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Seconds,
+    Milliseconds,
+}
+
+/// From where an argument or an answer counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Now,
+    Epoch,
+}
+
+/// When the expiry is set at all.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    Always,
+    IfNone,
+    IfSome,
+    IfLater,
+    IfEarlier,
+}
+
+impl Condition {
+    fn of_option(option: &[u8]) -> Option<Self> {
+        match option {
+            _ if option.eq_ignore_ascii_case(b"NX") => Some(Self::IfNone),
+            _ if option.eq_ignore_ascii_case(b"XX") => Some(Self::IfSome),
+            _ if option.eq_ignore_ascii_case(b"GT") => Some(Self::IfLater),
+            _ if option.eq_ignore_ascii_case(b"LT") => Some(Self::IfEarlier),
+            _ => None,
+        }
+    }
+
+    /// A field without an expiry lives for ever: no moment is later than that, and every one is earlier.
+    fn holds(self, old: Option<i64>, new: i64) -> bool {
+        match self {
+            Self::Always => true,
+            Self::IfNone => old.is_none(),
+            Self::IfSome => old.is_some(),
+            Self::IfLater => old.is_some_and(|old| new > old),
+            Self::IfEarlier => old.is_none_or(|old| new < old),
+        }
+    }
+}
+
+pub fn hexpire(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    set_expiry(ctx, args, Unit::Seconds, Origin::Now, "hexpire")
+}
+
+pub fn hpexpire(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    set_expiry(ctx, args, Unit::Milliseconds, Origin::Now, "hpexpire")
+}
+
+pub fn hexpireat(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    set_expiry(ctx, args, Unit::Seconds, Origin::Epoch, "hexpireat")
+}
+
+pub fn hpexpireat(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    set_expiry(ctx, args, Unit::Milliseconds, Origin::Epoch, "hpexpireat")
+}
+
+pub fn httl(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    tell_expiry(ctx, args, Unit::Seconds, Origin::Now)
+}
+
+pub fn hpttl(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    tell_expiry(ctx, args, Unit::Milliseconds, Origin::Now)
+}
+
+pub fn hexpiretime(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    tell_expiry(ctx, args, Unit::Seconds, Origin::Epoch)
+}
+
+pub fn hpexpiretime(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    tell_expiry(ctx, args, Unit::Milliseconds, Origin::Epoch)
+}
+
+fn set_expiry(
+    ctx: &mut WriteCtx<'_>,
+    args: Args<'_>,
+    unit: Unit,
+    origin: Origin,
+    command: &'static str,
+) -> CommandResult {
+    let key = args.arg(1);
+    let now_ms = ctx.now_ms();
+    let moment = moment(args.arg(2), unit, origin, now_ms, command)?;
+    let condition = Condition::of_option(args.arg(3));
+    let fields = fields(args.tail(if condition.is_some() { 4 } else { 3 }))?;
+    let condition = condition.unwrap_or(Condition::Always);
+    ctx.expire_fields(key);
+    if ctx.find(key).map(as_hash).transpose()?.is_none() {
+        return answer_missing(ctx, fields);
+    }
+    let change = |hash: &mut HashValue| -> Vec<i64> {
+        let mut answers = Vec::with_capacity(fields.len());
+        for field in fields {
+            answers.push(match hash.expiry(field) {
+                None => NO_FIELD,
+                Some(old) if !condition.holds(old, moment) => CONDITION_UNMET,
+                Some(_) if moment <= now_ms => {
+                    hash.remove(field);
+                    DELETED
+                }
+                Some(_) => {
+                    hash.set_expiry(field, Some(moment));
+                    DONE
+                }
+            });
+        }
+        answers
+    };
+    let Some(edited) = ctx.edit(key, change)? else { return answer_missing(ctx, fields) };
+    for (done, event) in [(DELETED, "hdel"), (DONE, "hexpire")] {
+        let times = edited.result.iter().filter(|&&answer| answer == done).count();
+        if times > 0 {
+            ctx.changed_times(key, EventClass::HASH, event, times);
+        }
+    }
+    if edited.emptied {
+        ctx.notify(key, EventClass::GENERIC, "del");
+    }
+    answer(ctx, &edited.result)
+}
+
+pub fn hpersist(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let key = args.arg(1);
+    let fields = fields(args.tail(2))?;
+    ctx.expire_fields(key);
+    if ctx.find(key).map(as_hash).transpose()?.is_none() {
+        return answer_missing(ctx, fields);
+    }
+    let change = |hash: &mut HashValue| -> Vec<i64> {
+        let mut answers = Vec::with_capacity(fields.len());
+        for field in fields {
+            answers.push(match hash.expiry(field) {
+                None => NO_FIELD,
+                Some(None) => NO_EXPIRY,
+                Some(Some(_)) => {
+                    hash.set_expiry(field, None);
+                    DONE
+                }
+            });
+        }
+        answers
+    };
+    let Some(edited) = ctx.edit(key, change)? else { return answer_missing(ctx, fields) };
+    let times = edited.result.iter().filter(|&&answer| answer == DONE).count();
+    if times > 0 {
+        ctx.changed_times(key, EventClass::HASH, "hpersist", times);
+    }
+    answer(ctx, &edited.result)
+}
+
+fn tell_expiry(ctx: &mut ReadCtx<'_>, args: Args<'_>, unit: Unit, origin: Origin) -> CommandResult {
+    let now_ms = ctx.now.unix_ms;
+    let fields = fields(args.tail(2))?;
+    let hash = hash(ctx, args.arg(1))?;
+    ctx.reply.array(fields.len());
+    for field in fields {
+        ctx.reply.integer(match hash.and_then(|hash| hash.expiry(field, now_ms)) {
+            None => NO_FIELD,
+            Some(None) => NO_EXPIRY,
+            Some(Some(at_ms)) => {
+                let ms = if origin == Origin::Now { at_ms - now_ms } else { at_ms };
+                // A part of a second that is left counts as a whole one.
+                if unit == Unit::Seconds { ms / 1000 + i64::from(ms % 1000 > 0) } else { ms }
+            }
+        });
+    }
+    Ok(())
+}
+
+/// The moment that an argument names, in milliseconds of the unix clock.
+fn moment(arg: &[u8], unit: Unit, origin: Origin, now_ms: i64, command: &'static str) -> Result<i64, CommandError> {
+    let number = integer(arg)?;
+    if number < 0 {
+        return Err(CommandError::text("ERR invalid expire time, must be >= 0"));
+    }
+    let ms = if unit == Unit::Seconds { number.checked_mul(1000) } else { Some(number) };
+    let base = if origin == Origin::Now { now_ms } else { 0 };
+    ms.and_then(|ms| ms.checked_add(base))
+        .filter(|&moment| moment <= MOMENT_MS_MAX)
+        .ok_or(CommandError::InvalidExpire(command))
+}
+
+/// The fields behind `FIELDS numfields`.
+fn fields(args: Args<'_>) -> Result<Args<'_>, CommandError> {
+    if !args.get(0).is_some_and(|word| word.eq_ignore_ascii_case(b"FIELDS")) {
+        return Err(CommandError::text("ERR Mandatory argument FIELDS is missing or not at the right position"));
+    }
+    let count = args.get(1).and_then(|count| integer(count).ok()).and_then(|count| usize::try_from(count).ok());
+    let count = count.filter(|&count| count > 0);
+    let count = count.ok_or(CommandError::text("ERR Parameter `numFields` should be greater than 0"))?;
+    let fields = args.tail(2);
+    if fields.len() != count {
+        return Err(CommandError::text("ERR The `numfields` parameter must match the number of arguments"));
+    }
+    Ok(fields)
+}
+
+fn answer(ctx: &mut WriteCtx<'_>, answers: &[i64]) -> CommandResult {
+    ctx.reply.array(answers.len());
+    answers.iter().for_each(|&answer| ctx.reply.integer(answer));
+    Ok(())
+}
+
+fn answer_missing(ctx: &mut WriteCtx<'_>, fields: Args<'_>) -> CommandResult {
+    ctx.reply.array(fields.len());
+    (0..fields.len()).for_each(|_| ctx.reply.integer(NO_FIELD));
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Which hashes have fields that expire, and when the first of them does.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use hashbrown::HashMap;
+
+use super::events::EventClass;
+use super::{ExpireCycle, Keyspace};
+use crate::types::ValueRef;
+use crate::types::hash::HashValue;
+
+/// Fields deleted from one hash before the others and the clock are looked at again.
+const FIELDS_A_ROUND: usize = 100;
+
+/// Hashes that one command may find with fields past their expiry before it stops noting them.
+const LAPSED_MAX: usize = 64;
+
+/// One database's hashes with fields that expire, by key and by time.
+#[derive(Default)]
+pub struct FieldExpiries {
+    by_key: HashMap<Box<[u8]>, i64>,
+    by_time: BTreeSet<(i64, Box<[u8]>)>,
+    lapsed: RefCell<Vec<Box<[u8]>>>,
+}
+
+/// The moment at which the first field of a value expires.
+pub fn next_field_expiry(value: ValueRef<'_>) -> Option<i64> {
+    match value {
+        ValueRef::Hash(hash) => hash.next_expiry(),
+        _ => None,
+    }
+}
+
+impl FieldExpiries {
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Takes over what `key` has become: the moment at which its first field expires, if it has such fields at all.
+    #[inline]
+    pub fn note(&mut self, key: &[u8], next: Option<i64>) {
+        if next.is_some() || !self.by_key.is_empty() {
+            self.replace(key, next);
+        }
+    }
+
+    fn replace(&mut self, key: &[u8], next: Option<i64>) {
+        let old = match next {
+            Some(at_ms) => self.by_key.insert(key.into(), at_ms),
+            None => self.by_key.remove(key),
+        };
+        if old == next {
+            return;
+        }
+        if let Some(at_ms) = old {
+            self.by_time.remove(&(at_ms, key.into()));
+        }
+        if let Some(at_ms) = next {
+            self.by_time.insert((at_ms, key.into()));
+        }
+    }
+
+    fn is_due(&self, key: &[u8], now_ms: i64) -> bool {
+        !self.by_key.is_empty() && self.by_key.get(key).is_some_and(|at_ms| *at_ms <= now_ms)
+    }
+
+    fn first_due(&self, now_ms: i64) -> Option<Box<[u8]>> {
+        self.by_time.first().filter(|(at_ms, _)| *at_ms <= now_ms).map(|(_, key)| key.clone())
+    }
+
+    /// Notes a hash that a read found to have fields past their expiry.
+    pub fn note_lapsed(&self, key: &[u8]) {
+        let mut lapsed = self.lapsed.borrow_mut();
+        if lapsed.len() < LAPSED_MAX {
+            lapsed.push(key.into());
+        }
+    }
+
+    pub fn has_lapsed(&self) -> bool {
+        !self.lapsed.borrow().is_empty()
+    }
+
+    pub fn take_lapsed(&mut self) -> Vec<Box<[u8]>> {
+        std::mem::take(self.lapsed.get_mut())
+    }
+}
+
+impl Keyspace {
+    /// Deletes the fields of `key` whose expiry has passed, and the key with the last of them.
+    pub fn expire_fields(&mut self, db: usize, key: &[u8], now_ms: i64) {
+        while self.dbs[db].field_expiries().is_due(key, now_ms) {
+            self.expire_fields_once(db, key, now_ms);
+        }
+    }
+
+    fn expire_fields_once(&mut self, db: usize, key: &[u8], now_ms: i64) {
+        let is_hash = self.dbs[db].peek(key).is_some_and(|entry| matches!(entry.value(), ValueRef::Hash(_)));
+        let edited = if is_hash {
+            self.dbs[db].edit(key, |hash: &mut HashValue| hash.remove_due(now_ms, FIELDS_A_ROUND))
+        } else {
+            None
+        };
+        let Some(edited) = edited.filter(|edited| edited.result > 0) else {
+            debug_assert!(false, "the index names hashes with fields that expire, and no others");
+            self.dbs[db].field_expiries_mut().note(key, None);
+            return;
+        };
+        self.stats.expired_fields += edited.result as u64;
+        self.dirty += edited.result as u64;
+        self.signal(db, key);
+        self.events.notify(EventClass::HASH, "hexpired", db, key);
+        if edited.emptied {
+            self.events.notify(EventClass::GENERIC, "del", db, key);
+        }
+    }
+
+    /// Deletes the due fields of all hashes until none is left or the budget is spent. Returns whether time ran out.
+    pub fn expire_fields_cycle(&mut self, cycle: &ExpireCycle) -> bool {
+        let start = Instant::now();
+        for db in 0..self.dbs.len() {
+            while let Some(key) = self.dbs[db].field_expiries().first_due(cycle.now_ms) {
+                self.expire_fields_once(db, &key, cycle.now_ms);
+                if start.elapsed() >= cycle.budget {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// The lowest RDB version that holds the data: only fields that expire need a later one than all else does.
+    pub fn has_expiring_fields(&self) -> bool {
+        self.dbs.iter().any(|db| db.field_expiries().len() > 0)
+    }
+}
