@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::types::list::{End, ListValue};
 use crate::types::string::{StringValue, StringView};
 use crate::types::{Value, ValueRef};
 
@@ -321,4 +322,68 @@ fn copy_of_a_large_value_is_independent_of_the_first() {
     let copy = keyspace.db(0).peek(b"b").expect("the copy is there");
     assert_eq!(copy.expiry(), Some(50));
     assert!(matches!(copy.value(), ValueRef::String(view) if view.len() == 10_000));
+}
+
+/// Pushes into a list, in whatever encoding it then has.
+fn push(keyspace: &mut Keyspace, key: &[u8], element: &[u8]) {
+    let limits = keyspace.limits.clone();
+    let edited = keyspace.edit_or_insert(0, key, 0, ListValue::new, |list: &mut ListValue| {
+        list.make_room(std::iter::once(element), &limits);
+        list.push(End::Right, element);
+    });
+    assert!(edited.is_ok());
+}
+
+/// Takes one element out. Returns whether that emptied the list.
+fn pop(keyspace: &mut Keyspace, key: &[u8]) -> bool {
+    let limits = keyspace.limits.clone();
+    let edited = keyspace.edit(0, key, 0, |list: &mut ListValue| {
+        list.pop(End::Left);
+        list.shrink(&limits);
+    });
+    edited.expect("the key holds a list").expect("the key exists").emptied
+}
+
+proptest! {
+    #[test]
+    fn lists_that_grow_shrink_and_vanish_keep_the_index_in_step(
+        series in proptest::collection::vec((0..3usize, 0..4u8, prop_oneof![Just(1usize), Just(100), Just(5000)]), 1..80),
+    ) {
+        let keys: [&[u8]; 3] = [b"a", b"b", &[b'w'; 300]];
+        let mut keyspace = Keyspace::new(1, HashSeed { k0: 7, k1: 8 });
+        let mut model: BTreeMap<&[u8], (usize, Option<i64>)> = BTreeMap::new();
+        for (key, action, len) in series {
+            let key = keys[key];
+            match action {
+                0 | 1 => {
+                    push(&mut keyspace, key, &vec![b'e'; len]);
+                    model.entry(key).or_insert((0, None)).0 += 1;
+                }
+                2 => {
+                    let expiry = (len != 100).then_some(len as i64);
+                    keyspace.set_expiry(0, key, expiry);
+                    model.entry(key).and_modify(|(_, at_ms)| *at_ms = expiry);
+                }
+                _ => {
+                    if let Some((elements, _)) = model.get_mut(key) {
+                        *elements -= 1;
+                        let emptied = *elements == 0;
+                        assert_eq!(pop(&mut keyspace, key), emptied);
+                        if emptied {
+                            model.remove(key);
+                        }
+                    }
+                }
+            }
+            let db = keyspace.db(0);
+            assert_eq!(db.len(), model.len());
+            for (key, (elements, expiry)) in &model {
+                let entry = db.peek(key).expect("the list is there");
+                assert!(matches!(entry.value(), ValueRef::List(list) if list.len() == *elements));
+                assert_eq!(entry.expiry(), *expiry);
+            }
+            let volatile = model.iter().map(|(key, (_, at_ms))| (key.to_vec(), (Vec::new(), *at_ms))).collect();
+            check_index(db, &volatile);
+        }
+    }
 }
