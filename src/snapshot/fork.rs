@@ -77,9 +77,11 @@ pub fn spawn(main: impl FnOnce(OwnedFd) -> i32) -> io::Result<Child> {
     }
 }
 
-/// Makes the child a process of its own: default handlers, tied to its parent's life, named, nice, and without
-/// the descriptors of the server.
+/// Makes the child a process of its own: without the server's descriptors, with default handlers, tied to its parent's
+/// life, named, and nice.
 fn settle_in(parent: Pid, sender: OwnedFd) -> OwnedFd {
+    // First of all, for as long as we hold the listening sockets nobody can start the server anew.
+    let sender = keep_only(sender);
     default_signal_handlers();
     // SAFETY: plain system calls on our own process with valid arguments.
     unsafe {
@@ -92,7 +94,12 @@ fn settle_in(parent: Pid, sender: OwnedFd) -> OwnedFd {
         exit(1);
     }
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
-    // SAFETY: the descriptor that is closed or replaced here belongs to objects of the parent's that this process
+    sender
+}
+
+/// Closes every descriptor beyond standard error but the pipe's.
+fn keep_only(sender: OwnedFd) -> OwnedFd {
+    // SAFETY: the descriptors that are closed or replaced here belong to objects of the parent's that this process
     // never touches again; `sender` is given up for the descriptor that takes its place.
     unsafe {
         if libc::dup2(sender.as_raw_fd(), REPORT_FD) != REPORT_FD {
