@@ -9,6 +9,7 @@ use crate::keyspace::{Entry, Keyspace, Touch, WrongType};
 use crate::resp::Args;
 use crate::stdx::number::parse_f64;
 use crate::types::ValueRef;
+use crate::types::set::SetView;
 use crate::types::zset::{Member, ZsetView};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,9 +56,14 @@ struct Source<'a> {
 enum Input<'a> {
     Missing,
     Zset(ZsetView<'a>),
+    /// A set, each member of which has the score 1.
+    Set(SetView<'a>),
 }
 
 type Pairs = Vec<(Vec<u8>, f64)>;
+
+/// What a member of a plain set counts as among those of sorted sets.
+const SET_MEMBER_SCORE: f64 = 1.0;
 
 pub fn zunion(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     answer(ctx, args, Operation::Union, "zunion")
@@ -147,6 +153,7 @@ impl<'a> Input<'a> {
         match entry.map(Entry::value) {
             None => Ok(Self::Missing),
             Some(ValueRef::Zset(view)) => Ok(Self::Zset(view)),
+            Some(ValueRef::Set(view)) => Ok(Self::Set(view)),
             Some(_) => Err(WrongType),
         }
     }
@@ -155,14 +162,16 @@ impl<'a> Input<'a> {
         match self {
             Self::Missing => 0,
             Self::Zset(view) => view.len(),
+            Self::Set(view) => view.len(),
         }
     }
 
-    /// The score of a member; that of a set's member is 1.
+    /// The score of a member.
     fn score(self, member: &[u8]) -> Option<f64> {
         match self {
             Self::Missing => None,
             Self::Zset(view) => view.score(member),
+            Self::Set(view) => view.contains(member).then_some(SET_MEMBER_SCORE),
         }
     }
 
@@ -172,6 +181,9 @@ impl<'a> Input<'a> {
         match self {
             Self::Missing => {}
             Self::Zset(view) => view.for_all(|member, score| going_on = going_on && visit(member, score)),
+            Self::Set(view) => {
+                let _went_through = view.iter().all(|member| visit(member, SET_MEMBER_SCORE));
+            }
         }
     }
 }
