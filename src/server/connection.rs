@@ -23,6 +23,9 @@ const READ_BYTES: usize = 64 * 1024;
 /// Of an argument that claims to be long, this share has to be there before room is made for all of it.
 const PROOF_SHARE: usize = 8;
 
+/// With less room than this left for what a command still lacks, more room is made before the next read.
+const READ_BYTES_MIN: usize = 4 * 1024;
+
 /// A connection keeps at most this much room when it has nothing to say.
 const KEPT_BYTES: usize = 16 * 1024;
 
@@ -241,10 +244,12 @@ impl Connection {
         if consumed > 0 && self.pending.capacity() > KEPT_BYTES && left < self.pending.capacity() / 2 {
             self.pending.shrink_to(left);
         }
+        // Room is made when there is none left, so that it grows in proportion however small the pieces are that come;
+        // and exactly, since doubling would leave half of a long argument's room unused.
         if let Then::Read { need_hint } = then
             && !self.pending.is_empty()
+            && self.pending.capacity() - self.pending.len() < need_hint.min(READ_BYTES_MIN)
         {
-            // Exactly, since what is missing is known: doubling would leave half of a long argument's room unused.
             self.pending.reserve_exact(growth(self.pending.len(), need_hint));
         }
         executor.note_query_buffer(self.key, self.pending.len(), self.pending.capacity());
