@@ -19,6 +19,7 @@ use crate::types::hash::HashView;
 use crate::types::list::set_packed_threshold;
 use crate::types::set::SetView;
 use crate::types::string::StringValue;
+use crate::types::zset::ZsetView;
 use crate::types::{Digest, Type, ValueRef};
 
 /// A little less than the 4 GiB whose length a node can hold.
@@ -276,6 +277,7 @@ fn value_table_stats(ctx: &mut AdminCtx<'_>, key: &[u8]) -> CommandResult {
     let stats = match entry.ok_or(CommandError::NoSuchKey)?.value() {
         ValueRef::Set(SetView::Hashtable(members)) => members.stats(),
         ValueRef::Hash(HashView::Hashtable(fields)) => fields.table().stats(),
+        ValueRef::Zset(ZsetView::Tree(members)) => members.table_stats(),
         _ => {
             return Err(CommandError::text(
                 "ERR The value stored at the specified key is not represented using an hash table",

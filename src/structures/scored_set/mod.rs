@@ -15,7 +15,7 @@ use std::ops::{self, Bound};
 
 use member::{MemberRef, ScoredMember};
 
-use super::dict::{Dict, Slot};
+use super::dict::{Dict, Slot, TableStats};
 use super::order_tree::{OrderTree, Range};
 use crate::stdx::HashSeed;
 
@@ -146,6 +146,11 @@ impl ScoredSet {
     /// Visits a part of the members; see [`Dict::scan`].
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&[u8], f64)) -> u64 {
         self.members.scan(cursor, |block| visit(block.member(), block.score()))
+    }
+
+    /// What DEBUG HTSTATS-KEY shows of the table of members.
+    pub fn table_stats(&self) -> (TableStats, Option<TableStats>) {
+        self.members.stats()
     }
 
     /// Bytes taken on the heap; the members' part is reckoned from `samples` of them (0: all).

@@ -406,6 +406,32 @@ fn several_sets_are_united_intersected_and_subtracted() {
 }
 
 #[test]
+fn sets_count_as_sorted_sets_whose_scores_are_one() {
+    dialogue(
+        r#"
+        > SADD words a b x
+        :3
+        > SADD numbers 1 2 3
+        :3
+        > ZADD z 5 a 6 c 7 2
+        :3
+        > ZUNION 2 z words WITHSCORES
+        ["b", "1", "x", "1", "a", "6", "c", "6", "2", "7"]
+        > ZINTER 2 numbers z WEIGHTS 10 1 WITHSCORES
+        ["2", "17"]
+        > ZDIFF 2 words z WITHSCORES
+        ["b", "1", "x", "1"]
+        > ZINTERCARD 2 words words
+        :3
+        > ZUNIONSTORE out 1 numbers WEIGHTS 3
+        :3
+        > ZRANGE out 0 -1 WITHSCORES
+        ["1", "3", "2", "3", "3", "3"]
+        "#,
+    );
+}
+
+#[test]
 fn combinations_refuse_what_they_cannot_read() {
     dialogue(
         r#"
