@@ -37,15 +37,8 @@ pub struct Session {
 /// Where a connection comes from and where it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
-    Tcp {
-        remote: SocketAddr,
-        local: SocketAddr,
-    },
-    Unix {
-        path: Box<str>,
-    },
-    /// The server itself: a load, a test.
-    Inner,
+    Tcp { remote: SocketAddr, local: SocketAddr },
+    Unix { path: Box<str> },
 }
 
 /// Which replies the client wants (CLIENT REPLY).
@@ -98,7 +91,7 @@ impl Peer {
     pub fn is_local(&self) -> bool {
         match self {
             Peer::Tcp { remote, .. } => remote.ip().to_canonical().is_loopback(),
-            Peer::Unix { .. } | Peer::Inner => true,
+            Peer::Unix { .. } => true,
         }
     }
 
@@ -107,7 +100,6 @@ impl Peer {
         match self {
             Peer::Tcp { remote, .. } => remote.to_string(),
             Peer::Unix { path } => format!("{path}:0"),
-            Peer::Inner => String::new(),
         }
     }
 
@@ -116,7 +108,6 @@ impl Peer {
         match self {
             Peer::Tcp { local, .. } => local.to_string(),
             Peer::Unix { path } => format!("{path}:0"),
-            Peer::Inner => String::new(),
         }
     }
 }

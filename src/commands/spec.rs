@@ -98,6 +98,7 @@ macro_rules! bit_set {
         pub struct $name(u32);
 
         impl $name {
+            #[allow(dead_code, reason = "not every set is ever empty")]
             pub const NONE: $name = $name(0);
             $($(#[$flag_doc])* pub const $flag: $name = $name(1 << $bit);)*
 
@@ -163,6 +164,7 @@ bit_set! {
 
 /// The group under which the command reference lists a command; also its ACL category.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(dead_code, reason = "the commands to come use every form of the reference")]
 pub enum Group {
     Generic,
     String,
@@ -254,6 +256,7 @@ pub struct KeySpec {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(dead_code, reason = "the commands to come use every form of the reference")]
 pub enum Begin {
     Index(usize),
     /// Behind a keyword, searched from an index (from the end if negative).
@@ -262,6 +265,7 @@ pub enum Begin {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(dead_code, reason = "the commands to come use every form of the reference")]
 pub enum Find {
     /// `last`: relative to the first key if not negative, else counted from the last argument. `limit`: with `last`
     /// -1, only this fraction of the rest holds keys (2: the first half); 0 means no limit.

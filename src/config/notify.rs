@@ -62,10 +62,6 @@ impl NotifyFlags {
         self.0 & other.0 == other.0
     }
 
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// Reads letters such as `KEA`; `None` where one is no class.
     pub fn parse(letters: &[u8]) -> Option<Self> {
         letters.iter().try_fold(Self::NONE, |flags, letter| {

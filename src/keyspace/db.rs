@@ -31,8 +31,6 @@ pub struct Db {
 #[derive(Debug)]
 pub struct Edited<R> {
     pub result: R,
-    /// The key did not exist before.
-    pub created: bool,
     /// Nothing was left of the value, so its key is gone.
     pub emptied: bool,
 }
@@ -180,16 +178,6 @@ impl Db {
         old
     }
 
-    /// Adds a key that is known to be absent, as a load does.
-    pub fn insert_new(&mut self, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) {
-        self.field_expiries.note(key, next_field_expiry(value.view()));
-        let hash = self.keys.hash(key);
-        self.keys.insert_new_hashed(hash, Entry::new(key, value, clock));
-        if expiry.is_some() {
-            self.set_expiry_hashed(hash, key, expiry);
-        }
-    }
-
     /// Sets `key` to the string `bytes` with one probe, overwriting in place where it fits. Gives back the value that
     /// it held, if that is costly to free.
     #[inline]
@@ -317,7 +305,7 @@ impl Db {
             let reference = entry.reference();
             self.expires.insert_new_hashed(hash, reference);
         }
-        Some(Edited { result, created: false, emptied })
+        Some(Edited { result, emptied })
     }
 
     /// Overwrites the bytes of an inline value of unchanged length and encoding, touching nothing else.

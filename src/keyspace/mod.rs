@@ -233,7 +233,7 @@ impl Keyspace {
                 if !emptied {
                     self.insert(db, key, value.into(), None);
                 }
-                Ok(Edited { result, created: !emptied, emptied })
+                Ok(Edited { result, emptied })
             }
         }
     }
@@ -359,11 +359,6 @@ impl Keyspace {
         for db in &mut self.dbs {
             db.set_resize_policy(policy);
         }
-    }
-
-    /// Bytes of all tables of buckets.
-    pub fn table_bytes(&self) -> usize {
-        self.dbs.iter().map(Db::table_bytes).sum()
     }
 
     /// Moves every rehash on for about a millisecond. Returns whether one is still going on.

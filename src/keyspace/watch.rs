@@ -22,15 +22,6 @@ struct Watcher {
 }
 
 impl WatchTable {
-    pub fn is_empty(&self) -> bool {
-        self.watchers.is_empty()
-    }
-
-    /// Number of watched keys, over all clients (INFO's `watching_clients` counts clients instead).
-    pub fn len(&self) -> usize {
-        self.watchers.len()
-    }
-
     /// Starts watching. Returns whether the client did not watch the key before.
     pub fn watch(&mut self, client: ClientId, db: usize, key: &[u8], expired: bool) -> bool {
         let watchers = self.watchers.entry((db, key.into())).or_default();

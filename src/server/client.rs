@@ -63,8 +63,6 @@ pub enum Close {
 pub enum Stall {
     /// CLIENT PAUSE.
     Paused,
-    /// SHUTDOWN waits for something.
-    Shutdown,
 }
 
 impl Client {

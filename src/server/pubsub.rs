@@ -64,18 +64,6 @@ pub struct PubSub {
 }
 
 impl PubSub {
-    pub fn channel_count(&self) -> usize {
-        self.channels.len()
-    }
-
-    pub fn pattern_count(&self) -> usize {
-        self.patterns.len()
-    }
-
-    pub fn shard_channel_count(&self) -> usize {
-        self.shard.len()
-    }
-
     pub fn of(&self, kind: ChannelKind) -> &HashMap<Name, Vec<ClientId>> {
         match kind {
             ChannelKind::Channel => &self.channels,

@@ -55,7 +55,7 @@ fn walk(file: &[u8], now_ms: i64, healthy: &mut Healthy) -> Result<(), LoadFault
         move |cause: rdb::Error| LoadFault::Format { cause, key: key.clone() }
     };
     let limits = Limits::default();
-    let options = LoadOptions { limits: &limits, sanitize: true, now_ms };
+    let options = LoadOptions { limits: &limits, sanitize: true };
     let mut records = Records::new(file).map_err(format(b""))?;
     healthy.version = records.version();
     loop {

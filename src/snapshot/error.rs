@@ -30,9 +30,6 @@ pub enum SaveError {
     Killed(i32),
     #[error("the process that saves ended with code {0} and said nothing")]
     Exited(i32),
-    /// What the child reported, word for word.
-    #[error("{0}")]
-    Reported(String),
 }
 
 /// Why a dump could not be loaded.
@@ -67,6 +64,7 @@ pub enum LoadFault {
 
 impl LoadFault {
     /// The byte of the file where the fault is, if it is at a byte.
+    #[cfg(test)]
     pub fn offset(&self) -> Option<u64> {
         match self {
             Self::Open(_) | Self::Read(_) => None,

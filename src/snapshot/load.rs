@@ -91,11 +91,6 @@ impl<'f> Verification<'f> {
         Ok(Self { file, position: 0, covered, crc: Crc64::new() })
     }
 
-    /// Bytes that have been read.
-    pub fn position(&self) -> usize {
-        self.position
-    }
-
     /// Goes on a little. Returns whether all is done.
     pub fn step(&mut self) -> Result<bool, LoadFault> {
         let covered = self.covered.unwrap_or(0);
@@ -303,7 +298,7 @@ impl<'f> Loader<'f> {
         } else if tag == Tag::String {
             input.held_text(&mut self.spare).map(|text| Some(Held::Text(text)))
         } else {
-            let options = LoadOptions { limits: &self.settings.limits, sanitize: self.settings.sanitize, now_ms };
+            let options = LoadOptions { limits: &self.settings.limits, sanitize: self.settings.sanitize };
             match Value::load(tag, input, &options) {
                 Err(rdb::Error::InvalidValue { what: EMPTY_VALUE, .. }) => {
                     tracing::info!("skipping empty key: {}", key.escape_ascii());

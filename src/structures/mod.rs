@@ -2,7 +2,6 @@
 //! Owns:  its own memory layouts, and the `unsafe` that they need.
 //! Uses:  stdx.
 //! Never: a Redis rule, a configuration value, a file or a socket.
-#![allow(unused_imports, reason = "rooms are being filled; goes before the first release")]
 
 mod dict;
 mod size_class;

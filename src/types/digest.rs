@@ -10,10 +10,6 @@ use sha1::{Digest as _, Sha1};
 pub struct Digest([u8; 20]);
 
 impl Digest {
-    pub fn bytes(&self) -> &[u8; 20] {
-        &self.0
-    }
-
     /// Adds an unordered part.
     pub fn xor(&mut self, part: &[u8]) {
         let hash: [u8; 20] = Sha1::digest(part).into();

@@ -136,6 +136,4 @@ pub struct LoadOptions<'a> {
     pub limits: &'a Limits,
     /// Walk every element of packed encodings, not only their frame.
     pub sanitize: bool,
-    /// The wall clock, in milliseconds, against which fields with an expiry are judged.
-    pub now_ms: i64,
 }

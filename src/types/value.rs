@@ -85,15 +85,6 @@ impl Value {
         }
     }
 
-    /// Whether any type reads values of `tag`.
-    pub fn loads(tag: rdb::Tag) -> bool {
-        StringValue::LOADS.contains(&tag)
-            || ListValue::LOADS.contains(&tag)
-            || SetValue::LOADS.contains(&tag)
-            || ZsetValue::LOADS.contains(&tag)
-            || HashValue::LOADS.contains(&tag)
-    }
-
     /// Reads one value of `tag` from outside bytes; a tag that no type reads is refused by name and offset, and a
     /// collection without elements as [`EMPTY_VALUE`].
     pub fn load(tag: rdb::Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<Value> {
@@ -126,16 +117,6 @@ impl<'a> ValueRef<'a> {
             Type::Stream => {
                 unreachable!("no {} is kept inside a block", data_type.name())
             }
-        }
-    }
-
-    pub fn data_type(self) -> Type {
-        match self {
-            ValueRef::String(_) => Type::String,
-            ValueRef::List(_) => Type::List,
-            ValueRef::Set(_) => Type::Set,
-            ValueRef::Zset(_) => Type::Zset,
-            ValueRef::Hash(_) => Type::Hash,
         }
     }
 

@@ -70,6 +70,7 @@ pub struct KeySpecs<'a> {
 }
 
 impl<'a> KeySpecs<'a> {
+    #[cfg(test)]
     pub fn new(specs: &'a [KeySpec]) -> Self {
         Self { specs, next: 0, unknown_used: false }
     }

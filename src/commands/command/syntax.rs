@@ -335,10 +335,12 @@ impl Argument {
     }
 
     /// The fewest words that a client sends for the argument.
+    #[cfg(test)]
     pub fn words_min(&self) -> usize {
         if self.optional { 0 } else { self.words_min_if_present() }
     }
 
+    #[cfg(test)]
     fn words_min_if_present(&self) -> usize {
         let own = match self.kind {
             Kind::PureToken => 0,
@@ -351,6 +353,7 @@ impl Argument {
     }
 
     /// The most words, or `None` if there may be any number.
+    #[cfg(test)]
     pub fn words_max(&self) -> Option<usize> {
         if self.multiple {
             return None;

@@ -142,11 +142,8 @@ fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandErro
     let opened =
         if ctx.keyspace.skips_checksums { rdb::dump::open_unchecked(payload) } else { rdb::dump::open(payload) };
     let (body, _version) = opened.map_err(|_| BAD_ENVELOPE)?;
-    let options = LoadOptions {
-        limits: &ctx.keyspace.limits,
-        sanitize: ctx.config.sanitize_dump_payload != SanitizePayload::No,
-        now_ms: ctx.now_ms(),
-    };
+    let options =
+        LoadOptions { limits: &ctx.keyspace.limits, sanitize: ctx.config.sanitize_dump_payload != SanitizePayload::No };
     let mut input = Decoder::new(body);
     let value = input.tag().and_then(|tag| Value::load(tag, &mut input, &options));
     match value {

@@ -160,11 +160,11 @@ impl Executor {
     }
 
     fn unblock_client(&mut self, key: ClientKey, id: i64, _with: UnblockWith) {
-        // Only CLIENT PAUSE and a shutdown hold clients up, and neither is a blocking command.
+        // Only CLIENT PAUSE holds clients up so far, and it is no blocking command.
         let blocked = u64::try_from(id)
             .ok()
             .and_then(|id| self.clients.by_id_mut(id))
-            .is_some_and(|client| client.stall.is_some_and(|stall| !matches!(stall, Stall::Paused | Stall::Shutdown)));
+            .is_some_and(|client| client.stall.is_some_and(|stall| stall != Stall::Paused));
         self.clients.get_mut(key).reply.integer(blocked.into());
     }
 }

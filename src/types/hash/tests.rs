@@ -23,7 +23,7 @@ fn encoded(write: impl FnOnce(&mut Encoder<'_>) -> std::io::Result<()>) -> Vec<u
 
 fn loaded(tag: Tag, bytes: &[u8]) -> rdb::Result<HashValue> {
     let limits = limits();
-    HashValue::load(tag, &mut Decoder::new(bytes), &LoadOptions { limits: &limits, sanitize: false, now_ms: 0 })
+    HashValue::load(tag, &mut Decoder::new(bytes), &LoadOptions { limits: &limits, sanitize: false })
 }
 
 fn loaded_packed(tag: Tag, bytes: &[u8]) -> rdb::Result<HashValue> {

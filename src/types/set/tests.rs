@@ -23,7 +23,7 @@ fn saved(set: &SetValue) -> Vec<u8> {
 
 fn loaded(tag: Tag, bytes: &[u8]) -> rdb::Result<SetValue> {
     let limits = limits();
-    SetValue::load(tag, &mut Decoder::new(bytes), &LoadOptions { limits: &limits, sanitize: false, now_ms: 0 })
+    SetValue::load(tag, &mut Decoder::new(bytes), &LoadOptions { limits: &limits, sanitize: false })
 }
 
 fn as_string(bytes: &[u8]) -> Vec<u8> {
