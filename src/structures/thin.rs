@@ -174,9 +174,9 @@ struct PairShape {
 impl PairShape {
     fn flags(self) -> u8 {
         let wide_from = usize::from(u8::MAX) + 1;
-        u8::from(self.expiry) * HAS_EXPIRY
-            | u8::from(self.key_len >= wide_from) * WIDE_KEY
-            | u8::from(self.value_len >= wide_from) * WIDE_VALUE
+        (u8::from(self.expiry) * HAS_EXPIRY)
+            | (u8::from(self.key_len >= wide_from) * WIDE_KEY)
+            | (u8::from(self.value_len >= wide_from) * WIDE_VALUE)
     }
 
     #[inline]

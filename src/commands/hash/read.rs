@@ -75,18 +75,18 @@ fn list(ctx: &mut ReadCtx<'_>, args: Args<'_>, parts: Parts) -> CommandResult {
     let now_ms = ctx.now.unix_ms;
     let Some(hash) = hash(ctx, args.arg(1))? else {
         if parts == Parts::Both {
-            ctx.reply.empty_map()
+            ctx.reply.empty_map();
         } else {
-            ctx.reply.empty_array()
+            ctx.reply.empty_array();
         }
         return Ok(());
     };
     // Only fields past their expiry make the number of fields that is answered differ from the length.
     let len = if hash.has_due(now_ms) { hash.iter(now_ms).count() } else { hash.len() };
     if parts == Parts::Both {
-        ctx.reply.map(len)
+        ctx.reply.map(len);
     } else {
-        ctx.reply.array(len)
+        ctx.reply.array(len);
     }
     for (field, value) in hash.iter(now_ms) {
         if parts != Parts::Values {

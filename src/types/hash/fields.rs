@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use crate::stdx::HashSeed;
 use crate::structures::{Dict, Element, Slot, ThinPair};
 
+/// Moments in milliseconds with the fields that expire then.
+type Expiries = BTreeSet<(i64, Box<[u8]>)>;
+
 /// Fields with their values, and which of them expire when.
 ///
 /// Invariant: `expiries` names exactly the fields of `table` that carry an expiry, and is `None` rather than empty.
 pub struct Fields {
     table: Dict<ThinPair>,
-    expiries: Option<Box<BTreeSet<(i64, Box<[u8]>)>>>,
+    expiries: Option<Box<Expiries>>,
 }
 
 impl Fields {

@@ -373,7 +373,7 @@ impl View for HashView<'_> {
                 let table = fields.table();
                 let samples = if samples == 0 { table.len() } else { samples.min(table.len()) };
                 let sampled: usize = table.iter().take(samples).map(ThinPair::heap_bytes).sum();
-                let elements = if samples == 0 { 0 } else { sampled * table.len() / samples };
+                let elements = (sampled * table.len()).checked_div(samples).unwrap_or(0);
                 size_of::<Fields>() + table.table_bytes() + elements + fields.index_bytes()
             }
         }

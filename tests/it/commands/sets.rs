@@ -216,7 +216,7 @@ fn random_members_come_once_or_again_and_popped_ones_are_gone() {
         let mut all = all;
         all.sort_unstable();
         assert_eq!(rest, all);
-        assert_eq!(client.run("EXISTS set").is_error() || client.run("SCARD set") == int(0), true);
+        assert!(client.run("EXISTS set").is_error() || client.run("SCARD set") == int(0));
     }
     client.transcript(
         r#"
