@@ -2,7 +2,6 @@
 
 use super::executor::Executor;
 use crate::snapshot::HugePageDecision;
-use crate::structures::huge_pages_for_tables;
 
 impl Executor {
     /// Follows `huge-pages` and `jemalloc-bg-thread`: at start, before there is data.
@@ -14,9 +13,11 @@ impl Executor {
     }
 
     /// What is in huge pages already stays there, and what is not moves only when it is allocated anew.
+    ///
+    /// The heap alone follows. A table's bucket array grows by one large mapping, and the first touch of each of its
+    /// 2 MiB pages would hold a single insertion up for longer than the millisecond that it may take (`benches/dict_stall.rs`).
     pub(super) fn follow_huge_pages(&mut self) {
         let HugePageDecision { used, reason } = self.huge_page_system.follow(self.config.huge_pages);
-        huge_pages_for_tables(used);
         self.huge_pages_used = used;
         tracing::info!("{reason}");
     }
