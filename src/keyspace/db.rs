@@ -212,18 +212,12 @@ impl Db {
                 let old = entry.boxed_mut().is_some().then(|| entry.take_value());
                 entry.set_inline(Type::String, encoding, bytes, expiry);
                 access.touch(entry);
-                if expiry.is_some() {
-                    let reference = entry.reference();
-                    self.expires.insert_new_hashed(hash, reference);
-                }
+                index_expiry(&mut self.expires, hash, entry);
                 old
             }
             Slot::Vacant(slot) => {
                 let entry = slot.insert(Entry::with_inline(key, Type::String, encoding, bytes, expiry, clock));
-                if expiry.is_some() {
-                    let reference = entry.reference();
-                    self.expires.insert_new_hashed(hash, reference);
-                }
+                index_expiry(&mut self.expires, hash, entry);
                 None
             }
         }
@@ -252,10 +246,7 @@ impl Db {
                 }
                 entry.set_inline(Type::String, Encoding::Int, IntBytes::new(number).bytes(), expiry);
                 access.touch(entry);
-                if expiry.is_some() {
-                    let reference = entry.reference();
-                    self.expires.insert_new_hashed(hash, reference);
-                }
+                index_expiry(&mut self.expires, hash, entry);
                 Ok(number)
             }
             Slot::Vacant(slot) => {
@@ -301,9 +292,8 @@ impl Db {
         self.field_expiries.note(key, next);
         if emptied {
             self.keys.remove_hashed(hash, key);
-        } else if indexed {
-            let reference = entry.reference();
-            self.expires.insert_new_hashed(hash, reference);
+        } else {
+            index_expiry(&mut self.expires, hash, entry);
         }
         Some(Edited { result, emptied })
     }
@@ -338,10 +328,7 @@ impl Db {
             self.expires.remove_hashed(hash, key);
         }
         entry.set_expiry(expiry);
-        if expiry.is_some() {
-            let reference = entry.reference();
-            self.expires.insert_new_hashed(hash, reference);
-        }
+        index_expiry(&mut self.expires, hash, entry);
         true
     }
 
@@ -456,11 +443,16 @@ impl Db {
         let Slot::Vacant(slot) = self.keys.entry_hashed(hash, key) else { return false };
         let entry = slot.insert(build());
         self.field_expiries.note(key, next_field_expiry(entry.value()));
-        if entry.expiry().is_some() {
-            let reference = entry.reference();
-            self.expires.insert_new_hashed(hash, reference);
-        }
+        index_expiry(&mut self.expires, hash, entry);
         true
+    }
+}
+
+/// Names an entry in the index if it carries an expiry: the one way in, for an entry whose block will not move again.
+#[inline]
+fn index_expiry(expires: &mut Dict<EntryRef>, hash: u64, entry: &Entry) {
+    if entry.expiry().is_some() {
+        expires.insert_new_hashed(hash, entry.reference());
     }
 }
 
