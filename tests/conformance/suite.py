@@ -5,6 +5,7 @@ The suite's folder is never written to. A scratch tree is built whose src/redis-
 test and whose tests/ links to the suite's files; each unit runs there by its own `tclsh tests/test_helper.tcl --single
 UNIT --clients 1 --durable`, in a session of its own and under two time limits (without progress, and in all), so that
 an exception, a hang or a crash costs one file and not the run. A case that stops its file is skipped in a second try.
+The scratch tree's util.tcl sources overlay.tcl, which tells the suite where 7.2 differs.
 
 A case counts when reference.txt marks it ok. It must pass, unless left-out.toml names it with a reason; and a case
 that is left out must not pass, so that the list stays honest (`flaky = true` allows both).
@@ -27,6 +28,7 @@ import tomllib
 HERE = os.path.dirname(os.path.abspath(__file__))
 LEFT_OUT = os.path.join(HERE, "left-out.toml")
 REFERENCE = os.path.join(HERE, "reference.txt")
+OVERLAY = os.path.join(HERE, "overlay.tcl")
 
 # How often a unit is tried again without the case that stopped it.
 RETRIES = 6
@@ -96,7 +98,7 @@ class Log:
         return None
 
 
-def build_scratch(suite, server):
+def build_scratch(suite, server, overlay):
     root = os.path.realpath(tempfile.mkdtemp(prefix="conformance-"))
     for folder in ("src", "tests/tmp", "tests/support"):
         os.makedirs(os.path.join(root, folder))
@@ -115,14 +117,19 @@ def build_scratch(suite, server):
             os.symlink(os.path.join(tests, name), os.path.join(root, "tests", name))
     for name in os.listdir(os.path.join(tests, "support")):
         source, link = os.path.join(tests, "support", name), os.path.join(root, "tests/support", name)
-        if name != "server.tcl":
+        if name not in ("server.tcl", "util.tcl"):
             os.symlink(source, link)
             continue
-        # A server that refuses its config file would otherwise cost two minutes at every start.
         with open(source, encoding="latin1") as file:
             text = file.read()
+        if name == "server.tcl":
+            # A server that refuses its config file would otherwise cost two minutes at every start.
+            text = re.sub(r"expr \{120\*1000/\$checkperiod\}", "expr {15*1000/$checkperiod}", text)
+        elif overlay:
+            text += "\nsource tests/support/overlay.tcl\n"
         with open(link, "w", encoding="latin1") as file:
-            file.write(re.sub(r"expr \{120\*1000/\$checkperiod\}", "expr {15*1000/$checkperiod}", text))
+            file.write(text)
+    os.symlink(OVERLAY, os.path.join(root, "tests/support/overlay.tcl"))
     return root
 
 
@@ -284,7 +291,7 @@ def main():
     args.suite = os.path.realpath(args.suite)
     listed, left_out = read_left_out()
     reference = read_reference()
-    root = build_scratch(args.suite, args.server)
+    root = build_scratch(args.suite, args.server, overlay=not args.write_reference)
     args.logs = args.logs or os.path.join(root, "logs")
     os.makedirs(args.logs, exist_ok=True)
     results, complaints, passed, excused = {}, [], 0, 0

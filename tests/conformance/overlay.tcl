@@ -1,0 +1,96 @@
+# What the suite of Redis 7.0 is told about 7.2, whose behaviour counts here. The runner sources this file at the end of
+# the suite's own tests/support/util.tcl; it is not there when a reference is written.
+#
+# 7.2 keeps small lists and small sets of strings as listpacks, where 7.0 has a quicklist and a hash table. So where a
+# case asks for one of these two, the overlay works out from the elements and the settings which encoding 7.2 gives
+# them, and asks for exactly that. Every other encoding is checked as the suite does it.
+
+# 7.2 prints a double with as few digits as read back to the same one, 7.0 with seventeen. Tcl is asked to print likewise.
+set tcl_precision 0
+
+proc assert_encoding {enc key} {
+    if {$::ignoreencoding} {
+        return
+    }
+    set type [r type $key]
+    if {$type eq {list} && $enc eq {quicklist}} {
+        set enc [list_encodings_of_72 $key]
+    } elseif {$type eq {set} && $enc eq {hashtable}} {
+        set enc [set_encoding_of_72 $key]
+    }
+    set val [r object encoding $key]
+    if {[lsearch -exact $enc $val] == -1} {
+        assert_match $enc $val
+    }
+}
+
+# A setting's value.
+proc setting_of_72 {name} {
+    lindex [r config get $name] 1
+}
+
+# A set that holds no more elements than a listpack may, none of them too long, is one; no other set is.
+proc set_encoding_of_72 {key} {
+    if {[r scard $key] > [setting_of_72 set-max-listpack-entries]} {
+        return hashtable
+    }
+    set longest [setting_of_72 set-max-listpack-value]
+    foreach element [r smembers $key] {
+        if {[string length $element] > $longest} {
+            return hashtable
+        }
+    }
+    return listpack
+}
+
+# A list that outgrows one listpack becomes a quicklist, and a listpack again when it has shrunk to half of the limit:
+# between the half and the whole its history decides, so there both may be. A limit by count has one of bytes beside it.
+proc list_encodings_of_72 {key} {
+    set limit [setting_of_72 list-max-listpack-size]
+    set bytes [listpack_bytes [r lrange $key 0 -1]]
+    if {$limit < 0} {
+        set limit [lindex {0 4096 8192 16384 32768 65536} [expr {-$limit}]]
+        set size $bytes
+    } else {
+        set limit [expr {max($limit, 1)}]
+        set size [r llen $key]
+        if {$bytes > 8192} {
+            return quicklist
+        }
+    }
+    if {$size > $limit} {
+        return quicklist
+    }
+    if {$size > $limit / 2} {
+        return {listpack quicklist}
+    }
+    return listpack
+}
+
+# The size of a listpack of these elements: each has a head, its bytes, and its length once more behind it.
+proc listpack_bytes {elements} {
+    set total 7
+    foreach element $elements {
+        if {[regexp {^(0|-?[1-9][0-9]{0,18})$} $element]} {
+            set size [integer_bytes $element]
+        } else {
+            set length [string length $element]
+            set size [expr {$length + ($length < 64 ? 1 : $length < 4096 ? 2 : 5)}]
+        }
+        incr total [expr {$size + ($size < 128 ? 1 : $size < 16384 ? 2 : $size < 2097152 ? 3 : $size < 268435456 ? 4 : 5)}]
+    }
+    return $total
+}
+
+proc integer_bytes {integer} {
+    if {$integer >= 0 && $integer < 128} {
+        return 1
+    }
+    foreach {bits bytes} {13 2 16 3 24 4 32 5} {
+        set half [expr {1 << ($bits - 1)}]
+        if {$integer >= -$half && $integer < $half} {
+            return $bytes
+        }
+    }
+    return 9
+}
