@@ -73,6 +73,8 @@ pub struct Encoder<'s> {
     sink: Option<&'s mut dyn Sink>,
     /// What the sink has received.
     flushed: u64,
+    /// How much shorter the strings that are compressed have become by it.
+    spared: u64,
     /// Of what the sink has received since the last chunk ended.
     crc: Crc64,
     chunk_start: u64,
@@ -102,6 +104,7 @@ impl<'s> Encoder<'s> {
             buffer_max,
             sink,
             flushed: 0,
+            spared: 0,
             crc: Crc64::new(),
             chunk_start: 0,
             options,
@@ -117,6 +120,11 @@ impl<'s> Encoder<'s> {
     /// How many bytes have been written so far, those in the buffer among them.
     pub fn written(&self) -> u64 {
         self.flushed + self.buffer.len() as u64
+    }
+
+    /// How many bytes it would have been without compression, but for a few that say how long the strings are.
+    pub fn uncompressed(&self) -> u64 {
+        self.written() + self.spared
     }
 
     /// How many bytes are in the buffer.
@@ -194,6 +202,7 @@ impl<'s> Encoder<'s> {
         let Some(used) = self.compressor.compress_into(bytes, &mut self.compressed) else {
             return Ok(false);
         };
+        self.spared += (bytes.len() - used) as u64;
         self.byte(string::LZF)?;
         self.length(used as u64)?;
         self.length(bytes.len() as u64)?;
@@ -206,6 +215,7 @@ impl<'s> Encoder<'s> {
 
     /// A string that its owner keeps compressed by LZF, and that has `original_bytes` bytes otherwise.
     pub fn lzf_string(&mut self, compressed: &[u8], original_bytes: u64) -> io::Result<()> {
+        self.spared += original_bytes.saturating_sub(compressed.len() as u64);
         self.byte(string::LZF)?;
         self.length(compressed.len() as u64)?;
         self.length(original_bytes)?;

@@ -21,7 +21,7 @@ pub fn run(pipe: OwnedFd, keyspace: &Keyspace, place: &Place, options: &SaveOpti
     let mut reporter = Reporter::new(pipe);
     match save::save_to_file(keyspace, place, options, &Disk, &mut reporter) {
         Ok(saved) => {
-            reporter.send(&Report::Done(reporter.figures_of(&saved)));
+            reporter.send(&Report::Done(reporter.figures(&saved)));
             0
         }
         Err(error) => {
@@ -49,9 +49,10 @@ impl Reporter {
         report::send(self.pipe.as_fd(), report);
     }
 
-    fn figures(&self, keys: u64, bytes: u64, expired_keys: u64) -> Figures {
+    fn figures(&self, saved: &Saved) -> Figures {
+        let Saved { keys, bytes, raw_bytes, expired_keys, threads } = *saved;
         let elapsed_us = self.start.elapsed().as_micros() as u64;
-        Figures { keys, bytes, copied_bytes: self.copied_bytes, elapsed_us, expired_keys }
+        Figures { keys, bytes, raw_bytes, copied_bytes: self.copied_bytes, elapsed_us, expired_keys, threads }
     }
 
     fn count_copied(&mut self) {
@@ -62,28 +63,24 @@ impl Reporter {
         let cost = before.elapsed();
         self.next_count = Instant::now() + cost * COUNTING_SHARE;
     }
-
-    fn figures_of(&self, saved: &Saved) -> Figures {
-        self.figures(saved.keys, saved.bytes, saved.expired_keys)
-    }
 }
 
 impl Observer for Reporter {
-    fn progress(&mut self, keys: u64, bytes: u64) -> ControlFlow<()> {
+    fn progress(&mut self, so_far: &Saved) -> ControlFlow<()> {
         let now = Instant::now();
         if now >= self.next_report {
             self.next_report = now + REPORT_INTERVAL;
             if now >= self.next_count {
                 self.count_copied();
             }
-            self.send(&Report::Progress(self.figures(keys, bytes, 0)));
+            self.send(&Report::Progress(self.figures(so_far)));
         }
         ControlFlow::Continue(())
     }
 
     fn before_commit(&mut self, saved: &Saved) {
         self.count_copied();
-        self.send(&Report::Renaming(self.figures_of(saved)));
+        self.send(&Report::Renaming(self.figures(saved)));
     }
 }
 

@@ -44,6 +44,10 @@ pub struct Record {
     pub fork_us: u64,
     pub keys: u64,
     pub bytes: u64,
+    /// What the bytes would be without compression.
+    pub raw_bytes: u64,
+    /// Threads that serialised.
+    pub threads: u64,
     pub copied_bytes: u64,
     pub outcome: Outcome,
 }

@@ -9,8 +9,8 @@ use crate::rdb;
 
 const RECORD_BYTES: usize = 512;
 
-/// Bytes of a record before its text: kind, five numbers, the text's length.
-const HEAD_BYTES: usize = 1 + 5 * 8 + 2;
+/// Bytes of a record before its text: kind, seven numbers, the text's length.
+const HEAD_BYTES: usize = 1 + 7 * 8 + 2;
 
 const TEXT_BYTES_MAX: usize = RECORD_BYTES - HEAD_BYTES;
 
@@ -40,12 +40,23 @@ pub struct Figures {
     pub keys: u64,
     /// Bytes of the dump so far.
     pub bytes: u64,
+    /// What they would be without compression.
+    pub raw_bytes: u64,
     /// Memory that is the child's alone because the parent or the child has written since the fork.
     pub copied_bytes: u64,
     /// Since the child began.
     pub elapsed_us: u64,
     /// Keys left out because their expiry had passed.
     pub expired_keys: u64,
+    /// Threads that serialise.
+    pub threads: u64,
+}
+
+impl Figures {
+    /// Keys that are behind the child, written or left out.
+    pub fn keys_passed(&self) -> u64 {
+        self.keys + self.expired_keys
+    }
 }
 
 impl Report {
@@ -67,9 +78,11 @@ impl Report {
         let figures = Figures {
             keys: number()?,
             bytes: number()?,
+            raw_bytes: number()?,
             copied_bytes: number()?,
             elapsed_us: number()?,
             expired_keys: number()?,
+            threads: number()?,
         };
         match kind {
             PROGRESS => Some(Self::Progress(figures)),
@@ -96,8 +109,8 @@ mod layout {
         let mut out = rdb::Encoder::detached(rdb::Options::default());
         let mut write = || -> std::io::Result<()> {
             out.byte(kind)?;
-            let Figures { keys, bytes, copied_bytes, elapsed_us, expired_keys } = figures;
-            for number in [keys, bytes, copied_bytes, elapsed_us, expired_keys] {
+            let Figures { keys, bytes, raw_bytes, copied_bytes, elapsed_us, expired_keys, threads } = figures;
+            for number in [keys, bytes, raw_bytes, copied_bytes, elapsed_us, expired_keys, threads] {
                 out.milliseconds(number as i64)?;
             }
             out.raw(&[(text.len() >> 8) as u8, text.len() as u8])?;
@@ -162,9 +175,11 @@ mod tests {
         Figures {
             keys: base,
             bytes: u64::MAX - base,
+            raw_bytes: base * 3,
             copied_bytes: base << 40,
             elapsed_us: base + 1,
             expired_keys: base + 2,
+            threads: base + 3,
         }
     }
 

@@ -77,7 +77,7 @@ impl SaveOptions {
 
 /// Who is told how a save gets on, and may end it.
 pub trait Observer {
-    fn progress(&mut self, keys: u64, bytes: u64) -> ControlFlow<()>;
+    fn progress(&mut self, so_far: &Saved) -> ControlFlow<()>;
 
     /// Everything is written; what follows makes it durable and puts it in its place.
     fn before_commit(&mut self, saved: &Saved) {
@@ -85,12 +85,17 @@ pub trait Observer {
     }
 }
 
-/// What was written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What was written, or has been so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Saved {
     pub keys: u64,
     pub bytes: u64,
+    /// What the bytes would be without compression.
+    pub raw_bytes: u64,
+    /// Keys left out because their expiry had passed.
     pub expired_keys: u64,
+    /// Threads that serialise.
+    pub threads: u64,
 }
 
 /// Puts a dump of the keyspace in its place.
@@ -138,7 +143,7 @@ pub fn write_dataset(
         }
     }
     out.eof()?;
-    Ok(Saved { keys: writer.keys, bytes: out.written(), expired_keys: writer.expired_keys })
+    Ok(writer.so_far(out))
 }
 
 struct Writer<'a> {
@@ -158,13 +163,18 @@ impl Writer<'_> {
                 delay(self.options.key_delay_us);
             }
             if each_looks || self.keys.is_multiple_of(KEYS_A_LOOK) {
-                let progress = self.observer.progress(self.keys + self.expired_keys, out.written());
-                if progress.is_break() {
+                let so_far = self.so_far(out);
+                if self.observer.progress(&so_far).is_break() {
                     return Err(io::ErrorKind::Interrupted.into());
                 }
             }
         }
         Ok(())
+    }
+
+    fn so_far(&self, out: &Encoder<'_>) -> Saved {
+        let (bytes, raw_bytes) = (out.written(), out.uncompressed());
+        Saved { keys: self.keys, bytes, raw_bytes, expired_keys: self.expired_keys, threads: 1 }
     }
 
     #[inline]

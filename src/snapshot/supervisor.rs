@@ -11,7 +11,7 @@ use super::error::SaveError;
 use super::fork::{self, Child, End, InterruptWatch};
 use super::history::{History, Outcome, Record, Trigger};
 use super::report::{Figures, Inbox, Report};
-use super::save::{self, Observer, SaveOptions};
+use super::save::{self, Observer, SaveOptions, Saved};
 use super::schedule::{self, Situation};
 use crate::config::SaveRule;
 use crate::keyspace::Keyspace;
@@ -264,6 +264,8 @@ impl Supervisor {
             fork_us: running.child.fork_us,
             keys: running.figures.keys,
             bytes: running.figures.bytes,
+            raw_bytes: running.figures.raw_bytes,
+            threads: running.figures.threads,
             copied_bytes: running.figures.copied_bytes,
             outcome,
         });
@@ -286,11 +288,11 @@ impl Supervisor {
         let mut observer = Foreground { interruptible };
         let result = save::save_to_file(keyspace, &task.place, &task.options, system, &mut observer);
         let duration = start.elapsed();
-        let (keys, bytes) = result.as_ref().map_or((0, 0), |saved| (saved.keys, saved.bytes));
+        let saved = result.as_ref().copied().unwrap_or_default();
         let outcome = match &result {
             Ok(_) => {
                 tracing::info!("DB saved on disk");
-                log_speed(keys, bytes, duration.as_micros() as u64);
+                log_speed(saved.keys, saved.bytes, duration.as_micros() as u64);
                 keyspace.dirty = 0;
                 self.succeed(Now::read());
                 Outcome::Saved
@@ -306,8 +308,10 @@ impl Supervisor {
             started_unix_ms: task.options.now.unix_ms,
             duration_us: duration.as_micros() as u64,
             fork_us: 0,
-            keys,
-            bytes,
+            keys: saved.keys,
+            bytes: saved.bytes,
+            raw_bytes: saved.raw_bytes,
+            threads: saved.threads,
             copied_bytes: 0,
             outcome,
         });
@@ -347,11 +351,11 @@ impl Supervisor {
             info.current_cow_peak = running.copied_peak_bytes;
             info.current_cow_size = running.figures.copied_bytes;
             info.current_cow_size_age = now.monotonic.saturating_duration_since(running.heard_at).as_secs();
-            info.current_save_keys_processed = running.figures.keys;
+            info.current_save_keys_processed = running.figures.keys_passed();
             info.current_save_keys_total = running.keys_total;
             info.current_fork_perc = match running.keys_total {
                 0 => 0.0,
-                total => running.figures.keys as f64 * 100.0 / total as f64,
+                total => running.figures.keys_passed() as f64 * 100.0 / total as f64,
             };
         }
         info
@@ -424,7 +428,7 @@ struct Foreground {
 }
 
 impl Observer for Foreground {
-    fn progress(&mut self, _keys: u64, _bytes: u64) -> ControlFlow<()> {
+    fn progress(&mut self, _so_far: &Saved) -> ControlFlow<()> {
         if self.interruptible && InterruptWatch::raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
