@@ -100,20 +100,27 @@ fn find_keyword(keyword: &str, start_from: i32, args: Args<'_>) -> Option<usize>
     place.map(|index| index + 1)
 }
 
-/// Keys that stand behind an option which may be anywhere: `STORE destination` of SORT and GEORADIUS. Of the others that
-/// no specification can place, the names come from the data.
+/// Keys that stand behind an option which may be anywhere: `STORE destination` of SORT and GEORADIUS; the last one holds.
+/// What SORT's other options take is none, even if it reads so. Of the other keys that no specification can place, the
+/// names come from the data.
 fn find_unknown(spec: &KeySpec, args: Args<'_>) -> Found {
     if !spec.flags.has(KeyFlags::OW) {
         return Found::Nothing;
     }
-    let is_store = |index: &usize| {
-        let word = args.arg(*index);
-        word.eq_ignore_ascii_case(b"STORE") || word.eq_ignore_ascii_case(b"STOREDIST")
-    };
-    match (2..args.len().saturating_sub(1)).rev().find(is_store) {
-        Some(index) => Found::Keys { first: index + 1, last: index + 1, step: 1 },
-        None => Found::Nothing,
+    let mut found = Found::Nothing;
+    let mut index = 2;
+    while index + 1 < args.len() {
+        let is = |word: &str| args.arg(index).eq_ignore_ascii_case(word.as_bytes());
+        if is("STORE") || is("STOREDIST") {
+            found = Found::Keys { first: index + 1, last: index + 1, step: 1 };
+        } else if is("LIMIT") {
+            index += 2;
+        } else if is("BY") || is("GET") {
+            index += 1;
+        }
+        index += 1;
     }
+    found
 }
 
 /// What the command does with the keys given these arguments: `SET` without `GET` only overwrites.
@@ -200,6 +207,15 @@ mod tests {
         let migrate = KeySpec { begin: Begin::Keyword("KEYS", -2), find: rest, ..KeySpec::first(ANY) };
         assert_eq!(indexes(migrate, "MIGRATE h 1 KEYS 0 9 KEYS a b"), Some(vec![7, 8]));
         assert_eq!(indexes(migrate, "X"), Some(vec![]));
+    }
+
+    #[test]
+    fn a_destination_may_stand_anywhere_behind_the_key() {
+        let store = KeySpec { begin: Begin::Unknown, find: Find::Unknown, ..KeySpec::first(KeyFlags::OW) };
+        assert_eq!(indexes(store, "SORT a DESC STORE b ALPHA"), Some(vec![4]));
+        assert_eq!(indexes(store, "SORT a STORE b STORE c"), Some(vec![5]));
+        assert_eq!(indexes(store, "SORT a GET STORE LIMIT STORE b BY STORE"), Some(vec![]));
+        assert_eq!(indexes(store, "SORT a STORE"), Some(vec![]));
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod random_count;
 mod session;
 mod set;
 mod slowlog;
+mod sort;
 mod spec;
 mod string;
 mod table;
@@ -76,6 +77,7 @@ const GROUPS: &[&[Command]] = &[
     pubsub::COMMANDS,
     set::COMMANDS,
     slowlog::COMMANDS,
+    sort::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
     zset::COMMANDS,

@@ -121,7 +121,7 @@ fn write_arguments(reply: &mut Reply, arguments: &[Argument], specs: &mut KeySpe
         reply.bulk(argument.kind.name());
         if !is_nested {
             reply.bulk("display_text");
-            reply.bulk(&argument.name);
+            reply.bulk(if argument.kind == Kind::Pattern { "pattern" } else { &argument.name });
         }
         if let Some(index) = key_spec {
             reply.bulk("key_spec_index");

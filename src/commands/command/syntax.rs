@@ -110,7 +110,7 @@ impl Kind {
             Kind::Integer
         } else if name.starts_with("unix-time") {
             Kind::UnixTime
-        } else if name == "pattern" {
+        } else if name == "pattern" || name.ends_with("-pattern") {
             Kind::Pattern
         } else if matches!(name, "score" | "longitude" | "latitude" | "radius" | "width" | "height" | "weight") {
             Kind::Double

@@ -11,6 +11,7 @@ mod observation;
 mod pubsub;
 mod server;
 mod sets;
+mod sort;
 mod sorted_sets;
 mod strings;
 mod transactions;
