@@ -27,6 +27,8 @@ pub struct WriteCtx<'a> {
     pub session: &'a Session,
     pub config: &'a Config,
     pub now: Now,
+    /// Whether the command may wait for a key; within a transaction it may not.
+    pub may_wait: bool,
     pub reply: &'a mut Reply,
     pub effects: &'a mut Vec<Effect>,
 }

@@ -1,9 +1,12 @@
 //! What a command asks of the server beyond the keyspace. The enums are closed: `grep Effect::` lists every way.
 
-use std::time::Duration;
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use super::session::ReplyMode;
 use super::table::CommandId;
+use crate::resp::ArgsBuf;
+use crate::types::Type;
 
 /// One request to the server, performed right after the handler returns, in order. Where a variant is said to answer,
 /// the server writes the reply and the handler writes none.
@@ -17,10 +20,25 @@ pub enum Effect {
     Snapshot(SnapshotEffect),
     Debug(DebugEffect),
     Memory(MemoryEffect),
+    /// Let the client wait, and run the command again when one of its keys may have become what it needs. Answers then.
+    Wait(Box<Wait>),
     /// Run the queued commands (EXEC). Answers.
     Exec,
     /// Forget the watched keys (UNWATCH, DISCARD).
     Unwatch,
+}
+
+/// What a command waits for.
+#[derive(Debug)]
+pub struct Wait {
+    /// The command as it is to be run again.
+    pub args: ArgsBuf,
+    /// Which of the arguments are the keys waited for, in the client's database.
+    pub keys: Range<usize>,
+    /// The type that one of them has to become.
+    pub wanted: Type,
+    /// When the client is answered that nothing came; `None`: never.
+    pub deadline: Option<Instant>,
 }
 
 /// Requests about the connection itself.

@@ -26,6 +26,7 @@ mod list;
 mod lolwut;
 mod memory;
 mod monitor;
+mod multi_pop;
 mod persistence;
 mod pubsub;
 mod random_count;
@@ -37,13 +38,14 @@ mod spec;
 mod string;
 mod table;
 mod transactions;
+mod waiting;
 mod zset;
 
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{
     ChannelKind, ClientEffect, ClientFilter, ClientType, ConfigEffect, ConfigPair, ConnectionEffect, Crash,
     DebugEffect, Effect, MemoryEffect, ObserveEffect, PauseMode, PubSubEffect, ShutdownRequest, SnapshotEffect,
-    UnblockWith,
+    UnblockWith, Wait,
 };
 pub use error::CommandError;
 pub use session::{Peer, ReplyMode, Session, Transaction};

@@ -14,6 +14,7 @@ mod lazy_free;
 mod relocate;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod watch;
 
 pub use access::{AccessClock, AccessPolicy};
@@ -24,6 +25,7 @@ pub use evict::{Eviction, EvictionPool};
 pub use expire::ExpireCycle;
 pub use lazy_free::{LazyFree, LazyFreePolicy};
 pub use relocate::Place;
+pub use waiting::{PlaceBuf, Ticket, WaitTable};
 pub use watch::{ClientId, WatchTable};
 
 use std::cell::Cell;
@@ -31,7 +33,7 @@ use std::cell::Cell;
 use crate::stdx::HashSeed;
 use crate::structures::ResizePolicy;
 use crate::types::string::StringView;
-use crate::types::{DataType, Limits, Value};
+use crate::types::{DataType, Limits, Type, Value};
 
 /// All databases, and what is kept about them as a whole.
 pub struct Keyspace {
@@ -41,6 +43,7 @@ pub struct Keyspace {
     pub dirty: u64,
     pub access: AccessClock,
     pub watch: WatchTable,
+    pub waiting: WaitTable,
     pub events: Events,
     pub lazy_free: LazyFree,
     /// Up to which size collections keep their compact encodings.
@@ -90,6 +93,7 @@ impl Keyspace {
             dirty: 0,
             access: AccessClock::default(),
             watch: WatchTable::default(),
+            waiting: WaitTable::default(),
             events: Events::default(),
             lazy_free: LazyFree::default(),
             limits: Limits::default(),
@@ -311,6 +315,8 @@ impl Keyspace {
         self.watch.touch_db(first, &self.dbs[first], Some(&self.dbs[second]), now_ms);
         self.watch.touch_db(second, &self.dbs[second], Some(&self.dbs[first]), now_ms);
         self.dbs.swap(first, second);
+        self.waiting.note_db(first, &self.dbs[first]);
+        self.waiting.note_db(second, &self.dbs[second]);
     }
 
     /// Replaces the data of all databases by that of `loaded`, which has as many of them.
@@ -318,16 +324,24 @@ impl Keyspace {
         assert_eq!(loaded.len(), self.dbs.len());
         for (index, db) in loaded.into_iter().enumerate() {
             self.watch.touch_db(index, &self.dbs[index], Some(&db), now_ms);
+            self.waiting.note_db(index, &db);
             let old = std::mem::replace(&mut self.dbs[index], db);
             self.lazy_free.drop_db(old, true);
         }
     }
 
-    /// Tells whoever watches `key` that it changed.
+    /// Tells whoever watches `key`, or waits for it, that it changed.
     #[inline]
     pub fn signal(&mut self, db: usize, key: &[u8]) {
         let dbs = &self.dbs;
         self.watch.touch(db, key, || dbs[db].peek(key).is_some());
+        self.waiting.note(db, key);
+    }
+
+    /// What type of value `place` holds now, which is no use of it; a key past its expiry is deleted first.
+    pub fn type_at(&mut self, place: Place<'_>, now_ms: i64) -> Option<Type> {
+        self.expire_if_due(place.db, place.key, now_ms);
+        self.dbs[place.db].peek(place.key).map(Entry::data_type)
     }
 
     /// A key taken by chance; those that are found past their expiry are deleted on the way.

@@ -3,7 +3,7 @@
 use super::Keyspace;
 
 /// A key in a database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place<'a> {
     pub db: usize,
     pub key: &'a [u8],

@@ -6,6 +6,7 @@ use std::time::Instant;
 use hashbrown::HashMap;
 use slab::Slab;
 
+use super::blocking::Blocked;
 use super::executor::Executor;
 use super::wake::Wake;
 use crate::commands::{Peer, Session};
@@ -59,16 +60,32 @@ pub enum Close {
 }
 
 /// What a client waits for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub enum Stall {
-    /// CLIENT PAUSE.
+    /// The end of CLIENT PAUSE.
     Paused,
+    /// A key, with a command that has been run (BLPOP).
+    Blocked(Box<Blocked>),
+}
+
+impl Stall {
+    pub fn is_blocked(&self) -> bool {
+        matches!(self, Stall::Blocked(_))
+    }
 }
 
 impl Client {
     /// The class under whose output limits the client falls.
     pub fn class(&self) -> ClientClass {
         if self.session.subscriptions > 0 { ClientClass::PubSub } else { ClientClass::Normal }
+    }
+
+    /// The command with which the client waits for a key.
+    pub fn blocked(&self) -> Option<&Blocked> {
+        match &self.stall {
+            Some(Stall::Blocked(blocked)) => Some(blocked),
+            Some(Stall::Paused) | None => None,
+        }
     }
 
     /// Bytes of memory held for the client, but for its share of tables that all clients share.
@@ -82,6 +99,7 @@ impl Client {
             + names
             + queued
             + watched
+            + self.blocked().map_or(0, Blocked::memory_usage)
             + self.channels.memory_usage()
             + self.query_capacity
             + self.reply.capacity()
@@ -175,12 +193,6 @@ impl Clients {
         self.by_id.get(&id).copied()
     }
 
-    /// The client with this number, if it is still connected.
-    pub fn by_id_mut(&mut self, id: ClientId) -> Option<&mut Client> {
-        let key = *self.by_id.get(&id)?;
-        self.slab.get_mut(key)
-    }
-
     /// Ends a client before its task does: it is found no more, gets nothing more, and only its place is left.
     pub fn retire(&mut self, key: ClientKey) {
         let client = &mut self.slab[key];
@@ -247,6 +259,7 @@ impl Executor {
 
     /// Lets go of a connection that has ended, and of everything held for it.
     pub fn disconnect(&mut self, key: ClientKey) {
+        self.end_wait(key);
         self.unwatch(key);
         self.unsubscribe_all(key);
         self.stop_monitoring(key);

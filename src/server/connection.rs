@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::spawn_local;
 
-use super::client::{ClientKey, Close};
+use super::client::{ClientKey, Close, Stall};
 use super::executor::{Executor, Processed, Then};
 use super::wake::Wake;
 use crate::commands::Peer;
@@ -29,7 +29,7 @@ const READ_BYTES_MIN: usize = 4 * 1024;
 /// A connection keeps at most this much room when it has nothing to say.
 const KEPT_BYTES: usize = 16 * 1024;
 
-/// Of a client whose next command has to wait, no more is read than this.
+/// Of a client whose next command waits for the end of a pause, no more is read than this.
 const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// By how much the room for a half-received command grows: up to twice what is there already, whatever the client
@@ -162,10 +162,10 @@ impl Connection {
         if self.wake.poll(context) {
             return Poll::Ready(Ok(Event::Woken));
         }
-        let (unsent, waiting) = {
+        let (unsent, paused) = {
             let executor = self.shared.executor.borrow();
             let client = executor.clients.get(self.key);
-            (!client.reply.is_empty(), client.stall.is_some())
+            (!client.reply.is_empty(), matches!(client.stall, Some(Stall::Paused)))
         };
         if unsent {
             if let Poll::Ready(ready) = self.stream.poll_write_ready(context) {
@@ -176,7 +176,9 @@ impl Connection {
                 return Poll::Pending;
             }
         }
-        if waiting && self.pending.len() >= READ_AHEAD_BYTES_MAX {
+        // Of a client that waits for a key everything is read, so that its end is noticed: what it waits for must not be
+        // given to nobody.
+        if paused && self.pending.len() >= READ_AHEAD_BYTES_MAX {
             return Poll::Pending;
         }
         self.poll_read(context)

@@ -27,13 +27,9 @@ pub async fn run(shared: Rc<Shared>) {
             }
             (executor.time_to_next_round(), Rc::clone(&executor.cron_wake))
         };
-        let woken = std::future::poll_fn(|context| match wake.poll(context) {
-            true => std::task::Poll::Ready(()),
-            false => std::task::Poll::Pending,
-        });
         tokio::select! {
             () = tokio::time::sleep(period) => {}
-            () = woken => {}
+            () = wake.raised() => {}
         }
     }
 }

@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::batch::{AheadDecoders, Batch, BatchEnd};
-use super::client::{ClientKey, Clients, Close};
+use super::blocking::Deadlines;
+use super::client::{ClientKey, Clients, Close, Stall};
 use super::clock::ServerClock;
 use super::gate::{self, Verdict};
 use super::listener::Listeners;
@@ -66,6 +67,7 @@ pub struct Executor {
     pub exit: Option<i32>,
     /// CLIENT PAUSE, while it is on.
     pub(super) pause: Option<Pause>,
+    pub(super) deadlines: Deadlines,
     /// The clients that are told of every command.
     pub(super) monitors: Vec<ClientKey>,
     /// Set while EXEC runs its queue.
@@ -137,6 +139,7 @@ impl Executor {
             memory: Memory::new(),
             exit: None,
             pause: None,
+            deadlines: Deadlines::default(),
             monitors: Vec::new(),
             in_exec: false,
             cron_wake: Rc::default(),
@@ -231,8 +234,8 @@ impl Executor {
                 self.check_output_limit(key);
                 Flow::Done
             }
-            Verdict::Postpone(stall) => {
-                self.clients.get_mut(key).stall = Some(stall);
+            Verdict::Postpone => {
+                self.clients.get_mut(key).stall = Some(Stall::Paused);
                 Flow::Postponed
             }
             Verdict::HangUp => {
@@ -250,7 +253,26 @@ impl Executor {
         client.session.last_command = Some(command);
         client.commands_total += 1;
         let mark = client.reply.len();
-        let db = client.session.db;
+        self.run(key, command, args, mark);
+        let mut done = true;
+        if !self.effects.is_empty() {
+            self.perform_effects(key);
+            done = !self.has_blocked(key, now.monotonic);
+        }
+        if done {
+            let end = self.clock.advance();
+            let elapsed = end.monotonic.saturating_duration_since(now.monotonic);
+            self.conclude(key, command, args, mark, elapsed);
+        }
+        if !self.monitors.is_empty() {
+            self.feed_monitors(key, command, args);
+        }
+    }
+
+    /// Runs a command's handler and writes its error behind `mark`, where its reply begins. Its effects are left to do.
+    pub(super) fn run(&mut self, key: ClientKey, command: CommandId, args: Args<'_>, mark: usize) {
+        let now = self.clock.latest();
+        let db = self.clients.get(key).session.db;
         let result = self.run_handler(key, command, args, now);
         if self.is_paused() {
             self.keyspace.forget_lapsed(db);
@@ -262,20 +284,23 @@ impl Executor {
             self.effects.clear();
             self.reply_error(key, &error);
         }
-        if !self.effects.is_empty() {
-            self.perform_effects(key);
-        }
+    }
+
+    /// Takes back a reply that the client does not want, and keeps the figures of a command that is answered.
+    pub(super) fn conclude(
+        &mut self,
+        key: ClientKey,
+        command: CommandId,
+        args: Args<'_>,
+        mark: usize,
+        elapsed: Duration,
+    ) {
         self.apply_reply_mode(key, mark);
         let failed = std::mem::take(&mut self.uncounted_error);
-        let end = self.clock.advance();
-        let elapsed = end.monotonic.saturating_duration_since(now.monotonic);
         self.counters.total_commands_processed += 1;
         self.command_stats.record(command, elapsed.as_nanos() as u64, failed);
         if elapsed >= self.noteworthy {
             self.note_slow_command(key, command, args, elapsed);
-        }
-        if !self.monitors.is_empty() {
-            self.feed_monitors(key, command, args);
         }
     }
 
@@ -290,6 +315,7 @@ impl Executor {
         let reply = &mut client.reply;
         let session = &mut client.session;
         let (config, table, effects) = (&self.config, &self.table, &mut self.effects);
+        let may_wait = !self.in_exec;
         match self.table.row(command).command.run {
             Handler::Read(run) => {
                 let keyspace = &self.keyspace;
@@ -297,7 +323,7 @@ impl Executor {
             }
             Handler::Write(run) => {
                 let keyspace = &mut self.keyspace;
-                run(&mut WriteCtx { keyspace, session, config, now, reply, effects }, args)
+                run(&mut WriteCtx { keyspace, session, config, now, may_wait, reply, effects }, args)
             }
             Handler::Client(run) => run(&mut ClientCtx { session, config, now, reply, effects }, args),
             Handler::Admin(run) => {
@@ -308,14 +334,18 @@ impl Executor {
         }
     }
 
-    /// What follows a command, and a whole transaction only once: keyspace events go out.
+    /// What follows a command, and a whole transaction only once: keyspace events go out, and whoever waits for a key
+    /// that has changed is served.
     pub(super) fn after_command(&mut self) {
         if !self.keyspace.events.is_empty() {
             self.publish_key_events();
         }
+        if self.keyspace.waiting.has_ready() {
+            self.serve_ready_keys();
+        }
     }
 
-    fn refuse(&mut self, key: ClientKey, command: Option<CommandId>, error: &CommandError, args: Args<'_>) {
+    pub(super) fn refuse(&mut self, key: ClientKey, command: Option<CommandId>, error: &CommandError, args: Args<'_>) {
         if let Some(command) = command {
             self.command_stats.reject(command);
         }

@@ -1,6 +1,6 @@
 //! Everything that may keep a command from running, in Redis's order, in one function.
 
-use super::client::{ClientKey, Stall};
+use super::client::ClientKey;
 use super::executor::Executor;
 use super::memory::Room;
 use crate::commands::{CommandError, CommandId, Flags};
@@ -13,8 +13,8 @@ pub enum Verdict {
     /// Kept for EXEC.
     Queue(CommandId),
     Refuse(Option<CommandId>, CommandError),
-    /// Later, when what holds the client up is over.
-    Postpone(Stall),
+    /// Later, when the pause is over.
+    Postpone,
     /// Not a client of ours: the connection ends without a word.
     HangUp,
 }
@@ -40,7 +40,7 @@ pub fn check(executor: &mut Executor, key: ClientKey, args: Args<'_>) -> Verdict
     };
     match refusal(executor, key, id, args) {
         Some(error) => Verdict::Refuse(Some(id), error),
-        None if executor.pauses(key, id) => Verdict::Postpone(Stall::Paused),
+        None if executor.pauses(key, id) => Verdict::Postpone,
         None if is_queued(executor, key, id) => Verdict::Queue(id),
         None => Verdict::Run(id),
     }

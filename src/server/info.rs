@@ -80,8 +80,9 @@ impl Executor {
         let blocked = self.clients.iter().filter(|(_, client)| client.stall.is_some()).count();
         out.field("blocked_clients", blocked);
         out.field("tracking_clients", 0);
-        out.field("clients_in_timeout_table", 0);
-        out.field("total_blocking_keys", 0);
+        out.field("clients_in_timeout_table", self.deadlines.len());
+        out.field("total_blocking_keys", self.keyspace.waiting.keys_len());
+        // Keys whose disappearance somebody waits for, which are streams with groups.
         out.field("total_blocking_keys_on_nokey", 0);
     }
 

@@ -7,6 +7,7 @@ mod allocator;
 mod apply;
 mod banner;
 mod batch;
+mod blocking;
 mod client;
 mod clock;
 mod connection;

@@ -23,7 +23,7 @@ impl Executor {
     pub(super) fn unpause_clients(&mut self) {
         self.pause = None;
         for (_, client) in self.clients.iter_mut() {
-            if client.stall == Some(Stall::Paused) {
+            if matches!(client.stall, Some(Stall::Paused)) {
                 client.stall = None;
                 client.wake.raise();
             }
@@ -35,6 +35,7 @@ impl Executor {
         let now_ms = self.clock.latest().unix_ms;
         if self.pause.is_some_and(|pause| pause.until_ms <= now_ms) {
             self.unpause_clients();
+            self.after_command();
         }
     }
 

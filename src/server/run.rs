@@ -12,7 +12,7 @@ use super::executor::Executor;
 use super::listener::{self, Listeners};
 use super::start::Launch;
 use super::supervisor::Notifier;
-use super::{banner, crash, cron, file_limit, logging, shutdown, snapshots};
+use super::{banner, blocking, crash, cron, file_limit, logging, shutdown, snapshots};
 use crate::config::Config;
 use crate::snapshot::DumpFile;
 
@@ -70,6 +70,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     let notifier = notifier.map(Rc::new);
     spawn_local(listener::accept(Rc::clone(&shared)));
     spawn_local(cron::run(Rc::clone(&shared)));
+    spawn_local(blocking::watch_deadlines(Rc::clone(&shared)));
     spawn_local(shutdown::watch_signals(Rc::clone(&shared)));
     spawn_local(snapshots::watch_children(Rc::clone(&shared)));
     spawn_local(load_then_serve(Rc::clone(&shared), dump, notifier.clone()));
@@ -100,10 +101,7 @@ fn make_room_for_clients(config: &mut Config) {
 
 async fn wait_for_end(shared: &Shared) -> i32 {
     loop {
-        std::future::poll_fn(|context| {
-            if shared.exit.poll(context) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-        })
-        .await;
+        shared.exit.raised().await;
         if let Some(code) = shared.executor.borrow().exit {
             return code;
         }

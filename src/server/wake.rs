@@ -1,7 +1,8 @@
 //! How one connection's task is told that something waits for it.
 
 use std::cell::{Cell, RefCell};
-use std::task::{Context, Waker};
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
 
 /// A flag with the waker of the one task that looks at it.
 #[derive(Debug, Default)]
@@ -17,6 +18,11 @@ impl Wake {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
+    }
+
+    /// Waits until the flag is raised, and lowers it.
+    pub async fn raised(&self) {
+        poll_fn(|context| if self.poll(context) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
     /// Lowers the flag and says whether it was raised; if not, the task is woken when it is.

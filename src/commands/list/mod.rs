@@ -1,8 +1,9 @@
-//! The list commands; those that wait for an element stand with the blocking commands.
-//! Owns:  the rows and handlers of LPUSH to RPUSHX.
+//! The list commands, with those that wait for an element.
+//! Owns:  the rows and handlers of BLMOVE to RPUSHX.
 //! Uses:  keyspace, types, resp.
 //! Never: how a list is laid out.
 
+mod blocking;
 mod insert;
 mod pop;
 mod read;

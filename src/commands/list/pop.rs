@@ -5,6 +5,7 @@ use super::{as_list, end, exists, report};
 use crate::commands::context::{WriteCtx, integer_from};
 use crate::commands::element;
 use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::multi_pop::MultiPop;
 use crate::resp::{Args, Reply};
 use crate::types::list::{Direction, End, ListValue, ListView};
 use crate::types::{DataType as _, Limits};
@@ -84,43 +85,26 @@ fn remove_end(list: &mut ListValue, end: End, count: usize, limits: &Limits) {
 }
 
 pub fn lmpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    let options = MultiPop::parse(args.tail(1))?;
+    let options = MultiPop::parse(args.tail(1), end)?;
+    if !pop_many(ctx, &options)? {
+        ctx.reply.null_array();
+    }
+    Ok(())
+}
+
+/// Takes elements out of the first of the keys that holds a list, and writes them with its name. Returns whether there
+/// was one.
+pub fn pop_many(ctx: &mut WriteCtx<'_>, options: &MultiPop<'_, End>) -> Result<bool, CommandError> {
     for key in options.keys {
         let Some(list) = ctx.find(key).map(as_list).transpose()? else { continue };
         let taken = options.count.min(list.len());
         ctx.reply.array(2);
         ctx.reply.bulk(key);
         ctx.reply.array(taken);
-        return pop_into_reply(ctx, key, options.end, taken);
+        pop_into_reply(ctx, key, options.side, taken)?;
+        return Ok(true);
     }
-    ctx.reply.null_array();
-    Ok(())
-}
-
-/// What follows the name of LMPOP: `numkeys key [key ...] LEFT | RIGHT [COUNT count]`.
-struct MultiPop<'a> {
-    keys: Args<'a>,
-    end: End,
-    count: usize,
-}
-
-impl<'a> MultiPop<'a> {
-    fn parse(args: Args<'a>) -> Result<Self, CommandError> {
-        let numkeys = CommandError::text("ERR numkeys should be greater than 0");
-        let numkeys = integer_from(args.arg(0), 1, numkeys)?;
-        let numkeys = usize::try_from(numkeys).unwrap_or(usize::MAX);
-        let place = args.get(numkeys.saturating_add(1)).ok_or(CommandError::Syntax)?;
-        let (keys, end) = (args.tail(1).head(numkeys), end(place)?);
-        let rest = args.tail(numkeys + 2);
-        let count = match (rest.len(), rest.get(0), rest.get(1)) {
-            (0, ..) => 1,
-            (2, Some(word), Some(count)) if word.eq_ignore_ascii_case(b"COUNT") => {
-                integer_from(count, 1, CommandError::text("ERR count should be greater than 0"))?
-            }
-            _ => return Err(CommandError::Syntax),
-        };
-        Ok(Self { keys, end, count: usize::try_from(count).unwrap_or(usize::MAX) })
-    }
+    Ok(false)
 }
 
 pub fn lmove(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {

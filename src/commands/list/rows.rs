@@ -1,9 +1,77 @@
 //! The rows of the list commands.
 
-use super::{insert, pop, read, remove};
+use super::{blocking, insert, pop, read, remove};
 use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 
 pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "BLMOVE",
+        summary: "Pops an element from a list, pushes it to another list and returns it. Blocks until an element is available otherwise. Deletes the list if the last element was moved.",
+        since: "6.2.0",
+        arity: Arity::exactly(6),
+        flags: Flags::DENYOOM.or(Flags::BLOCKING),
+        keys: &[
+            KeySpec::first(KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE)),
+            KeySpec::at(2, KeyFlags::RW.or(KeyFlags::INSERT)),
+        ],
+        syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
+        run: Handler::Write(blocking::blmove),
+        ..Command::in_group(Group::List)
+    },
+    Command {
+        name: "BLMPOP",
+        summary: "Pops the first element from one of multiple lists. Blocks until an element is available otherwise. Deletes the list if the last element was popped.",
+        since: "7.0.0",
+        complexity: "O(N+M) where N is the number of provided keys and M is the number of elements returned.",
+        arity: Arity::at_least(5),
+        flags: Flags::BLOCKING.or(Flags::MOVABLE_KEYS),
+        keys: &[KeySpec::counted(2, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE))],
+        syntax: "timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
+        run: Handler::Write(blocking::blmpop),
+        ..Command::in_group(Group::List)
+    },
+    Command {
+        name: "BLPOP",
+        summary: "Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.",
+        since: "2.0.0",
+        complexity: "O(N) where N is the number of provided keys.",
+        arity: Arity::at_least(3),
+        flags: Flags::BLOCKING,
+        keys: &[KeySpec::range(1, -2, 1, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE))],
+        syntax: "key [key ...] timeout",
+        history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
+        run: Handler::Write(blocking::blpop),
+        ..Command::in_group(Group::List)
+    },
+    Command {
+        name: "BRPOP",
+        summary: "Removes and returns the last element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.",
+        since: "2.0.0",
+        complexity: "O(N) where N is the number of provided keys.",
+        arity: Arity::at_least(3),
+        flags: Flags::BLOCKING,
+        keys: &[KeySpec::range(1, -2, 1, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE))],
+        syntax: "key [key ...] timeout",
+        history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
+        run: Handler::Write(blocking::brpop),
+        ..Command::in_group(Group::List)
+    },
+    Command {
+        name: "BRPOPLPUSH",
+        summary: "Pops an element from a list, pushes it to another list and returns it. Block until an element is available otherwise. Deletes the list if the last element was popped.",
+        since: "2.2.0",
+        arity: Arity::exactly(4),
+        flags: Flags::DENYOOM.or(Flags::BLOCKING),
+        keys: &[
+            KeySpec::first(KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE)),
+            KeySpec::at(2, KeyFlags::RW.or(KeyFlags::INSERT)),
+        ],
+        syntax: "source destination timeout",
+        history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
+        deprecated: Some(("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments")),
+        run: Handler::Write(blocking::brpoplpush),
+        ..Command::in_group(Group::List)
+    },
     Command {
         name: "LINDEX",
         summary: "Returns an element from a list by its index.",

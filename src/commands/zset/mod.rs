@@ -1,9 +1,10 @@
-//! The sorted set commands; those that wait for a member stand with the blocking commands.
-//! Owns:  the rows and handlers of ZADD to ZUNIONSTORE.
+//! The sorted set commands, with those that wait for a member.
+//! Owns:  the rows and handlers of BZMPOP to ZUNIONSTORE.
 //! Uses:  keyspace, types, resp, stdx.
 //! Never: how a sorted set is laid out.
 
 mod add;
+mod blocking;
 mod bounds;
 mod combine;
 mod pop;

@@ -3,6 +3,7 @@
 use super::{Layout, find_mut, report};
 use crate::commands::context::{WriteCtx, integer_from};
 use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::multi_pop::MultiPop;
 use crate::resp::{Args, Protocol};
 use crate::types::DataType as _;
 use crate::types::zset::ZsetValue;
@@ -12,6 +13,19 @@ use crate::types::zset::ZsetValue;
 pub enum Side {
     Min,
     Max,
+}
+
+impl Side {
+    /// Reads MIN or MAX.
+    pub fn from_word(word: &[u8]) -> Result<Self, CommandError> {
+        if word.eq_ignore_ascii_case(b"MIN") {
+            Ok(Self::Min)
+        } else if word.eq_ignore_ascii_case(b"MAX") {
+            Ok(Self::Max)
+        } else {
+            Err(CommandError::Syntax)
+        }
+    }
 }
 
 pub fn zpopmin(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -37,7 +51,7 @@ fn pop(ctx: &mut WriteCtx<'_>, args: Args<'_>, side: Side) -> CommandResult {
 }
 
 /// Takes `count` members out of the sorted set at `key`, which has as many, and writes them with their scores.
-fn pop_into_reply(ctx: &mut WriteCtx<'_>, key: &[u8], side: Side, count: usize, layout: Layout) -> CommandResult {
+pub fn pop_into_reply(ctx: &mut WriteCtx<'_>, key: &[u8], side: Side, count: usize, layout: Layout) -> CommandResult {
     let (db, now_ms) = (ctx.db(), ctx.now_ms());
     let reply = &mut *ctx.reply;
     let edited = ctx.keyspace.edit::<ZsetValue, _>(db, key, now_ms, |zset| {
@@ -58,44 +72,24 @@ fn pop_into_reply(ctx: &mut WriteCtx<'_>, key: &[u8], side: Side, count: usize, 
 }
 
 pub fn zmpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    let options = MultiPop::parse(args.tail(1))?;
+    let options = MultiPop::parse(args.tail(1), Side::from_word)?;
+    if !pop_many(ctx, &options)? {
+        ctx.reply.null_array();
+    }
+    Ok(())
+}
+
+/// Takes members out of the first of the keys that holds a sorted set, and writes them with its name. Returns whether
+/// there was one.
+pub fn pop_many(ctx: &mut WriteCtx<'_>, options: &MultiPop<'_, Side>) -> Result<bool, CommandError> {
     for key in options.keys {
         let Some(zset) = find_mut(ctx, key)? else { continue };
         let taken = options.count.min(zset.len());
         ctx.reply.array(2);
         ctx.reply.bulk(key);
         ctx.reply.array(taken);
-        return pop_into_reply(ctx, key, options.side, taken, Layout::Nested);
+        pop_into_reply(ctx, key, options.side, taken, Layout::Nested)?;
+        return Ok(true);
     }
-    ctx.reply.null_array();
-    Ok(())
-}
-
-/// What follows the name of ZMPOP: `numkeys key [key ...] MIN | MAX [COUNT count]`.
-struct MultiPop<'a> {
-    keys: Args<'a>,
-    side: Side,
-    count: usize,
-}
-
-impl<'a> MultiPop<'a> {
-    fn parse(args: Args<'a>) -> Result<Self, CommandError> {
-        let numkeys = CommandError::text("ERR numkeys should be greater than 0");
-        let numkeys = integer_from(args.arg(0), 1, numkeys)?;
-        let numkeys = usize::try_from(numkeys).unwrap_or(usize::MAX);
-        let side = match args.get(numkeys.saturating_add(1)) {
-            Some(word) if word.eq_ignore_ascii_case(b"MIN") => Side::Min,
-            Some(word) if word.eq_ignore_ascii_case(b"MAX") => Side::Max,
-            _ => return Err(CommandError::Syntax),
-        };
-        let (keys, rest) = (args.tail(1).head(numkeys), args.tail(numkeys + 2));
-        let count = match (rest.len(), rest.get(0), rest.get(1)) {
-            (0, ..) => 1,
-            (2, Some(word), Some(count)) if word.eq_ignore_ascii_case(b"COUNT") => {
-                integer_from(count, 1, CommandError::text("ERR count should be greater than 0"))?
-            }
-            _ => return Err(CommandError::Syntax),
-        };
-        Ok(Self { keys, side, count: usize::try_from(count).unwrap_or(usize::MAX) })
-    }
+    Ok(false)
 }

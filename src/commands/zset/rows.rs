@@ -1,9 +1,47 @@
 //! The rows of the sorted set commands.
 
-use super::{add, combine, pop, range, read, remove, sample};
+use super::{add, blocking, combine, pop, range, read, remove, sample};
 use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 
 pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "BZMPOP",
+        summary: "Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.",
+        since: "7.0.0",
+        complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
+        arity: Arity::at_least(5),
+        flags: Flags::BLOCKING.or(Flags::MOVABLE_KEYS),
+        keys: &[KeySpec::counted(2, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE))],
+        syntax: "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]",
+        run: Handler::Write(blocking::bzmpop),
+        ..Command::in_group(Group::SortedSet)
+    },
+    Command {
+        name: "BZPOPMAX",
+        summary: "Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise. Deletes the sorted set if the last element was popped.",
+        since: "5.0.0",
+        complexity: "O(log(N)) with N being the number of elements in the sorted set.",
+        arity: Arity::at_least(3),
+        flags: Flags::FAST.or(Flags::BLOCKING),
+        keys: &[KeySpec::range(1, -2, 1, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE))],
+        syntax: "key [key ...] timeout",
+        history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
+        run: Handler::Write(blocking::bzpopmax),
+        ..Command::in_group(Group::SortedSet)
+    },
+    Command {
+        name: "BZPOPMIN",
+        summary: "Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.",
+        since: "5.0.0",
+        complexity: "O(log(N)) with N being the number of elements in the sorted set.",
+        arity: Arity::at_least(3),
+        flags: Flags::FAST.or(Flags::BLOCKING),
+        keys: &[KeySpec::range(1, -2, 1, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::DELETE))],
+        syntax: "key [key ...] timeout",
+        history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
+        run: Handler::Write(blocking::bzpopmin),
+        ..Command::in_group(Group::SortedSet)
+    },
     Command {
         name: "ZADD",
         summary: "Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't exist.",

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::commands::{ClientEffect, ClientFilter, ClientType, CommandError, Peer, UnblockWith};
 use crate::config::ClientClass;
-use crate::server::client::{Client, ClientKey, Close, Stall};
+use crate::server::blocking::Blocked;
+use crate::server::client::{Client, ClientKey, Close};
 use crate::server::executor::Executor;
 
 /// What a static reply buffer holds in Redis: `obl` counts bytes up to here, `oll` and `omem` what is beyond.
@@ -66,7 +67,7 @@ impl Executor {
         let session = &client.session;
         let now_ms = self.clock.latest().unix_ms;
         let seconds_since = |then_ms: i64| (now_ms - then_ms).max(0) / 1000;
-        let args_bytes = if key == asking { args_bytes } else { 0 };
+        let args_bytes = if key == asking { args_bytes } else { client.blocked().map_or(0, Blocked::args_bytes) };
         let queued = session.transaction.as_ref().map(|transaction| &transaction.queue);
         let queued_bytes: usize = queued.into_iter().flatten().map(|(_, args)| args.memory_usage()).sum();
         let unsent = client.reply.len();
@@ -153,19 +154,17 @@ impl Executor {
 
     /// Ends another client's connection: from now on it counts for nothing, and its task lets go of it at its next look.
     pub(in crate::server) fn drop_client(&mut self, key: ClientKey) {
+        self.end_wait(key);
         self.unwatch(key);
         self.unsubscribe_all(key);
         self.stop_monitoring(key);
         self.clients.retire(key);
     }
 
-    fn unblock_client(&mut self, key: ClientKey, id: i64, _with: UnblockWith) {
-        // Only CLIENT PAUSE holds clients up so far, and it is no blocking command.
-        let blocked = u64::try_from(id)
-            .ok()
-            .and_then(|id| self.clients.by_id_mut(id))
-            .is_some_and(|client| client.stall.is_some_and(|stall| stall != Stall::Paused));
-        self.clients.get_mut(key).reply.integer(blocked.into());
+    fn unblock_client(&mut self, key: ClientKey, id: i64, with: UnblockWith) {
+        let blocked = u64::try_from(id).ok().and_then(|id| self.clients.key_of(id));
+        let unblocked = blocked.is_some_and(|blocked| self.unblock(blocked, with));
+        self.clients.get_mut(key).reply.integer(unblocked.into());
     }
 }
 

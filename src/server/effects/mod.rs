@@ -27,6 +27,7 @@ impl Executor {
                 Effect::Snapshot(effect) => self.perform_snapshot(key, effect),
                 Effect::Debug(effect) => self.perform_debug(effect),
                 Effect::Memory(effect) => self.perform_memory(key, effect),
+                Effect::Wait(wait) => self.block(key, *wait),
                 Effect::Exec => self.exec(key),
                 Effect::Unwatch => self.unwatch(key),
             }

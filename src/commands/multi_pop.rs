@@ -1,0 +1,30 @@
+//! What LMPOP and ZMPOP have in common, and those of their kind that wait.
+
+use super::context::integer_from;
+use super::error::CommandError;
+use crate::resp::Args;
+
+/// The arguments `numkeys key [key ...] <side> [COUNT count]`, where `S` tells the sides of the type.
+pub struct MultiPop<'a, S> {
+    pub keys: Args<'a>,
+    pub side: S,
+    pub count: usize,
+}
+
+impl<'a, S> MultiPop<'a, S> {
+    pub fn parse(args: Args<'a>, side: fn(&[u8]) -> Result<S, CommandError>) -> Result<Self, CommandError> {
+        let numkeys = CommandError::text("ERR numkeys should be greater than 0");
+        let numkeys = integer_from(args.arg(0), 1, numkeys)?;
+        let numkeys = usize::try_from(numkeys).unwrap_or(usize::MAX);
+        let side = side(args.get(numkeys.saturating_add(1)).ok_or(CommandError::Syntax)?)?;
+        let (keys, rest) = (args.tail(1).head(numkeys), args.tail(numkeys + 2));
+        let count = match (rest.len(), rest.get(0), rest.get(1)) {
+            (0, ..) => 1,
+            (2, Some(word), Some(count)) if word.eq_ignore_ascii_case(b"COUNT") => {
+                integer_from(count, 1, CommandError::text("ERR count should be greater than 0"))?
+            }
+            _ => return Err(CommandError::Syntax),
+        };
+        Ok(Self { keys, side, count: usize::try_from(count).unwrap_or(usize::MAX) })
+    }
+}

@@ -1,0 +1,86 @@
+//! What the commands that wait for a key have in common.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::context::WriteCtx;
+use super::effect::{Effect, Wait};
+use super::error::CommandError;
+use crate::resp::Args;
+use crate::stdx::clock::Now;
+use crate::stdx::number::parse_f64;
+use crate::types::Type;
+
+/// Reads a timeout in seconds; 0 means that there is none. It is rounded up to milliseconds.
+pub fn deadline(arg: &[u8], now: Now) -> Result<Option<Instant>, CommandError> {
+    const OUT_OF_RANGE: CommandError = CommandError::text("ERR timeout is out of range");
+    let seconds = parse_f64(arg).ok_or(CommandError::text("ERR timeout is not a float or out of range"))?;
+    let milliseconds = (seconds * 1000.0).ceil();
+    if milliseconds < 0.0 {
+        return Err(CommandError::text("ERR timeout is negative"));
+    }
+    // The moment itself, in milliseconds since 1970, has to be a number of 63 bits.
+    if milliseconds >= (i64::MAX - now.unix_ms) as f64 {
+        return Err(OUT_OF_RANGE);
+    }
+    match milliseconds as u64 {
+        0 => Ok(None),
+        milliseconds => now.monotonic.checked_add(Duration::from_millis(milliseconds)).map(Some).ok_or(OUT_OF_RANGE),
+    }
+}
+
+/// Lets the client wait until one of the arguments `keys` names a key of type `wanted`. Returns whether it does: where a
+/// command may not wait, it answers at once that there is nothing.
+pub fn wait(
+    ctx: &mut WriteCtx<'_>,
+    args: Args<'_>,
+    keys: Range<usize>,
+    wanted: Type,
+    deadline: Option<Instant>,
+) -> bool {
+    if ctx.may_wait {
+        ctx.effects.push(Effect::Wait(Box::new(Wait { args: args.to_buf(), keys, wanted, deadline })));
+    }
+    ctx.may_wait
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn milliseconds(text: &str) -> Result<Option<u128>, String> {
+        let now = Now::read();
+        let after = |at: Instant| at.duration_since(now.monotonic).as_millis();
+        deadline(text.as_bytes(), now).map(|at| at.map(after)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn timeouts_are_seconds_rounded_up_to_milliseconds() {
+        for (text, expected) in [
+            ("0", None),
+            ("-0.0", None),
+            ("-0.0001", None),
+            ("1", Some(1_000)),
+            ("0.1", Some(100)),
+            ("0.0001", Some(1)),
+            ("1.0005", Some(1_001)),
+            ("1e3", Some(1_000_000)),
+            ("0x10", Some(16_000)),
+        ] {
+            assert_eq!(milliseconds(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn timeouts_beyond_any_clock_are_refused() {
+        for text in ["9223372036854775.807", "1e300", "inf", "0x7FFFFFFFFFFFFFF"] {
+            assert_eq!(milliseconds(text), Err("ERR timeout is out of range".to_owned()), "{text}");
+        }
+        for text in ["-1", "-0.001", "-inf"] {
+            assert_eq!(milliseconds(text), Err("ERR timeout is negative".to_owned()), "{text}");
+        }
+        for text in ["", "one", "nan", "1s"] {
+            assert_eq!(milliseconds(text), Err("ERR timeout is not a float or out of range".to_owned()), "{text}");
+        }
+    }
+}

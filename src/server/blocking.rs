@@ -1,0 +1,240 @@
+//! Clients that wait for a key (BLPOP and its like): who is served when one is ready, and how else waiting ends.
+//!
+//! A client that waits stands in the line of each of its keys. When a command has changed such a key, the commands of
+//! those in its line are run once more, in the order in which they began to wait, for as long as the key holds what they
+//! wait for. Such a run may make further keys ready (BLMOVE); these are served behind the others.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::client::{ClientKey, Stall};
+use super::connection::Shared;
+use super::executor::Executor;
+use super::gate::{self, Verdict};
+use super::wake::Wake;
+use crate::commands::{CommandError, CommandId, Effect, UnblockWith, Wait};
+use crate::keyspace::{ClientId, Place, PlaceBuf, Ticket};
+use crate::resp::ArgsBuf;
+
+/// A command that waits.
+#[derive(Debug)]
+pub struct Blocked {
+    command: CommandId,
+    args: ArgsBuf,
+    /// Which of the arguments are the keys waited for.
+    keys: Range<usize>,
+    ticket: Ticket,
+    deadline: Option<Instant>,
+    /// How long the runs so far took, the time between them not counted.
+    busy: Duration,
+}
+
+impl Blocked {
+    fn places(&self, db: usize) -> impl Iterator<Item = Place<'_>> {
+        places(&self.args, &self.keys, db)
+    }
+
+    /// How many bytes the command's arguments have.
+    pub fn args_bytes(&self) -> usize {
+        self.args.as_args().bytes_len()
+    }
+
+    pub fn memory_usage(&self) -> usize {
+        size_of::<Self>() + self.args.memory_usage()
+    }
+}
+
+fn places<'a>(args: &'a ArgsBuf, keys: &Range<usize>, db: usize) -> impl Iterator<Item = Place<'a>> {
+    args.as_args().head(keys.end).tail(keys.start).iter().map(move |key| Place { db, key })
+}
+
+/// When clients that wait are told that nothing came.
+#[derive(Debug, Default)]
+pub struct Deadlines {
+    by_time: BTreeSet<(Instant, ClientId)>,
+    /// Raised when the first one is earlier than it was.
+    wake: Rc<Wake>,
+}
+
+impl Deadlines {
+    pub fn len(&self) -> usize {
+        self.by_time.len()
+    }
+
+    fn add(&mut self, deadline: Instant, client: ClientId) {
+        if self.by_time.first().is_none_or(|(first, _)| deadline < *first) {
+            self.wake.raise();
+        }
+        self.by_time.insert((deadline, client));
+    }
+
+    fn remove(&mut self, deadline: Instant, client: ClientId) {
+        self.by_time.remove(&(deadline, client));
+    }
+
+    /// Takes out a client whose time is up.
+    fn take_elapsed(&mut self, now: Instant) -> Option<ClientId> {
+        let (_, client) = self.by_time.first().filter(|(first, _)| *first <= now)?;
+        let client = *client;
+        self.by_time.pop_first();
+        Some(client)
+    }
+}
+
+/// Ends waits whose time is up, until the server ends.
+pub async fn watch_deadlines(shared: Rc<Shared>) {
+    let wake = Rc::clone(&shared.executor.borrow().deadlines.wake);
+    loop {
+        let next = shared.executor.borrow_mut().end_elapsed_waits();
+        let next = async {
+            match next {
+                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = next => {}
+            () = wake.raised() => {}
+        }
+    }
+}
+
+impl Executor {
+    /// Makes a client wait whose command has found nothing.
+    pub(super) fn block(&mut self, key: ClientKey, wait: Wait) {
+        let client = self.clients.get_mut(key);
+        let (id, db) = (client.session.id, client.session.db);
+        let command = client.session.last_command.expect("a command asks to wait");
+        let Wait { args, keys, wanted, deadline } = wait;
+        let ticket = self.keyspace.waiting.join(id, wanted, places(&args, &keys, db));
+        if let Some(deadline) = deadline {
+            self.deadlines.add(deadline, id);
+        }
+        let blocked = Blocked { command, args, keys, ticket, deadline, busy: Duration::ZERO };
+        client.stall = Some(Stall::Blocked(Box::new(blocked)));
+    }
+
+    /// Whether the command that the client ran from `start` on waits now; notes how long it took so far.
+    pub(super) fn has_blocked(&mut self, key: ClientKey, start: Instant) -> bool {
+        let Some(Stall::Blocked(blocked)) = &mut self.clients.get_mut(key).stall else { return false };
+        blocked.busy = self.clock.advance().monotonic.saturating_duration_since(start);
+        true
+    }
+
+    /// Serves those who wait for keys that have changed.
+    #[cold]
+    pub(super) fn serve_ready_keys(&mut self) {
+        // During a pause the keys stay ready; and once the last snapshot is taken, no change is acknowledged any more.
+        while !self.is_paused()
+            && self.exit.is_none()
+            && let Some(place) = self.keyspace.waiting.take_ready()
+        {
+            self.serve_line(&place);
+        }
+    }
+
+    fn serve_line(&mut self, place: &PlaceBuf) {
+        let place = place.as_place();
+        let mut behind = 0;
+        while let Some(held) = self.keyspace.type_at(place, self.clock.latest().unix_ms)
+            && let Some((ticket, id)) = self.keyspace.waiting.next_waiter(place, held, behind)
+        {
+            behind = ticket;
+            if let Some(key) = self.clients.key_of(id) {
+                self.retry(key);
+            }
+        }
+    }
+
+    /// Runs the command of a client that waits once more. If it still finds nothing, the client keeps its place in line.
+    fn retry(&mut self, key: ClientKey) {
+        let client = self.clients.get_mut(key);
+        // Nothing is given to a client that is about to end.
+        let ending = client.close.is_some();
+        let Some(Stall::Blocked(blocked)) = client.stall.take_if(|stall| !ending && stall.is_blocked()) else { return };
+        let args = blocked.args.as_args();
+        match gate::check(self, key, args) {
+            Verdict::Run(_) => self.run_again(key, blocked),
+            Verdict::Refuse(command, error) => {
+                self.leave_lines(key, &blocked);
+                self.refuse(key, command, &error, args);
+                self.check_output_limit(key);
+            }
+            Verdict::Queue(_) | Verdict::Postpone | Verdict::HangUp => {
+                debug_assert!(false, "the command has passed the gate outside MULTI, and there is no pause");
+                self.clients.get_mut(key).stall = Some(Stall::Blocked(blocked));
+            }
+        }
+    }
+
+    fn run_again(&mut self, key: ClientKey, mut blocked: Box<Blocked>) {
+        let start = self.clock.latest().monotonic;
+        let mark = self.clients.get(key).reply.len();
+        self.run(key, blocked.command, blocked.args.as_args(), mark);
+        let waits_on = self.effects.drain(..).any(|effect| matches!(effect, Effect::Wait(_)));
+        let elapsed = self.clock.advance().monotonic.saturating_duration_since(start);
+        blocked.busy += elapsed;
+        if waits_on {
+            self.clients.get_mut(key).stall = Some(Stall::Blocked(blocked));
+        } else {
+            self.leave_lines(key, &blocked);
+            self.conclude_wait(key, &blocked, mark);
+            self.note_latency("command-unblocking", elapsed);
+        }
+        if !self.keyspace.events.is_empty() {
+            self.publish_key_events();
+        }
+    }
+
+    /// Ends a client's wait without an answer. Returns what it waited with, if it did.
+    pub(super) fn end_wait(&mut self, key: ClientKey) -> Option<Box<Blocked>> {
+        let stall = self.clients.get_mut(key).stall.take_if(|stall| stall.is_blocked());
+        let Some(Stall::Blocked(blocked)) = stall else { return None };
+        self.leave_lines(key, &blocked);
+        Some(blocked)
+    }
+
+    fn leave_lines(&mut self, key: ClientKey, blocked: &Blocked) {
+        let client = self.clients.get(key);
+        let (id, db) = (client.session.id, client.session.db);
+        self.keyspace.waiting.leave(blocked.ticket, blocked.places(db));
+        if let Some(deadline) = blocked.deadline {
+            self.deadlines.remove(deadline, id);
+        }
+        // Its task sends the answer and goes on with what has come in since.
+        client.wake.raise();
+    }
+
+    /// Answers a client that waits as if its time were up, or with an error. Returns whether it waited.
+    pub(super) fn unblock(&mut self, key: ClientKey, with: UnblockWith) -> bool {
+        let Some(blocked) = self.end_wait(key) else { return false };
+        let mark = self.clients.get(key).reply.len();
+        match with {
+            UnblockWith::Timeout => self.clients.get_mut(key).reply.null_array(),
+            UnblockWith::Error => {
+                self.reply_error(key, &CommandError::text("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
+            }
+        }
+        self.conclude_wait(key, &blocked, mark);
+        true
+    }
+
+    /// Keeps the figures of a command that has waited and is answered now.
+    fn conclude_wait(&mut self, key: ClientKey, blocked: &Blocked, mark: usize) {
+        self.conclude(key, blocked.command, blocked.args.as_args(), mark, blocked.busy);
+        self.check_output_limit(key);
+    }
+
+    /// Answers those whose time is up. Returns when the next one's is.
+    fn end_elapsed_waits(&mut self) -> Option<Instant> {
+        let now = self.clock.advance().monotonic;
+        while let Some(id) = self.deadlines.take_elapsed(now) {
+            if let Some(key) = self.clients.key_of(id) {
+                self.unblock(key, UnblockWith::Timeout);
+            }
+        }
+        self.deadlines.by_time.first().map(|(deadline, _)| *deadline)
+    }
+}
