@@ -1,0 +1,110 @@
+//! Dumps and DUMP payloads of each are the other's data.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use super::data::fill;
+use crate::support::{Server, Setup, bulk, ok, redis_server, wait_until};
+
+/// Settings under which the same data is laid out differently.
+const LAYOUTS: [&str; 5] = [
+    "",
+    "rdbcompression no\nlist-compress-depth 1",
+    "rdbchecksum no\nlist-max-listpack-size 3",
+    "list-max-listpack-size -5\nset-max-intset-entries 10\nzset-max-listpack-entries 1000\nhash-max-listpack-entries 9",
+    "hash-max-listpack-value 4\nzset-max-listpack-value 4\nset-max-intset-entries 2000\nlist-compress-depth 2",
+];
+
+#[test]
+fn dumps_of_redis_load_here_with_an_equal_digest() {
+    for layout in LAYOUTS {
+        let peer = redis_server(layout);
+        fill(&mut peer.client());
+        peer.client().run("SAVE");
+        let ours = Setup::new().file("dump.rdb", fs::read(peer.dump_path()).expect("the dump")).start();
+        assert_eq!(ours.digest(), peer.digest(), "{layout}");
+    }
+}
+
+#[test]
+fn our_dumps_load_in_redis_with_an_equal_digest() {
+    for layout in LAYOUTS {
+        let ours = Server::with_config(layout);
+        fill(&mut ours.client());
+        ours.background_save();
+        let mut peer = redis_server("");
+        peer.kill();
+        fs::copy(ours.dump_path(), peer.dump_path()).expect("the dump can be copied");
+        peer.start_again();
+        assert_eq!(peer.digest(), ours.digest(), "{layout}");
+        let checked = Command::new("redis-check-rdb").arg(ours.dump_path()).output().expect("redis-check-rdb runs");
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    }
+}
+
+#[test]
+fn the_data_of_these_tests_has_every_encoding() {
+    let ours = Server::start();
+    let mut client = ours.client();
+    fill(&mut client);
+    let found: BTreeSet<String> = client
+        .run("KEYS *")
+        .items()
+        .iter()
+        .map(|key| client.cmd(&[b"OBJECT".as_slice(), b"ENCODING", &key.bytes()]).text())
+        .collect();
+    let all = ["embstr", "hashtable", "int", "intset", "listpack", "quicklist", "raw", "skiplist"];
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), all);
+}
+
+#[test]
+fn dump_payloads_go_both_ways() {
+    let ours = Server::start();
+    let peer = redis_server("");
+    for (from, to) in [(&ours, &peer), (&peer, &ours)] {
+        let (mut source, mut target) = (from.client(), to.client());
+        target.run("FLUSHALL");
+        fill(&mut source);
+        for database in 0..16 {
+            source.run(&format!("SELECT {database}"));
+            target.run(&format!("SELECT {database}"));
+            for key in source.run("KEYS *").items() {
+                let key = key.bytes();
+                let payload = source.cmd(&[b"DUMP".as_slice(), &key]).bytes();
+                let when = source.cmd(&[b"PEXPIRETIME".as_slice(), &key]).integer().max(0).to_string();
+                let restored = target.cmd(&[b"RESTORE".as_slice(), &key, when.as_bytes(), &payload, b"ABSTTL"]);
+                assert_eq!(restored, ok(), "{}", String::from_utf8_lossy(&key));
+            }
+        }
+        assert_eq!(from.digest(), to.digest());
+    }
+}
+
+#[test]
+fn digests_are_computed_as_redis_computes_them() {
+    let ours = Server::start();
+    let peer = redis_server("");
+    for server in [&ours, &peer] {
+        fill(&mut server.client());
+    }
+    assert_eq!(ours.digest(), peer.digest());
+    let values = |server: &Server| server.client().run("DEBUG DIGEST-VALUE key:1 key:2 key:3 missing");
+    assert_eq!(values(&ours), values(&peer));
+}
+
+#[test]
+fn the_life_of_data_over_both_servers() {
+    // Written here, saved here, taken over by Redis, changed and saved there, and taken back.
+    let ours = Server::start();
+    fill(&mut ours.client());
+    ours.background_save();
+    let mut peer = redis_server("");
+    peer.kill();
+    fs::copy(ours.dump_path(), peer.dump_path()).expect("the dump can be copied");
+    peer.start_again();
+    peer.client().transcript("> SET added there\n+OK\n> INCR counted\n:1\n> DEL key:0\n:1\n> SAVE\n+OK");
+    let back = Setup::new().file("dump.rdb", fs::read(peer.dump_path()).expect("the dump")).start();
+    assert_eq!(back.digest(), peer.digest());
+    wait_until("the loaded server answers", 5, || back.client().run("GET added") == bulk("there"));
+}

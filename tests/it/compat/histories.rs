@@ -1,0 +1,217 @@
+//! The same history of commands gets the same answers and leaves the same data.
+
+use crate::support::{Server, redis_server};
+
+/// The same numbers each time: what a draw below a limit gives.
+fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut random = seed;
+    move |limit| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % limit
+    }
+}
+
+/// Sends `steps` lines to both servers, compares each answer, and at the end the data.
+fn compare(steps: usize, mut line: impl FnMut() -> String) {
+    // Small thresholds, so that values often go from one encoding to the next.
+    let config = "list-max-listpack-size 8\nset-max-intset-entries 12\nhash-max-listpack-entries 12\n\
+                  zset-max-listpack-entries 12";
+    let ours = Server::with_config(config);
+    let peer = redis_server(config);
+    let (mut left, mut right) = (ours.client(), peer.client());
+    for _ in 0..steps {
+        let line = line();
+        assert_eq!(left.run(&line), right.run(&line), "{line}");
+    }
+    assert_eq!(ours.digest(), peer.digest());
+}
+
+#[test]
+fn lists_get_the_same_answers() {
+    let mut next = numbers(1);
+    compare(15_000, move || {
+        let (a, b) = (format!("l{}", next(6)), format!("l{}", next(6)));
+        let (x, y) = (next(60), next(40).to_string().repeat(1 + (next(30) / 29 * 40) as usize));
+        let at = next(24).cast_signed() - 12;
+        let to = next(24).cast_signed() - 12;
+        let count = next(7).cast_signed() - 3;
+        let (side, other) = (["LEFT", "RIGHT"][next(2) as usize], ["LEFT", "RIGHT"][next(2) as usize]);
+        match next(24) {
+            0..=2 => format!("RPUSH {a} {x} {y} {x}"),
+            3..=5 => format!("LPUSH {a} {y} {x}"),
+            6 => format!("LPUSHX {a} {y}"),
+            7 => format!("RPUSHX {a} {x}"),
+            8 => format!("LPOP {a}"),
+            9 => format!("RPOP {a} {}", next(4)),
+            10 => format!("LRANGE {a} {at} {to}"),
+            11 => format!("LINDEX {a} {at}"),
+            12 => format!("LSET {a} {at} {y}"),
+            13 => format!("LINSERT {a} BEFORE {x} {y}"),
+            14 => format!("LINSERT {a} AFTER {x} new"),
+            15 => format!("LREM {a} {count} {x}"),
+            16 => format!("LTRIM {a} {} {}", at / 3, to + 14),
+            17 => format!("LPOS {a} {x} COUNT 0 RANK {} MAXLEN {}", if count == 0 { 1 } else { count }, next(20)),
+            18 => format!("LMOVE {a} {b} {side} {other}"),
+            19 => format!("LMPOP 2 {a} {b} {side} COUNT {}", 1 + next(3)),
+            20 => format!("SORT {a} ALPHA LIMIT {} 5", next(4)),
+            21 => format!("SORT {a} DESC STORE {b}"),
+            22 => format!("COPY {a} {b} REPLACE"),
+            _ => format!("LRANGE {a} 0 -1"),
+        }
+    });
+}
+
+#[test]
+fn sets_get_the_same_answers() {
+    let mut next = numbers(2);
+    compare(15_000, move || {
+        let (a, b, c) = (format!("s{}", next(6)), format!("s{}", next(6)), format!("s{}", next(6)));
+        let mut member = || match next(12) {
+            0 => format!("word{}", next(9)),
+            1 => (next(9) << 40).to_string(),
+            _ => next(30).to_string(),
+        };
+        let (x, y) = (member(), member());
+        // Answers that are sets come in an order of each server's own, so they are read through SORT.
+        match next(20) {
+            0..=3 => format!("SADD {a} {x} {y}"),
+            4 => format!("SREM {a} {x} {y}"),
+            5 => format!("SISMEMBER {a} {x}"),
+            6 => format!("SMISMEMBER {a} {x} {y}"),
+            7 => format!("SCARD {a}"),
+            8 => format!("SMOVE {a} {b} {x}"),
+            9 => format!("SINTERSTORE {c} {a} {b}"),
+            10 => format!("SUNIONSTORE {c} {a} {b}"),
+            11 => format!("SDIFFSTORE {c} {a} {b}"),
+            12 => format!("SINTERCARD 2 {a} {b} LIMIT {}", next(5)),
+            13..=15 => format!("SORT {a} ALPHA"),
+            16 => format!("SREM {a} 0 1 2 3 4 5 6 7 8 9 word0 word1"),
+            17 => format!("COPY {a} {b} REPLACE"),
+            18 => format!("SRANDMEMBER {a} 0"),
+            _ => format!("DEL {a}"),
+        }
+    });
+}
+
+#[test]
+fn hashes_get_the_same_answers() {
+    let mut next = numbers(3);
+    compare(15_000, move || {
+        let (a, b) = (format!("h{}", next(5)), format!("h{}", next(5)));
+        let (x, y) = (format!("f{}", next(25)), format!("f{}", next(25)));
+        let n = next(200).cast_signed() - 100;
+        match next(18) {
+            0..=2 => format!("HSET {a} {x} {n} {y} text{n}"),
+            3 => format!("HSETNX {a} {x} {n}"),
+            4 => format!("HGET {a} {x}"),
+            5 => format!("HMGET {a} {x} {y} none"),
+            6 => format!("HDEL {a} {x} {y}"),
+            7 => format!("HINCRBY {a} {x} {n}"),
+            8 => format!("HINCRBYFLOAT {a} {x} {n}.125"),
+            9 => format!("HLEN {a}"),
+            10 => format!("HEXISTS {a} {x}"),
+            11 => format!("HSTRLEN {a} {x}"),
+            12 => format!("HMSET {a} {x} {}", "long".repeat(20)),
+            13 => format!("COPY {a} {b} REPLACE"),
+            14 => format!("HDEL {a} f0 f1 f2 f3 f4 f5 f6 f7 f8 f9 f10 f11 f12"),
+            15 => format!("DEBUG DIGEST-VALUE {a}"),
+            16 => format!("RENAME {a} {b}"),
+            _ => format!("HRANDFIELD {a} 0"),
+        }
+    });
+}
+
+#[test]
+fn sorted_sets_get_the_same_answers() {
+    let mut next = numbers(4);
+    compare(20_000, move || {
+        let (a, b, c) = (format!("z{}", next(5)), format!("z{}", next(5)), format!("z{}", next(5)));
+        let (x, y) = (format!("m{}", next(30)), format!("m{}", next(30)));
+        // Ranges by name are defined for equal scores alone.
+        let lex = format!("lex{}", next(3));
+        let score = ["-inf", "inf", "0", "-1.5", "2.25", "3", "4", "4", "5", "1e3"][next(10) as usize];
+        let (from, to) = (next(8).cast_signed() - 2, next(10).cast_signed() - 1);
+        let option = ["", "NX", "XX", "GT", "LT", "CH", "XX CH GT"][next(7) as usize];
+        let open = ["", "("][next(2) as usize];
+        let combine = ["", "WEIGHTS 2 3", "AGGREGATE MIN", "AGGREGATE MAX", "WEIGHTS -1 0.5 AGGREGATE SUM"];
+        let combine = combine[next(5) as usize];
+        match next(38) {
+            0..=5 => format!("ZADD {a} {option} {score} {x} {from} {y}"),
+            6 => format!("ZADD {a} INCR {from} {x}"),
+            7 => format!("ZINCRBY {a} {from}.5 {x}"),
+            8 => format!("ZREM {a} {x} {y}"),
+            9 => format!("ZSCORE {a} {x}"),
+            10 => format!("ZMSCORE {a} {x} {y} none"),
+            11 => format!("ZRANK {a} {x}"),
+            12 => format!("ZREVRANK {a} {x}"),
+            13 => format!("ZCARD {a}"),
+            14 => format!("ZCOUNT {a} {open}{from} {to}"),
+            15 => format!("ZRANGE {a} {from} {to} WITHSCORES"),
+            16 => format!("ZRANGE {a} {from} {to} REV"),
+            17 => format!("ZRANGE {a} {open}{from} inf BYSCORE LIMIT {} {} WITHSCORES", next(3), to),
+            18 => format!("ZRANGE {a} {to} {open}{from} BYSCORE REV"),
+            19 => format!("ZRANGEBYLEX {lex} [{x} ({y}"),
+            20 => format!("ZREVRANGEBYLEX {lex} + [{x} LIMIT 1 3"),
+            21 => format!("ZLEXCOUNT {lex} - ({y}"),
+            22 => format!("ZREMRANGEBYRANK {a} {from} {}", from + 1),
+            23 => format!("ZREMRANGEBYSCORE {a} ({from} {from}.75"),
+            24 => format!("ZREMRANGEBYLEX {lex} [{x} [{x}"),
+            25 => format!("ZPOPMIN {a} {}", next(3)),
+            26 => format!("ZPOPMAX {a}"),
+            27 => format!("ZUNIONSTORE {c} 2 {a} {b} {combine}"),
+            28 => format!("ZINTERSTORE {c} 2 {a} {b} {combine}"),
+            29 => format!("ZDIFFSTORE {c} 2 {a} {b}"),
+            30 => format!("ZUNION 2 {a} {b} {combine} WITHSCORES"),
+            31 => format!("ZINTER 2 {a} {b} {combine} WITHSCORES"),
+            32 => format!("ZINTERCARD 2 {a} {b} LIMIT {}", next(4)),
+            33 => format!("ZRANGESTORE {c} {a} {from} {to} BYSCORE"),
+            34 => format!("ZMPOP 2 {a} {b} MAX COUNT {}", 1 + next(3)),
+            35 => format!("ZDIFF 2 {a} {b} WITHSCORES"),
+            _ => format!("ZADD {lex} 0 {x} 0 {y}"),
+        }
+    });
+}
+
+#[test]
+fn strings_and_keys_get_the_same_answers() {
+    let ours = Server::start();
+    let peer = redis_server("");
+    let (mut left, mut right) = (ours.client(), peer.client());
+    let mut next = numbers(99);
+    for _ in 0..20_000 {
+        let (a, b) = (format!("k{}", next(30)), format!("k{}", next(30)));
+        let number = (next(2000).cast_signed() - 1000).to_string();
+        let line = match next(28) {
+            0 => format!("SET {a} {number}"),
+            1 => format!("SET {a} text{number} NX"),
+            2 => format!("SET {a} {number} XX GET"),
+            3 => format!("GET {a}"),
+            4 => format!("GETRANGE {a} {} {}", next(20).cast_signed() - 10, next(20).cast_signed() - 10),
+            5 => format!("SETRANGE {a} {} xyz", next(60)),
+            6 => format!("APPEND {a} {number}"),
+            7 => format!("STRLEN {a}"),
+            8 => format!("INCRBY {a} {number}"),
+            9 => format!("DECRBY {a} {number}"),
+            10 => format!("INCRBYFLOAT {a} {number}.25"),
+            11 => format!("DEL {a} {b}"),
+            12 => format!("EXISTS {a} {b} {a}"),
+            13 => format!("RENAME {a} {b}"),
+            14 => format!("RENAMENX {a} {b}"),
+            15 => format!("COPY {a} {b}"),
+            16 => format!("COPY {a} {b} REPLACE"),
+            17 => format!("MSET {a} {number} {b} v{number}"),
+            18 => format!("MSETNX {a} {number} {b} v{number}"),
+            19 => format!("MGET {a} {b}"),
+            20 => format!("GETDEL {a}"),
+            21 => format!("GETSET {a} {number}"),
+            22 => format!("PEXPIREAT {a} {}", 4_000_000_000_000 + next(1000)),
+            23 => format!("PEXPIRETIME {a}"),
+            24 => format!("PERSIST {a}"),
+            25 => format!("OBJECT ENCODING {a}"),
+            26 => format!("LCS {a} {b} IDX WITHMATCHLEN"),
+            _ => format!("TYPE {a}"),
+        };
+        assert_eq!(left.run(&line), right.run(&line), "{line}");
+    }
+    assert_eq!(ours.digest(), peer.digest());
+}
