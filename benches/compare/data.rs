@@ -7,9 +7,20 @@ use super::server::Server;
 /// Bytes that are sent at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-struct Random(u64);
+const SEED: u64 = 0x2545_f491_4f6c_dd1d;
+
+pub struct Random(u64);
 
 impl Random {
+    pub fn new() -> Self {
+        Self(SEED)
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
+        // The highest bits are the best.
+        ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -38,7 +49,7 @@ fn command(out: &mut Vec<u8>, args: &[&[u8]]) {
 pub fn fill(server: &Server, name: &str, keys: u64, with_collections: bool) {
     let mut connection = server.connect();
     let replies = connection.expect_replies(keys);
-    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut random = Random::new();
     let mut out = Vec::with_capacity(CHUNK_BYTES + 4096);
     for at in 0..keys {
         match name {
@@ -53,6 +64,29 @@ pub fn fill(server: &Server, name: &str, keys: u64, with_collections: bool) {
     }
     connection.send(&out).expect("the server reads");
     replies.join().expect("every reply is as expected");
+}
+
+/// Writes keys with values of one length, which compress well: their dumps are to be small beside them.
+pub fn fill_plain(server: &Server, keys: u64, value_bytes: usize) {
+    let mut connection = server.connect();
+    let replies = connection.expect_replies(keys);
+    let mut out = Vec::with_capacity(CHUNK_BYTES * 2);
+    for at in 0..keys {
+        plain(&mut out, at, value_bytes);
+        if out.len() >= CHUNK_BYTES {
+            connection.send(&out).expect("the server reads");
+            out.clear();
+        }
+    }
+    connection.send(&out).expect("the server reads");
+    replies.join().expect("every reply is as expected");
+}
+
+/// One key of [`fill_plain`], or an overwrite of it with a value of the same length.
+pub fn plain(out: &mut Vec<u8>, at: u64, value_bytes: usize) {
+    let mut value = format!("{at:016}").into_bytes();
+    value.resize(value_bytes, b'v');
+    command(out, &[b"SET", format!("key:{at:012}").as_bytes(), &value]);
 }
 
 /// A key of 16 bytes with 100 bytes that no compression shortens.

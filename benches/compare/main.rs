@@ -12,13 +12,18 @@
 mod cpu;
 mod data;
 mod memory;
+mod paced;
+mod pauses;
 mod server;
 mod table;
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+
+use pauses::Pauses;
 
 #[derive(Clone)]
 pub struct Contender {
@@ -40,6 +45,12 @@ enum Part {
     Cpu,
     Memory,
     Snapshot,
+    /// The pause of fork, of several snapshots in a row under writes.
+    Fork,
+    /// What a paced client sees during BGSAVE.
+    Latency,
+    /// The memory that writes during BGSAVE copy.
+    Copies,
 }
 
 #[derive(Parser)]
@@ -68,6 +79,24 @@ struct Options {
     data: Vec<String>,
     #[arg(long, value_delimiter = ',', value_enum)]
     only: Vec<Part>,
+    /// Megabytes of values for `fork`, `latency` and `copies`; each server holds them alone, one after the other.
+    #[arg(long, default_value_t = 1000)]
+    megabytes: u64,
+    /// Length of each of those values.
+    #[arg(long, default_value_t = 1000)]
+    value_bytes: usize,
+    /// Snapshots in a row for `fork`.
+    #[arg(long, default_value_t = 4)]
+    snapshots: usize,
+    /// Seconds between two of them.
+    #[arg(long, default_value_t = 10.0)]
+    interval: f64,
+    /// Overwrites a second for `fork` and `latency`.
+    #[arg(long, default_value_t = 8000)]
+    rate: u32,
+    /// NAME=VALUE of settings for the first server, as CONFIG SET takes them.
+    #[arg(long, value_delimiter = ',')]
+    set: Vec<String>,
     /// A tenth of everything, one round.
     #[arg(long)]
     quick: bool,
@@ -81,6 +110,8 @@ fn main() {
     if options.quick {
         options.keys /= 10;
         options.requests /= 10;
+        options.megabytes /= 10;
+        options.interval /= 10.0;
         options.rounds = 1;
     }
     if options.servers.is_empty() {
@@ -99,5 +130,23 @@ fn main() {
             let rounds = if wanted(Part::Snapshot) { options.rounds } else { 0 };
             memory::compare(&options.servers, data, keys, rounds);
         }
+    }
+    let pauses = Pauses {
+        keys: options.megabytes * 1_000_000 / options.value_bytes.max(1) as u64,
+        value_bytes: options.value_bytes,
+        snapshots: options.snapshots,
+        interval: Duration::from_secs_f64(options.interval),
+        rate: options.rate,
+        rounds: options.rounds,
+        settings: options.set.clone(),
+    };
+    if wanted(Part::Fork) {
+        pauses.forks(&options.servers);
+    }
+    if wanted(Part::Latency) {
+        pauses.latencies(&options.servers);
+    }
+    if wanted(Part::Copies) {
+        pauses.copies(&options.servers);
     }
 }

@@ -127,6 +127,11 @@ impl Server {
     pub fn background_save(&self) -> Duration {
         let start = Instant::now();
         self.ask("BGSAVE");
+        self.wait_for_save_end(start)
+    }
+
+    /// Returns how long after `start` the child had ended.
+    pub fn wait_for_save_end(&self, start: Instant) -> Duration {
         while self.info("rdb_bgsave_in_progress") > 0.0 {
             assert!(start.elapsed() < LIMIT, "{}: BGSAVE does not end", self.name);
             sleep(Duration::from_millis(2));
@@ -151,6 +156,10 @@ impl Connection {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LIMIT))?;
         Ok(Self { reader: BufReader::with_capacity(1 << 16, stream) })
+    }
+
+    pub fn into_stream(self) -> TcpStream {
+        self.reader.into_inner()
     }
 
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
