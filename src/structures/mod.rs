@@ -16,7 +16,7 @@ pub mod ziplist;
 pub mod zipmap;
 
 pub use dict::{
-    Dict, Element, Iter, OccupiedSlot, ResizePolicy, Slot, TableStats, VacantSlot, huge_pages_for_tables,
-    mapped_table_bytes,
+    Dict, Element, Iter, MappedTable, OccupiedSlot, ResizePolicy, Slot, TableStats, VacantSlot, huge_pages_for_tables,
+    mapped_table_bytes, mapped_tables,
 };
 pub use thin::{ThinBytes, ThinPair};

@@ -22,7 +22,7 @@ mod walk;
 
 pub use resize::ResizePolicy;
 pub use slot::{OccupiedSlot, Slot, VacantSlot};
-pub use table::{huge_pages_for_tables, mapped_table_bytes};
+pub use table::{MappedTable, huge_pages_for_tables, mapped_table_bytes, mapped_tables};
 pub use walk::{Iter, TableStats};
 
 use bucket::{Bucket, Position, Tag};

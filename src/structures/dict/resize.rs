@@ -72,7 +72,12 @@ impl<E: Element> Dict<E> {
             self.move_bucket();
         }
         if let Some(buckets) = buckets_for(wanted) {
+            let was_empty = self.is_empty();
             self.resize_to(buckets);
+            // Whoever loads does not mind that the first touch of a huge page takes long, and touches it many times.
+            if was_empty {
+                self.table.prefer_huge_pages();
+            }
         }
     }
 
@@ -175,6 +180,9 @@ impl<E: Element> Dict<E> {
         let Some(table) = Table::with_buckets(buckets) else { return };
         self.old = replace(&mut self.table, table);
         self.removed_since_growth &= buckets < self.old.len();
+        if self.old.is_none() {
+            self.table.settle();
+        }
         if self.old.len() <= WHOLE_REHASH_BUCKETS_MAX {
             while self.is_rehashing() {
                 self.move_bucket();
@@ -204,6 +212,7 @@ impl<E: Element> Dict<E> {
         self.prefetch_next_move();
         if self.old.first_live() == self.old.len() {
             self.old = Table::NONE;
+            self.table.settle();
             self.grow_if_full();
             self.shrink_if_sparse();
         }

@@ -1,10 +1,12 @@
 //! The memory of one table: a power-of-two array of buckets.
 
 use core::marker::PhantomData;
+use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::num::NonZeroUsize;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
@@ -15,12 +17,31 @@ use super::bucket::Bucket;
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 const BUCKETS_PER_HUGE_PAGE: usize = HUGE_PAGE_BYTES / 64;
 
-/// What is given back at a time of an array in small pages: freeing 512 of them at once takes 300 us, 64 take 40.
-const SMALL_PAGES_BYTES: usize = 256 << 10;
+/// What is given back at a time of an array: freeing 512 small pages at once takes 300 us, 64 take 40.
+const GIVEN_BACK_BYTES: usize = 256 << 10;
+const BUCKETS_GIVEN_BACK: usize = GIVEN_BACK_BYTES / 64;
 
 static HUGE_PAGES: AtomicBool = AtomicBool::new(false);
-/// Signed, because a change of what is given back at once in the middle of a rehash leaves it a little off.
 static MAPPED_BYTES: AtomicIsize = AtomicIsize::new(0);
+static MAPPED: Mutex<Vec<MappedTable>> = Mutex::new(Vec::new());
+
+/// An array that is mapped on its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedTable {
+    /// The addresses, whose ends are those of huge pages.
+    pub range: Range<usize>,
+    /// A rehash is moving elements to it, and its pages come one by one.
+    pub is_filling: bool,
+}
+
+/// The arrays that are mapped on their own at this moment.
+pub fn mapped_tables() -> Vec<MappedTable> {
+    registered().clone()
+}
+
+fn registered() -> MutexGuard<'static, Vec<MappedTable>> {
+    MAPPED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Bytes of all arrays that are mapped on their own, which the allocator therefore does not know of. Those of tables
 /// that another thread is dropping count until they are gone.
@@ -28,8 +49,11 @@ pub fn mapped_table_bytes() -> usize {
     MAPPED_BYTES.load(Ordering::Relaxed).max(0) as usize
 }
 
-/// Whether large tables made from now on ask for transparent huge pages. Off until the server has looked at what the
-/// kernel does with them.
+/// Whether large tables that are made at once for many elements ask for transparent huge pages. Off until the server has
+/// looked at what the kernel does with them.
+///
+/// A table that grows while it is in use never asks: the first touch of a huge page can take longer than an insertion
+/// may. Its pages become huge when it has been filled, if somebody sees to it (see [`mapped_tables`]).
 pub fn huge_pages_for_tables(wanted: bool) {
     HUGE_PAGES.store(wanted, Ordering::Relaxed);
 }
@@ -112,18 +136,34 @@ impl<E: Element> Table<E> {
     pub(super) fn retire_first(&mut self) {
         debug_assert!(self.buckets()[self.first_live].is_vacant(), "only a vacant bucket is retired");
         self.first_live += 1;
-        let step = buckets_given_back_at_once();
-        if self.is_mapped() && self.first_live.is_multiple_of(step) {
-            MAPPED_BYTES.fetch_sub((step * size_of::<Bucket<E>>()) as isize, Ordering::Relaxed);
+        if self.is_mapped() && self.first_live.is_multiple_of(BUCKETS_GIVEN_BACK) {
+            MAPPED_BYTES.fetch_sub(GIVEN_BACK_BYTES as isize, Ordering::Relaxed);
             self.give_back_before(self.first_live);
         }
     }
 
     /// Bytes of the array, less what has been given back.
     pub(super) fn bytes(&self) -> usize {
-        let step = buckets_given_back_at_once();
-        let given_back = if self.is_mapped() { self.first_live / step * step } else { 0 };
+        let given_back = if self.is_mapped() { self.first_live / BUCKETS_GIVEN_BACK * BUCKETS_GIVEN_BACK } else { 0 };
         (self.len - given_back) * size_of::<Bucket<E>>()
+    }
+
+    /// Nothing is moved to this table any more, or nothing was to be.
+    pub(super) fn settle(&mut self) {
+        if self.is_mapped() {
+            let start = self.buckets.addr().get();
+            registered()
+                .iter_mut()
+                .filter(|table| table.range.start == start)
+                .for_each(|table| table.is_filling = false);
+        }
+    }
+
+    /// Asks for huge pages for an array that nobody has touched yet, where they are wanted.
+    pub(super) fn prefer_huge_pages(&mut self) {
+        if self.is_mapped() && HUGE_PAGES.load(Ordering::Relaxed) {
+            ask_for_huge_pages(self.buckets.cast(), self.len * size_of::<Bucket<E>>());
+        }
     }
 
     fn is_mapped(&self) -> bool {
@@ -134,12 +174,11 @@ impl<E: Element> Table<E> {
     #[expect(unsafe_code, reason = "gives pages back to the kernel")]
     fn give_back_before(&mut self, end: usize) {
         use nix::sys::mman::{MmapAdvise, madvise};
-        let buckets = buckets_given_back_at_once();
         // SAFETY: the range lies within the mapping, nobody borrows from it, and the zeroes that it reads as from
         // now on are vacant buckets, which it held before. A refusal only costs memory until the table goes.
         let _ = unsafe {
-            let start = self.buckets.add(end - buckets);
-            madvise(start.cast(), buckets * size_of::<Bucket<E>>(), MmapAdvise::MADV_DONTNEED)
+            let start = self.buckets.add(end - BUCKETS_GIVEN_BACK);
+            madvise(start.cast(), GIVEN_BACK_BYTES, MmapAdvise::MADV_DONTNEED)
         };
     }
 
@@ -169,6 +208,8 @@ impl<E: Element> Drop for Table<E> {
         let layout = Layout::array::<Bucket<E>>(self.len).expect("the array was allocated with this layout");
         if self.is_mapped() {
             MAPPED_BYTES.fetch_sub(self.bytes() as isize, Ordering::Relaxed);
+            let start = self.buckets.addr().get();
+            registered().retain(|table| table.range.start != start);
             // SAFETY: the whole mapping was made by `map_zeroed` and nobody refers to it any more.
             let unmapped = unsafe { munmap(self.buckets.cast(), layout.size()) };
             debug_assert!(unmapped.is_ok(), "a mapping of our own can be unmapped");
@@ -186,12 +227,6 @@ unsafe impl<E: Element + Send> Send for Table<E> {}
 // SAFETY: `&Table` gives out `&E` and changes nothing.
 #[expect(unsafe_code, reason = "the raw pointer hides that the table owns its buckets")]
 unsafe impl<E: Element + Sync> Sync for Table<E> {}
-
-/// A power of two. Should the switch be turned during a rehash, then some of the array stays until the end of it.
-fn buckets_given_back_at_once() -> usize {
-    let bytes = if HUGE_PAGES.load(Ordering::Relaxed) { HUGE_PAGE_BYTES } else { SMALL_PAGES_BYTES };
-    bytes / 64
-}
 
 /// Zeroed memory of its own mapping, aligned to a huge page; `bytes` is a multiple of one.
 #[expect(unsafe_code, reason = "maps anonymous memory")]
@@ -212,9 +247,8 @@ fn map_zeroed(bytes: usize) -> Option<NonNull<u8>> {
         aligned
     };
     MAPPED_BYTES.fetch_add(bytes as isize, Ordering::Relaxed);
-    if HUGE_PAGES.load(Ordering::Relaxed) {
-        ask_for_huge_pages(aligned, bytes);
-    }
+    let start = aligned.addr().get();
+    registered().push(MappedTable { range: start..start + bytes, is_filling: true });
     Some(aligned)
 }
 
