@@ -41,6 +41,8 @@ pub enum Apply {
     AllocatorThread,
     /// Move the heap into huge pages or stop doing so.
     HugePages,
+    /// Heal split huge pages at another rate.
+    HugePageHealing,
     /// Handle crashes in another way.
     CrashHandling,
     /// Show another process title.

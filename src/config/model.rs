@@ -80,6 +80,7 @@ pub struct Config {
     pub lazyfree_lazy_user_flush: bool,
     pub jemalloc_bg_thread: bool,
     pub huge_pages: HugePages,
+    pub huge_page_healing_mb_per_second: u32,
 
     // Clients
     pub maxclients: u32,
@@ -183,6 +184,7 @@ impl Config {
             lazyfree_lazy_user_flush: false,
             jemalloc_bg_thread: false,
             huge_pages: HugePages::Auto,
+            huge_page_healing_mb_per_second: 0,
             maxclients: 0,
             client_output_buffer_limits: [ClientBufferLimit::default(); 3],
             client_query_buffer_limit_bytes: 0,

@@ -153,6 +153,29 @@ pub fn purge_allocator() -> bool {
     unsafe { tikv_jemalloc_sys::mallctl(name.as_ptr(), none, std::ptr::null_mut(), nothing, 0) == 0 }
 }
 
+/// Lets the allocator give memory back that is not in use, or makes it keep all of it: while a snapshot child lives
+/// what is given back splits the huge pages that both share. What has been kept goes over time, as ever.
+#[expect(unsafe_code, reason = "sets a figure by name")]
+pub fn allow_purging(allowed: bool) {
+    // Milliseconds; -1 stands for never.
+    let decay = if allowed { opt_decay_ms() } else { -1 };
+    let arenas = tikv_jemalloc_ctl::arenas::narenas::read().unwrap_or(0);
+    for arena in 0..arenas {
+        let name = format!("arena.{arena}.dirty_decay_ms\0");
+        // SAFETY: the name ends in a zero byte, and the figure is an `ssize_t`. An arena that nobody has used yet
+        // refuses, and has nothing to give.
+        let _ = unsafe { tikv_jemalloc_ctl::raw::write::<isize>(name.as_bytes(), decay) };
+    }
+}
+
+/// What the allocator was started with.
+#[expect(unsafe_code, reason = "reads a figure by name")]
+fn opt_decay_ms() -> isize {
+    const DEFAULT_MS: isize = 10_000;
+    // SAFETY: the name ends in a zero byte, and the figure is an `ssize_t`.
+    unsafe { tikv_jemalloc_ctl::raw::read::<isize>(b"opt.dirty_decay_ms\0") }.unwrap_or(DEFAULT_MS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +189,18 @@ mod tests {
         drop(block);
         assert!(during >= before + (1 << 20) && during < before + (2 << 20), "{before} {during}");
         assert_eq!(allocator.used(), before);
+    }
+
+    #[test]
+    #[expect(unsafe_code, reason = "reads a figure by name")]
+    fn memory_is_kept_while_purging_is_not_allowed() {
+        // SAFETY: the name ends in a zero byte, and the figure is an `ssize_t`.
+        let decay = || unsafe { tikv_jemalloc_ctl::raw::read::<isize>(b"arena.0.dirty_decay_ms\0") }.unwrap();
+        let before = decay();
+        allow_purging(false);
+        assert_eq!(decay(), -1);
+        allow_purging(true);
+        assert_eq!(decay(), before);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct PersistenceInfo {
     /// INFO stats.
     pub total_forks: u64,
     pub latest_fork_usec: u64,
+    /// The longest since the start or CONFIG RESETSTAT (Copal's own field).
+    pub worst_fork_usec: u64,
 }
 
 impl PersistenceInfo {

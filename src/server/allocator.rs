@@ -2,6 +2,7 @@
 
 use super::executor::Executor;
 use crate::snapshot::HugePageDecision;
+use crate::structures::huge_pages_for_tables;
 
 impl Executor {
     /// Follows `huge-pages` and `jemalloc-bg-thread`: at start, before there is data.
@@ -14,12 +15,20 @@ impl Executor {
 
     /// What is in huge pages already stays there, and what is not moves only when it is allocated anew.
     ///
-    /// The heap alone follows. A table's bucket array grows by one large mapping, and the first touch of each of its
-    /// 2 MiB pages would hold a single insertion up for longer than the millisecond that it may take (`benches/dict_stall.rs`).
+    /// The heap follows, and tables that are made at once for many keys. A table that grows does not: the first touch of
+    /// each of its 2 MiB pages would hold a single insertion up for longer than the millisecond that it may take
+    /// (`benches/dict_stall.rs`); once it is filled it is healed like the rest.
     pub(super) fn follow_huge_pages(&mut self) {
         let HugePageDecision { used, reason } = self.huge_page_system.follow(self.config.huge_pages);
         self.huge_pages_used = used;
+        huge_pages_for_tables(used);
+        self.follow_healing_rate();
         tracing::info!("{reason}");
+    }
+
+    pub(super) fn follow_healing_rate(&mut self) {
+        let rate = if self.huge_pages_used { self.config.huge_page_healing_mb_per_second } else { 0 };
+        self.snapshots.supervisor.healer.follow(rate.into());
     }
 
     pub(super) fn follow_allocator_thread(&self) -> Result<(), String> {

@@ -142,6 +142,7 @@ impl Executor {
         out.field("pubsubshard_channels", self.pubsub.of(ChannelKind::Shard).len());
         let snapshots = self.persistence_info();
         out.field("latest_fork_usec", snapshots.latest_fork_usec);
+        out.field("worst_fork_usec", snapshots.worst_fork_usec);
         out.field("total_forks", snapshots.total_forks);
         out.field("migrate_cached_sockets", 0);
         out.field("slave_expires_tracked_keys", 0);

@@ -44,10 +44,19 @@ impl Executor {
         out.field("mem_cluster_links", 0);
         out.field("mem_aof_buffer", 0);
         out.field("mem_allocator", version::ALLOCATOR);
-        out.flag("mem_huge_pages", self.huge_pages_used);
+        self.info_huge_pages(out);
         out.field("active_defrag_running", 0);
         out.field("lazyfree_pending_objects", self.keyspace.lazy_free.pending());
         out.field("lazyfreed_objects", self.keyspace.lazy_free.freed());
+    }
+
+    fn info_huge_pages(&self, out: &mut InfoText) {
+        let progress = self.snapshots.supervisor.healer.progress();
+        out.flag("mem_huge_pages", self.huge_pages_used);
+        out.field("mem_huge_page_bytes", progress.huge_bytes);
+        out.field("mem_huge_page_split_bytes", progress.split_bytes);
+        out.field("mem_huge_page_healed_bytes", progress.healed_bytes);
+        out.flag("mem_huge_page_healing", progress.in_progress);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Point-in-time RDB files by fork and copy-on-write, and reading them back.
 //! Owns:  the child process and its report pipe, temp files, when to save, and what became of the last saves.
-//! Uses:  keyspace, types, rdb, config, observe, stdx.
+//! Uses:  keyspace, types, rdb, config, observe, structures, stdx.
 //! Never: a client or a reply; in what the child runs, also no tokio, no tracing and no lock of the parent's.
 
 mod atomic_file;

@@ -10,12 +10,13 @@ use super::child;
 use super::error::SaveError;
 use super::fork::{self, Child, End, InterruptWatch};
 use super::history::{History, Outcome, Record, Trigger};
+use super::huge_pages::Healer;
 use super::report::{Figures, Inbox, Report};
 use super::save::{self, Observer, SaveOptions, Saved};
 use super::schedule::{self, Situation};
 use crate::config::SaveRule;
 use crate::keyspace::Keyspace;
-use crate::observe::PersistenceInfo;
+use crate::observe::{self, PersistenceInfo};
 use crate::stdx::clock::Now;
 
 /// How long the end of a dismissed child is waited for.
@@ -35,6 +36,8 @@ pub struct Task {
 #[derive(Debug)]
 pub struct Supervisor {
     running: Option<Running>,
+    /// Rests while a child lives.
+    pub healer: Healer,
     /// BGSAVE SCHEDULE asked for a snapshot as soon as one can be taken.
     pub scheduled: bool,
     /// Seconds since 1970, as the rules count.
@@ -45,6 +48,7 @@ pub struct Supervisor {
     last_duration_seconds: i64,
     last_copied_bytes: u64,
     last_fork_us: u64,
+    worst_fork_us: u64,
     forks: u64,
     saves: u64,
     history: History,
@@ -74,6 +78,7 @@ impl Supervisor {
     pub fn new(now: Now) -> Self {
         Self {
             running: None,
+            healer: Healer::default(),
             scheduled: false,
             last_save: now.unix_seconds(),
             last_try: 0,
@@ -82,6 +87,7 @@ impl Supervisor {
             last_duration_seconds: -1,
             last_copied_bytes: 0,
             last_fork_us: 0,
+            worst_fork_us: 0,
             forks: 0,
             saves: 0,
             history: History::default(),
@@ -118,6 +124,7 @@ impl Supervisor {
         self.saves = 0;
         self.forks = 0;
         self.last_fork_us = 0;
+        self.worst_fork_us = 0;
     }
 
     /// The rule that asks for a snapshot now, if one does and none is being taken.
@@ -143,11 +150,13 @@ impl Supervisor {
         let now = task.options.now;
         self.saves += 1;
         self.last_try = now.unix_seconds();
+        let held = self.healer.hold();
         let data = &*keyspace;
         let forked = fork::spawn(|pipe| child::run(pipe, data, &task.place, &task.options));
         let child = match forked {
-            Ok(child) => child,
+            Ok(child) => Child { fork_us: child.fork_us + held.as_micros() as u64, ..child },
             Err(cause) => {
+                self.healer.release();
                 let error = SaveError::Fork(cause);
                 tracing::warn!("Can't save in background: {error}");
                 self.fail(error.to_string());
@@ -156,8 +165,10 @@ impl Supervisor {
         };
         // From here on every change copies a page.
         keyspace.set_child_alive(true);
+        observe::allow_purging(false);
         self.forks += 1;
         self.last_fork_us = child.fork_us;
+        self.worst_fork_us = self.worst_fork_us.max(child.fork_us);
         self.scheduled = false;
         let pid = child.pid;
         tracing::info!("Background saving started by pid {pid}");
@@ -217,6 +228,8 @@ impl Supervisor {
         let Some(end) = end else { return false };
         if let Some(running) = self.running.take() {
             keyspace.set_child_alive(false);
+            observe::allow_purging(true);
+            self.healer.release();
             self.conclude(running, end, keyspace, now);
         }
         true
@@ -343,6 +356,7 @@ impl Supervisor {
             rdb_last_cow_size: self.last_copied_bytes,
             total_forks: self.forks,
             latest_fork_usec: self.last_fork_us,
+            worst_fork_usec: self.worst_fork_us,
             ..PersistenceInfo::default()
         };
         if let Some(running) = &self.running {

@@ -24,7 +24,8 @@ const UNSAFE_ALLOWED: &[(&str, &str)] = &[
     ("observe/allocator.rs", "a request to the allocator by name"),
     ("keyspace/entry.rs", "one heap block per key"),
     ("snapshot/fork.rs", "fork and what may follow it in the child"),
-    ("snapshot/huge_pages.rs", "madvise over ranges of the heap"),
+    ("snapshot/huge_pages/decision.rs", "the allocator's options, found by the name of a symbol"),
+    ("snapshot/huge_pages/kernel.rs", "madvise over ranges of the heap"),
     ("snapshot/load.rs", "the mapped dump file"),
     ("server/connection.rs", "the spare room of a vector that a socket has written into"),
 ];

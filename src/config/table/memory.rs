@@ -81,6 +81,18 @@ pub const KEYS: &[Key] = &[
             "Keep the data in huge pages, which makes fork many times faster. auto does so where the kernel copies 4 \
              KiB and not 2 MiB when a page is written after a fork, that is since Linux 5.8.",
         ),
+    integer(
+        "huge-page-healing-rate",
+        "1000",
+        (0, 1_000_000),
+        |c| c.huge_page_healing_mb_per_second.into(),
+        |c, v| c.huge_page_healing_mb_per_second = v as u32,
+    )
+    .applies(Apply::HugePageHealing)
+    .doc(
+        "Megabytes a second of the huge pages that writes during a snapshot have split to put together again after it, \
+         so that the next fork is as fast as the first; 0 for none. Needs Linux 6.1.",
+    ),
 ];
 
 const COUNT: (i64, i64) = (0, i64::MAX);

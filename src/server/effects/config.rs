@@ -82,6 +82,7 @@ impl Executor {
             Apply::CrashHandling => crash::configure(&self.config),
             Apply::AllocatorThread => self.follow_allocator_thread()?,
             Apply::HugePages => self.follow_huge_pages(),
+            Apply::HugePageHealing => self.follow_healing_rate(),
             Apply::Memory => self.follow_memory_limit(),
             Apply::ProcessTitle => self.show_process_title(),
             // Read where they are needed, or taken over by `apply_live_config`.

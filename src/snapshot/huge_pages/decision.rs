@@ -1,7 +1,4 @@
-//! Whether the heap and the tables live in huge pages, which make fork many times cheaper.
-//!
-//! A write after fork used to copy a whole huge page of 2 MiB. Since Linux 5.8 (commit 3917c80280c9) it splits the page
-//! and copies 4 KiB, as without huge pages: from then on they cost nothing and are used wherever the system lets us.
+//! Whether huge pages are used: by the setting, the kernel's version and its mode, and what our launcher left us.
 
 use std::fs;
 

@@ -1,0 +1,373 @@
+//! The healing pass: after a child, the huge pages that it split are put together again, a little at a time.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::kernel::{Block, PageMap, collapse};
+use super::{HUGE_PAGE_BYTES, ranges};
+use crate::structures::mapped_tables;
+
+/// A block is healed when at least so much of it is in memory: the rest is taken from the system by it.
+const PRESENT_BYTES_MIN: usize = HUGE_PAGE_BYTES / 16 * 15;
+
+/// How much is looked at in one step, which a fork may have to wait for.
+const LOOK_BYTES: usize = 64 << 20;
+
+/// Nothing to do, after which time it is looked again: tables grow without a child too.
+const REST_MIN: Duration = Duration::from_secs(1);
+
+/// Looking takes at most one part in so many of the time.
+const LOOKING_SHARE: u32 = 200;
+
+/// After the system gave no huge pages it is left alone for so long.
+const REST_AFTER_REFUSALS: Duration = Duration::from_secs(20);
+
+/// Refusals in a row that end a pass.
+const REFUSALS_MAX: usize = 8;
+
+/// Blocks between two looks at how much memory is left.
+const BLOCKS_A_CHECK: usize = 64;
+
+/// The door to the thread that heals, which starts when it is first needed.
+#[derive(Debug, Default)]
+pub struct Healer {
+    shared: Arc<Shared>,
+    started: bool,
+}
+
+/// How far healing is, as INFO tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HealingProgress {
+    /// In huge pages, when the thread last looked or healed.
+    pub huge_bytes: u64,
+    /// In small pages though it could be in huge ones.
+    pub split_bytes: u64,
+    /// Healed since the start.
+    pub healed_bytes: u64,
+    pub in_progress: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Locked during each step, so that whoever takes it knows that none is under way.
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Set before `state` is asked for, so that the next step does not come first.
+    hold: AtomicBool,
+    huge_bytes: AtomicU64,
+    split_bytes: AtomicU64,
+    healed_bytes: AtomicU64,
+    in_progress: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// A child lives or is about to.
+    held: bool,
+    /// Bytes to heal in a second; 0 for none.
+    rate: u64,
+    /// Something has changed that is worth a look before its time.
+    look_now: bool,
+}
+
+impl Healer {
+    /// Heals at most so many megabytes a second from now on; 0 stops it.
+    pub fn follow(&mut self, megabytes_per_second: u64) {
+        {
+            let mut state = self.shared.lock();
+            state.rate = megabytes_per_second.saturating_mul(1_000_000);
+            state.look_now = true;
+        }
+        self.shared.changed.notify_all();
+        if megabytes_per_second > 0 && !self.started {
+            self.started = true;
+            let shared = Arc::clone(&self.shared);
+            let thread = std::thread::Builder::new().name("huge-pages".to_owned()).spawn(move || run(&shared));
+            if let Err(error) = thread {
+                tracing::warn!("Huge pages that snapshots split stay so: no thread can be started: {error}");
+            }
+        }
+    }
+
+    /// Stops healing before a fork; what is under way is one huge page at most. Returns how long that took.
+    pub fn hold(&self) -> Duration {
+        let start = Instant::now();
+        self.shared.hold.store(true, Ordering::Relaxed);
+        self.shared.lock().held = true;
+        start.elapsed()
+    }
+
+    /// The child has ended, or there was none.
+    pub fn release(&self) {
+        {
+            let mut state = self.shared.lock();
+            self.shared.hold.store(false, Ordering::Relaxed);
+            state.held = false;
+            state.look_now = true;
+        }
+        self.shared.changed.notify_all();
+    }
+
+    pub fn progress(&self) -> HealingProgress {
+        let shared = &*self.shared;
+        HealingProgress {
+            huge_bytes: shared.huge_bytes.load(Ordering::Relaxed),
+            split_bytes: shared.split_bytes.load(Ordering::Relaxed),
+            healed_bytes: shared.healed_bytes.load(Ordering::Relaxed),
+            in_progress: shared.in_progress.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Waits until healing may go on, and until `rest` is over or something has changed.
+    fn wait_for_turn(&self, rest: Duration) {
+        let until = Instant::now() + rest;
+        let mut state = self.lock();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let may = !state.held && state.rate > 0;
+            if may && (state.look_now || left.is_zero()) {
+                state.look_now = false;
+                return;
+            }
+            state = self.wait(state, if may { left } else { Duration::from_secs(3600) });
+        }
+    }
+
+    /// Runs a step unless healing is to stop, in which case there is none.
+    fn step<T>(&self, step: impl FnOnce() -> T) -> Option<T> {
+        if self.hold.load(Ordering::Relaxed) {
+            return None;
+        }
+        let state = self.lock();
+        (!state.held && state.rate > 0).then(step)
+    }
+
+    /// Waits for a moment that the rate sets, or until healing is to stop.
+    fn pace(&self, since: Instant, healed_bytes: u64) {
+        let mut state = self.lock();
+        while !state.held && state.rate > 0 {
+            let due = since + Duration::from_secs_f64(healed_bytes as f64 / state.rate as f64);
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.wait(state, left);
+        }
+    }
+}
+
+/// How a pass ended.
+enum End {
+    Done,
+    /// Healing is to stop.
+    Stopped,
+    /// The system has no memory for it.
+    Refused(String),
+}
+
+/// The thread.
+fn run(shared: &Shared) {
+    let mut healing = match Healing::new(shared) {
+        Ok(healing) => healing,
+        Err(reason) => {
+            tracing::info!("Huge pages that snapshots split are not put together again: {reason}");
+            return;
+        }
+    };
+    let mut rest = Duration::ZERO;
+    let mut refused = false;
+    loop {
+        shared.wait_for_turn(rest);
+        let end = healing.pass();
+        shared.in_progress.store(false, Ordering::Relaxed);
+        rest = REST_MIN.max(healing.looking * LOOKING_SHARE);
+        match end {
+            Ok(End::Done | End::Stopped) => refused = false,
+            Ok(End::Refused(reason)) => {
+                if !refused {
+                    tracing::info!("Huge pages that snapshots split stay so for now: {reason}");
+                }
+                refused = true;
+                rest = rest.max(REST_AFTER_REFUSALS);
+            }
+            Err(error) => {
+                tracing::info!("Huge pages that snapshots split are not put together any more: {error}");
+                return;
+            }
+        }
+    }
+}
+
+struct Healing<'a> {
+    shared: &'a Shared,
+    map: PageMap,
+    blocks: Vec<Block>,
+    /// How long the last look took.
+    looking: Duration,
+}
+
+impl<'a> Healing<'a> {
+    fn new(shared: &'a Shared) -> Result<Self, String> {
+        if !ranges::sizes_are_known() {
+            return Err("pages are of other sizes on this system".to_owned());
+        }
+        let map = PageMap::open().map_err(|error| format!("/proc/self/pagemap: {error}"))?;
+        Ok(Self { shared, map, blocks: Vec::new(), looking: Duration::ZERO })
+    }
+
+    /// Looks at all memory and heals what is split.
+    fn pass(&mut self) -> io::Result<End> {
+        let start = Instant::now();
+        let Some(split) = self.look()? else { return Ok(End::Stopped) };
+        self.looking = start.elapsed();
+        if split.is_empty() {
+            return Ok(End::Done);
+        }
+        self.shared.in_progress.store(true, Ordering::Relaxed);
+        let start = Instant::now();
+        let (mut healed, mut refusals) = (0, 0);
+        for (number, block) in split.into_iter().enumerate() {
+            if number.is_multiple_of(BLOCKS_A_CHECK) && ranges::memory_is_short()? {
+                return Ok(End::Refused("memory is short".to_owned()));
+            }
+            let (shared, map, blocks) = (self.shared, &mut self.map, &mut self.blocks);
+            match shared.step(|| heal(map, blocks, block)) {
+                None => return Ok(End::Stopped),
+                Some(Ok(true)) => {
+                    healed += HUGE_PAGE_BYTES as u64;
+                    refusals = 0;
+                    shared.note_healed();
+                }
+                Some(Ok(false)) => {}
+                Some(Err(error)) => {
+                    refusals += 1;
+                    if refusals == REFUSALS_MAX {
+                        return Ok(End::Refused(format!("the kernel says {error}")));
+                    }
+                }
+            }
+            shared.pace(start, healed);
+        }
+        tracing::debug!(
+            "Put {} MB of split huge pages together in {:.1} s",
+            healed >> 20,
+            start.elapsed().as_secs_f64()
+        );
+        Ok(End::Done)
+    }
+
+    /// The blocks that are worth healing; none where healing is to stop.
+    fn look(&mut self) -> io::Result<Option<Vec<Block>>> {
+        let maps = std::fs::read_to_string("/proc/self/maps")?;
+        let ranges = ranges::healable(&maps, &mapped_tables());
+        let mut split = Vec::new();
+        let mut huge_bytes = 0;
+        for range in ranges {
+            for start in range.clone().step_by(LOOK_BYTES) {
+                let window = start..range.end.min(start + LOOK_BYTES);
+                let (map, blocks) = (&mut self.map, &mut self.blocks);
+                let Some(looked) = self.shared.step(|| map.look(window, blocks)) else { return Ok(None) };
+                looked?;
+                huge_bytes += self.blocks.iter().filter(|block| block.is_huge).count() * HUGE_PAGE_BYTES;
+                split.extend(self.blocks.iter().copied().filter(is_worth_healing));
+            }
+        }
+        let mut split_bytes = split.len() * HUGE_PAGE_BYTES;
+        if !self.map.tells_huge() {
+            huge_bytes = anonymous_huge_bytes()?;
+            // Which of them are huge already is not known, only how many; to collapse one once more costs little.
+            split_bytes = split_bytes.saturating_sub(huge_bytes);
+            if split_bytes == 0 {
+                split.clear();
+            }
+        }
+        self.shared.huge_bytes.store(huge_bytes as u64, Ordering::Relaxed);
+        self.shared.split_bytes.store(split_bytes as u64, Ordering::Relaxed);
+        Ok(Some(split))
+    }
+}
+
+impl Shared {
+    fn note_healed(&self) {
+        let bytes = HUGE_PAGE_BYTES as u64;
+        self.healed_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.huge_bytes.fetch_add(bytes, Ordering::Relaxed);
+        // Only the healing thread writes it.
+        let split = self.split_bytes.load(Ordering::Relaxed);
+        self.split_bytes.store(split.saturating_sub(bytes), Ordering::Relaxed);
+    }
+}
+
+fn is_worth_healing(block: &Block) -> bool {
+    !block.is_huge && block.present_bytes >= PRESENT_BYTES_MIN
+}
+
+/// Heals one block unless its memory has been given back since it was looked at. Returns whether it did.
+fn heal(map: &mut PageMap, blocks: &mut Vec<Block>, block: Block) -> io::Result<bool> {
+    map.look(block.start..block.start + HUGE_PAGE_BYTES, blocks)?;
+    if !blocks.iter().all(is_worth_healing) {
+        return Ok(false);
+    }
+    collapse(block).map(|()| true)
+}
+
+/// What this process has in huge pages.
+fn anonymous_huge_bytes() -> io::Result<usize> {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup")?;
+    let kilobytes = text.lines().find_map(|line| line.strip_prefix("AnonHugePages:")?.trim().strip_suffix("kB"));
+    Ok(kilobytes.and_then(|number| number.trim().parse::<usize>().ok()).unwrap_or(0) << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steps_while_it_is_held() {
+        let mut healer = Healer { started: true, ..Healer::default() };
+        assert_eq!(healer.shared.step(|| 1), None, "no rate");
+        healer.follow(100);
+        assert_eq!(healer.shared.step(|| 1), Some(1));
+        healer.hold();
+        assert_eq!(healer.shared.step(|| 1), None);
+        // Neither of these waits: there is nothing to wait for.
+        healer.shared.pace(Instant::now(), u64::MAX);
+        healer.release();
+        healer.shared.wait_for_turn(Duration::from_secs(3600));
+        assert_eq!(healer.shared.step(|| 1), Some(1));
+        healer.follow(0);
+        assert_eq!(healer.shared.step(|| 1), None);
+        healer.shared.pace(Instant::now(), u64::MAX);
+    }
+
+    #[test]
+    fn a_look_at_our_own_memory_finds_some() {
+        let healer = Healer::default();
+        healer.shared.lock().rate = 1;
+        let Ok(mut healing) = Healing::new(&healer.shared) else { return };
+        let memory = vec![1u8; 8 * HUGE_PAGE_BYTES];
+        let split = healing.look().expect("a look").expect("nobody holds it");
+        assert!(split.iter().all(is_worth_healing));
+        let progress = healer.progress();
+        // Other tests allocate at the same time; this much is there in either kind of page.
+        assert!(progress.huge_bytes + progress.split_bytes >= 4 * HUGE_PAGE_BYTES as u64, "{progress:?}");
+        drop(memory);
+    }
+
+    #[test]
+    fn huge_pages_of_the_process_are_counted() {
+        anonymous_huge_bytes().expect("this system tells");
+    }
+}

@@ -1,0 +1,253 @@
+//! What the kernel is asked about ranges of memory, and asked to do with them.
+#![expect(unsafe_code, reason = "system calls over ranges of memory that no crate wraps")]
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::FileExt as _;
+
+use super::{HUGE_PAGE_BYTES, PAGE_BYTES};
+
+/// Makes huge pages of a range at once (since Linux 6.1).
+const MADV_COLLAPSE: libc::c_int = 25;
+
+/// Tells of a range which pages are there, and which of them are huge (since Linux 6.7): `_IOWR('f', 16, Scan)`.
+const PAGEMAP_SCAN: libc::c_ulong = 0xc060_6610;
+const IS_PRESENT: u64 = 1 << 3;
+const IS_HUGE: u64 = 1 << 6;
+
+/// Set in an entry of `/proc/self/pagemap` whose page is in memory.
+const ENTRY_IS_PRESENT: u64 = 1 << 63;
+
+/// Regions that one request can tell of: more than one block can have.
+const REGIONS_MAX: usize = 512;
+
+/// The argument of `PAGEMAP_SCAN`.
+#[repr(C)]
+#[derive(Default)]
+struct Scan {
+    size: u64,
+    flags: u64,
+    start: u64,
+    end: u64,
+    walk_end: u64,
+    regions: u64,
+    regions_len: u64,
+    pages_max: u64,
+    category_inverted: u64,
+    category_mask: u64,
+    category_anyof_mask: u64,
+    return_mask: u64,
+}
+
+/// Neighbouring pages of the same kind.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Region {
+    start: u64,
+    end: u64,
+    categories: u64,
+}
+
+/// The place of one huge page, and what is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Block {
+    pub start: usize,
+    /// In one huge page; never known to be on kernels before 6.7.
+    pub is_huge: bool,
+    pub present_bytes: usize,
+}
+
+/// `/proc/self/pagemap`.
+pub struct PageMap {
+    file: File,
+    regions: Box<[Region]>,
+    /// Whether the kernel knows `PAGEMAP_SCAN`.
+    scans: bool,
+}
+
+impl PageMap {
+    pub fn open() -> io::Result<Self> {
+        let mut map = Self {
+            file: File::open("/proc/self/pagemap")?,
+            regions: vec![Region::default(); REGIONS_MAX].into(),
+            scans: true,
+        };
+        map.scans = map.scan(0, 0).is_ok();
+        Ok(map)
+    }
+
+    /// Whether [`Block::is_huge`] can be told.
+    pub fn tells_huge(&self) -> bool {
+        self.scans
+    }
+
+    #[cfg(test)]
+    pub fn without_scans(self) -> Self {
+        Self { scans: false, ..self }
+    }
+
+    /// Looks at the blocks of a range, whose ends are multiples of a block's size.
+    pub fn look(&mut self, range: Range<usize>, blocks: &mut Vec<Block>) -> io::Result<()> {
+        debug_assert!(range.start.is_multiple_of(HUGE_PAGE_BYTES) && range.end.is_multiple_of(HUGE_PAGE_BYTES));
+        blocks.clear();
+        blocks.extend(range.clone().step_by(HUGE_PAGE_BYTES).map(|start| Block {
+            start,
+            is_huge: false,
+            present_bytes: 0,
+        }));
+        if self.scans { self.look_by_scan(&range, blocks) } else { self.look_by_entry(blocks) }
+    }
+
+    fn look_by_scan(&mut self, range: &Range<usize>, blocks: &mut [Block]) -> io::Result<()> {
+        let mut from = range.start;
+        while from < range.end {
+            let (walked, count) = self.scan(from, range.end)?;
+            for region in &self.regions[..count] {
+                let mut at = region.start as usize;
+                while at < region.end as usize {
+                    let index = (at - range.start) / HUGE_PAGE_BYTES;
+                    let end = (range.start + (index + 1) * HUGE_PAGE_BYTES).min(region.end as usize);
+                    let Some(block) = blocks.get_mut(index) else { break };
+                    block.present_bytes += end - at;
+                    block.is_huge |= region.categories & IS_HUGE != 0;
+                    at = end;
+                }
+            }
+            if walked <= from {
+                break;
+            }
+            from = walked;
+        }
+        Ok(())
+    }
+
+    /// Fills `regions` with what is present in a range. Returns where that ended, and how many regions there are.
+    fn scan(&mut self, start: usize, end: usize) -> io::Result<(usize, usize)> {
+        let mut scan = Scan {
+            size: size_of::<Scan>() as u64,
+            start: start as u64,
+            end: end as u64,
+            regions: self.regions.as_mut_ptr() as u64,
+            regions_len: self.regions.len() as u64,
+            category_mask: IS_PRESENT,
+            return_mask: IS_PRESENT | IS_HUGE,
+            ..Scan::default()
+        };
+        // SAFETY: the kernel writes to the argument, and to at most `regions_len` regions behind its pointer; both are
+        // ours alone.
+        let count = unsafe { libc::ioctl(self.file.as_raw_fd(), PAGEMAP_SCAN, &raw mut scan) };
+        match usize::try_from(count) {
+            Ok(count) => Ok((scan.walk_end as usize, count.min(REGIONS_MAX))),
+            Err(_) => Err(io::Error::last_os_error()),
+        }
+    }
+
+    fn look_by_entry(&self, blocks: &mut [Block]) -> io::Result<()> {
+        let mut entries = [0; HUGE_PAGE_BYTES / PAGE_BYTES * 8];
+        for block in blocks {
+            self.file.read_exact_at(&mut entries, (block.start / PAGE_BYTES * 8) as u64)?;
+            // The highest bit is in the last byte of an entry where the lowest byte comes first, which holds for every
+            // machine that Copal runs on.
+            let flags = entries.chunks_exact(8).map(|entry| u64::from(entry[7]) << 56);
+            block.present_bytes = flags.filter(|flags| flags & ENTRY_IS_PRESENT != 0).count() * PAGE_BYTES;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a huge page of the small ones at this place. What they hold stays the same; a thread that writes to them
+/// meanwhile waits.
+pub fn collapse(block: Block) -> io::Result<()> {
+    // SAFETY: this changes how the range is backed, not what it holds, whoever owns it; where nothing is mapped, or no
+    // memory of ours, the kernel refuses.
+    let done = unsafe { libc::madvise(block.start as *mut libc::c_void, HUGE_PAGE_BYTES, MADV_COLLAPSE) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::ptr::NonNull;
+
+    use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
+
+    use super::*;
+
+    /// Mapped memory of so many blocks.
+    struct Mapping {
+        start: NonNull<libc::c_void>,
+        bytes: usize,
+        first_block: usize,
+    }
+
+    impl Mapping {
+        fn new(blocks: usize) -> Self {
+            let bytes = (blocks + 1) * HUGE_PAGE_BYTES;
+            let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+            let length = NonZeroUsize::new(bytes).expect("not 0");
+            // SAFETY: a fresh private mapping touches no existing memory.
+            let start = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE) }.expect("memory");
+            // SAFETY: the range was just mapped. In small pages whatever the system's mode is, at first.
+            unsafe { madvise(start, bytes, MmapAdvise::MADV_NOHUGEPAGE) }.expect("small pages");
+            Self { start, bytes, first_block: (start.addr().get()).next_multiple_of(HUGE_PAGE_BYTES) }
+        }
+
+        fn range(&self, blocks: usize) -> Range<usize> {
+            self.first_block..self.first_block + blocks * HUGE_PAGE_BYTES
+        }
+
+        fn touch(&self, block: usize, pages: impl Iterator<Item = usize>) {
+            for page in pages {
+                let offset = self.first_block - self.start.addr().get() + block * HUGE_PAGE_BYTES + page * PAGE_BYTES;
+                // SAFETY: the page lies within the mapping.
+                unsafe { self.start.cast::<u8>().add(offset).write(1) };
+            }
+        }
+    }
+
+    impl Drop for Mapping {
+        fn drop(&mut self) {
+            // SAFETY: nobody refers to the mapping any more.
+            let _ = unsafe { munmap(self.start, self.bytes) };
+        }
+    }
+
+    #[test]
+    fn present_pages_are_counted_in_either_way() {
+        let mapping = Mapping::new(4);
+        mapping.touch(0, 0..512);
+        mapping.touch(1, (0..512).step_by(2));
+        mapping.touch(3, 511..512);
+        let expected = [512, 256, 0, 1].map(|pages| pages * PAGE_BYTES);
+        let map = PageMap::open().expect("a page map");
+        let by_entry = PageMap::open().expect("a page map").without_scans();
+        for mut map in [map, by_entry] {
+            let mut blocks = Vec::new();
+            map.look(mapping.range(4), &mut blocks).expect("a look");
+            assert_eq!(blocks.iter().map(|block| block.present_bytes).collect::<Vec<_>>(), expected);
+            assert!(blocks.iter().all(|block| !block.is_huge));
+            assert_eq!(blocks[3].start, mapping.range(3).end);
+        }
+    }
+
+    #[test]
+    fn a_collapsed_block_is_huge_and_holds_what_it_held() {
+        let mapping = Mapping::new(1);
+        mapping.touch(0, 0..512);
+        // SAFETY: the range is mapped.
+        unsafe { madvise(mapping.start, mapping.bytes, MmapAdvise::MADV_HUGEPAGE) }.expect("advice");
+        let mut map = PageMap::open().expect("a page map");
+        let mut blocks = Vec::new();
+        map.look(mapping.range(1), &mut blocks).expect("a look");
+        // Where the kernel cannot or may not, that is no fault of ours.
+        let collapsed = collapse(blocks[0]).is_ok();
+        map.look(mapping.range(1), &mut blocks).expect("a look");
+        assert_eq!(blocks[0].present_bytes, HUGE_PAGE_BYTES);
+        assert_eq!(blocks[0].is_huge, collapsed && map.tells_huge());
+        let offset = mapping.first_block - mapping.start.addr().get();
+        // SAFETY: the page lies within the mapping.
+        assert_eq!(unsafe { mapping.start.cast::<u8>().add(offset + 5 * PAGE_BYTES).read() }, 1);
+    }
+}

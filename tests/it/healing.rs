@@ -1,0 +1,112 @@
+//! Huge pages that writes during a snapshot have split, and their healing after it.
+//!
+//! Where the system gives no huge pages, the log must say why; these tests then have nothing more to ask for.
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Client, Server, against_redis, ok, send_signal, wait_until};
+
+/// A child that lives until it is told to end.
+const ENDLESS: &str = "rdb-key-save-delay 100000";
+
+const KEYS: usize = 40_000;
+const VALUE_BYTES: usize = 1000;
+
+fn server_with_data(config: &str) -> Server {
+    let server = Server::with_config(&format!("{ENDLESS}\n{config}"));
+    server.client().run(&format!("DEBUG POPULATE {KEYS} key {VALUE_BYTES}"));
+    server
+}
+
+/// Takes a snapshot during which values all over the heap are overwritten, and ends it.
+fn split_pages(server: &Server, client: &mut Client) {
+    server.start_background_save();
+    let child = server.wait_for_child();
+    let value = "v".repeat(VALUE_BYTES);
+    for at in (0..KEYS).step_by(50) {
+        assert_eq!(client.cmd(&["SET", &format!("key:{at}"), &value]), ok());
+    }
+    send_signal(child, Signal::SIGUSR1);
+    server.wait_for_save_end();
+}
+
+fn number(server: &Server, field: &str) -> u64 {
+    server.info_field("memory", field).parse().expect("a number")
+}
+
+/// Whether the server has said why it does not heal.
+fn is_excused(server: &Server) -> bool {
+    let reasons = ["Huge pages are not used", "not put together", "stay so"];
+    reasons.iter().any(|reason| server.log().contains(reason))
+}
+
+#[test]
+fn pages_that_a_snapshot_split_are_healed_after_it() {
+    if against_redis() {
+        return;
+    }
+    let server = server_with_data("");
+    let mut client = server.client();
+    for field in ["mem_huge_pages", "mem_huge_page_bytes", "mem_huge_page_split_bytes", "mem_huge_page_healing"] {
+        number(&server, field);
+    }
+    let whole = 20 << 20;
+    wait_until("the data is in huge pages", 30, || {
+        is_excused(&server) || number(&server, "mem_huge_page_bytes") > whole
+    });
+    for _ in 0..2 {
+        let before = number(&server, "mem_huge_page_healed_bytes");
+        split_pages(&server, &mut client);
+        wait_until("most of the data is in huge pages again", 60, || {
+            let healed = number(&server, "mem_huge_page_healed_bytes") - before;
+            is_excused(&server) || healed > whole && number(&server, "mem_huge_page_bytes") > whole
+        });
+    }
+    let stats = server.info("stats");
+    let fork = |field: &str| stats[field].parse::<u64>().expect("microseconds");
+    assert!(fork("worst_fork_usec") >= fork("latest_fork_usec"));
+}
+
+#[test]
+fn the_rate_of_healing_can_be_set_and_zero_stops_it() {
+    if against_redis() {
+        return;
+    }
+    let server = server_with_data("huge-page-healing-rate 0");
+    let mut client = server.client();
+    split_pages(&server, &mut client);
+    assert_eq!(number(&server, "mem_huge_page_healed_bytes"), 0);
+    client.transcript(
+        r#"
+        > CONFIG SET huge-page-healing-rate -1
+        -ERR CONFIG SET failed (possibly related to argument 'huge-page-healing-rate') - argument must be between 0 and 1000000 inclusive
+        > CONFIG SET huge-page-healing-rate 500
+        +OK
+        "#,
+    );
+    assert_eq!(client.run("CONFIG GET huge-page-healing-rate").texts(), ["huge-page-healing-rate", "500"]);
+    wait_until("it heals", 60, || is_excused(&server) || number(&server, "mem_huge_page_healed_bytes") > 0);
+}
+
+#[test]
+fn healing_rests_while_a_child_lives() {
+    if against_redis() {
+        return;
+    }
+    let server = server_with_data("huge-page-healing-rate 4");
+    let mut client = server.client();
+    split_pages(&server, &mut client);
+    wait_until("it heals", 60, || is_excused(&server) || number(&server, "mem_huge_page_healed_bytes") > 0);
+    server.start_background_save();
+    let child = server.wait_for_child();
+    wait_until("healing has stopped", 60, || number(&server, "mem_huge_page_healing") == 0);
+    let healed = number(&server, "mem_huge_page_healed_bytes");
+    client.run("CONFIG SET huge-page-healing-rate 1000");
+    for at in 0..KEYS / 10 {
+        client.cmd(&["GET", &format!("key:{at}")]);
+    }
+    assert_eq!(number(&server, "mem_huge_page_healed_bytes"), healed);
+    send_signal(child, Signal::SIGUSR1);
+    server.wait_for_save_end();
+    wait_until("it goes on", 60, || is_excused(&server) || number(&server, "mem_huge_page_healed_bytes") > healed);
+}
