@@ -91,7 +91,8 @@ impl Config {
             // An error names the setting as it was asked for: by its alias where it was.
             let name = key.names().find(|name| asked.eq_ignore_ascii_case(name.as_bytes())).unwrap_or(key.name);
             key.write(&mut new, &args).map_err(|error| SetError::Value { name, error })?;
-            let changed = key.read(&new) != key.read(self);
+            // The same name may stand for another directory than before.
+            let changed = key.apply == Apply::Directory || key.read(&new) != key.read(self);
             let known = changes.iter().any(|change| change.apply == key.apply);
             if changed && !known && key.apply != Apply::Nothing {
                 changes.push(Change { name: key.name, apply: key.apply });
@@ -303,7 +304,9 @@ mod tests {
         let before = config.clone();
         for (name, value) in config.get(&[b"*"]) {
             match config.set_many(&[(&name, &value)], LOCAL) {
-                Ok(changes) => assert_eq!(changes, []),
+                Ok(changes) => {
+                    assert!(changes.iter().all(|change| change.apply == Apply::Directory), "{changes:?}");
+                }
                 Err(SetError::Immutable { .. }) => {}
                 Err(error) => panic!("{error}"),
             }
