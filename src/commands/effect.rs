@@ -211,6 +211,8 @@ pub enum SnapshotEffect {
     Save,
     /// BGSAVE. Answers.
     BackgroundSave { schedule: bool },
+    /// BGSAVE CANCEL: ends the child that is saving, or forgets the snapshot that was scheduled. Answers.
+    CancelBackgroundSave,
     /// LASTSAVE. Answers.
     LastSave,
     /// SHUTDOWN. Answers if the server goes on.

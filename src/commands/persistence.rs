@@ -13,8 +13,11 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(1)",
         arity: Arity::at_least(1),
         flags: Flags::NO_ASYNC_LOADING.or(Flags::ADMIN).or(Flags::NOSCRIPT),
-        syntax: "[SCHEDULE]",
-        history: &[("3.2.2", "Added the `SCHEDULE` option.")],
+        syntax: "[SCHEDULE | CANCEL]",
+        history: &[
+            ("3.2.2", "Added the `SCHEDULE` option."),
+            ("8.1.0", "Added the `CANCEL` option, as Valkey has it."),
+        ],
         run: Handler::Admin(bgsave),
         ..Command::in_group(Group::Server)
     },
@@ -61,12 +64,14 @@ fn save(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
 }
 
 fn bgsave(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
-    let schedule = match args.len() {
-        1 => false,
-        2 if args.arg(1).eq_ignore_ascii_case(b"schedule") => true,
+    let option = |word: &[u8]| args.len() == 2 && args.arg(1).eq_ignore_ascii_case(word);
+    let effect = match args.len() {
+        1 => SnapshotEffect::BackgroundSave { schedule: false },
+        _ if option(b"schedule") => SnapshotEffect::BackgroundSave { schedule: true },
+        _ if option(b"cancel") => SnapshotEffect::CancelBackgroundSave,
         _ => return Err(CommandError::Syntax),
     };
-    ctx.push(Effect::Snapshot(SnapshotEffect::BackgroundSave { schedule }));
+    ctx.push(Effect::Snapshot(effect));
     Ok(())
 }
 

@@ -15,6 +15,7 @@ mod crash;
 mod cron;
 mod effects;
 mod executor;
+mod fallback;
 mod file_limit;
 mod gate;
 mod info;

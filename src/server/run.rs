@@ -12,7 +12,7 @@ use super::executor::Executor;
 use super::listener::{self, Listeners};
 use super::start::Launch;
 use super::supervisor::Notifier;
-use super::{banner, blocking, crash, cron, file_limit, logging, shutdown, snapshots};
+use super::{banner, blocking, crash, cron, fallback, file_limit, logging, shutdown, snapshots};
 use crate::config::Config;
 use crate::snapshot::DumpFile;
 
@@ -63,7 +63,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     let dump = match snapshots::open_dump(&shared) {
         Ok(dump) => dump,
         Err(error) => {
-            snapshots::log_fatal(&error);
+            fallback::log_fatal(&shared, &error);
             return 1;
         }
     };
@@ -75,6 +75,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     spawn_local(snapshots::watch_children(Rc::clone(&shared)));
     spawn_local(load_then_serve(Rc::clone(&shared), dump, notifier.clone()));
     spawn_local(watch_for_abort());
+    spawn_local(outlive_file_size_limit());
     let code = wait_for_end(&shared).await;
     if let Some(notifier) = &notifier {
         notifier.stopping();
@@ -119,6 +120,14 @@ async fn watch_for_abort() {
     }
 }
 
+/// A file that may not grow further is an error of the write that meets the limit, and no reason to die.
+async fn outlive_file_size_limit() {
+    match signal(SignalKind::from_raw(libc::SIGXFSZ)) {
+        Ok(mut exceeded) => while exceeded.recv().await.is_some() {},
+        Err(error) => tracing::debug!("Cannot watch for SIGXFSZ: {error}"),
+    }
+}
+
 /// Loads the dump, if there is one, while clients are told to wait. Without its data the server does not run.
 async fn load_then_serve(shared: Rc<Shared>, dump: Option<DumpFile>, notifier: Option<Rc<Notifier>>) {
     if let (Some(notifier), Some(_)) = (&notifier, &dump) {
@@ -127,7 +136,7 @@ async fn load_then_serve(shared: Rc<Shared>, dump: Option<DumpFile>, notifier: O
     if let Some(dump) = dump
         && let Err(error) = snapshots::load_dump(&shared, &dump).await
     {
-        snapshots::log_fatal(&error);
+        fallback::log_fatal(&shared, &error);
         shared.executor.borrow_mut().exit = Some(1);
         shared.exit.raise();
         return;

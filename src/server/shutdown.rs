@@ -95,10 +95,9 @@ impl Executor {
     /// Takes the last snapshot and sets the exit code; or says in the log why the server goes on.
     fn shut_down(&mut self, request: ShutdownRequest) -> Result<(), CannotEnd> {
         tracing::warn!("User requested shutdown...");
-        let now = self.clock.advance();
         if self.snapshots.supervisor.child().is_some() {
             tracing::warn!("There is a child saving an .rdb. Killing it!");
-            self.snapshots.supervisor.end_child(&mut self.keyspace, now);
+            self.snapshots.supervisor.end_child(&mut self.keyspace);
         }
         // What is half loaded is not worth a dump, and would overwrite the good one.
         let save = !self.loading && request.save.unwrap_or(!self.config.save.is_empty());

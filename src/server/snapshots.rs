@@ -10,13 +10,14 @@ use tokio::io::unix::AsyncFd;
 use super::client::ClientKey;
 use super::connection::Shared;
 use super::executor::Executor;
+use super::fallback;
 use super::wake::Wake;
 use crate::commands::{CommandError, SnapshotEffect};
 use crate::keyspace::Db;
 use crate::observe::{LoadingInfo, PersistenceInfo};
 use crate::snapshot::{
-    self, DumpFile, Duplicates, LoadError, LoadFault, LoadSettings, Loaded, Loader, Place, SaveError, SaveOptions,
-    Supervisor, Task, Trigger, Verification,
+    self, Cancelled, DumpFile, Duplicates, LoadError, LoadFault, LoadSettings, Loaded, Loader, Place, SaveError,
+    SaveOptions, Supervisor, Task, Trigger, Verification,
 };
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
@@ -92,26 +93,25 @@ pub fn open_dump(shared: &Shared) -> Result<Option<DumpFile>, LoadError> {
     let mut executor = shared.executor.borrow_mut();
     // The whole path is what a message about a start that failed has to name.
     let file = DumpFile::open(&Path::new(&executor.config.dir).join(&executor.config.dbfilename))?;
-    if let Some(file) = &file {
-        executor.begin_loading(file);
+    match &file {
+        Some(file) => executor.begin_loading(file),
+        None => fallback::warn_of_missing_dump(&executor.place_of_dump()),
     }
     Ok(file)
 }
 
 /// Loads the dump, leaving the loop to the clients every few milliseconds.
 pub async fn load_dump(shared: &Shared, file: &DumpFile) -> Result<(), LoadError> {
-    let result = load_steps(shared, file).await;
-    let mut executor = shared.executor.borrow_mut();
-    match result {
+    match load_steps(shared, file).await {
         Ok(loaded) => {
-            executor.finish_loading(loaded);
+            shared.executor.borrow_mut().finish_loading(loaded);
             Ok(())
         }
-        Err(fault) => Err(LoadError { path: file.path().to_path_buf(), fault }),
+        Err(fault) => fallback::load(shared, LoadError { path: file.path().to_path_buf(), fault }).await,
     }
 }
 
-async fn load_steps(shared: &Shared, file: &DumpFile) -> Result<Loaded, LoadFault> {
+pub async fn load_steps(shared: &Shared, file: &DumpFile) -> Result<Loaded, LoadFault> {
     let (settings, databases, checksum) = {
         let executor = shared.executor.borrow();
         let config = &executor.config;
@@ -164,20 +164,12 @@ fn load_step(
     Ok(false)
 }
 
-/// What stops the start, in one line.
-pub fn log_fatal(error: &LoadError) {
-    tracing::warn!(
-        "Fatal error loading the DB, {error}. The file is left as it is: `copal-rdb check {}` tells more; to start \
-         without it, move it away. Exiting.",
-        error.path.display()
-    );
-}
-
 impl Executor {
     pub(super) fn perform_snapshot(&mut self, key: ClientKey, effect: SnapshotEffect) {
         match effect {
             SnapshotEffect::Save => self.save_for(key),
             SnapshotEffect::BackgroundSave { schedule } => self.background_save_for(key, schedule),
+            SnapshotEffect::CancelBackgroundSave => self.cancel_background_save_for(key),
             SnapshotEffect::LastSave => {
                 let last = self.snapshots.supervisor.last_save();
                 self.clients.get_mut(key).reply.integer(last);
@@ -197,7 +189,11 @@ impl Executor {
         if self.keyspace.has_expiring_fields() {
             options = options.holding_expiring_fields(&self.config);
         }
-        Task { place: Place::here(&self.config.dbfilename), options, trigger }
+        Task { place: self.place_of_dump(), options, trigger }
+    }
+
+    pub(super) fn place_of_dump(&self) -> Place {
+        Place::here(&self.config.dbfilename, self.config.snapshot_keep)
     }
 
     fn save_for(&mut self, key: ClientKey) {
@@ -226,6 +222,23 @@ impl Executor {
         match reply {
             Ok(text) => self.clients.get_mut(key).reply.simple(text),
             Err(error) => self.reply_error(key, &error),
+        }
+    }
+
+    fn cancel_background_save_for(&mut self, key: ClientKey) {
+        match self.snapshots.supervisor.cancel() {
+            Some(Cancelled::Running) => {
+                tracing::info!("A client cancels the background save");
+                self.clients.get_mut(key).reply.simple("Background saving cancelled");
+            }
+            Some(Cancelled::Scheduled) => {
+                tracing::info!("A client cancels the background save that was scheduled");
+                self.clients.get_mut(key).reply.simple("Scheduled background saving cancelled");
+            }
+            None => {
+                let text = "ERR Background saving is currently not in progress or scheduled";
+                self.reply_error(key, &CommandError::text(text));
+            }
         }
     }
 
@@ -277,14 +290,13 @@ impl Executor {
             self.snapshots.supervisor.dismiss_child();
         } else {
             // The child's dump must not take the place of the empty one.
-            let now = self.clock.latest();
-            self.snapshots.supervisor.end_child(&mut self.keyspace, now);
+            self.snapshots.supervisor.end_child(&mut self.keyspace);
             // A failure is logged; the flush stands.
             let _ = self.save_now(Trigger::Flush);
         }
     }
 
-    fn begin_loading(&mut self, file: &DumpFile) {
+    pub(super) fn begin_loading(&mut self, file: &DumpFile) {
         self.loading = true;
         let started = self.clock.advance();
         let total_bytes = file.bytes().len() as u64;
@@ -298,7 +310,7 @@ impl Executor {
         }
     }
 
-    fn finish_loading(&mut self, loaded: Loaded) {
+    pub(super) fn finish_loading(&mut self, loaded: Loaded) {
         let now = self.clock.advance();
         let started = self.snapshots.loading.take().map_or(now, |progress| progress.started);
         let elapsed = now.monotonic.saturating_duration_since(started.monotonic);
@@ -323,6 +335,8 @@ impl Executor {
     }
 
     fn reload_for(&mut self, key: ClientKey, merge: bool, flush: bool, save: bool) {
+        // What a child still writes would take the place of what is saved and loaded here.
+        self.snapshots.supervisor.end_child(&mut self.keyspace);
         if save && let Err(error) = self.save_now(Trigger::Reload) {
             self.reply_error(key, &CommandError::owned(format!("ERR {error}")));
             return;
@@ -345,8 +359,7 @@ impl Executor {
         let name = self.config.dbfilename.clone();
         let path = Path::new(&name);
         let fault = |fault| LoadError { path: path.to_path_buf(), fault };
-        let missing = || fault(LoadFault::Open(std::io::Error::from_raw_os_error(libc::ENOENT)));
-        let file = DumpFile::open(path)?.ok_or_else(missing)?;
+        let file = DumpFile::open(path)?.ok_or_else(|| LoadError::missing(path))?;
         let checksum = self.config.rdbchecksum && !self.keyspace.skips_checksums;
         let mut verification = Verification::new(file.bytes(), checksum).map_err(fault)?;
         while !verification.step().map_err(fault)? {}

@@ -1,31 +1,35 @@
 //! Replacing a file as a whole: temp file, write, sync, rename, sync of the directory.
 //!
 //! A crash at any moment leaves the old file or the new one, whole; beside them at most a temp file, which
-//! [`remove_stale_temp_files`] takes away at the next start.
+//! [`remove_stale_temp_files`] takes away at the next start. Where older dumps are kept, the old file has got a second
+//! name before the new one takes its place.
 
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::SaveError;
-use super::fork;
+use super::{fork, generations};
 use crate::rdb::Sink;
 
 /// How much is written before the kernel is asked to begin bringing it to the disk.
 const WRITEBACK_BYTES: u64 = 4 << 20;
 
-/// Where a dump lives.
+/// Where a dump lives, and how many of those before it live beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub directory: PathBuf,
     pub name: String,
+    /// 0: a new dump replaces the old one and nothing else is touched.
+    pub keep: u32,
 }
 
 impl Place {
     /// A file of the working directory.
-    pub fn here(name: &str) -> Self {
-        Self { directory: PathBuf::from("."), name: name.to_owned() }
+    pub fn here(name: &str, keep: u32) -> Self {
+        Self { directory: PathBuf::from("."), name: name.to_owned(), keep }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -38,18 +42,33 @@ impl Place {
     }
 
     /// Names in the working directory stand alone, as messages show them.
-    fn joined(&self, name: &str) -> PathBuf {
+    pub fn joined(&self, name: &str) -> PathBuf {
         if self.directory == Path::new(".") { PathBuf::from(name) } else { self.directory.join(name) }
     }
 }
 
 /// The calls that replacing a file takes; tests make each of them fail.
 pub trait FileSystem {
-    /// Creates an empty file, or empties the one that is there.
+    /// Creates an empty file. One that has the name already loses it and is not written to: it may have other names.
     fn create(&self, path: &Path) -> io::Result<Box<dyn OpenFile>>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file a further name, which nothing else may have.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// What stands under a name, if anything does.
+    fn look_at(&self, path: &Path) -> io::Result<Option<Standing>>;
+    /// The names in a directory, those that are no text aside.
+    fn names(&self, directory: &Path) -> io::Result<Vec<String>>;
+}
+
+/// What stands under a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// Device and inode: equal for two names of one file.
+    pub identity: (u64, u64),
+    pub is_directory: bool,
+    pub modified_unix_ms: i64,
 }
 
 /// A file that is being written.
@@ -66,11 +85,16 @@ pub struct Disk;
 
 impl FileSystem for Disk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
-        Ok(Box::new(File::create(path)?))
+        remove_if_there(self, path)?;
+        Ok(Box::new(File::create_new(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         std::fs::rename(from, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
@@ -83,6 +107,31 @@ impl FileSystem for Disk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
+    }
+
+    fn look_at(&self, path: &Path) -> io::Result<Option<Standing>> {
+        match std::fs::symlink_metadata(path) {
+            Ok(facts) => Ok(Some(Standing {
+                identity: (facts.dev(), facts.ino()),
+                is_directory: facts.is_dir(),
+                modified_unix_ms: facts.mtime().saturating_mul(1000).saturating_add(facts.mtime_nsec() / 1_000_000),
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn names(&self, directory: &Path) -> io::Result<Vec<String>> {
+        let names = std::fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        names.filter_map(Result::transpose).collect()
+    }
+}
+
+/// Removes the file of that name. That there is none is no error.
+pub fn remove_if_there(system: &dyn FileSystem, path: &Path) -> io::Result<()> {
+    match system.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -118,7 +167,11 @@ impl<'fs> AtomicFile<'fs> {
     /// Begins a new file for `place` under the temp name of this process.
     pub fn create(system: &'fs dyn FileSystem, place: &'fs Place, incremental: bool) -> Result<Self, SaveError> {
         let temp = place.temp_path(std::process::id());
-        let file = system.create(&temp).map_err(|cause| SaveError::Create { path: temp.clone(), cause })?;
+        let file = system.create(&temp).map_err(|cause| {
+            // Some errors come after the deed.
+            let _ = system.remove(&temp);
+            SaveError::Create { path: temp.clone(), cause }
+        })?;
         let (written, writeback_from) = (0, 0);
         Ok(Self { system, file: Some(file), place, temp, written, writeback_from, incremental, pending: true })
     }
@@ -132,18 +185,31 @@ impl<'fs> AtomicFile<'fs> {
         if let Some(mut file) = self.file.take() {
             file.sync().map_err(|cause| SaveError::Sync { path: self.temp.clone(), cause })?;
         }
-        let to = self.place.path();
-        self.system.rename(&self.temp, &to).map_err(|cause| SaveError::Rename {
-            from: self.temp.clone(),
-            to,
-            cause,
+        let kept = generations::keep_present(self.system, self.place)?;
+        put_in_place(self.system, &self.temp, self.place, || self.pending = false).inspect_err(|error| {
+            if let (SaveError::Rename { .. }, Some(kept)) = (error, &kept) {
+                // The dump did not change: its second name has nothing to keep.
+                let _ = self.system.remove(kept);
+            }
         })?;
-        self.pending = false;
-        let directory = &self.place.directory;
-        let synced = self.system.sync_directory(directory);
-        synced.map_err(|cause| SaveError::SyncDirectory { path: directory.clone(), cause })?;
+        // Only now is it certain that the new dump outlives a power cut.
+        generations::prune(self.system, self.place);
         Ok(self.written)
     }
+}
+
+/// Renames a file that is durable to the dump, for good.
+pub fn put_in_place(
+    system: &dyn FileSystem,
+    from: &Path,
+    place: &Place,
+    renamed: impl FnOnce(),
+) -> Result<(), SaveError> {
+    let to = place.path();
+    system.rename(from, &to).map_err(|cause| SaveError::Rename { from: from.to_path_buf(), to, cause })?;
+    renamed();
+    let path = &place.directory;
+    system.sync_directory(path).map_err(|cause| SaveError::SyncDirectory { path: path.clone(), cause })
 }
 
 impl Sink for AtomicFile<'_> {

@@ -14,6 +14,10 @@ pub enum SaveError {
     Write { path: PathBuf, cause: io::Error },
     #[error("cannot save to {}: {cause}", path.display())]
     Encode { path: PathBuf, cause: rdb::Error },
+    #[error("cannot look at {}: {}", path.display(), reason(cause))]
+    Examine { path: PathBuf, cause: io::Error },
+    #[error("cannot keep {} as {}: {}", from.display(), to.display(), reason(cause))]
+    Keep { from: PathBuf, to: PathBuf, cause: io::Error },
     #[error("cannot sync {} to the disk: {}", path.display(), reason(cause))]
     Sync { path: PathBuf, cause: io::Error },
     #[error("cannot rename {} to {}: {}", from.display(), to.display(), reason(cause))]
@@ -62,7 +66,31 @@ pub enum LoadFault {
     ModuleData { offset: u64, module: ModuleId },
 }
 
+impl LoadError {
+    /// There is no such file.
+    pub fn missing(path: &Path) -> Self {
+        LoadFault::Open(io::Error::from_raw_os_error(libc::ENOENT)).of(path)
+    }
+}
+
 impl LoadFault {
+    /// Whether the bytes are not those that were written: an older dump is of use then. One that cannot be opened, or
+    /// that holds what this server does not know, is as good as it ever was.
+    pub fn is_damage(&self) -> bool {
+        use rdb::Error::{UnsupportedModule, UnsupportedType, UnsupportedVersion, VersionTooLow};
+        match self {
+            Self::Read(_) | Self::Checksum(_) | Self::DuplicateKey { .. } => true,
+            Self::Format { cause, .. } => !matches!(
+                cause,
+                UnsupportedVersion { .. } | UnsupportedType { .. } | UnsupportedModule { .. } | VersionTooLow { .. }
+            ),
+            Self::Open(_)
+            | Self::DatabaseOutOfRange { .. }
+            | Self::FunctionLibrary { .. }
+            | Self::ModuleData { .. } => false,
+        }
+    }
+
     /// The byte of the file where the fault is, if it is at a byte.
     #[cfg(test)]
     pub fn offset(&self) -> Option<u64> {

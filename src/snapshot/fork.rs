@@ -113,8 +113,9 @@ fn keep_only(sender: OwnedFd) -> OwnedFd {
 
 fn default_signal_handlers() {
     for number in 1..=REAL_TIME_SIGNAL_MAX {
-        // A terminal sends SIGINT to the whole group; the parent decides what becomes of us.
-        let ignored = number == libc::SIGINT || number == libc::SIGPIPE;
+        // A terminal sends SIGINT to the whole group; the parent decides what becomes of us. A file that may not grow
+        // is an error of its write.
+        let ignored = [libc::SIGINT, libc::SIGPIPE, libc::SIGXFSZ].contains(&number);
         let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
         // SAFETY: neither action runs code; numbers that cannot be set are refused.
         unsafe { libc::signal(number, action) };

@@ -8,12 +8,17 @@ mod check;
 mod child;
 mod error;
 mod fork;
+mod generations;
 mod history;
 mod huge_pages;
 mod load;
+#[cfg(test)]
+mod power_cut_tests;
 mod report;
 mod save;
 mod schedule;
+#[cfg(test)]
+mod simulation;
 mod supervisor;
 #[cfg(test)]
 mod tests;
@@ -26,5 +31,5 @@ pub use history::Trigger;
 pub use huge_pages::{HugePageDecision, HugePageSystem};
 pub use load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Verification};
 pub use save::{SaveOptions, delay_us};
-pub use supervisor::{Supervisor, Task};
+pub use supervisor::{Cancelled, Supervisor, Task};
 pub use tool::run as run_tool;

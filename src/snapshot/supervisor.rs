@@ -59,7 +59,8 @@ pub struct Supervisor {
 struct Running {
     child: Child,
     inbox: Inbox,
-    place: Place,
+    /// Where the child works, whatever directory the server moves to meanwhile.
+    directory: PathBuf,
     temp: PathBuf,
     started: Now,
     trigger: Trigger,
@@ -72,6 +73,15 @@ struct Running {
     renaming: bool,
     done: bool,
     failure: Option<String>,
+    /// Its temp file was taken away under its hands.
+    abandoned: bool,
+}
+
+/// What [`Supervisor::cancel`] has cancelled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cancelled {
+    Running,
+    Scheduled,
 }
 
 impl Supervisor {
@@ -172,9 +182,12 @@ impl Supervisor {
         self.scheduled = false;
         let pid = child.pid;
         tracing::info!("Background saving started by pid {pid}");
+        // Without a name, as when it was removed, the directory still is where we stand.
+        let here = &task.place.directory;
+        let directory = std::path::absolute(here).unwrap_or_else(|_| here.clone());
         self.running = Some(Running {
-            place: task.place.clone(),
-            temp: task.place.temp_path(pid),
+            temp: Place { directory: directory.clone(), ..task.place.clone() }.temp_path(pid),
+            directory,
             child,
             inbox: Inbox::default(),
             started: now,
@@ -187,8 +200,19 @@ impl Supervisor {
             renaming: false,
             done: false,
             failure: None,
+            abandoned: false,
         });
         Ok(pid)
+    }
+
+    /// Ends the child that is saving or, if there is none, forgets the snapshot that was scheduled.
+    pub fn cancel(&mut self) -> Option<Cancelled> {
+        if self.running.is_some() {
+            self.dismiss_child();
+            Some(Cancelled::Running)
+        } else {
+            std::mem::take(&mut self.scheduled).then_some(Cancelled::Scheduled)
+        }
     }
 
     /// Ends the child without that being a failure; [`Supervisor::poll`] notices its end.
@@ -199,13 +223,16 @@ impl Supervisor {
     }
 
     /// Ends the child and waits until it is gone, its temp file too.
-    pub fn end_child(&mut self, keyspace: &mut Keyspace, now: Now) {
+    pub fn end_child(&mut self, keyspace: &mut Keyspace) {
         self.dismiss_child();
         let deadline = Instant::now() + DISMISSAL_MAX;
-        while self.running.is_some() && !self.poll(keyspace, now) {
+        while self.running.is_some() && !self.poll(keyspace, Now::read()) {
             if Instant::now() >= deadline {
-                // It waits for a disk, and ends when that answers; its rename will not come any more.
-                self.running.as_ref().inspect(|running| remove_temp(&running.temp));
+                // It waits for a disk, and ends when that answers; without its temp file it cannot rename any more.
+                if let Some(running) = &mut self.running {
+                    remove_temp(&running.temp);
+                    running.abandoned = true;
+                }
                 return;
             }
             std::thread::sleep(DISMISSAL_STEP);
@@ -397,8 +424,9 @@ impl Running {
     /// Whether the new dump is in its place for good. A child that was killed between its rename and its last report
     /// has left no temp file; what it did not come to do is done here.
     fn has_saved(&self, end: End) -> bool {
-        let renamed = || self.renaming && self.failure.is_none() && !self.temp.exists();
-        self.done || matches!(end, End::Signaled(_)) && renamed() && Disk.sync_directory(&self.place.directory).is_ok()
+        let may_have_renamed = self.renaming && !self.abandoned && self.failure.is_none();
+        let renamed = || may_have_renamed && matches!(end, End::Signaled(_)) && !self.temp.exists();
+        self.done || renamed() && Disk.sync_directory(&self.directory).is_ok()
     }
 
     fn note(&mut self, figures: Figures, now: Now) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::atomic_file::{Disk, FileSystem, OpenFile, Place};
+use super::atomic_file::{Disk, FileSystem, OpenFile, Place, Standing};
 use super::check::check;
 use super::error::{LoadError, LoadFault, SaveError};
 use super::history::{Outcome, Trigger};
@@ -30,11 +30,11 @@ fn now() -> Now {
     Now::at_unix_ms(NOW_MS)
 }
 
-fn options() -> SaveOptions {
+pub(super) fn options() -> SaveOptions {
     SaveOptions::new(&Config::default(), 12345, true, now())
 }
 
-struct Silent;
+pub(super) struct Silent;
 
 impl Observer for Silent {
     fn progress(&mut self, _so_far: &Saved) -> ControlFlow<()> {
@@ -47,7 +47,7 @@ fn keyspace() -> Keyspace {
 }
 
 /// Keys of every encoding that strings have, some with an expiry, in three databases.
-fn sample() -> Keyspace {
+pub(super) fn sample() -> Keyspace {
     let mut keyspace = keyspace();
     for number in 0..40 {
         let db = [0, 3, 15][number % 3];
@@ -66,7 +66,7 @@ fn sample() -> Keyspace {
     keyspace
 }
 
-fn digest<'a>(dbs: impl Iterator<Item = &'a crate::keyspace::Db>) -> String {
+pub(super) fn digest<'a>(dbs: impl Iterator<Item = &'a crate::keyspace::Db>) -> String {
     let mut all = Digest::default();
     for (index, db) in dbs.enumerate() {
         for entry in db.iter() {
@@ -81,7 +81,7 @@ fn digest<'a>(dbs: impl Iterator<Item = &'a crate::keyspace::Db>) -> String {
     all.hex()
 }
 
-fn digest_of(keyspace: &Keyspace) -> String {
+pub(super) fn digest_of(keyspace: &Keyspace) -> String {
     digest(keyspace.dbs().map(|(_, db)| db))
 }
 
@@ -104,7 +104,7 @@ fn load_with(file: &[u8], checksum: bool, duplicates: Duplicates) -> Result<Load
     Ok(loader.finish())
 }
 
-fn load(file: &[u8]) -> Result<Loaded, LoadFault> {
+pub(super) fn load(file: &[u8]) -> Result<Loaded, LoadFault> {
     load_with(file, true, Duplicates::Refused)
 }
 
@@ -281,6 +281,11 @@ impl FileSystem for &'static Failing {
         Disk.rename(from, to)
     }
 
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.count("link")?;
+        Disk.link(from, to)
+    }
+
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         self.count("sync directory")?;
         Disk.sync_directory(path)
@@ -288,6 +293,15 @@ impl FileSystem for &'static Failing {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         Disk.remove(path)
+    }
+
+    fn look_at(&self, path: &Path) -> io::Result<Option<Standing>> {
+        self.count("look at")?;
+        Disk.look_at(path)
+    }
+
+    fn names(&self, directory: &Path) -> io::Result<Vec<String>> {
+        Disk.names(directory)
     }
 }
 
@@ -325,7 +339,7 @@ fn failed_step_leaves_the_old_dump_and_no_temp_file() {
     let mut steps = Vec::new();
     for fail_at in 0.. {
         let directory = tempfile::tempdir().expect("a directory");
-        let place = Place { directory: directory.path().to_path_buf(), name: "dump.rdb".into() };
+        let place = Place { directory: directory.path().to_path_buf(), name: "dump.rdb".into(), keep: 0 };
         let mut old = keyspace();
         old.set_string(0, b"old", b"value", None);
         save::save_to_file(&old, &place, &options(), &Disk, &mut Silent).expect("the old dump");
@@ -352,7 +366,7 @@ fn failed_step_leaves_the_old_dump_and_no_temp_file() {
 #[test]
 fn failed_save_says_which_step_failed_on_what() {
     let directory = tempfile::tempdir().expect("a directory");
-    let place = Place { directory: directory.path().join("gone"), name: "dump.rdb".into() };
+    let place = Place { directory: directory.path().join("gone"), name: "dump.rdb".into(), keep: 0 };
     let error = save::save_to_file(&keyspace(), &place, &options(), &Disk, &mut Silent).expect_err("no directory");
     assert!(
         error.to_string().starts_with("cannot create ") && error.to_string().ends_with("No such file or directory")
@@ -367,7 +381,7 @@ fn failed_save_says_which_step_failed_on_what() {
 
 fn task(directory: &Path, key_delay_us: i32) -> Task {
     Task {
-        place: Place { directory: directory.to_path_buf(), name: "dump.rdb".into() },
+        place: Place { directory: directory.to_path_buf(), name: "dump.rdb".into(), keep: 0 },
         options: SaveOptions { key_delay_us, ..options() },
         trigger: Trigger::Command,
     }

@@ -12,6 +12,7 @@ mod commands;
 mod compat;
 mod config;
 mod crash;
+mod durability;
 mod healing;
 mod load;
 mod protocol;

@@ -31,6 +31,16 @@ pub const KEYS: &[Key] = &[
         "Refuse writes while the last background save failed and there are save rules, so that somebody notices. \
          Writes go on after the next snapshot that succeeds.",
     ),
+    integer("snapshot-keep", "0", (0, KEEP_MAX), |c| c.snapshot_keep.into(), |c, v| c.snapshot_keep = v as u32).doc(
+        "How many of the snapshots before the last one stay beside the dump file, each under a name that tells when it \
+         was written, such as dump-20261122T153000.123Z.rdb. An old one is removed once a new one is safe on the disk. \
+         0 keeps none, and removes none that are there.",
+    ),
+    flag("snapshot-fallback", "no", |c| c.snapshot_fallback, |c, v| c.snapshot_fallback = v).doc(
+        "When the dump file is damaged at the start, load the newest of the kept snapshots that is whole, and make it \
+         the dump file; the damaged one stays beside it with .damaged behind its name. Otherwise the server does not \
+         start, and says which snapshot is whole.",
+    ),
     flag("rdbcompression", "yes", |c| c.rdbcompression, |c, v| c.rdbcompression = v)
         .doc("Compress strings in dump files with LZF."),
     flag("rdbchecksum", "yes", |c| c.rdbchecksum, |c, v| c.rdbchecksum = v)
@@ -90,6 +100,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 const RDB_VERSIONS: &[&str] = &["0", "9", "10", "11", "12"];
+const KEEP_MAX: i64 = 10_000;
 const DELAY: (i64, i64) = (i32::MIN as i64, i32::MAX as i64);
 
 fn read_save(config: &Config) -> Vec<Vec<u8>> {

@@ -1,0 +1,91 @@
+//! A start whose dump is damaged: which of the kept snapshots is whole, and loading it where that is wished.
+
+use std::path::{Path, PathBuf};
+
+use super::connection::Shared;
+use super::snapshots::load_steps;
+use crate::snapshot::{DumpFile, LoadError, Place};
+use crate::stdx::clock::Now;
+
+/// Loads the newest kept snapshot that is whole in the place of the dump that `error` is about, if the configuration
+/// wants that; otherwise, and if there is none, the error stands.
+pub async fn load(shared: &Shared, error: LoadError) -> Result<(), LoadError> {
+    let (place, wanted) = {
+        let executor = shared.executor.borrow();
+        (executor.place_of_dump(), executor.config.snapshot_fallback)
+    };
+    if !wanted || !error.fault.is_damage() {
+        return Err(error);
+    }
+    tracing::warn!("Cannot load the DB, {error}. Trying the kept snapshots, the newest first");
+    for name in place.generations().into_iter().rev() {
+        match load_generation(shared, &name).await {
+            Ok(()) => {
+                tracing::warn!(
+                    "Loaded the kept snapshot {name} in the place of the damaged dump: later changes are lost"
+                );
+                make_it_the_dump(&place, &name);
+                return Ok(());
+            }
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+    Err(error)
+}
+
+async fn load_generation(shared: &Shared, name: &str) -> Result<(), LoadError> {
+    let path = in_directory(shared, name);
+    let Some(file) = DumpFile::open(&path)? else { return Err(LoadError::missing(&path)) };
+    shared.executor.borrow_mut().begin_loading(&file);
+    let loaded = load_steps(shared, &file).await.map_err(|fault| LoadError { path, fault })?;
+    shared.executor.borrow_mut().finish_loading(loaded);
+    Ok(())
+}
+
+/// So that the next start, whatever its configuration, finds what this one has found.
+fn make_it_the_dump(place: &Place, name: &str) {
+    match place.take_back(name) {
+        Ok(aside) => tracing::warn!("{name} is {} now, and the damaged dump is {}", place.name, aside.display()),
+        Err(error) => tracing::warn!("The damaged dump stays where it is: {error}"),
+    }
+}
+
+/// What stops the start, and the way out where a kept snapshot is whole.
+pub fn log_fatal(shared: &Shared, error: &LoadError) {
+    tracing::warn!(
+        "Fatal error loading the DB, {error}. The file is left as it is: `copal-rdb check {}` tells more; to start \
+         without it, move it away. Exiting.",
+        error.path.display()
+    );
+    let place = shared.executor.borrow().place_of_dump();
+    let kept = place.generations().len();
+    if kept == 0 {
+        return;
+    }
+    let Some(whole) = place.newest_whole_generation(Now::read().unix_ms) else {
+        tracing::warn!("None of the {kept} kept snapshots is whole.");
+        return;
+    };
+    let (dump, generation) = (in_directory(shared, &place.name), in_directory(shared, &whole.name));
+    tracing::warn!(
+        "The kept snapshot {name} is whole: {keys} keys, {bytes} bytes. To load it, start with `--snapshot-fallback \
+         yes` or put `snapshot-fallback yes` into the configuration; or do it by hand: `mv {dump} {dump}.damaged && \
+         cp -p {generation} {dump}`",
+        name = whole.name,
+        keys = whole.contents.keys,
+        bytes = whole.contents.bytes,
+        dump = dump.display(),
+        generation = generation.display(),
+    );
+}
+
+/// Tells that there are kept snapshots where no dump is: nobody starts empty by mistake and does not notice.
+pub fn warn_of_missing_dump(place: &Place) {
+    if let Some(newest) = place.generations().last() {
+        tracing::warn!("There is no {}, so the server starts empty; the newest kept snapshot is {newest}", place.name);
+    }
+}
+
+fn in_directory(shared: &Shared, name: &str) -> PathBuf {
+    Path::new(&shared.executor.borrow().config.dir).join(name)
+}
