@@ -5,6 +5,7 @@ use std::process::Command;
 use super::Contender;
 use super::server::Server;
 use super::table::{Table, median};
+use super::workload::Workload;
 
 /// Runs redis-benchmark's tests on each server in turn, round by round.
 pub fn compare(contenders: &[Contender], tests: &[String], pipelines: &[u32], requests: u64, rounds: usize) {
@@ -13,7 +14,7 @@ pub fn compare(contenders: &[Contender], tests: &[String], pipelines: &[u32], re
     let title = format!("redis-benchmark, {requests} requests, median of {rounds}");
     let table = Table::begin(&title, names);
     for &pipeline in pipelines {
-        for test in tests {
+        for test in tests.iter().map(|name| Workload::named(name)) {
             let mut rates = vec![Vec::new(); servers.len()];
             let mut costs = vec![Vec::new(); servers.len()];
             // The first round warms up and is not counted.
@@ -29,28 +30,40 @@ pub fn compare(contenders: &[Contender], tests: &[String], pipelines: &[u32], re
                 }
             }
             let medians = |values: &[Vec<f64>]| values.iter().map(|values| median(values)).collect::<Vec<_>>();
-            table.line(&format!("{test} -P {pipeline}: 1000 req/s"), &medians(&rates));
-            table.line(&format!("{test} -P {pipeline}: cpu us/req"), &medians(&costs));
+            table.line(&format!("{} -P {pipeline}: 1000 req/s", test.name), &medians(&rates));
+            table.line(&format!("{} -P {pipeline}: cpu us/req", test.name), &medians(&costs));
         }
     }
 }
 
 /// Thousands of requests per second, and microseconds of the server's processor time for each.
-fn measure(server: &Server, test: &str, pipeline: u32, requests: u64) -> (f64, f64) {
+fn measure(server: &Server, test: &Workload, pipeline: u32, requests: u64) -> (f64, f64) {
     // Without a pipeline a request costs many times as much.
     let requests = if pipeline == 1 { requests / 4 } else { requests };
+    let numbers = test.numbers(requests);
+    server.ask("FLUSHALL");
+    if let Some(fill) = test.fill() {
+        benchmark(server, &fill, 64, requests, numbers);
+    }
     let before = server.processor_time();
-    let output = Command::new("redis-benchmark")
-        .args(["-p", &server.port().to_string(), "-t", test, "-n", &requests.to_string(), "-P", &pipeline.to_string()])
-        .args(["-c", "50", "-r", "1000000", "-d", "16", "--csv"])
-        .output()
-        .expect("redis-benchmark is installed");
+    let rate = benchmark(server, &test.command(), pipeline, requests, numbers);
     let spent = server.processor_time() - before;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().rfind(|line| line.starts_with('"') && !line.starts_with("\"test\""));
-    let rate = line.and_then(|line| line.split(',').nth(1)?.trim_matches('"').parse::<f64>().ok());
-    let rate = rate.unwrap_or_else(|| panic!("redis-benchmark on {}: {text}", server.name));
     #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^53")]
     let cost = spent.as_secs_f64() * 1e6 / requests as f64;
     (rate / 1000.0, cost)
+}
+
+/// Sends one command many times; returns how often a second.
+fn benchmark(server: &Server, command: &[String], pipeline: u32, requests: u64, numbers: u64) -> f64 {
+    let output = Command::new("redis-benchmark")
+        .args(["-p", &server.port().to_string(), "-n", &requests.to_string(), "-P", &pipeline.to_string()])
+        .args(["-c", "50", "-r", &numbers.to_string(), "--csv"])
+        .args(command)
+        .output()
+        .expect("redis-benchmark is installed");
+    let text = String::from_utf8_lossy(&output.stdout);
+    // The line of figures quotes the command first, which may have commas of its own, but no quotation marks.
+    let line = text.lines().rfind(|line| line.starts_with('"') && !line.starts_with("\"test\""));
+    let rate = line.and_then(|line| line.split("\",\"").nth(1)?.trim_matches('"').parse::<f64>().ok());
+    rate.unwrap_or_else(|| panic!("redis-benchmark on {}: {text}", server.name))
 }

@@ -16,6 +16,7 @@ mod paced;
 mod pauses;
 mod server;
 mod table;
+mod workload;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -68,7 +69,7 @@ struct Options {
     /// The median of this many rounds is printed.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Tests of redis-benchmark.
+    /// Tests, by the names in `workload.rs`.
     #[arg(long, value_delimiter = ',', default_values_t = ["set".to_owned(), "get".to_owned(), "incr".to_owned()])]
     tests: Vec<String>,
     /// Pipeline depths of redis-benchmark.
