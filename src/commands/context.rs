@@ -105,10 +105,11 @@ impl WriteCtx<'_> {
         self.keyspace.edit(self.session.db, key, self.now.unix_ms, change)
     }
 
+    /// As [`WriteCtx::edit`], starting from what `fresh` makes, in the memory that it is given, when the key does not exist.
     pub fn edit_or_insert<T: DataType, R>(
         &mut self,
         key: &[u8],
-        fresh: impl FnOnce() -> T,
+        fresh: impl FnOnce(Vec<u8>) -> T,
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<crate::keyspace::Edited<R>, WrongType> {
         self.keyspace.edit_or_insert(self.session.db, key, self.now.unix_ms, fresh, change)

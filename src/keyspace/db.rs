@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::WrongType;
 use super::access::AccessClock;
-use super::entry::{Entry, EntryRef};
+use super::entry::{Entry, EntryRef, Vacated};
 use super::expire::ExpireState;
 use super::field_expiry::{FieldExpiries, next_field_expiry};
 use crate::stdx::HashSeed;
@@ -17,13 +17,15 @@ const LAPSED_MAX: usize = 64;
 
 /// One database.
 ///
-/// Invariant: `expires` names exactly the entries of `keys` that carry an expiry. An entry whose block may move is
-/// taken out of the index first and put back afterwards.
+/// Invariant: `expires` names exactly the entries of `keys` that carry an expiry. When a block moves, the index is
+/// repaired before the old one is freed.
 pub struct Db {
     keys: Dict<Entry>,
     expires: Dict<EntryRef>,
     lapsed: RefCell<Vec<Box<[u8]>>>,
     field_expiries: FieldExpiries,
+    /// Memory in which a value that lives inside its key's block is changed.
+    room: Vec<u8>,
     pub(super) expire_state: ExpireState,
 }
 
@@ -42,6 +44,7 @@ impl Db {
             expires: Dict::new(seed),
             lapsed: RefCell::default(),
             field_expiries: FieldExpiries::default(),
+            room: Vec::new(),
             expire_state: ExpireState::default(),
         }
     }
@@ -92,6 +95,12 @@ impl Db {
         self.keys.find(key)
     }
 
+    /// As [`Db::peek`], for a key whose hash is at hand.
+    #[inline]
+    pub fn peek_hashed(&self, hash: u64, key: &[u8]) -> Option<&Entry> {
+        self.keys.find_hashed(hash, key)
+    }
+
     /// The entry of `key` unless its expiry has passed, which is noted for deletion.
     #[inline]
     pub fn live(&self, key: &[u8], now_ms: i64) -> Option<&Entry> {
@@ -118,9 +127,14 @@ impl Db {
 
     /// Whether `key` exists and its expiry has passed.
     pub fn is_due(&self, key: &[u8], now_ms: i64) -> bool {
-        // Most databases hold few keys with an expiry; the index answers without touching an entry.
+        !self.expires.is_empty() && self.is_due_hashed(self.hash(key), key, now_ms)
+    }
+
+    /// As [`Db::is_due`], for a key whose hash is at hand.
+    #[inline]
+    pub fn is_due_hashed(&self, hash: u64, key: &[u8], now_ms: i64) -> bool {
         !self.expires.is_empty()
-            && self.expires.find(key).and_then(EntryRef::expiry).is_some_and(|at_ms| at_ms <= now_ms)
+            && self.keys.find_hashed(hash, key).and_then(Entry::expiry).is_some_and(|at_ms| at_ms <= now_ms)
     }
 
     pub(super) fn has_lapsed(&self) -> bool {
@@ -155,27 +169,25 @@ impl Db {
     pub fn insert(&mut self, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) -> Option<Value> {
         self.field_expiries.note(key, next_field_expiry(value.view()));
         let hash = self.keys.hash(key);
-        let old = match self.keys.entry_hashed(hash, key) {
+        match self.keys.entry_hashed(hash, key) {
             Slot::Occupied(mut slot) => {
                 let entry = slot.get_mut();
-                if entry.expiry().is_some() {
-                    self.expires.remove_hashed(hash, key);
-                }
                 let old = entry.boxed_mut().is_some().then(|| entry.take_value());
-                entry.set_expiry(None);
-                entry.set_value(value);
+                let indexed = entry.expiry().is_some();
+                let vacated = entry.set_expiry(expiry);
+                reindex(&mut self.expires, hash, entry, indexed, vacated);
+                let vacated = entry.set_value(value);
+                reindex(&mut self.expires, hash, entry, expiry.is_some(), vacated);
                 entry.set_clock(clock);
                 old
             }
             Slot::Vacant(slot) => {
-                slot.insert(Entry::new(key, value, clock));
+                let entry = slot.insert(Entry::new(key, value, clock));
+                drop(entry.set_expiry(expiry));
+                index_expiry(&mut self.expires, hash, entry);
                 None
             }
-        };
-        if expiry.is_some() {
-            self.set_expiry_hashed(hash, key, expiry);
         }
-        old
     }
 
     /// Sets `key` to the string `bytes` with one probe, overwriting in place where it fits. Gives back the value that
@@ -206,13 +218,11 @@ impl Db {
         match self.keys.entry_hashed(hash, key) {
             Slot::Occupied(mut slot) => {
                 let entry = slot.get_mut();
-                if entry.expiry().is_some() {
-                    self.expires.remove_hashed(hash, key);
-                }
+                let indexed = entry.expiry().is_some();
                 let old = entry.boxed_mut().is_some().then(|| entry.take_value());
-                entry.set_inline(Type::String, encoding, bytes, expiry);
+                let vacated = entry.set_inline(Type::String, encoding, bytes, expiry);
+                reindex(&mut self.expires, hash, entry, indexed, vacated);
                 access.touch(entry);
-                index_expiry(&mut self.expires, hash, entry);
                 old
             }
             Slot::Vacant(slot) => {
@@ -241,12 +251,9 @@ impl Db {
                     _ => return Err(WrongType.into()),
                 };
                 let expiry = entry.expiry();
-                if expiry.is_some() {
-                    self.expires.remove_hashed(hash, key);
-                }
-                entry.set_inline(Type::String, Encoding::Int, IntBytes::new(number).bytes(), expiry);
+                let vacated = entry.set_inline(Type::String, Encoding::Int, IntBytes::new(number).bytes(), expiry);
+                reindex(&mut self.expires, hash, entry, expiry.is_some(), vacated);
                 access.touch(entry);
-                index_expiry(&mut self.expires, hash, entry);
                 Ok(number)
             }
             Slot::Vacant(slot) => {
@@ -258,44 +265,71 @@ impl Db {
         }
     }
 
-    /// Changes the value of an existing key of type `T`. A value left empty is removed with its key.
-    pub fn edit<T: DataType, R>(&mut self, key: &[u8], change: impl FnOnce(&mut T) -> R) -> Option<Edited<R>> {
-        let hash = self.keys.hash(key);
-        let entry = self.keys.find_mut_hashed(hash, key)?;
-        let indexed = entry.expiry().is_some();
-        if indexed {
-            self.expires.remove_hashed(hash, key);
+    /// Changes the value of an existing key of type `T`, as a use of it where `access` is given. A value left empty is
+    /// removed with its key.
+    pub fn edit<T: DataType, R>(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        access: Option<&AccessClock>,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<Option<Edited<R>>, WrongType> {
+        let Some(entry) = self.keys.find_mut_hashed(hash, key) else { return Ok(None) };
+        if let Some(access) = access {
+            access.touch(entry);
         }
-        let (result, emptied) = match entry.inline() {
-            Some((_, encoding, bytes)) => {
-                let mut value = T::from_inline(encoding, bytes);
-                let result = change(&mut value);
-                let emptied = value.is_empty();
-                if !emptied {
-                    entry.set_value(value.into());
-                }
-                (result, emptied)
+        if entry.data_type() != T::TYPE {
+            return Err(WrongType);
+        }
+        let indexed = entry.expiry().is_some();
+        let (edited, vacated) = edit_value(entry, &mut self.room, change);
+        if T::TYPE == Type::Hash {
+            let next = if edited.emptied { None } else { next_field_expiry(entry.value()) };
+            self.field_expiries.note(key, next);
+        }
+        if edited.emptied {
+            if indexed {
+                self.expires.remove_hashed(hash, key);
             }
-            None => {
-                let boxed = entry.boxed_mut().expect("a value is inside the block or behind it");
-                let value = T::from_value_mut(boxed).expect("the caller checked the type");
-                let result = change(value);
-                let emptied = value.is_empty();
-                if !emptied && boxed.inline().is_some() {
-                    let value = entry.take_value();
-                    entry.set_value(value);
-                }
-                (result, emptied)
-            }
-        };
-        let next = if emptied { None } else { next_field_expiry(entry.value()) };
-        self.field_expiries.note(key, next);
-        if emptied {
             self.keys.remove_hashed(hash, key);
         } else {
-            index_expiry(&mut self.expires, hash, entry);
+            reindex(&mut self.expires, hash, entry, indexed, vacated);
         }
-        Some(Edited { result, emptied })
+        Ok(Some(edited))
+    }
+
+    /// As [`Db::edit`], starting from what `fresh` makes, in the memory that it is given, when the key does not exist. A
+    /// value left empty is not kept.
+    pub fn edit_or_insert<T: DataType, R>(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        access: &AccessClock,
+        fresh: impl FnOnce(Vec<u8>) -> T,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<Edited<R>, WrongType> {
+        // Both ways to change a value are written down, and one is gone.
+        let mut change = Some(change);
+        let mut change = |value: &mut T| (change.take().expect("a value is changed once"))(value);
+        if let Some(edited) = self.edit(hash, key, Some(access), &mut change)? {
+            return Ok(edited);
+        }
+        let mut value = fresh(std::mem::take(&mut self.room));
+        let result = change(&mut value);
+        let emptied = value.is_empty();
+        if !emptied {
+            let entry = match value.inline() {
+                Some((encoding, bytes)) => {
+                    let entry = Entry::with_inline(key, T::TYPE, encoding, bytes, None, access.initial());
+                    self.room = value.into_room();
+                    entry
+                }
+                None => Entry::new(key, value.into(), access.initial()),
+            };
+            let entry = self.keys.insert_new_hashed(hash, entry);
+            self.field_expiries.note(key, next_field_expiry(entry.value()));
+        }
+        Ok(Edited { result, emptied })
     }
 
     /// Overwrites the bytes of an inline value of unchanged length and encoding, touching nothing else.
@@ -315,20 +349,10 @@ impl Db {
     /// Sets or takes away the expiry of `key`. Returns whether the key exists.
     pub fn set_expiry(&mut self, key: &[u8], expiry: Option<i64>) -> bool {
         let hash = self.keys.hash(key);
-        self.set_expiry_hashed(hash, key, expiry)
-    }
-
-    fn set_expiry_hashed(&mut self, hash: u64, key: &[u8], expiry: Option<i64>) -> bool {
         let Some(entry) = self.keys.find_mut_hashed(hash, key) else { return false };
-        if entry.expiry().is_some() && expiry.is_some() {
-            entry.set_expiry(expiry);
-            return true;
-        }
-        if entry.expiry().is_some() {
-            self.expires.remove_hashed(hash, key);
-        }
-        entry.set_expiry(expiry);
-        index_expiry(&mut self.expires, hash, entry);
+        let indexed = entry.expiry().is_some();
+        let vacated = entry.set_expiry(expiry);
+        reindex(&mut self.expires, hash, entry, indexed, vacated);
         true
     }
 
@@ -345,6 +369,7 @@ impl Db {
             expires: self.expires.take(),
             lapsed: RefCell::default(),
             field_expiries: std::mem::take(&mut self.field_expiries),
+            room: Vec::new(),
             expire_state: std::mem::take(&mut self.expire_state),
         }
     }
@@ -397,7 +422,7 @@ impl Db {
     pub fn insert_absent(&mut self, hash: u64, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) -> bool {
         self.insert_absent_entry(hash, key, || {
             let mut entry = Entry::new(key, value, clock);
-            entry.set_expiry(expiry);
+            drop(entry.set_expiry(expiry));
             entry
         })
     }
@@ -454,6 +479,53 @@ fn index_expiry(expires: &mut Dict<EntryRef>, hash: u64, entry: &Entry) {
     if entry.expiry().is_some() {
         expires.insert_new_hashed(hash, entry.reference());
     }
+}
+
+/// Brings the index in line with an entry that was changed: it may have got or lost its expiry, and may have left its
+/// block, which `vacated` keeps until the index no longer names it. `indexed` says whether it had an expiry before.
+#[inline]
+fn reindex(expires: &mut Dict<EntryRef>, hash: u64, entry: &Entry, indexed: bool, vacated: Option<Vacated>) {
+    match (indexed, entry.expiry().is_some()) {
+        (false, false) => {}
+        (false, true) => index_expiry(expires, hash, entry),
+        (true, false) => drop(expires.remove_hashed(hash, entry.key())),
+        (true, true) if vacated.is_none() => {}
+        (true, true) => {
+            let name = expires.find_mut_hashed(hash, entry.key()).expect("the index names every entry with an expiry");
+            *name = entry.reference();
+        }
+    }
+    drop(vacated);
+}
+
+/// Changes the value of an entry that is known to be of type `T`. What is left empty is still there and to be removed.
+fn edit_value<T: DataType, R>(
+    entry: &mut Entry,
+    room: &mut Vec<u8>,
+    change: impl FnOnce(&mut T) -> R,
+) -> (Edited<R>, Option<Vacated>) {
+    let expiry = entry.expiry();
+    if let Some((_, encoding, bytes)) = entry.inline() {
+        let mut value = T::from_inline(encoding, bytes, std::mem::take(room));
+        let result = change(&mut value);
+        let emptied = value.is_empty();
+        let vacated = match value.inline() {
+            _ if emptied => None,
+            Some((encoding, bytes)) => entry.set_inline(T::TYPE, encoding, bytes, expiry),
+            None => return (Edited { result, emptied }, entry.set_value(value.into())),
+        };
+        *room = value.into_room();
+        return (Edited { result, emptied }, vacated);
+    }
+    let boxed = entry.boxed_mut().expect("a value is inside the block or behind it");
+    let value = T::from_value_mut(boxed).expect("the caller has looked at the type");
+    let result = change(value);
+    let emptied = value.is_empty();
+    if emptied || value.inline().is_none() {
+        return (Edited { result, emptied }, None);
+    }
+    let value = entry.take_value();
+    (Edited { result, emptied }, entry.set_value(value))
 }
 
 impl Drop for Db {

@@ -78,15 +78,25 @@ unsafe impl Element for EntryRef {
 }
 
 impl EntryRef {
-    pub fn expiry(&self) -> Option<i64> {
-        // SAFETY: the block lives as long as the index names it, and both handles have one layout.
-        unsafe { (*ptr::from_ref(self).cast::<Entry>()).expiry() }
-    }
-
     /// The entry behind the handle, for reading.
     pub fn entry(&self) -> &Entry {
-        // SAFETY: as above.
+        // SAFETY: the block lives as long as the index names it, and both handles have one layout.
         unsafe { &*ptr::from_ref(self).cast::<Entry>() }
+    }
+}
+
+/// A block that its entry has left for another one, and that is not freed yet: second handles to it may be followed, and
+/// are to be repaired, as long as this lives.
+#[must_use = "second handles to the block are repaired before it goes"]
+pub struct Vacated {
+    block: NonNull<Header>,
+    size: usize,
+}
+
+impl Drop for Vacated {
+    fn drop(&mut self) {
+        // SAFETY: the block was allocated with this size and alignment, and its entry lives in another one.
+        unsafe { dealloc(self.block.as_ptr().cast(), block_layout(self.size)) };
     }
 }
 
@@ -226,21 +236,27 @@ impl Entry {
     }
 
     /// Overwrites the value with one that lives inside the block, in place when it fits.
-    /// Returns whether the block moved.
-    pub fn set_inline(&mut self, data_type: Type, encoding: Encoding, bytes: &[u8], expiry: Option<i64>) -> bool {
+    /// Returns the block that was left, if any was.
+    pub fn set_inline(
+        &mut self,
+        data_type: Type,
+        encoding: Encoding,
+        bytes: &[u8],
+        expiry: Option<i64>,
+    ) -> Option<Vacated> {
         let shape =
             Shape { key_len: self.shape().key_len, expiry: expiry.is_some(), boxed: false, inline_len: bytes.len() };
-        let moved = self.reshape(shape);
+        let vacated = self.reshape(shape);
         self.set_kind(kind(data_type, encoding));
         if let Some(at_ms) = expiry {
             self.write_expiry(at_ms);
         }
         self.write_inline(bytes);
-        moved
+        vacated
     }
 
-    /// Replaces the value, keeping key, expiry and clock. Returns whether the block moved.
-    pub fn set_value(&mut self, value: Value) -> bool {
+    /// Replaces the value, keeping key, expiry and clock. Returns the block that was left, if any was.
+    pub fn set_value(&mut self, value: Value) -> Option<Vacated> {
         let expiry = self.expiry();
         if let Some((encoding, bytes)) = value.inline() {
             return self.set_inline(value.data_type(), encoding, bytes, expiry);
@@ -249,24 +265,25 @@ impl Entry {
         if let Some(slot) = self.boxed_mut() {
             *slot = value;
             self.set_kind(kind(data_type, Encoding::Raw));
-            return false;
+            return None;
         }
         let shape = Shape { boxed: true, inline_len: 0, ..self.shape() };
-        let moved = self.reshape(shape);
+        let vacated = self.reshape(shape);
         self.set_kind(kind(data_type, Encoding::Raw));
         // SAFETY: the block now has a boxed shape whose slot holds nothing yet.
         unsafe { self.value_slot().write(value) };
-        moved
+        vacated
     }
 
-    /// Sets or takes away the expiry. Returns whether the block moved.
-    pub fn set_expiry(&mut self, expiry: Option<i64>) -> bool {
-        let shape = Shape { expiry: expiry.is_some(), ..self.shape() };
-        let moved = shape.expiry != self.shape().expiry && self.reshape(shape);
+    /// Sets or takes away the expiry. Returns the block that was left, if any was.
+    pub fn set_expiry(&mut self, expiry: Option<i64>) -> Option<Vacated> {
+        let old = self.shape();
+        let vacated =
+            if expiry.is_some() == old.expiry { None } else { self.reshape(Shape { expiry: !old.expiry, ..old }) };
         if let Some(at_ms) = expiry {
             self.write_expiry(at_ms);
         }
-        moved
+        vacated
     }
 
     /// Takes the value out, leaving an empty string in its place.
@@ -433,7 +450,8 @@ impl Entry {
     /// Gives the block another shape, in place where it fits without wasting half of the block. The key and an expiry
     /// that the new shape has room for are kept; a boxed value is kept when the new shape is boxed too and dropped
     /// otherwise; inline bytes are kept when their length stays, and are to be written by the caller otherwise.
-    fn reshape(&mut self, new: Shape) -> bool {
+    /// Returns the block that was left, if any was.
+    fn reshape(&mut self, new: Shape) -> Option<Vacated> {
         let old = self.shape();
         if old.boxed && !new.boxed {
             // SAFETY: the slot holds a live value that the new shape has no room for; nobody reads it again.
@@ -444,21 +462,20 @@ impl Entry {
             unsafe { self.value_slot().read() }
         });
         let kept_expiry = if new.expiry { self.expiry() } else { None };
-        let capacity = self.block_bytes();
-        let needed = new.bytes();
-        let fits = self.class() != CLASS_EXACT && needed <= capacity && (needed * 2 > capacity || capacity <= 64);
         let inline_kept = if old.inline_len == new.inline_len { old.inline_len } else { 0 };
-        let moved = if fits {
-            // SAFETY: both ranges lie inside the block; `copy` allows them to overlap.
-            unsafe {
-                ptr::copy(self.at(old.key_offset()), self.at(new.key_offset()), old.key_len + inline_kept);
+        let vacated = if self.fits(new) {
+            if old.key_offset() != new.key_offset() {
+                // SAFETY: both ranges lie inside the block; `copy` allows them to overlap.
+                unsafe {
+                    ptr::copy(self.at(old.key_offset()), self.at(new.key_offset()), old.key_len + inline_kept);
+                }
             }
             self.describe(new, self.class());
-            false
+            None
         } else {
-            let (class, size) = class_for(needed);
+            let (class, size) = class_for(new.bytes());
             let block = Entry(allocate_block(size));
-            // SAFETY: the new block is as large as the new shape; the old one is left as it was and freed below.
+            // SAFETY: the new block is as large as the new shape, and the old one stays as it is.
             unsafe {
                 block.0.as_ptr().write(self.0.as_ptr().read());
                 ptr::copy_nonoverlapping(
@@ -467,10 +484,10 @@ impl Entry {
                     old.key_len + inline_kept,
                 );
             }
-            self.free_block();
+            let vacated = Vacated { block: self.0, size: self.block_bytes() };
             self.0 = block.into_pointer();
             self.describe(new, class);
-            true
+            Some(vacated)
         };
         if let Some(at_ms) = kept_expiry {
             self.write_expiry(at_ms);
@@ -479,17 +496,17 @@ impl Entry {
             // SAFETY: the new shape is boxed, and its slot holds nothing live.
             unsafe { self.value_slot().write(value) };
         }
-        moved
+        vacated
+    }
+
+    /// Whether the block can take the shape without wasting half of itself.
+    fn fits(&self, shape: Shape) -> bool {
+        let (capacity, needed) = (self.block_bytes(), shape.bytes());
+        self.class() != CLASS_EXACT && needed <= capacity && (needed * 2 > capacity || capacity <= 64)
     }
 
     fn into_pointer(self) -> NonNull<Header> {
         std::mem::ManuallyDrop::new(self).0
-    }
-
-    fn free_block(&mut self) {
-        let size = self.block_bytes();
-        // SAFETY: the block was allocated with this size and alignment, and the handle is not used for it again.
-        unsafe { dealloc(self.0.as_ptr().cast(), block_layout(size)) };
     }
 }
 
@@ -499,7 +516,8 @@ impl Drop for Entry {
             // SAFETY: a boxed block holds a live value, dropped here once.
             unsafe { ptr::drop_in_place(self.value_slot()) };
         }
-        self.free_block();
+        // The handle goes, and with it the block.
+        drop(Vacated { block: self.0, size: self.block_bytes() });
     }
 }
 
@@ -604,7 +622,7 @@ mod tests {
     fn overwriting_with_a_value_that_fits_keeps_the_block() {
         let mut entry = Entry::new(b"key", StringValue::new(&[b'a'; 100]).into(), 7);
         let block = entry.0;
-        assert!(!entry.set_value(StringValue::new(&[b'b'; 90]).into()));
+        assert!(entry.set_value(StringValue::new(&[b'b'; 90]).into()).is_none());
         assert_eq!(entry.0, block);
         assert_eq!(text(&entry), [b'b'; 90]);
         assert_eq!(entry.clock(), 7);
@@ -631,10 +649,10 @@ mod tests {
             for (len, new_expiry, change_value) in steps {
                 if change_value {
                     bytes = vec![b'v'; len];
-                    entry.set_value(StringValue::new(&bytes).into());
+                    drop(entry.set_value(StringValue::new(&bytes).into()));
                 } else {
                     expiry = new_expiry;
-                    entry.set_expiry(expiry);
+                    drop(entry.set_expiry(expiry));
                 }
                 prop_assert_eq!(entry.key(), &key[..]);
                 prop_assert_eq!(text(&entry), &bytes[..]);

@@ -96,13 +96,9 @@ impl Keyspace {
     }
 
     fn expire_fields_once(&mut self, db: usize, key: &[u8], now_ms: i64) {
-        let is_hash = self.dbs[db].peek(key).is_some_and(|entry| matches!(entry.value(), ValueRef::Hash(_)));
-        let edited = if is_hash {
-            self.dbs[db].edit(key, |hash: &mut HashValue| hash.remove_due(now_ms, FIELDS_A_ROUND))
-        } else {
-            None
-        };
-        let Some(edited) = edited.filter(|edited| edited.result > 0) else {
+        let hash = self.dbs[db].hash(key);
+        let edited = self.dbs[db].edit(hash, key, None, |hash: &mut HashValue| hash.remove_due(now_ms, FIELDS_A_ROUND));
+        let Some(edited) = edited.ok().flatten().filter(|edited| edited.result > 0) else {
             debug_assert!(false, "the index names hashes with fields that expire, and no others");
             self.dbs[db].field_expiries_mut().note(key, None);
             return;

@@ -176,7 +176,13 @@ impl Keyspace {
 
     /// Deletes `key` if its expiry has passed, and tells the watchers. Returns whether it did.
     pub fn expire_if_due(&mut self, db: usize, key: &[u8], now_ms: i64) -> bool {
-        let due = self.dbs[db].is_due(key, now_ms);
+        let hash = self.dbs[db].hash(key);
+        self.expire_if_due_hashed(db, hash, key, now_ms)
+    }
+
+    #[inline]
+    fn expire_if_due_hashed(&mut self, db: usize, hash: u64, key: &[u8], now_ms: i64) -> bool {
+        let due = self.dbs[db].is_due_hashed(hash, key, now_ms);
         if due {
             self.expire_now(db, key);
         }
@@ -195,8 +201,9 @@ impl Keyspace {
 
     /// Looks `key` up to change it; one past its expiry is deleted first.
     pub fn find_for_write(&mut self, db: usize, key: &[u8], now_ms: i64) -> Option<&Entry> {
-        self.expire_if_due(db, key, now_ms);
-        let entry = self.dbs[db].peek(key);
+        let hash = self.dbs[db].hash(key);
+        self.expire_if_due_hashed(db, hash, key, now_ms);
+        let entry = self.dbs[db].peek_hashed(hash, key);
         if let Some(entry) = entry {
             self.access.touch(entry);
         }
@@ -211,35 +218,27 @@ impl Keyspace {
         now_ms: i64,
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<Option<Edited<R>>, WrongType> {
-        match self.find_for_write(db, key, now_ms) {
-            None => Ok(None),
-            Some(entry) if entry.data_type() != T::TYPE => Err(WrongType),
-            Some(_) => Ok(self.dbs[db].edit(key, change)),
-        }
+        let hash = self.dbs[db].hash(key);
+        self.expire_if_due_hashed(db, hash, key, now_ms);
+        self.dbs[db].edit(hash, key, Some(&self.access), change)
     }
 
-    /// As [`Keyspace::edit`], starting from `fresh` when the key does not exist. A value left empty is not kept.
+    /// As [`Keyspace::edit`], starting from what `fresh` makes, in the memory that it is given, when the key does not
+    /// exist. A value left empty is not kept.
     pub fn edit_or_insert<T: DataType, R>(
         &mut self,
         db: usize,
         key: &[u8],
         now_ms: i64,
-        fresh: impl FnOnce() -> T,
+        fresh: impl FnOnce(Vec<u8>) -> T,
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<Edited<R>, WrongType> {
-        match self.find_for_write(db, key, now_ms) {
-            Some(entry) if entry.data_type() != T::TYPE => Err(WrongType),
-            Some(_) => Ok(self.dbs[db].edit(key, change).expect("the key was just found")),
-            None => {
-                let mut value = fresh();
-                let result = change(&mut value);
-                let emptied = value.is_empty();
-                if !emptied {
-                    self.insert(db, key, value.into(), None);
-                }
-                Ok(Edited { result, emptied })
-            }
-        }
+        let hash = self.dbs[db].hash(key);
+        self.expire_if_due_hashed(db, hash, key, now_ms);
+        let keys = self.dbs[db].len();
+        let edited = self.dbs[db].edit_or_insert(hash, key, &self.access, fresh, change);
+        self.notify_if_new(db, key, keys);
+        edited
     }
 
     /// Sets `key` to `value`, whatever it held before.

@@ -271,7 +271,7 @@ fn check_index(db: &Db, model: &BTreeMap<Vec<u8>, (Vec<u8>, Option<i64>)>) {
     for reference in db.expires().iter() {
         let entry = db.peek(reference.entry().key()).expect("the index names an entry");
         assert_eq!(entry.key().as_ptr(), reference.entry().key().as_ptr());
-        assert!(reference.expiry().is_some() && reference.expiry() == entry.expiry());
+        assert!(reference.entry().expiry().is_some() && reference.entry().expiry() == entry.expiry());
     }
 }
 
@@ -327,7 +327,7 @@ fn copy_of_a_large_value_is_independent_of_the_first() {
 /// Pushes into a list, in whatever encoding it then has.
 fn push(keyspace: &mut Keyspace, key: &[u8], element: &[u8]) {
     let limits = keyspace.limits.clone();
-    let edited = keyspace.edit_or_insert(0, key, 0, ListValue::new, |list: &mut ListValue| {
+    let edited = keyspace.edit_or_insert(0, key, 0, ListValue::new_in, |list: &mut ListValue| {
         list.make_room(std::iter::once(element), &limits);
         list.push(End::Right, element);
     });

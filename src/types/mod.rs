@@ -102,8 +102,12 @@ pub trait DataType: Sized + Into<Value> {
     /// Reads bytes that [`DataType::inline`] gave out.
     fn view_inline(encoding: Encoding, bytes: &[u8]) -> Self::View<'_>;
 
-    /// Takes bytes that [`DataType::inline`] gave out as an owned value, to be changed.
-    fn from_inline(encoding: Encoding, bytes: &[u8]) -> Self;
+    /// Takes bytes that [`DataType::inline`] gave out as an owned value, to be changed. It is laid out in `room`,
+    /// whatever that held.
+    fn from_inline(encoding: Encoding, bytes: &[u8], room: Vec<u8>) -> Self;
+
+    /// The memory of a value that is not needed any more, as the room for the next one.
+    fn into_room(self) -> Vec<u8>;
 
     /// The owned value inside `value`, if it is of this type.
     fn from_value_mut(value: &mut Value) -> Option<&mut Self>;

@@ -64,11 +64,11 @@ impl Value {
 
     pub fn from_inline(data_type: Type, encoding: Encoding, bytes: &[u8]) -> Value {
         match data_type {
-            Type::String => StringValue::from_inline(encoding, bytes).into(),
-            Type::List => ListValue::from_inline(encoding, bytes).into(),
-            Type::Set => SetValue::from_inline(encoding, bytes).into(),
-            Type::Zset => ZsetValue::from_inline(encoding, bytes).into(),
-            Type::Hash => HashValue::from_inline(encoding, bytes).into(),
+            Type::String => StringValue::from_inline(encoding, bytes, Vec::new()).into(),
+            Type::List => ListValue::from_inline(encoding, bytes, Vec::new()).into(),
+            Type::Set => SetValue::from_inline(encoding, bytes, Vec::new()).into(),
+            Type::Zset => ZsetValue::from_inline(encoding, bytes, Vec::new()).into(),
+            Type::Hash => HashValue::from_inline(encoding, bytes, Vec::new()).into(),
             Type::Stream => {
                 unreachable!("no {} is kept inside a block", data_type.name())
             }

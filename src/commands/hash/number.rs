@@ -58,7 +58,7 @@ fn read<R>(
 fn write(ctx: &mut WriteCtx<'_>, args: Args<'_>, value: &[u8], event: &'static str) -> CommandResult {
     let (key, field) = (args.arg(1), args.arg(2));
     let limits = Limits::from(ctx.config);
-    ctx.edit_or_insert(key, HashValue::new, |hash: &mut HashValue| hash.set_keeping_expiry(field, value, &limits))?;
+    ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| hash.set_keeping_expiry(field, value, &limits))?;
     ctx.changed(key, EventClass::HASH, event);
     Ok(())
 }

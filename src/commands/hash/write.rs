@@ -29,7 +29,7 @@ fn set_fields(ctx: &mut WriteCtx<'_>, args: Args<'_>, command: &str) -> Result<u
     let limits = Limits::from(ctx.config);
     let count = pairs.len() / 2;
     ctx.expire_fields(key);
-    let edited = ctx.edit_or_insert(key, HashValue::new, |hash: &mut HashValue| {
+    let edited = ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| {
         hash.expect_fields(count, &limits);
         (0..count).filter(|pair| hash.set(pairs.arg(2 * pair), pairs.arg(2 * pair + 1), &limits)).count()
     })?;
@@ -45,7 +45,7 @@ pub fn hsetnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let exists = found.transpose()?.unwrap_or(false);
     if !exists {
         let limits = Limits::from(ctx.config);
-        ctx.edit_or_insert(key, HashValue::new, |hash: &mut HashValue| hash.set(field, value, &limits))?;
+        ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| hash.set(field, value, &limits))?;
         ctx.changed(key, EventClass::HASH, "hset");
     }
     ctx.reply.integer(i64::from(!exists));

@@ -25,7 +25,8 @@ fn pop_or_wait(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End) -> CommandResul
         if exists(ctx, key)? {
             ctx.reply.array(2);
             ctx.reply.bulk(key);
-            return pop_into_reply(ctx, key, end, 1);
+            pop_into_reply(ctx, key, end, 1)?;
+            return Ok(());
         }
     }
     if !wait(ctx, args, 1..last, Type::List, deadline) {

@@ -42,7 +42,7 @@ fn push_existing(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End) -> CommandRes
 fn push(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End) -> CommandResult {
     let (key, values) = (args.arg(1), args.tail(2));
     let limits = Limits::from(ctx.config);
-    let edited = ctx.edit_or_insert(key, ListValue::new, |list| {
+    let edited = ctx.edit_or_insert(key, ListValue::new_in, |list| {
         list.make_room(values.iter(), &limits);
         for value in values {
             list.push(end, value);

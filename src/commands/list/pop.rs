@@ -6,9 +6,9 @@ use crate::commands::context::{WriteCtx, integer_from};
 use crate::commands::element;
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::multi_pop::MultiPop;
-use crate::resp::{Args, Reply};
-use crate::types::list::{Direction, End, ListValue, ListView};
-use crate::types::{DataType as _, Limits};
+use crate::resp::Args;
+use crate::types::Limits;
+use crate::types::list::{End, ListValue};
 
 pub fn lpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     pop(ctx, args, End::Left, "lpop")
@@ -31,57 +31,37 @@ fn pop(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End, command: &str) -> Comma
     }
     let key = args.arg(1);
     let count = args.get(2).map(|arg| integer_from(arg, 0, CommandError::NotPositive)).transpose()?;
-    let Some(list) = ctx.find(key).map(as_list).transpose()? else {
-        match count {
-            Some(_) => ctx.reply.null_array(),
-            None => ctx.reply.null(),
+    let Some(count) = count else {
+        if !pop_into_reply(ctx, key, end, 1)? {
+            ctx.reply.null();
         }
         return Ok(());
     };
-    let (len, wanted) = (list.len(), count.map(|count| usize::try_from(count).unwrap_or(usize::MAX)));
-    match wanted {
-        None => pop_into_reply(ctx, key, end, 1),
-        Some(wanted) => {
-            let taken = wanted.min(len);
-            ctx.reply.array(taken);
-            if taken == 0 { Ok(()) } else { pop_into_reply(ctx, key, end, taken) }
-        }
+    let Some(list) = ctx.find(key).map(as_list).transpose()? else {
+        ctx.reply.null_array();
+        return Ok(());
+    };
+    let taken = usize::try_from(count).unwrap_or(usize::MAX).min(list.len());
+    ctx.reply.array(taken);
+    if taken > 0 {
+        pop_into_reply(ctx, key, end, taken)?;
     }
+    Ok(())
 }
 
-/// Takes `count` elements out of the list at `key`, which has as many, and writes each as a bulk reply.
-pub fn pop_into_reply(ctx: &mut WriteCtx<'_>, key: &[u8], end: End, count: usize) -> CommandResult {
+/// Takes `count` elements out of the list at `key`, which has as many, and writes each as a bulk reply. Returns whether
+/// there is a list.
+pub fn pop_into_reply(ctx: &mut WriteCtx<'_>, key: &[u8], end: End, count: usize) -> Result<bool, CommandError> {
     let limits = Limits::from(ctx.config);
     let (db, now_ms) = (ctx.db(), ctx.now_ms());
     let reply = &mut *ctx.reply;
     let edited = ctx.keyspace.edit::<ListValue, _>(db, key, now_ms, |list| {
-        reply_end(reply, list.view(), end, count);
-        remove_end(list, end, count, &limits);
+        list.take(end, count, |element| element::bulk(reply, element));
+        list.shrink(&limits);
     })?;
-    report(ctx, key, pop_event(end), count, edited.is_some_and(|edited| edited.emptied));
-    Ok(())
-}
-
-/// Writes `count` elements from one end on.
-fn reply_end(reply: &mut Reply, list: ListView<'_>, end: End, count: usize) {
-    let direction = match end {
-        End::Left => Direction::Forward,
-        End::Right => Direction::Backward,
-    };
-    let mut iter = list.iter(direction);
-    for _ in 0..count {
-        let Some(next) = iter.advance() else { break };
-        element::bulk(reply, next);
-    }
-}
-
-fn remove_end(list: &mut ListValue, end: End, count: usize, limits: &Limits) {
-    let start = match end {
-        End::Left => 0,
-        End::Right => list.len().saturating_sub(count),
-    };
-    list.remove_range(start, count);
-    list.shrink(limits);
+    let Some(edited) = edited else { return Ok(false) };
+    report(ctx, key, pop_event(end), count, edited.emptied);
+    Ok(true)
 }
 
 pub fn lmpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -140,7 +120,7 @@ pub fn move_element(ctx: &mut WriteCtx<'_>, from: (&[u8], End), to: (&[u8], End)
         return Ok(());
     };
     if !same {
-        ctx.edit_or_insert(target, ListValue::new, |list| {
+        ctx.edit_or_insert(target, ListValue::new_in, |list| {
             list.make_room(std::iter::once(element.as_slice()), &limits);
             list.push(target_end, &element);
         })?;

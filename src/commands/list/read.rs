@@ -35,14 +35,7 @@ pub fn lrange(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     };
     let range = clamp(start, stop, list.len());
     ctx.reply.array(range.len());
-    if range.is_empty() {
-        return Ok(());
-    }
-    let mut iter = list.iter_from(range.start, Direction::Forward);
-    for _ in range {
-        let Some(next) = iter.advance() else { break };
-        element::bulk(ctx.reply, next);
-    }
+    list.visit(range.start, range.len(), Direction::Forward, |next| element::bulk(ctx.reply, next));
     Ok(())
 }
 

@@ -14,7 +14,7 @@ pub fn sadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let limits = Limits::from(ctx.config);
     let edited = ctx.edit_or_insert(
         key,
-        || SetValue::for_members(members.arg(0), members.len(), &limits),
+        |room| SetValue::for_members(members.arg(0), members.len(), &limits, room),
         |set: &mut SetValue| {
             set.expect_members(members.len(), &limits);
             members.iter().filter(|member| set.add(member, &limits)).count()
@@ -66,7 +66,7 @@ pub fn smove(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let limits = Limits::from(ctx.config);
     let added = ctx.edit_or_insert(
         destination,
-        || SetValue::for_members(member, 1, &limits),
+        |room| SetValue::for_members(member, 1, &limits, room),
         |set: &mut SetValue| set.add(member, &limits),
     )?;
     if added.result {

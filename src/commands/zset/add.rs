@@ -120,9 +120,9 @@ fn add(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, pairs: Args<'_>) ->
     if options.only_existing {
         ctx.edit(key, |zset| change(zset, &mut outcome))?;
     } else {
-        let fresh = || {
+        let fresh = |room| {
             let longest = (1..pairs.len()).step_by(2).map(|index| pairs.arg(index).len()).max();
-            ZsetValue::for_members(pairs.len() / 2, longest.unwrap_or(0), &limits)
+            ZsetValue::for_members(pairs.len() / 2, longest.unwrap_or(0), &limits, room)
         };
         ctx.edit_or_insert(key, fresh, |zset| change(zset, &mut outcome))?;
     }

@@ -22,6 +22,16 @@ impl Intset {
         Self(bytes)
     }
 
+    /// A copy of a whole intset, in the memory of `buffer`, whatever that held.
+    pub fn copied(bytes: &[u8], mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        if buffer.capacity() < bytes.len() {
+            buffer.reserve_exact(size_class(bytes.len()));
+        }
+        buffer.extend_from_slice(bytes);
+        Self::from_vec(buffer)
+    }
+
     /// An empty intset in the memory of `buffer`, whatever that held.
     pub fn reusing(mut buffer: Vec<u8>) -> Self {
         buffer.clear();

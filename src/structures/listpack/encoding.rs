@@ -214,14 +214,21 @@ impl<'a> Encoded<'a> {
         self.head_len + self.payload.len() + self.backlen_len
     }
 
+    /// Writes the entry into `place`, which has its size.
     #[inline]
-    pub(super) fn parts(&self) -> [&[u8]; 3] {
-        [&self.head[..self.head_len], self.payload, self.backlen()]
-    }
-
-    #[inline]
-    fn backlen(&self) -> &[u8] {
-        &self.backlen[..self.backlen_len]
+    pub(super) fn write_to(&self, place: &mut [u8]) {
+        // Most entries are short: a byte, the text, and a byte.
+        if let (1, 1, [head, payload @ .., backlen]) = (self.head_len, self.backlen_len, &mut *place) {
+            *head = self.head[0];
+            payload.copy_from_slice(self.payload);
+            *backlen = self.backlen[0];
+            return;
+        }
+        let (head, rest) = place.split_at_mut(self.head_len);
+        head.copy_from_slice(&self.head[..self.head_len]);
+        let (payload, backlen) = rest.split_at_mut(self.payload.len());
+        payload.copy_from_slice(self.payload);
+        backlen.copy_from_slice(&self.backlen[..self.backlen_len]);
     }
 }
 

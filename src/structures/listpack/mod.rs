@@ -3,6 +3,7 @@
 //! Uses:  stdx.
 //! Never: a threshold of a data type; a panic or a read out of bounds on bytes that [`validate`] has refused.
 
+mod buffer;
 mod encoding;
 mod owned;
 mod random;

@@ -5,15 +5,16 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::super::size_class::size_class;
+use super::buffer::Buffer;
 use super::encoding::{COUNT_UNKNOWN, END, Encoded, Entry, HEADER_BYTES};
 use super::view::{EMPTY, Lp, Pos};
 
-/// A listpack of its own, one heap block.
+/// A listpack of its own, one heap block with slack at both ends.
 ///
 /// Values are anything that turns into an [`Entry`]; bytes that spell an integer are stored as one. A listpack is
 /// limited to 4 GiB by its format: callers keep it far below, and a change that would go over panics.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Listpack(Vec<u8>);
+pub struct Listpack(Buffer);
 
 impl Listpack {
     /// The size in bytes of a listpack without entries.
@@ -31,18 +32,33 @@ impl Listpack {
     /// Takes over bytes that are known to be a whole listpack.
     pub fn from_vec(bytes: Vec<u8>) -> Self {
         debug_assert!(super::validate(&bytes, false, |_| true).is_ok(), "these bytes are no listpack");
-        Self(bytes)
+        Self(Buffer::from_vec(bytes))
+    }
+
+    /// A copy of a whole listpack, in the memory of `buffer`, whatever that held.
+    pub fn copied(bytes: &[u8], mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        if buffer.capacity() < bytes.len() {
+            buffer.reserve_exact(size_class(bytes.len()));
+        }
+        buffer.extend_from_slice(bytes);
+        Self::from_vec(buffer)
     }
 
     /// An empty listpack in the memory of `buffer`, whatever that held.
     pub fn reusing(mut buffer: Vec<u8>) -> Self {
         buffer.clear();
         buffer.extend_from_slice(&EMPTY);
-        Self(buffer)
+        Self(Buffer::from_vec(buffer))
     }
 
     pub fn into_vec(self) -> Vec<u8> {
-        self.0
+        self.0.into_vec()
+    }
+
+    /// The memory, whatever it holds, to be used again.
+    pub fn into_memory(self) -> Vec<u8> {
+        self.0.into_memory()
     }
 
     /// Bytes taken on the heap.
@@ -56,8 +72,8 @@ impl Listpack {
     }
 
     pub fn clear(&mut self) {
-        self.0.clear();
-        self.0.extend_from_slice(&EMPTY);
+        self.0.truncate(EMPTY.len());
+        self.0.as_mut_slice().copy_from_slice(&EMPTY);
     }
 
     pub fn shrink_to_fit(&mut self) {
@@ -65,15 +81,7 @@ impl Listpack {
     }
 
     pub fn push_back<'a>(&mut self, value: impl Into<Entry<'a>>) {
-        let encoded = Encoded::new(value.into());
-        self.make_room(encoded.size());
-        let [head, payload, backlen] = encoded.parts();
-        self.0.pop();
-        self.0.extend_from_slice(head);
-        self.0.extend_from_slice(payload);
-        self.0.extend_from_slice(backlen);
-        self.0.push(END);
-        self.write_header(1, 0);
+        self.insert_offset(self.end(), value.into());
     }
 
     pub fn push_front<'a>(&mut self, value: impl Into<Entry<'a>>) {
@@ -106,7 +114,8 @@ impl Listpack {
     pub fn replace<'a>(&mut self, pos: Pos, value: impl Into<Entry<'a>>) {
         let offset = pos.0 as usize;
         let Some(after) = self.after(pos) else { return };
-        self.splice(offset, after - offset, &Encoded::new(value.into()).parts());
+        let encoded = Encoded::new(value.into());
+        encoded.write_to(self.splice(offset, after - offset, encoded.size()));
         self.write_header(0, 0);
     }
 
@@ -149,7 +158,7 @@ impl Listpack {
                 removed += 1;
             }
             let kept_to = places.get(index + 1).map_or(self.end(), |next| next.0 as usize);
-            self.0.copy_within(after..kept_to, to);
+            self.0.as_mut_slice().copy_within(after..kept_to, to);
             to += kept_to - after;
         }
         self.cut(to, self.end(), removed);
@@ -160,7 +169,7 @@ impl Listpack {
         let (own, added) = (self.len(), other.len());
         let entries = other.as_bytes().get(HEADER_BYTES..other.end()).unwrap_or_default();
         let end = self.end();
-        self.splice(end, 0, &[entries]);
+        self.splice(end, 0, entries.len()).copy_from_slice(entries);
         self.write_counts(own + added);
     }
 
@@ -168,7 +177,7 @@ impl Listpack {
     pub fn prepend(&mut self, other: &Lp) {
         let (own, added) = (self.len(), other.len());
         let entries = other.as_bytes().get(HEADER_BYTES..other.end()).unwrap_or_default();
-        self.splice(HEADER_BYTES, 0, &[entries]);
+        self.splice(HEADER_BYTES, 0, entries.len()).copy_from_slice(entries);
         self.write_counts(own + added);
     }
 
@@ -177,14 +186,15 @@ impl Listpack {
         let (start, end) = (pos.0 as usize, self.end());
         let moved = self.iter_from(pos).count();
         let mut tail = Self::with_capacity(EMPTY.len() + end - start);
-        tail.splice(HEADER_BYTES, 0, &[&self.0[start..end]]);
+        tail.splice(HEADER_BYTES, 0, end - start).copy_from_slice(&self.0.as_slice()[start..end]);
         tail.write_counts(moved);
         self.cut(start, end, moved);
         tail
     }
 
     fn insert_offset(&mut self, offset: usize, value: Entry<'_>) -> Pos {
-        self.splice(offset, 0, &Encoded::new(value).parts());
+        let encoded = Encoded::new(value);
+        encoded.write_to(self.splice(offset, 0, encoded.size()));
         self.write_header(1, 0);
         Pos(offset as u32)
     }
@@ -203,58 +213,39 @@ impl Listpack {
     }
 
     fn cut(&mut self, from: usize, to: usize, entries: usize) {
-        self.splice(from, to - from, &[]);
+        self.splice(from, to - from, 0);
         self.write_header(0, entries);
         // A listpack that has lost most of its bytes gives the memory back.
-        if self.0.len() * 2 < self.0.capacity() {
-            self.0.shrink_to(size_class(self.0.len()));
-        }
+        self.0.shrink_if_sparse();
     }
 
-    /// Puts `parts` in the place of `removed` bytes at `offset`; the header is the caller's to write.
-    fn splice(&mut self, offset: usize, removed: usize, parts: &[&[u8]]) {
-        let added: usize = parts.iter().map(|part| part.len()).sum();
-        let old_len = self.0.len();
-        if added > removed {
-            self.make_room(added - removed);
-            self.0.resize(old_len + added - removed, 0);
-        }
-        self.0.copy_within(offset + removed..old_len, offset + added);
-        self.0.truncate(old_len - removed + added);
-        let mut at = offset;
-        for part in parts {
-            self.0[at..at + part.len()].copy_from_slice(part);
-            at += part.len();
-        }
-    }
-
+    /// Makes place for `added` bytes in the place of `removed` ones; the bytes and the header are the caller's to write.
     #[inline]
-    fn make_room(&mut self, more: usize) {
-        let needed = self.0.len() + more;
-        assert!(u32::try_from(needed).is_ok(), "a listpack cannot pass 4 GiB");
-        if needed > self.0.capacity() {
-            self.0.reserve_exact(size_class(needed) - self.0.len());
-        }
+    fn splice(&mut self, offset: usize, removed: usize, added: usize) -> &mut [u8] {
+        assert!(u32::try_from(self.0.len() + added).is_ok(), "a listpack cannot pass 4 GiB");
+        self.0.splice(offset, removed, added)
     }
 
     /// Writes the size, and the number of entries if it was known.
     #[inline]
     fn write_header(&mut self, added: usize, removed: usize) {
         let size = self.0.len() as u32;
-        self.0[..4].copy_from_slice(&size.to_le_bytes());
         let count = self.header_count();
+        let header = self.0.as_mut_slice();
+        header[..4].copy_from_slice(&size.to_le_bytes());
         if count != COUNT_UNKNOWN && added != removed {
             // Adding to 65,534 yields the mark for "unknown", which is then the truth.
             let count = (usize::from(count) + added).saturating_sub(removed) as u16;
-            self.0[4..6].copy_from_slice(&count.to_le_bytes());
+            header[4..6].copy_from_slice(&count.to_le_bytes());
         }
     }
 
     fn write_counts(&mut self, count: usize) {
         let size = self.0.len() as u32;
-        self.0[..4].copy_from_slice(&size.to_le_bytes());
+        let header = self.0.as_mut_slice();
+        header[..4].copy_from_slice(&size.to_le_bytes());
         let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
-        self.0[4..6].copy_from_slice(&count.to_le_bytes());
+        header[4..6].copy_from_slice(&count.to_le_bytes());
     }
 }
 
@@ -269,7 +260,7 @@ impl Deref for Listpack {
 
     #[inline]
     fn deref(&self) -> &Lp {
-        Lp::from_trusted(&self.0)
+        Lp::from_trusted(self.0.as_slice())
     }
 }
 

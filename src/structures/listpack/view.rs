@@ -83,7 +83,7 @@ impl Lp {
                 if !(0..count).contains(&from_front) {
                     return None;
                 }
-                let backwards = from_front > count / 2;
+                let backwards = from_front > count / 2 || from_front == count - 1;
                 return self.walk(if backwards { from_front - count } else { from_front }, backwards);
             }
         };
@@ -147,6 +147,11 @@ impl Lp {
     /// The entries from `pos` to the end.
     pub fn iter_from(&self, pos: Pos) -> Iter<'_> {
         Iter(Entries { lp: self, front: pos.0 as usize, back: self.end() })
+    }
+
+    /// The entries from the first to the one at `pos`.
+    pub fn iter_to(&self, pos: Pos) -> Iter<'_> {
+        Iter(Entries { lp: self, front: HEADER_BYTES, back: self.after(pos).unwrap_or(HEADER_BYTES) })
     }
 
     /// The entries with their places.

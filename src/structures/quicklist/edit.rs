@@ -83,6 +83,21 @@ impl<C: NodeCodec> Quicklist<C> {
         removed
     }
 
+    /// Takes out up to `count` elements from the end that `direction` starts at, and returns how many went.
+    pub fn remove_end(&mut self, direction: Direction, count: usize) -> usize {
+        let mut left = count;
+        while left > 0
+            && let Some(last) = self.nodes.len().checked_sub(1)
+        {
+            let node = if direction == Direction::Forward { 0 } else { last };
+            let there = self.counts[node] as usize;
+            let here = left.min(there);
+            self.remove_in_node(node, if direction == Direction::Forward { 0 } else { there - here }, here);
+            left -= here;
+        }
+        count - left
+    }
+
     /// Takes out up to `most` of the elements that are `value`, the first ones in this direction; returns how many.
     pub fn remove_matching(&mut self, value: &[u8], most: usize, direction: Direction) -> usize {
         let mut left = most;

@@ -86,6 +86,15 @@ fn assert_same(list: &List, model: &Model) {
     assert_eq!(list.len(), model.len());
     assert_eq!(*model, contents(list, Direction::Forward));
     assert!(contents(list, Direction::Backward).iter().eq(model.iter().rev()));
+    let start = model.len() / 3;
+    for (direction, expected) in [
+        (Direction::Forward, model.iter().skip(start).take(50).cloned().collect::<Vec<_>>()),
+        (Direction::Backward, model.iter().take(start + 1).rev().take(50).cloned().collect()),
+    ] {
+        let mut visited = Vec::new();
+        list.visit(start, 50, direction, |entry| visited.push(entry.to_vec()));
+        assert_eq!(visited, expected);
+    }
 }
 
 #[test]

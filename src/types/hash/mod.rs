@@ -44,7 +44,12 @@ pub enum HashView<'a> {
 
 impl HashValue {
     pub fn new() -> Self {
-        Self::Listpack(Listpack::new())
+        Self::new_in(Vec::new())
+    }
+
+    /// An empty one in the memory of `room`, whatever that held.
+    pub fn new_in(room: Vec<u8>) -> Self {
+        Self::Listpack(Listpack::reusing(room))
     }
 
     /// Turns to a hash table at once when `count` more fields are more than a listpack may have.
@@ -213,8 +218,15 @@ impl DataType for HashValue {
         HashView::Listpack(Lp::from_trusted(bytes))
     }
 
-    fn from_inline(_encoding: Encoding, bytes: &[u8]) -> Self {
-        Self::Listpack(Listpack::from_vec(bytes.to_vec()))
+    fn from_inline(_encoding: Encoding, bytes: &[u8], room: Vec<u8>) -> Self {
+        Self::Listpack(Listpack::copied(bytes, room))
+    }
+
+    fn into_room(self) -> Vec<u8> {
+        match self {
+            Self::Listpack(listpack) => listpack.into_memory(),
+            Self::Hashtable(_) => Vec::new(),
+        }
     }
 
     fn from_value_mut(value: &mut Value) -> Option<&mut Self> {

@@ -38,7 +38,12 @@ pub enum End {
 
 impl ListValue {
     pub fn new() -> Self {
-        Self::Listpack(Listpack::new())
+        Self::new_in(Vec::new())
+    }
+
+    /// An empty one in the memory of `room`, whatever that held.
+    pub fn new_in(room: Vec<u8>) -> Self {
+        Self::Listpack(Listpack::reusing(room))
     }
 
     pub fn len(&self) -> usize {
@@ -87,11 +92,28 @@ impl ListValue {
 
     /// Takes an element out at one end.
     pub fn pop(&mut self, end: End) -> Option<Vec<u8>> {
-        let last = self.len().checked_sub(1)?;
-        let index = if end == End::Left { 0 } else { last };
-        let element = self.view().get(index, |element| element.to_vec())?;
-        self.remove_range(index, 1);
-        Some(element)
+        let mut popped = None;
+        self.take(end, 1, |element| popped = Some(element.to_vec()));
+        popped
+    }
+
+    /// Takes up to `count` elements out at one end, and calls `visit` with each before that.
+    pub fn take(&mut self, end: End, count: usize, visit: impl FnMut(Element<'_>)) {
+        let len = self.len();
+        let (first, direction) = match end {
+            End::Left => (0, Direction::Forward),
+            End::Right => (len.saturating_sub(1), Direction::Backward),
+        };
+        self.view().visit(first, count, direction, visit);
+        match self {
+            Self::Listpack(listpack) => {
+                let count = count.min(len);
+                listpack.remove_range(if end == End::Left { 0 } else { (len - count) as i64 }, count);
+            }
+            Self::Quicklist(quicklist) => {
+                quicklist.remove_end(direction, count);
+            }
+        }
     }
 
     /// Puts `value` in so that it has this index; an index beyond the length is refused.
@@ -209,8 +231,15 @@ impl DataType for ListValue {
         ListView::Listpack(Lp::from_trusted(bytes))
     }
 
-    fn from_inline(_encoding: Encoding, bytes: &[u8]) -> Self {
-        Self::Listpack(Lp::from_trusted(bytes).to_owned())
+    fn from_inline(_encoding: Encoding, bytes: &[u8], room: Vec<u8>) -> Self {
+        Self::Listpack(Listpack::copied(bytes, room))
+    }
+
+    fn into_room(self) -> Vec<u8> {
+        match self {
+            Self::Listpack(listpack) => listpack.into_memory(),
+            Self::Quicklist(_) => Vec::new(),
+        }
     }
 
     fn from_value_mut(value: &mut Value) -> Option<&mut Self> {

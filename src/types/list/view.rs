@@ -61,6 +61,20 @@ impl<'a> ListView<'a> {
         }
     }
 
+    /// Calls `visit` with up to `count` elements from the one at `index` on.
+    pub fn visit(self, index: usize, count: usize, direction: Direction, visit: impl FnMut(Element<'_>)) {
+        match self {
+            Self::Quicklist(quicklist) => quicklist.visit(index, count, direction, visit),
+            Self::Listpack(listpack) => {
+                let Some(start) = i64::try_from(index).ok().and_then(|index| listpack.at(index)) else { return };
+                match direction {
+                    Direction::Forward => listpack.iter_from(start).take(count).for_each(visit),
+                    Direction::Backward => listpack.iter_to(start).rev().take(count).for_each(visit),
+                }
+            }
+        }
+    }
+
     /// All elements, from the end that `direction` starts at.
     pub fn iter(self, direction: Direction) -> ListIter<'a> {
         let first = match direction {

@@ -46,12 +46,13 @@ impl SetValue {
         Self::Intset(Intset::new())
     }
 
-    /// An empty set in the encoding that suits `count` members of which `first` is one.
-    pub fn for_members(first: &[u8], count: usize, limits: &Limits) -> Self {
+    /// An empty set in the encoding that suits `count` members of which `first` is one. It is laid out in `room` if it is
+    /// small.
+    pub fn for_members(first: &[u8], count: usize, limits: &Limits, room: Vec<u8>) -> Self {
         if parse_i64(first).is_some() && intset_holds(count, limits) {
-            Self::Intset(Intset::new())
+            Self::Intset(Intset::reusing(room))
         } else if listpack_holds(count, 0, 0, limits) {
-            Self::Listpack(Listpack::new())
+            Self::Listpack(Listpack::reusing(room))
         } else {
             Self::Hashtable(Box::new(Members::new(HashSeed::of_process())))
         }
@@ -268,10 +269,18 @@ impl DataType for SetValue {
         }
     }
 
-    fn from_inline(encoding: Encoding, bytes: &[u8]) -> Self {
+    fn from_inline(encoding: Encoding, bytes: &[u8], room: Vec<u8>) -> Self {
         match encoding {
-            Encoding::Intset => Self::Intset(Intset::from_vec(bytes.to_vec())),
-            _ => Self::Listpack(Listpack::from_vec(bytes.to_vec())),
+            Encoding::Intset => Self::Intset(Intset::copied(bytes, room)),
+            _ => Self::Listpack(Listpack::copied(bytes, room)),
+        }
+    }
+
+    fn into_room(self) -> Vec<u8> {
+        match self {
+            Self::Intset(intset) => intset.into_vec(),
+            Self::Listpack(listpack) => listpack.into_memory(),
+            Self::Hashtable(_) => Vec::new(),
         }
     }
 

@@ -98,11 +98,19 @@ impl DataType for StringValue {
         }
     }
 
-    fn from_inline(encoding: Encoding, bytes: &[u8]) -> Self {
-        match encoding {
-            Encoding::Int => Self::from_integer(IntBytes::read(bytes)),
-            Encoding::Embstr => Self::Embstr(bytes.to_vec()),
-            _ => Self::Raw(bytes.to_vec()),
+    fn from_inline(encoding: Encoding, bytes: &[u8], mut room: Vec<u8>) -> Self {
+        if encoding == Encoding::Int {
+            return Self::from_integer(IntBytes::read(bytes));
+        }
+        room.clear();
+        room.extend_from_slice(bytes);
+        if encoding == Encoding::Embstr { Self::Embstr(room) } else { Self::Raw(room) }
+    }
+
+    fn into_room(self) -> Vec<u8> {
+        match self {
+            Self::Int(_) => Vec::new(),
+            Self::Embstr(bytes) | Self::Raw(bytes) => bytes,
         }
     }
 

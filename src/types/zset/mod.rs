@@ -35,9 +35,10 @@ pub enum ZsetValue {
 
 impl ZsetValue {
     /// An empty sorted set for so many members to come, the longest of which has `member_bytes_max` bytes.
-    pub fn for_members(members: usize, member_bytes_max: usize, limits: &Limits) -> Self {
+    /// It is laid out in `room` if it is small.
+    pub fn for_members(members: usize, member_bytes_max: usize, limits: &Limits, room: Vec<u8>) -> Self {
         if fits(members, member_bytes_max, limits) {
-            Self::Listpack(Listpack::new())
+            Self::Listpack(Listpack::reusing(room))
         } else {
             Self::Tree(Box::new(ScoredSet::new(HashSeed::of_process())))
         }
@@ -188,8 +189,15 @@ impl DataType for ZsetValue {
         ZsetView::Listpack(Lp::from_trusted(bytes))
     }
 
-    fn from_inline(_encoding: Encoding, bytes: &[u8]) -> Self {
-        Self::Listpack(Lp::from_trusted(bytes).to_owned())
+    fn from_inline(_encoding: Encoding, bytes: &[u8], room: Vec<u8>) -> Self {
+        Self::Listpack(Listpack::copied(bytes, room))
+    }
+
+    fn into_room(self) -> Vec<u8> {
+        match self {
+            Self::Listpack(listpack) => listpack.into_memory(),
+            Self::Tree(_) => Vec::new(),
+        }
     }
 
     fn from_value_mut(value: &mut Value) -> Option<&mut Self> {
