@@ -511,6 +511,8 @@ fn edit_value<T: DataType, R>(
         let emptied = value.is_empty();
         let vacated = match value.inline() {
             _ if emptied => None,
+            // A page that a snapshot child shares is not copied for nothing.
+            Some((encoding, bytes)) if entry.inline() == Some((T::TYPE, encoding, bytes)) => None,
             Some((encoding, bytes)) => entry.set_inline(T::TYPE, encoding, bytes, expiry),
             None => return (Edited { result, emptied }, entry.set_value(value.into())),
         };

@@ -83,11 +83,12 @@ pub fn spop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
     let mut rng = fastrand::Rng::new();
     let Some(count) = args.get(2) else {
-        let edited = ctx.edit(key, |set: &mut SetValue| set.take_random(1, &mut rng))?;
-        let popped = edited.and_then(|edited| Some((edited.result.into_iter().next()?, edited.emptied)));
-        ctx.reply.bulk_or_null(popped.as_ref().map(|(member, _)| member));
-        if let Some((_, emptied)) = popped {
-            report_popped(ctx, key, 1, emptied);
+        let (db, now_ms) = (ctx.db(), ctx.now_ms());
+        let reply = &mut *ctx.reply;
+        let take = |set: &mut SetValue| set.take_one(&mut rng, |member| bulk(reply, member));
+        match ctx.keyspace.edit(db, key, now_ms, take)? {
+            Some(edited) => report_popped(ctx, key, 1, edited.emptied),
+            None => ctx.reply.null(),
         }
         return Ok(());
     };

@@ -1,5 +1,7 @@
 //! Adding members and changing scores: ZADD, ZINCRBY.
 
+use smallvec::SmallVec;
+
 use super::report;
 use crate::commands::context::WriteCtx;
 use crate::commands::error::{CommandError, CommandResult};
@@ -47,15 +49,7 @@ impl Options {
         let mut options = Self::default();
         let mut count = 0;
         for arg in args {
-            let option = match arg.to_ascii_lowercase().as_slice() {
-                b"nx" => &mut options.only_new,
-                b"xx" => &mut options.only_existing,
-                b"gt" => &mut options.only_greater,
-                b"lt" => &mut options.only_less,
-                b"ch" => &mut options.count_changed,
-                b"incr" => &mut options.increment,
-                _ => break,
-            };
+            let Some(option) = options.named(arg) else { break };
             *option = true;
             count += 1;
         }
@@ -74,6 +68,22 @@ impl Options {
             return Err(CommandError::text("ERR INCR option supports a single increment-element pair"));
         }
         Ok((options, pairs))
+    }
+
+    fn named(&mut self, name: &[u8]) -> Option<&mut bool> {
+        // Nearly always a score stands here, which begins with no letter.
+        if !name.first()?.is_ascii_alphabetic() {
+            return None;
+        }
+        match name.to_ascii_lowercase().as_slice() {
+            b"nx" => Some(&mut self.only_new),
+            b"xx" => Some(&mut self.only_existing),
+            b"gt" => Some(&mut self.only_greater),
+            b"lt" => Some(&mut self.only_less),
+            b"ch" => Some(&mut self.count_changed),
+            b"incr" => Some(&mut self.increment),
+            _ => None,
+        }
     }
 
     /// The score that a member is to have, if it is to be set.
@@ -105,15 +115,12 @@ impl Options {
 
 /// Adds scores and members by turns. All scores are read before the first member is added.
 fn add(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, pairs: Args<'_>) -> CommandResult {
-    let score_of = |index: usize| parse_f64(pairs.arg(index)).ok_or(CommandError::NotFloat);
-    for index in (0..pairs.len()).step_by(2) {
-        score_of(index)?;
-    }
+    let scores = pairs.iter().step_by(2).map(|text| parse_f64(text).ok_or(CommandError::NotFloat));
+    let scores: SmallVec<[f64; 4]> = scores.collect::<Result<_, _>>()?;
     let limits = Limits::from(ctx.config);
     let mut outcome = Outcome::default();
     let change = |zset: &mut ZsetValue, outcome: &mut Outcome| {
-        for index in (0..pairs.len()).step_by(2) {
-            let (Ok(score), member) = (score_of(index), pairs.arg(index + 1)) else { continue };
+        for (&score, member) in scores.iter().zip(pairs.iter().skip(1).step_by(2)) {
             zset.upsert(member, &limits, |old| options.decide(old, score, outcome));
         }
     };

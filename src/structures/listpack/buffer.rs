@@ -94,7 +94,9 @@ impl Buffer {
         } else {
             let (old_end, tail) = (self.bytes.len(), self.start + tail);
             self.bytes.resize(old_end + more, 0);
-            self.bytes.copy_within(tail..old_end, tail + more);
+            if tail < old_end {
+                self.bytes.copy_within(tail..old_end, tail + more);
+            }
         }
     }
 

@@ -140,6 +140,16 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(Entry<'_>, usize)> {
     }
 }
 
+/// The bytes of the entry at the start of `bytes`, if it is one of the strings that most entries are: shorter than 64
+/// bytes. A quicker way than [`decode`] to look at many.
+#[inline]
+pub(super) fn short_string(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes {
+        [first @ STRING_6_BITS..=0xBF, rest @ ..] => rest.get(..usize::from(first & 0x3F)),
+        _ => None,
+    }
+}
+
 /// The size of the whole entry at the start of `bytes`, with the length behind it, without looking at its value.
 #[inline]
 pub(super) fn entry_size(bytes: &[u8]) -> Option<usize> {

@@ -81,7 +81,14 @@ impl Listpack {
     }
 
     pub fn push_back<'a>(&mut self, value: impl Into<Entry<'a>>) {
-        self.insert_offset(self.end(), value.into());
+        let encoded = Encoded::new(value.into());
+        let size = encoded.size();
+        // The end mark is written anew behind the entry instead of being moved.
+        if let Some((end, entry)) = self.splice(self.end(), 1, size + 1).split_last_mut() {
+            encoded.write_to(entry);
+            *end = END;
+        }
+        self.write_header(1, 0);
     }
 
     pub fn push_front<'a>(&mut self, value: impl Into<Entry<'a>>) {
@@ -229,23 +236,24 @@ impl Listpack {
     /// Writes the size, and the number of entries if it was known.
     #[inline]
     fn write_header(&mut self, added: usize, removed: usize) {
-        let size = self.0.len() as u32;
-        let count = self.header_count();
-        let header = self.0.as_mut_slice();
-        header[..4].copy_from_slice(&size.to_le_bytes());
-        if count != COUNT_UNKNOWN && added != removed {
+        let count = match self.header_count() {
+            COUNT_UNKNOWN => COUNT_UNKNOWN,
             // Adding to 65,534 yields the mark for "unknown", which is then the truth.
-            let count = (usize::from(count) + added).saturating_sub(removed) as u16;
-            header[4..6].copy_from_slice(&count.to_le_bytes());
-        }
+            count => (usize::from(count) + added).saturating_sub(removed) as u16,
+        };
+        self.set_header(count);
     }
 
     fn write_counts(&mut self, count: usize) {
-        let size = self.0.len() as u32;
-        let header = self.0.as_mut_slice();
-        header[..4].copy_from_slice(&size.to_le_bytes());
-        let count = u16::try_from(count).unwrap_or(COUNT_UNKNOWN);
-        header[4..6].copy_from_slice(&count.to_le_bytes());
+        self.set_header(u16::try_from(count).unwrap_or(COUNT_UNKNOWN));
+    }
+
+    #[inline]
+    fn set_header(&mut self, count: u16) {
+        let (size, [low, high]) = ((self.0.len() as u32).to_le_bytes(), count.to_le_bytes());
+        if let Some(header) = self.0.as_mut_slice().first_chunk_mut::<HEADER_BYTES>() {
+            *header = [size[0], size[1], size[2], size[3], low, high];
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::fmt;
 use crate::stdx::number::parse_i64;
 
 use super::Listpack;
-use super::encoding::{COUNT_UNKNOWN, END, Entry, HEADER_BYTES, backlen_size, decode, decode_backlen, entry_size};
+use super::encoding::{
+    COUNT_UNKNOWN, END, Entry, HEADER_BYTES, backlen_size, decode, decode_backlen, entry_size, short_string,
+};
 
 /// A listpack in borrowed bytes, as `str` is to `String`.
 ///
@@ -125,14 +127,21 @@ impl Lp {
         let mut offset = start.0 as usize;
         loop {
             let rest = self.tail(offset);
-            let (entry, size) = decode(rest)?;
-            let same = match entry {
-                Entry::Int(value) => wanted == Some(value),
-                Entry::Bytes(stored) => stored == needle,
+            let size = match short_string(rest) {
+                Some(stored) if stored == needle => return Some(Pos(offset as u32)),
+                Some(stored) => stored.len() + 1,
+                None => {
+                    let (entry, size) = decode(rest)?;
+                    let same = match entry {
+                        Entry::Int(value) => wanted == Some(value),
+                        Entry::Bytes(stored) => stored == needle,
+                    };
+                    if same {
+                        return Some(Pos(offset as u32));
+                    }
+                    size
+                }
             };
-            if same {
-                return Some(Pos(offset as u32));
-            }
             offset += size + backlen_size(size);
             for _ in 0..skip {
                 offset += entry_size(self.tail(offset))?;

@@ -14,6 +14,8 @@ pub use iter::Iter;
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use super::{DataType, Digest, Encoding, Limits, LoadOptions, Type, Value, View};
 use crate::rdb;
 use crate::stdx::HashSeed;
@@ -115,6 +117,32 @@ impl SetValue {
                 None => false,
             },
             Self::Hashtable(members) => members.remove(member).is_some(),
+        }
+    }
+
+    /// Takes a member out by chance, and calls `visit` with it.
+    pub fn take_one(&mut self, rng: &mut fastrand::Rng, visit: impl FnOnce(Member<'_>)) {
+        match self {
+            Self::Intset(intset) => {
+                if let Some(number) = intset.random(rng) {
+                    intset.remove(number);
+                    visit(Member::Int(number));
+                }
+            }
+            Self::Listpack(listpack) => {
+                if let Some(place) = listpack.random(1, rng) {
+                    listpack.entry(place).map(visit);
+                    listpack.remove(place);
+                }
+            }
+            Self::Hashtable(members) => {
+                // The table is looked at while it is searched, so the member is copied; most fit on the stack.
+                let drawn: Option<SmallVec<[u8; 64]>> = members.random(rng).map(|member| member.bytes().into());
+                if let Some(member) = drawn {
+                    members.remove(&member);
+                    visit(Member::Bytes(&member));
+                }
+            }
         }
     }
 
