@@ -53,6 +53,15 @@ pub(super) const COMMANDS: &[Command] = &[
 /// Those by which clients look for a cluster.
 const CLUSTER: &[Command] = &[
     Command {
+        name: "HELP",
+        summary: "Returns helpful text about the different subcommands.",
+        since: "5.0.0",
+        arity: Arity::exactly(2),
+        flags: Flags::LOADING.or(Flags::STALE),
+        run: Handler::Read(cluster_help),
+        ..Command::in_group(Group::Cluster)
+    },
+    Command {
         name: "INFO",
         summary: "Returns information about the state of a node.",
         since: "3.0.0",
@@ -164,6 +173,23 @@ const MODULE: &[Command] = &[
 
 fn no_cluster(_ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
     Err(CommandError::text("ERR This instance has cluster support disabled"))
+}
+
+fn cluster_help(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
+    const REFUSED: &str = "Refused: this server is not part of a cluster.";
+    super::help::reply(
+        ctx.reply,
+        "CLUSTER",
+        &[
+            ("INFO", REFUSED),
+            ("KEYSLOT <key>", REFUSED),
+            ("MYID", REFUSED),
+            ("NODES", REFUSED),
+            ("SHARDS", REFUSED),
+            ("SLOTS", REFUSED),
+        ],
+    );
+    Ok(())
 }
 
 fn module_list(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::keyspace::WrongType;
+use crate::rdb;
 use crate::resp::Args;
 
 /// What a handler returns; on an error, whatever it wrote to the reply is taken back.
@@ -54,6 +55,9 @@ pub enum CommandError {
     ExecAbort,
     #[error("NOPROTO unsupported protocol version")]
     NoProto,
+    /// What RESTORE was given is no value. The client is told that much; the cause is for the log.
+    #[error("ERR Bad data format")]
+    BadPayload { kind: Option<rdb::Tag>, cause: rdb::Error },
     /// A text with its code, for what one place alone says.
     #[error("{0}")]
     Text(Cow<'static, str>),
@@ -106,6 +110,20 @@ impl CommandError {
         let reason = self.reply_text();
         let reason = reason.strip_prefix(b"ERR ").unwrap_or(&reason);
         Self::Bytes([b"EXECABORT Transaction discarded because of: ", reason].concat())
+    }
+
+    /// What the log is told of an error whose cause the client does not see.
+    pub fn log_text(&self) -> Option<String> {
+        let Self::BadPayload { kind, cause } = self else { return None };
+        let kind = match kind {
+            None => "payload",
+            // Nothing but a hash ever was one.
+            Some(rdb::Tag::HashZipmap) => "zipmap",
+            Some(tag) => tag.name(),
+        };
+        let (first, rest) = kind.split_at(1);
+        let rest = rest.replace('-', " ");
+        Some(format!("RESTORE: {}{rest} integrity check failed: {cause}", first.to_ascii_uppercase()))
     }
 
     /// The error reply's bytes, without its dash and line end.

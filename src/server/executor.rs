@@ -395,6 +395,9 @@ impl Executor {
         self.counters.acl_access_denied_auth += u64::from(*error == CommandError::WrongPass);
         let text = error.reply_text();
         self.clients.get_mut(key).reply.error(&text);
+        if let Some(cause) = error.log_text() {
+            tracing::warn!("{cause}");
+        }
         if let Some(known) = self.errors.count(&text) {
             tracing::warn!(
                 "Errorstats stopped adding new errors because the number of errors reached the limit (suggested \

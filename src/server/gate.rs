@@ -94,8 +94,16 @@ fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId) -> Option<C
     let row = executor.table.row(id);
     let client = executor.clients.get(key);
     let (session, flags) = (&client.session, row.flags);
-    if executor.writes_are_stopped() && (flags.has(Flags::WRITE) || &*row.full_name == "ping") {
-        return Some(CommandError::text(MISCONF));
+    if executor.writes_are_stopped() {
+        let would_write = match &*row.full_name {
+            "ping" => true,
+            // Saving may have failed since the commands were queued.
+            "exec" => executor.queue_any(key, |queued| queued.has(Flags::WRITE)),
+            _ => flags.has(Flags::WRITE),
+        };
+        if would_write {
+            return Some(CommandError::text(MISCONF));
+        }
     }
     if session.subscriptions > 0
         && client.reply.protocol() == Protocol::Resp2

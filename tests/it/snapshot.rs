@@ -294,6 +294,9 @@ fn a_failed_background_save_stops_writes_until_one_succeeds() {
     let server = Server::with_config("save 10000 1");
     let mut client = server.client();
     client.run("SET key old");
+    let (mut reading, mut writing) = (server.client(), server.client());
+    reading.transcript("> MULTI\n+OK\n> GET key\n+QUEUED");
+    writing.transcript("> MULTI\n+OK\n> GET key\n+QUEUED\n> SET key queued\n+QUEUED");
     block_the_dump(&server);
     server.start_background_save();
     server.wait_for_save_end();
@@ -309,6 +312,9 @@ fn a_failed_background_save_stops_writes_until_one_succeeds() {
     assert_eq!(client.run("DEL key"), err(MISCONF));
     assert_eq!(client.run("PING"), err(MISCONF));
     assert_eq!(client.run("GET key"), bulk("old"));
+    let aborted = format!("EXECABORT Transaction discarded because of: {MISCONF}");
+    assert_eq!(writing.run("EXEC"), err(&aborted), "what was queued before is not run either");
+    reading.transcript("> EXEC\n[\"old\"]");
     assert_eq!(client.run("CONFIG SET stop-writes-on-bgsave-error no"), ok());
     assert_eq!(client.run("SET key new"), ok());
     assert_eq!(client.run("CONFIG SET stop-writes-on-bgsave-error yes"), ok());

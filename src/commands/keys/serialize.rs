@@ -11,7 +11,6 @@ use crate::types::{LoadOptions, Value, ValueRef};
 
 const BUSY_KEY: CommandError = CommandError::text("BUSYKEY Target key name already exists.");
 const BAD_ENVELOPE: CommandError = CommandError::text("ERR DUMP payload version or checksum are wrong");
-const BAD_VALUE: CommandError = CommandError::text("ERR Bad data format");
 
 pub(in crate::commands) const COMMANDS: &[Command] = &[
     Command {
@@ -145,17 +144,17 @@ fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandErro
     let options =
         LoadOptions { limits: &ctx.keyspace.limits, sanitize: ctx.config.sanitize_dump_payload != SanitizePayload::No };
     let mut input = Decoder::new(body);
-    let value = input.tag().and_then(|tag| Value::load(tag, &mut input, &options));
-    match value {
-        Ok(value) if input.remaining() == 0 => {
-            if options.sanitize && !matches!(value, Value::String(_)) {
-                let checked = &ctx.keyspace.stats.payloads_checked;
-                checked.set(checked.get() + 1);
-            }
-            Ok(value)
-        }
-        _ => Err(BAD_VALUE),
+    let tag = input.tag().map_err(|cause| CommandError::BadPayload { kind: None, cause })?;
+    let refused = |cause| CommandError::BadPayload { kind: Some(tag), cause };
+    let value = Value::load(tag, &mut input, &options).map_err(refused)?;
+    if input.remaining() > 0 {
+        return Err(refused(input.invalid("bytes behind the value")));
     }
+    if options.sanitize && !matches!(value, Value::String(_)) {
+        let checked = &ctx.keyspace.stats.payloads_checked;
+        checked.set(checked.get() + 1);
+    }
+    Ok(value)
 }
 
 /// The access clock tells either idleness or frequency; the option that the policy does not go by is ignored.

@@ -79,8 +79,8 @@ impl Executor {
         let result = writeln!(
             line,
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} \
-             watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} \
-             events={} cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+             qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} \
+             events={} cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={} watch={}",
             session.id,
             session.peer.remote(),
             session.peer.local(),
@@ -94,7 +94,6 @@ impl Executor {
             client.channels.patterns.len(),
             client.channels.shard.len(),
             queued.map_or(-1, |queue| queue.len() as i64),
-            session.watched.len(),
             client.query_bytes,
             client.query_capacity.saturating_sub(client.query_bytes),
             args_bytes,
@@ -111,6 +110,7 @@ impl Executor {
             client.reply.protocol().version(),
             text(&session.lib_name),
             text(&session.lib_version),
+            session.watched.len(),
         );
         debug_assert!(result.is_ok(), "writing to a string does not fail");
         line

@@ -80,7 +80,11 @@ pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -
 fn load_node(quicklist: &mut Quicklist<Lzf>, input: &mut rdb::Decoder<'_>) -> rdb::Result<()> {
     let offset = input.offset();
     match input.length()? {
-        NODE_PLAIN => quicklist.push_plain_node(input.string()?.into_owned()),
+        NODE_PLAIN => match input.string()? {
+            // An element without a byte is never too long for a listpack.
+            element if element.is_empty() => return Err(input.invalid_at(offset, "list node without a byte")),
+            element => quicklist.push_plain_node(element.into_owned()),
+        },
         NODE_PACKED => quicklist.push_node(load_listpack(input)?),
         _ => return Err(input.invalid_at(offset, "list node of an unknown kind")),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{dialogue, dialogue_resp3};
-use crate::support::{Client, Server, bulk, int, ok, wait_until};
+use crate::support::{Client, Server, against_redis, bulk, int, ok, wait_until};
 
 #[test]
 fn keys_are_deleted_counted_and_touched() {
@@ -544,6 +544,32 @@ fn a_damaged_restore_payload_is_refused() {
     body.extend_from_slice(&checksum.to_le_bytes());
     assert_eq!(client.cmd(&[b"RESTORE".as_slice(), b"copy", b"0", &body]), crate::support::err(refused));
     assert_eq!(client.run("EXISTS copy"), int(0));
+}
+
+#[test]
+fn what_is_wrong_with_a_payload_is_logged() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.run("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1");
+    let envelope = [0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let cases: [(&[u8], &str); 5] = [
+        // A sorted set's ziplist of one byte, a zipmap without an end, a list with an empty node, two bytes more than a
+        // string, and a type that nobody has.
+        (b"\x0c\x01x", "RESTORE: Zset ziplist integrity check failed: "),
+        (b"\x09\x01\x00", "RESTORE: Zipmap integrity check failed: "),
+        (b"\x12\x01\x01\x00", "RESTORE: List quicklist 2 integrity check failed: "),
+        (b"\x00\x01abc", "RESTORE: String integrity check failed: invalid value at offset 3"),
+        (b"\x1f\x01a", "RESTORE: Payload integrity check failed: unknown type byte 31 at offset 0"),
+    ];
+    for (value, logged) in cases {
+        let payload = [value, &envelope].concat();
+        let reply = client.cmd(&[b"RESTORE".as_slice(), b"key", b"0", &payload]);
+        assert_eq!(reply, crate::support::err("ERR Bad data format"));
+        if !against_redis() {
+            server.wait_for_log(logged);
+        }
+    }
+    assert_eq!(client.run("EXISTS key"), int(0));
 }
 
 #[test]

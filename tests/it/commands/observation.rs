@@ -188,6 +188,8 @@ fn features_that_are_not_there_say_so() {
         -ERR This instance has cluster support disabled
         > CLUSTER MYID
         -ERR This instance has cluster support disabled
+        > CLUSTER HELP
+        [+CLUSTER <subcommand> ...
         > READONLY
         -ERR This instance has cluster support disabled
         > READWRITE
