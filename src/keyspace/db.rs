@@ -374,6 +374,13 @@ impl Db {
         }
     }
 
+    /// What either table may take when it grows.
+    #[inline]
+    pub fn set_growth_limit(&mut self, bytes_max: u64) {
+        self.keys.set_growth_limit(bytes_max);
+        self.expires.set_growth_limit(bytes_max);
+    }
+
     pub fn set_resize_policy(&mut self, policy: ResizePolicy) {
         self.keys.set_resize_policy(policy);
         self.expires.set_resize_policy(policy);

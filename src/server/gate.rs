@@ -77,7 +77,9 @@ fn basic_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<
 
 /// Makes room for more data where `maxmemory` is set. Returns whether the command may not run for want of it.
 fn lacks_memory(executor: &mut Executor, key: ClientKey, id: CommandId) -> bool {
-    if executor.make_room() != Room::Exhausted {
+    let room = executor.make_room();
+    executor.limit_growth(key);
+    if room != Room::Exhausted {
         return false;
     }
     let row = executor.table.row(id);

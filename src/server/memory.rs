@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use super::client::ClientKey;
 use super::executor::Executor;
 use crate::config::EvictionPolicy;
 use crate::keyspace::{Db, Eviction};
@@ -226,6 +227,16 @@ impl Executor {
         self.evict_for(limit)
     }
 
+    /// Lets the tables of the client's database grow no further than `maxmemory` leaves room for.
+    #[inline]
+    pub(super) fn limit_growth(&mut self, key: ClientKey) {
+        if self.config.maxmemory_bytes > 0 {
+            let free = self.config.maxmemory_bytes.saturating_sub(self.memory.used_bytes());
+            let db = self.clients.get(key).session.db;
+            self.keyspace.db_mut(db).set_growth_limit(free);
+        }
+    }
+
     fn evict_for(&mut self, limit: Duration) -> Room {
         let start = Instant::now();
         let room = self.evict_within(start, limit);
@@ -249,8 +260,10 @@ impl Executor {
         let mut evicted = 0;
         while self.memory.used_bytes() > self.config.maxmemory_bytes {
             if eviction.policy == EvictionPolicy::NoEviction || !self.keyspace.evict_one(&eviction) {
-                return self.wait_for_lazy_free(start, limit);
+                return self.wait_for_memory(start, limit);
             }
+            // Events that wait to be published take memory, and eviction would run after its own tail.
+            self.after_command();
             evicted += 1;
             if evicted % EVICTIONS_PER_LOOK == 0 {
                 if self.keyspace.lazy_free.pending() > 0 {
@@ -265,8 +278,14 @@ impl Executor {
         Room::Enough
     }
 
-    /// Nothing is left to evict, but values that are on their way out may make room yet.
-    fn wait_for_lazy_free(&mut self, start: Instant, limit: Duration) -> Room {
+    /// Nothing is left to evict, but the end of a rehash gives a table back, and values that are on their way out may
+    /// make room yet.
+    fn wait_for_memory(&mut self, start: Instant, limit: Duration) -> Room {
+        self.keyspace.rehash_for(limit.saturating_sub(start.elapsed()));
+        self.memory.allocator.refresh();
+        if self.memory.used_bytes() <= self.config.maxmemory_bytes {
+            return Room::Enough;
+        }
         while self.keyspace.lazy_free.pending() > 0 && start.elapsed() < limit {
             std::thread::sleep(limit.min(Duration::from_millis(1)));
             self.memory.allocator.refresh();

@@ -61,6 +61,8 @@ pub struct Dict<E: Element> {
     policy: ResizePolicy,
     /// A table shrinks only after something was removed from it, so that one sized ahead of loading stays as it is.
     removed_since_growth: bool,
+    /// What a table to grow into may take, in an integer that costs the struct nothing.
+    growth_kib_max: u32,
 }
 
 /// Where an element stands; good until the table changes.
@@ -81,6 +83,7 @@ impl<E: Element> Dict<E> {
             chained_buckets: 0,
             policy: ResizePolicy::Allow,
             removed_since_growth: false,
+            growth_kib_max: u32::MAX,
         }
     }
 
@@ -187,7 +190,7 @@ impl<E: Element> Dict<E> {
 
     /// Leaves an empty table and returns the full one, which may be dropped on another thread.
     pub fn take(&mut self) -> Self {
-        let empty = Self { policy: self.policy, ..Self::new(self.seed) };
+        let empty = Self { policy: self.policy, growth_kib_max: self.growth_kib_max, ..Self::new(self.seed) };
         core::mem::replace(self, empty)
     }
 

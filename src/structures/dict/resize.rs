@@ -20,7 +20,8 @@ pub enum ResizePolicy {
 /// Mean elements in a bucket, in quarters, beyond which a table grows: three of four slots.
 const FULL_QUARTERS: usize = 21;
 
-/// Mean elements in a bucket beyond which a table is resized whatever the policy: chains of four buckets.
+/// Mean elements in a bucket beyond which a table is resized whatever the policy, and grows whatever the growth limit:
+/// chains of four buckets.
 const DANGEROUS_MEAN: usize = 21;
 
 /// A table shrinks when it holds less than its capacity divided by this...
@@ -88,6 +89,12 @@ impl<E: Element> Dict<E> {
         self.shrink_if_sparse();
     }
 
+    /// How large a table may be that insertions grow into; growth beyond it is put off until lookups would suffer badly.
+    #[inline]
+    pub fn set_growth_limit(&mut self, bytes_max: u64) {
+        self.growth_kib_max = u32::try_from(bytes_max / 1024).unwrap_or(u32::MAX);
+    }
+
     pub fn resize_policy(&self) -> ResizePolicy {
         self.policy
     }
@@ -138,9 +145,15 @@ impl<E: Element> Dict<E> {
             && !self.is_rehashing()
             && self.may_resize()
             && let Some(buckets) = buckets_for(self.len + 1)
+            && self.may_grow_to(buckets)
         {
             self.resize_to(buckets);
         }
+    }
+
+    fn may_grow_to(&self, buckets: usize) -> bool {
+        let kib = buckets.saturating_mul(size_of::<Bucket<E>>()).div_ceil(1024);
+        self.growth_kib_max == u32::MAX || kib <= self.growth_kib_max as usize || self.is_dangerously_full()
     }
 
     pub(super) fn shrink_if_sparse(&mut self) {

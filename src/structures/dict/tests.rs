@@ -215,6 +215,30 @@ fn avoiding_stops_a_rehash_under_way() {
 }
 
 #[test]
+fn growth_beyond_the_limit_is_put_off_until_the_table_is_dangerously_full() {
+    fn fill(dict: &mut Dict<Item<WELL>>, len: usize) {
+        let first = dict.len();
+        insert_all(dict, first as u32..len as u32);
+        while dict.rehash_steps(100) {}
+        check(dict);
+    }
+    let mut dict = filled(0..5000);
+    fill(&mut dict, 5000);
+    let capacity = dict.capacity();
+    dict.set_growth_limit(dict.table_bytes() as u64);
+    fill(&mut dict, capacity + 2);
+    assert_eq!(dict.capacity(), capacity, "the larger table would not fit");
+    dict.set_growth_limit(1 << 20);
+    fill(&mut dict, capacity + 3);
+    assert_eq!(dict.capacity(), capacity * 2, "now it fits");
+    dict.set_growth_limit(0);
+    fill(&mut dict, capacity * 8);
+    assert_eq!(dict.capacity(), capacity * 2);
+    fill(&mut dict, capacity * 8 + 2);
+    assert_eq!(dict.capacity(), capacity * 16, "at some point lookups matter more");
+}
+
+#[test]
 fn reserved_room_stays_until_something_is_removed() {
     let mut dict = filled(0..0);
     dict.reserve(10_000);

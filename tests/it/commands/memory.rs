@@ -138,6 +138,23 @@ fn volatile_policies_leave_keys_without_an_expiry_alone() {
 }
 
 #[test]
+fn eviction_frees_more_than_its_events_take() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.run("CONFIG SET notify-keyspace-events KEA");
+    for policy in ["allkeys-random", "volatile-random", "allkeys-lru"] {
+        client.run("FLUSHALL");
+        let limit = limit_memory(&mut client, policy, 200 * 1024);
+        for number in 0..6000 {
+            assert_eq!(client.run(&format!("SET key:{number} value EX 1000")), ok(), "{policy}: nothing is left to evict");
+        }
+        assert!(client.run("DBSIZE").integer() > 500, "{policy}");
+        let used = info_number(&mut client, "memory", "used_memory");
+        assert!(used < limit + 8192, "{policy}: {used} of {limit}");
+    }
+}
+
+#[test]
 fn evicted_keys_are_told_to_subscribers() {
     let server = Server::start();
     let mut client = server.client();
