@@ -146,7 +146,11 @@ fn eviction_frees_more_than_its_events_take() {
         client.run("FLUSHALL");
         let limit = limit_memory(&mut client, policy, 200 * 1024);
         for number in 0..6000 {
-            assert_eq!(client.run(&format!("SET key:{number} value EX 1000")), ok(), "{policy}: nothing is left to evict");
+            assert_eq!(
+                client.run(&format!("SET key:{number} value EX 1000")),
+                ok(),
+                "{policy}: nothing is left to evict"
+            );
         }
         assert!(client.run("DBSIZE").integer() > 500, "{policy}");
         let used = info_number(&mut client, "memory", "used_memory");
