@@ -1,14 +1,17 @@
 //! The count of SRANDMEMBER, HRANDFIELD and ZRANDMEMBER.
 
-use super::context::integer;
+use super::context::{ReadCtx, integer};
 use super::error::CommandError;
-use crate::resp::Reply;
+use crate::config::ClientClass;
 
 /// Picks made at once where picks may repeat, so that what is picked need not be held in memory all together.
 pub const PICKS_AT_ONCE: usize = 1000;
 
 /// A reply of repeated picks does not grow beyond this: a count may ask for more than any memory holds.
 const REPLY_BYTES_MAX: usize = 1 << 30;
+
+/// How far a reply is built beyond the limit of its client, which then is over it however the server counts.
+const REPLY_BYTES_BEYOND_LIMIT: u64 = 64 * 1024;
 
 /// How many elements are asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,9 +37,17 @@ impl RandomCount {
     }
 }
 
-/// Refuses to go on with a reply that has grown out of bounds since it was `start` bytes long.
-pub fn check_reply(reply: &Reply, start: usize) -> Result<(), CommandError> {
-    if reply.len() - start > REPLY_BYTES_MAX { Err(CommandError::OutOfRange) } else { Ok(()) }
+/// Whether to go on with a reply of repeated picks that was `start` bytes long, to be asked every [`PICKS_AT_ONCE`]. One
+/// that has grown out of bounds is refused. One that costs the client its connection, because of
+/// `client-output-buffer-limit`, needs no more: what follows would never be sent.
+pub fn goes_on(ctx: &ReadCtx<'_>, start: usize) -> Result<bool, CommandError> {
+    let unsent = ctx.reply.len();
+    if unsent - start > REPLY_BYTES_MAX {
+        return Err(CommandError::OutOfRange);
+    }
+    let class = if ctx.session.subscriptions > 0 { ClientClass::PubSub } else { ClientClass::Normal };
+    let limit = ctx.config.output_limit(class).hard_bytes;
+    Ok(limit == 0 || unsent as u64 <= limit.saturating_add(REPLY_BYTES_BEYOND_LIMIT))
 }
 
 #[cfg(test)]

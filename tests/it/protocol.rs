@@ -164,6 +164,28 @@ fn a_client_that_writes_and_hangs_up_is_still_obeyed() {
 }
 
 #[test]
+fn random_picks_end_with_the_connection_that_cannot_take_them() {
+    let server = Server::with_config("client-output-buffer-limit normal 1mb 0 0");
+    let mut client = server.client();
+    client.run("HSET hash field value");
+    client.run("SADD set member");
+    client.run("ZADD zset 1 member");
+    for line in [
+        "HRANDFIELD hash -999999999",
+        "HRANDFIELD hash -999999999 WITHVALUES",
+        "SRANDMEMBER set -999999999",
+        "ZRANDMEMBER zset -999999999",
+        "ZRANDMEMBER zset -999999999 WITHSCORES",
+    ] {
+        let mut greedy = server.client();
+        greedy.send(format!("{line}\r\n").as_bytes());
+        assert!(greedy.read_to_end().is_empty(), "{line}");
+    }
+    let peak: u64 = server.info_field("memory", "used_memory_peak").parse().expect("a number");
+    assert!(crate::support::against_redis() || peak < 16 << 20, "the replies were not built to their end: {peak}");
+}
+
+#[test]
 fn a_slow_reader_over_its_output_limit_is_closed() {
     let server = Server::with_config("client-output-buffer-limit normal 1mb 0 0");
     let mut admin = server.client();

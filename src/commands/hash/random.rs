@@ -4,7 +4,7 @@ use super::hash;
 use crate::commands::context::ReadCtx;
 use crate::commands::element::bulk;
 use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, check_reply};
+use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, goes_on};
 use crate::resp::{Args, Protocol, Reply};
 use crate::types::hash::Text;
 
@@ -42,10 +42,9 @@ pub fn hrandfield(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
             let start = ctx.reply.len();
             header(ctx.reply, count, with_values);
             let mut left = count;
-            while left > 0 {
+            while left > 0 && goes_on(ctx, start)? {
                 let pairs = hash.random_many(left.min(PICKS_AT_ONCE), now_ms, &mut rng);
                 answer(ctx.reply, &pairs, with_values);
-                check_reply(ctx.reply, start)?;
                 left -= pairs.len();
             }
         }

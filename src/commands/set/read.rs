@@ -5,7 +5,7 @@ use crate::commands::context::ReadCtx;
 use crate::commands::element::bulk;
 use crate::commands::element_scan::{self, ElementScan};
 use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, check_reply};
+use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, goes_on};
 use crate::keyspace::WrongType;
 use crate::resp::Args;
 use crate::stdx::number::IntText;
@@ -82,11 +82,11 @@ pub fn srandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
             let start = ctx.reply.len();
             ctx.reply.array(count);
             for pick in 0..count {
+                if pick.is_multiple_of(PICKS_AT_ONCE) && !goes_on(ctx, start)? {
+                    break;
+                }
                 if let Some(member) = set.random(&mut rng) {
                     bulk(ctx.reply, member);
-                }
-                if pick.is_multiple_of(PICKS_AT_ONCE) {
-                    check_reply(ctx.reply, start)?;
                 }
             }
         }

@@ -7,13 +7,10 @@ use crate::commands::context::{ReadCtx, integer};
 use crate::commands::element;
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::keys::iterate::{ScanOptions, cursor};
+use crate::commands::random_count::{PICKS_AT_ONCE, goes_on};
 use crate::resp::{Args, Reply};
 use crate::stdx::number::{format_f64_17g, format_u64};
 use crate::types::zset::{Member, ZsetView};
-
-/// The most members that one command answers with repetitions: the reply to a larger number would be larger than any
-/// client can want.
-const PICKS_MAX: u64 = 1 << 28;
 
 pub fn zrandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let Some(count) = args.get(2) else {
@@ -40,30 +37,32 @@ pub fn zrandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     };
     let layout = Layout::with_scores(with_scores, ctx.reply);
     if count < 0 {
-        return pick_any(ctx.reply, zset, count.unsigned_abs(), layout);
+        return pick_any(ctx, zset, count.unsigned_abs() as usize, layout);
     }
     pick_distinct(ctx.reply, zset, usize::try_from(count).unwrap_or(usize::MAX), layout);
     Ok(())
 }
 
 /// Writes `count` members, each picked from all.
-fn pick_any(reply: &mut Reply, zset: ZsetView<'_>, count: u64, layout: Layout) -> CommandResult {
-    if count > PICKS_MAX {
-        return Err(CommandError::OutOfRange);
-    }
-    layout.header(reply, count as usize);
+fn pick_any(ctx: &mut ReadCtx<'_>, zset: ZsetView<'_>, count: usize, layout: Layout) -> CommandResult {
+    let start = ctx.reply.len();
+    layout.header(ctx.reply, count);
+    // One walk of a listpack serves all picks.
+    let mut packed = Vec::new();
     if let ZsetView::Listpack(_) = zset {
-        // One walk serves all picks; the ranks are drawn first.
-        let mut members = Vec::with_capacity(zset.len());
-        zset.for_all(|member, score| members.push((member.to_vec(), score)));
-        for _ in 0..count {
-            let (member, score) = &members[fastrand::usize(..members.len())];
-            layout.pair(reply, Member::Bytes(member), *score);
-        }
-        return Ok(());
+        zset.for_all(|member, score| packed.push((member.to_vec(), score)));
     }
-    for _ in 0..count {
-        zset.at(fastrand::usize(..zset.len()), |member, score| layout.pair(reply, member, score));
+    for pick in 0..count {
+        if pick.is_multiple_of(PICKS_AT_ONCE) && !goes_on(ctx, start)? {
+            break;
+        }
+        let rank = fastrand::usize(..zset.len());
+        match packed.get(rank) {
+            Some((member, score)) => layout.pair(ctx.reply, Member::Bytes(member), *score),
+            None => {
+                zset.at(rank, |member, score| layout.pair(ctx.reply, member, score));
+            }
+        }
     }
     Ok(())
 }

@@ -73,7 +73,7 @@ fn fill_collections(client: &mut Client) {
 fn scored(count: usize) -> Vec<String> {
     let score = |at: usize| match at % 7 {
         0 => at.to_string(),
-        1 => format!("{}.5", at),
+        1 => format!("{at}.5"),
         2 => format!("-{at}e15"),
         3 => "0.1".into(),
         4 => format!("{at}e-10"),
