@@ -35,7 +35,7 @@ impl CommandStats {
         Self { stats: (0..commands).map(|_| CommandStat::default()).collect(), tracks_latency: true }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn record(&mut self, command: usize, duration_ns: u64, failed: bool) {
         let stat = &mut self.stats[command];
         stat.calls += 1;

@@ -270,6 +270,10 @@ impl Executor {
     }
 
     /// Runs a command's handler and writes its error behind `mark`, where its reply begins. Its effects are left to do.
+    ///
+    /// Inlined like the other steps of [`Executor::call`], which the commands of clients that wait take too: out of line,
+    /// they would cost every command some forty instructions.
+    #[inline(always)]
     pub(super) fn run(&mut self, key: ClientKey, command: CommandId, args: Args<'_>, mark: usize) {
         let now = self.clock.latest();
         let db = self.clients.get(key).session.db;
@@ -287,6 +291,7 @@ impl Executor {
     }
 
     /// Takes back a reply that the client does not want, and keeps the figures of a command that is answered.
+    #[inline(always)]
     pub(super) fn conclude(
         &mut self,
         key: ClientKey,
@@ -304,6 +309,7 @@ impl Executor {
         }
     }
 
+    #[inline(always)]
     fn run_handler(
         &mut self,
         key: ClientKey,
