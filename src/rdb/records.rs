@@ -55,6 +55,7 @@ pub struct Records<'a> {
     version: u32,
     pending: Pending,
     ended: bool,
+    stored_checksum: Option<u64>,
 }
 
 impl<'a> Records<'a> {
@@ -62,7 +63,14 @@ impl<'a> Records<'a> {
         let version = header_version(file)?;
         let mut decoder = Decoder::new(file);
         decoder.raw(HEADER_BYTES as u64)?;
-        Ok(Self { decoder, version, pending: Pending::default(), ended: false })
+        Ok(Self { decoder, version, pending: Pending::default(), ended: false, stored_checksum: None })
+    }
+
+    /// Reads on from a record that begins at `offset`, whatever the header says: for files that are damaged.
+    pub fn resume(file: &'a [u8], version: u32, offset: u64) -> Self {
+        let rest = usize::try_from(offset).ok().and_then(|start| file.get(start..)).unwrap_or_default();
+        let decoder = Decoder::at(rest, offset);
+        Self { decoder, version, pending: Pending::default(), ended: false, stored_checksum: None }
     }
 
     pub fn version(&self) -> u32 {
@@ -72,6 +80,11 @@ impl<'a> Records<'a> {
     /// Where the value of an entry is to be read from.
     pub fn decoder(&mut self) -> &mut Decoder<'a> {
         &mut self.decoder
+    }
+
+    /// What the file says its checksum is, once its end has been reached; zero where the writer had checksums switched off.
+    pub fn stored_checksum(&self) -> Option<u64> {
+        self.stored_checksum
     }
 
     /// The offset of what comes next: after the end, of what follows the file's last byte.
@@ -141,7 +154,7 @@ impl<'a> Records<'a> {
             }
             Opcode::Eof => {
                 if self.version >= VERSION_WITH_CHECKSUM {
-                    input.array::<CHECKSUM_BYTES>()?;
+                    self.stored_checksum = Some(u64::from_le_bytes(input.array::<CHECKSUM_BYTES>()?));
                 }
                 self.ended = true;
                 Record::Eof
