@@ -3,10 +3,10 @@
 //! The modules stand in reading order; a module may import only from the layers above its own:
 //!
 //! ```text
-//! stdx | resp structures rdb config observe | types | keyspace | commands snapshot | server
+//! stdx | resp structures rdb config observe | types | keyspace | commands snapshot | server tool
 //! ```
 //!
-//! `commands` and `snapshot` never import each other; they meet in `server::effects`. Nobody imports `server`.
+//! `commands` and `snapshot` never import each other; they meet in `server::effects`. Nobody imports `server` or `tool`.
 
 use std::process::ExitCode;
 
@@ -30,6 +30,7 @@ mod commands;
 mod snapshot;
 
 mod server;
+mod tool;
 
 /// jemalloc: the one allocator with fork handlers, transparent huge pages by `madvise`, and cheap statistics.
 #[global_allocator]
@@ -42,7 +43,7 @@ pub fn server_main() -> ExitCode {
 
 /// What `copal-rdb` does.
 pub fn rdb_main() -> ExitCode {
-    snapshot::run_tool()
+    tool::run()
 }
 
 /// The inner rooms for the benches and the fuzz targets. Not an API: anything here may change at any time.

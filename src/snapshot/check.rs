@@ -1,4 +1,4 @@
-//! `copal-rdb check`: a dump is read as the server would read it, every value included, and dropped.
+//! Whether a dump could be loaded: it is read as the server would read it, every value included, and dropped.
 
 use std::path::Path;
 
@@ -21,7 +21,8 @@ pub struct Healthy {
 }
 
 /// The first fault of a dump.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{error}, after {keys_before} whole keys")]
 pub struct Fault {
     pub error: LoadError,
     /// Whole entries before the fault.

@@ -22,7 +22,6 @@ mod simulation;
 mod supervisor;
 #[cfg(test)]
 mod tests;
-mod tool;
 
 pub use atomic_file::{Place, remove_stale_temp_files};
 pub use error::{LoadError, LoadFault, SaveError};
@@ -32,4 +31,3 @@ pub use huge_pages::{HugePageDecision, HugePageSystem};
 pub use load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Verification};
 pub use save::{SaveOptions, delay_us};
 pub use supervisor::{Cancelled, Supervisor, Task};
-pub use tool::run as run_tool;

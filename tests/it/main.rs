@@ -18,3 +18,4 @@ mod load;
 mod protocol;
 mod snapshot;
 mod startup;
+mod tool;

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["types"],
     &["keyspace"],
     &["commands", "snapshot", "replication"],
-    &["server"],
+    &["server", "tool"],
 ];
 
 /// Where `unsafe` may stand: files, or folders ending in a slash.

@@ -1,0 +1,94 @@
+//! `copal-rdb convert`: a dump as a dump of another version, as commands, or as lines of JSON.
+
+mod jsonl;
+mod rdb_version;
+mod resp;
+
+use std::path::PathBuf;
+
+use super::cli::note;
+use super::input::Input;
+use super::output::Output;
+use super::trouble::Trouble;
+use super::walk::Found;
+
+#[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("form").required(true))]
+#[command(after_help = HELP)]
+pub struct Arguments {
+    /// A sound dump
+    file: PathBuf,
+    /// Where to write; `-` is standard output
+    out: PathBuf,
+    /// A dump of this version: 6 (Redis 2.6), 7 (3.2), 8 (4.0), 9 (5.0 to 6.2), 10 (7.0), 11 (7.2), 12 (7.4)
+    #[arg(long, value_name = "N", group = "form", value_parser = clap::value_parser!(u32).range(6..=12))]
+    rdb_version: Option<u32>,
+    /// Commands in the protocol, for `redis-cli --pipe`
+    #[arg(long, group = "form")]
+    resp: bool,
+    /// One JSON object a key and line
+    #[arg(long, group = "form")]
+    jsonl: bool,
+    /// With --resp: remove each key before it is written, so that nothing is added to what a server has there
+    #[arg(long, requires = "resp")]
+    replace: bool,
+    /// Write over OUT if it is there
+    #[arg(long)]
+    force: bool,
+}
+
+const HELP: &str = "\
+--rdb-version keeps each value as it is stored if the version knows that form, and otherwise stores it in one that the
+version knows. A value that no form of the version can hold (streams below 9, expiring fields below 12) stops the work,
+with its key named; then nothing is written.
+
+--resp sends SELECT, then SET, RPUSH, SADD, ZADD or HSET in pieces of at most 512 elements or about 1 MiB, HPEXPIREAT for
+fields and PEXPIREAT for keys that expire, RESTORE for streams and for values of modules, FUNCTION LOAD for functions.
+
+--jsonl writes {\"db\":0,\"key\":...,\"type\":\"...\",\"expires_at_ms\":null or a number,\"value\":...}. Text that is UTF-8 is a
+JSON string, any other {\"base64\":\"...\"}. The value of a string is text; of a list or a set an array of texts; of a sorted
+set an array of [member, score], where infinite scores are \"inf\" and \"-inf\"; of a hash an array of [field, value] or
+[field, value, expires_at_ms]. Streams and values of modules have \"restore\", the payload of RESTORE, instead of \"value\".";
+
+pub fn run(arguments: &Arguments) -> Result<(), Trouble> {
+    let input = Input::open(&arguments.file)?;
+    let mut out = Output::create(&arguments.out, &[input.path()], arguments.force)?;
+    if let Some(version) = arguments.rdb_version {
+        rdb_version::convert(&input, &mut out, version)?;
+    } else if arguments.resp {
+        resp::convert(&input, &mut out, arguments.replace)?;
+    } else {
+        jsonl::convert(&input, &mut out)?;
+    }
+    out.finish()
+}
+
+/// Counts what a form has no place for, to be told at the end.
+#[derive(Default)]
+struct LeftOut {
+    libraries: u64,
+    module_data: u64,
+    empty: u64,
+}
+
+impl LeftOut {
+    fn count(&mut self, found: &Found<'_>) {
+        match found {
+            Found::Library(_) => self.libraries += 1,
+            Found::ModuleAux { .. } => self.module_data += 1,
+            _ => {}
+        }
+    }
+
+    fn tell(&self) {
+        for (count, what) in [
+            (self.libraries, "function libraries"),
+            (self.module_data, "parts of modules"),
+            (self.empty, "collections without elements"),
+        ] {
+            if count > 0 {
+                note(&format!("left out: {count} {what}"));
+            }
+        }
+    }
+}

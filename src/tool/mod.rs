@@ -1,0 +1,21 @@
+//! `copal-rdb`: looks at dump files, mends them and turns them into other things, without a server.
+//! Owns:  its command line and exit codes, the walk over a file's entries, and what each subcommand makes of them.
+//! Uses:  snapshot, keyspace, types, structures, rdb, stdx.
+//! Never: a server, a socket or the configuration; more of a file in memory than one value, and tables that are named.
+
+mod check;
+mod cli;
+mod convert;
+mod diff;
+mod elements;
+mod fingerprint;
+mod input;
+mod json;
+mod output;
+mod progress;
+mod report;
+mod salvage;
+mod trouble;
+mod walk;
+
+pub use cli::run;

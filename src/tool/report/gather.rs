@@ -1,0 +1,278 @@
+//! The figures of a report.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::path::PathBuf;
+
+use super::prefixes::Prefixes;
+use crate::keyspace::Entry;
+use crate::stdx::clock::Now;
+use crate::stdx::number::parse_i64;
+use crate::tool::elements;
+use crate::tool::input::Input;
+use crate::tool::trouble::Trouble;
+use crate::tool::walk::{Content, Found, Item};
+use crate::types::Type;
+
+/// Elements that the estimate of a large value looks at.
+const SAMPLES: usize = 16;
+
+/// Facts about the file that are kept, and the bytes of one.
+const FACTS_MAX: usize = 64;
+const FACT_BYTES_MAX: usize = 256;
+
+/// Databases that are told apart.
+const DATABASES_MAX: usize = 10_000;
+
+/// The bounds of the times to live, in milliseconds, and what they are called.
+const TTL_BOUNDS: [(i64, &str); 7] = [
+    (60_000, "under a minute"),
+    (3_600_000, "under an hour"),
+    (86_400_000, "under a day"),
+    (7 * 86_400_000, "under a week"),
+    (30 * 86_400_000, "under 30 days"),
+    (365 * 86_400_000, "under a year"),
+    (i64::MAX, "a year or more"),
+];
+
+/// The largest power of two that sizes are sorted by.
+const SIZE_BUCKETS: usize = 34;
+
+pub struct Settings<'s> {
+    pub separator: &'s [u8],
+    pub depth: usize,
+    pub top: usize,
+}
+
+/// What some of the entries amount to.
+#[derive(Clone, Copy, Default)]
+pub struct Totals {
+    pub keys: u64,
+    pub bytes: u64,
+    pub elements: u64,
+    pub memory: u64,
+    /// Keys that `elements` and `memory` do not cover.
+    pub unknown: u64,
+}
+
+impl Totals {
+    pub fn add(&mut self, other: &Self) {
+        self.keys += other.keys;
+        self.bytes += other.bytes;
+        self.elements += other.elements;
+        self.memory += other.memory;
+        self.unknown += other.unknown;
+    }
+}
+
+/// One of the largest keys.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub struct Large {
+    pub bytes: u64,
+    /// Ties are settled by the place in the file: the first stays.
+    offset: Reverse<usize>,
+    pub db: u64,
+    pub key: Vec<u8>,
+    pub kind: &'static str,
+    pub encoding: &'static str,
+    pub elements: Option<u64>,
+    pub memory: Option<u64>,
+    pub expiry_ms: Option<i64>,
+}
+
+pub struct Report {
+    pub path: PathBuf,
+    pub file_bytes: u64,
+    pub version: u32,
+    pub facts: Vec<(String, String)>,
+    /// Times to live count from here.
+    pub reference_ms: i64,
+    pub all: Totals,
+    pub expires: u64,
+    pub expiring_fields: u64,
+    pub empty: u64,
+    pub libraries: u64,
+    pub module_data: u64,
+    pub databases: BTreeMap<u64, Totals>,
+    pub types: BTreeMap<&'static str, Totals>,
+    /// By type and encoding.
+    pub encodings: BTreeMap<(&'static str, &'static str), Totals>,
+    pub layouts: BTreeMap<&'static str, Totals>,
+    pub prefixes: Prefixes,
+    pub top: usize,
+    pub ttl: Vec<(&'static str, Totals)>,
+    /// Entries of less than 2^(n+1) bytes and no less than 2^n.
+    pub sizes: Vec<Totals>,
+    largest: BinaryHeap<Reverse<Large>>,
+}
+
+pub fn gather(input: &Input, settings: &Settings<'_>) -> Result<Report, Trouble> {
+    let version = input.version()?;
+    let mut report = Report::new(input, version, settings);
+    input.each("reading", |found| {
+        match found {
+            Found::Entry(item) => report.entry(input, &item)?,
+            Found::Aux { key, value } => report.fact(&key, &value),
+            Found::Library(_) => report.libraries += 1,
+            Found::ModuleAux { .. } => report.module_data += 1,
+            Found::Database(_) | Found::Sizes { .. } | Found::End => {}
+        }
+        Ok(())
+    })?;
+    Ok(report)
+}
+
+impl Report {
+    fn new(input: &Input, version: u32, settings: &Settings<'_>) -> Self {
+        let names = ["no expiry", "past"].into_iter().chain(TTL_BOUNDS.iter().map(|(_, name)| *name));
+        Self {
+            path: input.path().to_path_buf(),
+            file_bytes: input.bytes().len() as u64,
+            version,
+            facts: Vec::new(),
+            reference_ms: Now::read().unix_ms,
+            all: Totals::default(),
+            expires: 0,
+            expiring_fields: 0,
+            empty: 0,
+            libraries: 0,
+            module_data: 0,
+            databases: BTreeMap::new(),
+            types: BTreeMap::new(),
+            encodings: BTreeMap::new(),
+            layouts: BTreeMap::new(),
+            prefixes: Prefixes::new(settings.separator, settings.depth),
+            top: settings.top,
+            ttl: names.map(|name| (name, Totals::default())).collect(),
+            sizes: vec![Totals::default(); SIZE_BUCKETS],
+            largest: BinaryHeap::with_capacity(settings.top + 1),
+        }
+    }
+
+    fn fact(&mut self, key: &[u8], value: &[u8]) {
+        if key == b"ctime"
+            && let Some(at_ms) = parse_i64(value).and_then(|seconds| seconds.checked_mul(1000))
+        {
+            self.reference_ms = at_ms;
+        }
+        if self.facts.len() < FACTS_MAX && key.len().max(value.len()) <= FACT_BYTES_MAX {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            self.facts.push((text(key), text(value)));
+        }
+    }
+
+    fn entry(&mut self, input: &Input, item: &Item<'_>) -> Result<(), Trouble> {
+        let bytes = item.span.len() as u64;
+        let kind = item.data_type().map_or("module", Type::name);
+        let (encoding, elements, memory) = match input.load(item)? {
+            Content::Empty => {
+                self.empty += 1;
+                return Ok(());
+            }
+            Content::Opaque => (kind, None, None),
+            Content::Value(value) => {
+                let encoding = value.view().encoding().name();
+                let elements = elements::count(&value) as u64;
+                if elements::has_expiring_fields(&value) {
+                    self.expiring_fields += elements::count_expiring_fields(&value);
+                }
+                let mut entry = Entry::new(&item.key, value, 0);
+                entry.set_expiry(item.expiry_ms);
+                let memory = entry.memory_usage(SAMPLES) + entry.handle_bytes();
+                (encoding, Some(elements), Some(memory as u64))
+            }
+        };
+        let totals = Totals {
+            keys: 1,
+            bytes,
+            elements: elements.unwrap_or(0),
+            memory: memory.unwrap_or(0),
+            unknown: u64::from(memory.is_none()),
+        };
+        self.count(item, kind, encoding, &totals);
+        self.rank(
+            Large {
+                bytes,
+                offset: Reverse(item.span.start),
+                db: item.db,
+                key: Vec::new(),
+                kind,
+                encoding,
+                elements,
+                memory,
+                expiry_ms: item.expiry_ms,
+            },
+            &item.key,
+        );
+        Ok(())
+    }
+
+    fn count(&mut self, item: &Item<'_>, kind: &'static str, encoding: &'static str, totals: &Totals) {
+        self.all.add(totals);
+        self.expires += u64::from(item.expiry_ms.is_some());
+        // A hostile file may name more databases than anyone has.
+        if self.databases.len() < DATABASES_MAX || self.databases.contains_key(&item.db) {
+            self.databases.entry(item.db).or_default().add(totals);
+        }
+        self.types.entry(kind).or_default().add(totals);
+        self.encodings.entry((kind, encoding)).or_default().add(totals);
+        self.layouts.entry(item.tag.name()).or_default().add(totals);
+        self.prefixes.add(&item.key, totals);
+        let bucket = self.ttl_bucket(item.expiry_ms);
+        if let Some((_, of_ttl)) = self.ttl.get_mut(bucket) {
+            of_ttl.add(totals);
+        }
+        let power = totals.bytes.max(1).ilog2() as usize;
+        if let Some(of_size) = self.sizes.get_mut(power.min(SIZE_BUCKETS - 1)) {
+            of_size.add(totals);
+        }
+    }
+
+    fn ttl_bucket(&self, expiry_ms: Option<i64>) -> usize {
+        let Some(at_ms) = expiry_ms else { return 0 };
+        let ttl = at_ms.saturating_sub(self.reference_ms);
+        if ttl <= 0 {
+            return 1;
+        }
+        2 + TTL_BOUNDS.iter().position(|(bound, _)| ttl < *bound).unwrap_or(TTL_BOUNDS.len() - 1)
+    }
+
+    /// Takes the key in if it is one of the largest so far.
+    fn rank(&mut self, mut large: Large, key: &[u8]) {
+        if self.largest.len() >= self.top
+            && self
+                .largest
+                .peek()
+                .is_some_and(|Reverse(least)| (least.bytes, &least.offset) > (large.bytes, &large.offset))
+        {
+            return;
+        }
+        large.key = key.to_vec();
+        self.largest.push(Reverse(large));
+        if self.largest.len() > self.top {
+            self.largest.pop();
+        }
+    }
+
+    /// The largest keys, these first.
+    pub fn largest(&self) -> Vec<&Large> {
+        let mut all: Vec<&Large> = self.largest.iter().map(|Reverse(large)| large).collect();
+        all.sort_unstable_by(|left, right| right.cmp(left));
+        all
+    }
+
+    /// The sizes that occur, from the smallest to the largest, by their lower bound.
+    pub fn sizes(&self) -> Vec<(u64, Totals)> {
+        let first = self.sizes.iter().position(|totals| totals.keys > 0);
+        let last = self.sizes.iter().rposition(|totals| totals.keys > 0);
+        let (Some(first), Some(last)) = (first, last) else { return Vec::new() };
+        (first..=last).map(|power| (1 << power, self.sizes.get(power).copied().unwrap_or_default())).collect()
+    }
+}
+
+/// The entries of a map with the most bytes first.
+pub fn by_bytes<K: Copy + Ord>(map: &BTreeMap<K, Totals>) -> Vec<(K, Totals)> {
+    let mut all: Vec<(K, Totals)> = map.iter().map(|(key, totals)| (*key, *totals)).collect();
+    all.sort_by_key(|(_, totals)| Reverse(totals.bytes));
+    all
+}

@@ -1,0 +1,82 @@
+//! `copal-rdb salvage`: every whole entry of a damaged dump, in a new dump, and a list of what was lost.
+
+mod plan;
+mod resync;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::input::Input;
+use super::output::Output;
+use super::trouble::Trouble;
+use crate::stdx::text::quoted;
+use plan::{Loss, Plan};
+
+#[derive(clap::Args)]
+#[command(after_help = HELP)]
+pub struct Arguments {
+    /// The damaged dump, which is only read
+    bad: PathBuf,
+    /// The dump to write
+    out: PathBuf,
+    /// Write over OUT if it is there
+    #[arg(long)]
+    force: bool,
+}
+
+const HELP: &str = "\
+Entries are kept as the bytes that they are; each value is decoded to see that it is whole. Where a value is damaged inside
+and its length is right, only its key is lost. Where a length is wrong or bytes are no record, the next place is looked for
+from which several entries can be decoded, or the end of the file; what stands before it is lost. Of a file that was cut
+off, everything before the cut is kept. A key that comes twice is kept once.
+
+What was lost is listed with its place in the file and, where that is known, its key. A flipped byte inside a string cannot
+be seen; the checksum tells only that there is one somewhere, which is said then. After a place that was lost, keys may
+have belonged to another database. In memory: some 40 bytes a key.
+
+The exit code is 0 if nothing was lost, 1 if something was, 2 if there was trouble and nothing was written.";
+
+/// Returns whether nothing was lost.
+pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
+    let input = Input::open(&arguments.bad)?;
+    let mut out = Output::create(&arguments.out, &[input.path()], arguments.force)?;
+    let plan = plan::make(input.bytes());
+    if plan.keys() == 0
+        && let Some(fault) = &plan.header_fault
+    {
+        return Err(Trouble::damaged(input.path(), fault.clone()));
+    }
+    write::write(input.bytes(), &plan, &mut out)?;
+    out.finish()?;
+    let mut listing = Output::stdout();
+    let listed = list(&mut listing, &plan);
+    listing.written(listed)?;
+    listing.finish()?;
+    Ok(plan.losses.is_empty())
+}
+
+fn list(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+    for Loss { bytes, what, key, after } in &plan.losses {
+        write!(out, "lost: bytes {} to {}", bytes.start, bytes.end)?;
+        if let Some(key) = key {
+            out.write_all(b", key ")?;
+            out.write_all(&quoted(key))?;
+        }
+        if let Some(after) = after {
+            out.write_all(b", after key ")?;
+            out.write_all(&quoted(after))?;
+        }
+        writeln!(out, ": {what}")?;
+    }
+    let lost: usize = plan.losses.iter().map(|loss| loss.bytes.len()).sum();
+    let databases = plan.databases.values().filter(|counts| counts.keys > 0).count();
+    write!(out, "{} keys in {databases} databases kept", plan.keys())?;
+    if plan.losses.is_empty() {
+        writeln!(out, ", nothing lost")
+    } else {
+        writeln!(out, "; {} faults, {lost} bytes lost", plan.losses.len())
+    }
+}
