@@ -215,6 +215,10 @@ pub enum SnapshotEffect {
     CancelBackgroundSave,
     /// LASTSAVE. Answers.
     LastSave,
+    /// SNAPSHOT HISTORY. Answers.
+    History { count: usize },
+    /// SNAPSHOT LATEST. Answers.
+    Latest,
     /// SHUTDOWN. Answers if the server goes on.
     Shutdown(ShutdownRequest),
     /// SHUTDOWN ABORT. Answers.

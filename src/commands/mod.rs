@@ -33,6 +33,7 @@ mod random_count;
 mod session;
 mod set;
 mod slowlog;
+mod snapshot;
 mod sort;
 mod spec;
 mod string;
@@ -79,6 +80,7 @@ const GROUPS: &[&[Command]] = &[
     pubsub::COMMANDS,
     set::COMMANDS,
     slowlog::COMMANDS,
+    snapshot::COMMANDS,
     sort::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,

@@ -107,6 +107,7 @@ impl Executor {
         out.field("rdb_last_cow_size", info.rdb_last_cow_size);
         out.field("rdb_last_load_keys_expired", info.rdb_last_load_keys_expired);
         out.field("rdb_last_load_keys_loaded", info.rdb_last_load_keys_loaded);
+        self.info_latest_snapshot(out);
         info_append_only(out);
         if let Some(loading) = &info.loading {
             out.field("loading_start_time", loading.loading_start_time);

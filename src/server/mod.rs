@@ -30,6 +30,7 @@ mod process_title;
 mod pubsub;
 mod run;
 mod shutdown;
+mod snapshot_history;
 mod snapshots;
 mod start;
 mod supervisor;

@@ -174,6 +174,8 @@ impl Executor {
                 let last = self.snapshots.supervisor.last_save();
                 self.clients.get_mut(key).reply.integer(last);
             }
+            SnapshotEffect::History { count } => self.snapshot_history_for(key, count),
+            SnapshotEffect::Latest => self.latest_snapshot_for(key),
             SnapshotEffect::Shutdown(request) => self.shutdown_for(key, request),
             SnapshotEffect::AbortShutdown => self.abort_shutdown_for(key),
             SnapshotEffect::Reload { merge, flush, save } => self.reload_for(key, merge, flush, save),
@@ -270,11 +272,10 @@ impl Executor {
         if self.loading || supervisor.child().is_some() {
             return;
         }
-        let changes = self.keyspace.dirty;
-        if let Some(rule) = supervisor.due_rule(&self.config.save, changes, now).copied() {
+        if let Some(rule) = supervisor.due_rule(&self.config.save, self.keyspace.dirty, now).copied() {
             tracing::info!("{} changes in {} seconds. Saving...", rule.changes, rule.seconds);
             // A failure is logged and kept where it happens; the rules ask again.
-            let _ = self.start_child(Trigger::Rule { rule, changes });
+            let _ = self.start_child(Trigger::Rule(rule));
         } else if supervisor.scheduled_is_due(now) {
             let _ = self.start_child(Trigger::Scheduled);
         }

@@ -25,7 +25,7 @@ pub fn run(pipe: OwnedFd, keyspace: &Keyspace, place: &Place, options: &SaveOpti
             0
         }
         Err(error) => {
-            reporter.send(&Report::Failed(error.to_string()));
+            reporter.send(&Report::Failed(error.step(), error.to_string()));
             1
         }
     }

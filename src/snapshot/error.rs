@@ -36,6 +36,72 @@ pub enum SaveError {
     Exited(i32),
 }
 
+/// The step of a save at which it failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    Fork,
+    Create,
+    Write,
+    /// A value that the version of the format cannot hold.
+    Encode,
+    Sync,
+    /// The old dump gets the name of a generation.
+    Keep,
+    Rename,
+    SyncDirectory,
+    /// Whatever the child was about when a signal ended it.
+    Killed,
+    /// The child did not say.
+    Unknown,
+}
+
+impl Step {
+    pub const ALL: [Self; 10] = [
+        Self::Fork,
+        Self::Create,
+        Self::Write,
+        Self::Encode,
+        Self::Sync,
+        Self::Keep,
+        Self::Rename,
+        Self::SyncDirectory,
+        Self::Killed,
+        Self::Unknown,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fork => "fork",
+            Self::Create => "create",
+            Self::Write => "write",
+            Self::Encode => "encode",
+            Self::Sync => "sync",
+            Self::Keep => "keep",
+            Self::Rename => "rename",
+            Self::SyncDirectory => "sync-directory",
+            Self::Killed => "killed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl SaveError {
+    pub fn step(&self) -> Step {
+        match self {
+            Self::Create { .. } => Step::Create,
+            Self::Write { .. } => Step::Write,
+            Self::Encode { .. } => Step::Encode,
+            Self::Examine { .. } | Self::Keep { .. } => Step::Keep,
+            Self::Sync { .. } => Step::Sync,
+            Self::Rename { .. } => Step::Rename,
+            Self::SyncDirectory { .. } => Step::SyncDirectory,
+            Self::Fork(_) => Step::Fork,
+            Self::Killed(_) => Step::Killed,
+            Self::InProgress | Self::Interrupted | Self::Exited(_) => Step::Unknown,
+        }
+    }
+}
+
 /// Why a dump could not be loaded.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {fault}", path.display())]

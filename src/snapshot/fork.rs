@@ -16,6 +16,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signa
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 
+use super::error::Step;
 use super::report;
 
 /// Where the child finds its end of the report pipe; it closes everything beyond.
@@ -146,7 +147,7 @@ fn end_by_panic(panic: &PanicHookInfo<'_>) -> ! {
     let place = panic.location().map_or_else(String::new, ToString::to_string);
     // SAFETY: the report pipe stands there for the whole life of the child.
     let sender = unsafe { BorrowedFd::borrow_raw(REPORT_FD) };
-    report::send(sender, &report::Report::Failed(format!("panic at {place}: {message}")));
+    report::send(sender, &report::Report::Failed(Step::Unknown, format!("panic at {place}: {message}")));
     exit(1)
 }
 
@@ -288,7 +289,7 @@ mod tests {
         assert_eq!(end_of(&child), End::Exited(1));
         let mut inbox = report::Inbox::default();
         let reports = inbox.receive(child.reports.as_fd());
-        let [report::Report::Failed(text)] = reports.as_slice() else { panic!("{reports:?}") };
+        let [report::Report::Failed(_, text)] = reports.as_slice() else { panic!("{reports:?}") };
         assert!(text.contains("on purpose") && text.contains("fork.rs"), "{text}");
     }
 }

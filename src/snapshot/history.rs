@@ -1,7 +1,10 @@
 //! The last snapshots: what asked for each, how it went, and what it cost.
 
 use std::collections::VecDeque;
+use std::fmt;
 
+use super::error::{SaveError, Step};
+use super::report::Figures;
 use crate::config::SaveRule;
 
 /// Snapshots that are remembered.
@@ -10,11 +13,7 @@ const RECORDS_MAX: usize = 128;
 /// What asked for a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trigger {
-    /// A save rule, with the changes that there were.
-    Rule {
-        rule: SaveRule,
-        changes: u64,
-    },
+    Rule(SaveRule),
     Command,
     /// BGSAVE SCHEDULE, when its time had come.
     Scheduled,
@@ -23,47 +22,105 @@ pub enum Trigger {
     Reload,
 }
 
+impl Trigger {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rule(_) => "rule",
+            Self::Command => "command",
+            Self::Scheduled => "schedule",
+            Self::Shutdown => "shutdown",
+            Self::Flush => "flush",
+            Self::Reload => "reload",
+        }
+    }
+}
+
 /// How a snapshot ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
     Saved,
     /// Ended on purpose, which is no failure.
-    Dismissed,
-    /// The step that failed, on what, and why.
-    Failed(String),
+    Cancelled,
+    /// The step that failed, and the error: on what, and why.
+    Failed {
+        step: Step,
+        error: String,
+    },
 }
 
-/// One snapshot.
+impl Outcome {
+    pub(super) fn of(error: &SaveError) -> Self {
+        match error {
+            SaveError::Interrupted => Self::Cancelled,
+            error => Self::Failed { step: error.step(), error: error.to_string() },
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Saved => "saved",
+            Self::Cancelled => "cancelled",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// One snapshot. Displayed, it is a line of the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
+    /// Counts from 1 since the start of the server.
+    pub id: u64,
     pub trigger: Trigger,
+    /// Changes since the save before, when this one began.
+    pub changes: u64,
     /// By a child, or in the foreground.
     pub background: bool,
     pub started_unix_ms: i64,
     pub duration_us: u64,
     pub fork_us: u64,
-    pub keys: u64,
-    pub bytes: u64,
-    /// What the bytes would be without compression.
-    pub raw_bytes: u64,
-    /// Threads that serialised.
-    pub threads: u64,
-    pub copied_bytes: u64,
+    /// How far it came.
+    pub figures: Figures,
     pub outcome: Outcome,
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, trigger, changes, outcome, figures, fork_us, .. } = self;
+        write!(out, "Snapshot {id} by {}", trigger.name())?;
+        if let Trigger::Rule(rule) = trigger {
+            write!(out, " {} {}", rule.seconds, rule.changes)?;
+        }
+        let mode = if self.background { "background" } else { "foreground" };
+        let seconds = self.duration_us as f64 / 1e6;
+        write!(out, " ({changes} changes, {mode}): {} after {seconds:.3} s", outcome.name())?;
+        let Figures { keys, bytes, raw_bytes, copied_bytes, threads, .. } = figures;
+        write!(out, ", {keys} keys, {bytes} bytes of {raw_bytes} before compression, threads {threads}")?;
+        if self.background {
+            write!(out, ", fork {fork_us} us, copied {copied_bytes} bytes")?;
+        }
+        match outcome {
+            Outcome::Failed { step, error } => write!(out, "; failed step: {}: {error}", step.name()),
+            Outcome::Saved | Outcome::Cancelled => Ok(()),
+        }
+    }
 }
 
 /// The last [`RECORDS_MAX`] snapshots, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     records: VecDeque<Record>,
+    count: u64,
 }
 
-#[allow(dead_code, reason = "SNAPSHOT HISTORY, which comes next, reads it")]
 impl History {
+    /// Remembers a snapshot, under the number that it gets here, and logs it.
     pub(super) fn push(&mut self, record: Record) {
         if self.records.len() == RECORDS_MAX {
             self.records.pop_front();
         }
+        self.count += 1;
+        let record = Record { id: self.count, ..record };
+        tracing::info!("{record}");
         self.records.push_back(record);
     }
 
@@ -73,5 +130,48 @@ impl History {
 
     pub fn latest(&self) -> Option<&Record> {
         self.records.back()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(trigger: Trigger, outcome: Outcome) -> Record {
+        let figures =
+            Figures { keys: 40, bytes: 1000, raw_bytes: 3000, copied_bytes: 4096, threads: 2, ..Figures::default() };
+        let (started_unix_ms, duration_us, fork_us) = (1_700_000_000_000, 1_250_000, 300);
+        Record { id: 0, trigger, changes: 7, background: true, started_unix_ms, duration_us, fork_us, figures, outcome }
+    }
+
+    #[test]
+    fn oldest_is_forgotten_and_numbers_go_on() {
+        let mut history = History::default();
+        for _ in 0..RECORDS_MAX + 3 {
+            history.push(record(Trigger::Command, Outcome::Saved));
+        }
+        assert_eq!(history.records().len(), RECORDS_MAX);
+        assert_eq!(history.records().next().map(|record| record.id), Some(4));
+        assert_eq!(history.latest().map(|record| record.id), Some(RECORDS_MAX as u64 + 3));
+    }
+
+    #[test]
+    fn record_is_one_line_with_its_figures() {
+        let rule = Trigger::Rule(SaveRule { seconds: 60, changes: 5 });
+        let mut record = Record { id: 12, ..record(rule, Outcome::Saved) };
+        assert_eq!(
+            record.to_string(),
+            "Snapshot 12 by rule 60 5 (7 changes, background): saved after 1.250 s, 40 keys, 1000 bytes of 3000 before \
+             compression, threads 2, fork 300 us, copied 4096 bytes"
+        );
+        let error = "cannot rename temp-812.rdb to dump.rdb: Permission denied".to_owned();
+        record.outcome = Outcome::Failed { step: Step::Rename, error };
+        record.trigger = Trigger::Shutdown;
+        record.background = false;
+        assert_eq!(
+            record.to_string(),
+            "Snapshot 12 by shutdown (7 changes, foreground): failed after 1.250 s, 40 keys, 1000 bytes of 3000 before \
+             compression, threads 2; failed step: rename: cannot rename temp-812.rdb to dump.rdb: Permission denied"
+        );
     }
 }

@@ -26,7 +26,7 @@ mod tests;
 pub use atomic_file::{Place, remove_stale_temp_files};
 pub use error::{LoadError, LoadFault, SaveError};
 pub use fork::InterruptWatch;
-pub use history::Trigger;
+pub use history::{Outcome, Record, Trigger};
 pub use huge_pages::{HugePageDecision, HugePageSystem};
 pub use load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Verification};
 pub use save::{SaveOptions, delay_us};

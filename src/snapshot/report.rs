@@ -4,6 +4,7 @@
 
 use std::os::fd::BorrowedFd;
 
+use super::error::Step;
 use super::fork;
 use crate::rdb;
 
@@ -30,8 +31,8 @@ pub enum Report {
     Renaming(Figures),
     /// The new dump stands in its place.
     Done(Figures),
-    /// The step that failed, on what, and why.
-    Failed(String),
+    /// The step that failed, and the error: on what, and why.
+    Failed(Step, String),
 }
 
 /// How far the child is.
@@ -65,7 +66,8 @@ impl Report {
             Self::Progress(figures) => (PROGRESS, *figures, ""),
             Self::Renaming(figures) => (RENAMING, *figures, ""),
             Self::Done(figures) => (DONE, *figures, ""),
-            Self::Failed(text) => (FAILED, Figures::default(), text.as_str()),
+            // The step stands where the others have their keys.
+            Self::Failed(step, text) => (FAILED, Figures { keys: *step as u64, ..Figures::default() }, text.as_str()),
         };
         let text = &text.as_bytes()[..text.len().min(TEXT_BYTES_MAX)];
         layout::encode(kind, figures, text)
@@ -91,7 +93,8 @@ impl Report {
             FAILED => {
                 let length = usize::from(input.byte().ok()?) << 8 | usize::from(input.byte().ok()?);
                 let text = input.raw(length as u64).ok()?;
-                Some(Self::Failed(String::from_utf8_lossy(text).into_owned()))
+                let step = Step::ALL.into_iter().find(|step| *step as u64 == figures.keys).unwrap_or(Step::Unknown);
+                Some(Self::Failed(step, String::from_utf8_lossy(text).into_owned()))
             }
             _ => None,
         }
@@ -189,8 +192,8 @@ mod tests {
             Report::Progress(figures(1)),
             Report::Renaming(figures(7)),
             Report::Done(figures(900)),
-            Report::Failed("cannot rename temp-812.rdb to dump.rdb: Permission denied".into()),
-            Report::Failed(String::new()),
+            Report::Failed(Step::Rename, "cannot rename temp-812.rdb to dump.rdb: Permission denied".into()),
+            Report::Failed(Step::Fork, String::new()),
         ] {
             assert_eq!(Report::decode(&report.encode()), Some(report));
         }
@@ -198,8 +201,8 @@ mod tests {
 
     #[test]
     fn text_that_is_too_long_is_cut_and_unknown_kinds_are_passed_over() {
-        let record = Report::Failed("x".repeat(5000)).encode();
-        assert_eq!(Report::decode(&record), Some(Report::Failed("x".repeat(TEXT_BYTES_MAX))));
+        let record = Report::Failed(Step::Write, "x".repeat(5000)).encode();
+        assert_eq!(Report::decode(&record), Some(Report::Failed(Step::Write, "x".repeat(TEXT_BYTES_MAX))));
         for kind in (0..=255).filter(|kind| !(PROGRESS..=RENAMING).contains(kind)) {
             assert_eq!(Report::decode(&[kind; RECORD_BYTES]), None);
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::atomic_file::{Disk, FileSystem, Place};
 use super::child;
-use super::error::SaveError;
+use super::error::{SaveError, Step};
 use super::fork::{self, Child, End, InterruptWatch};
 use super::history::{History, Outcome, Record, Trigger};
 use super::huge_pages::Healer;
@@ -72,7 +72,7 @@ struct Running {
     /// The child was about to put the new dump in its place.
     renaming: bool,
     done: bool,
-    failure: Option<String>,
+    failure: Option<(Step, String)>,
     /// Its temp file was taken away under its hands.
     abandoned: bool,
 }
@@ -119,7 +119,6 @@ impl Supervisor {
         self.last_ok
     }
 
-    #[allow(dead_code, reason = "SNAPSHOT HISTORY, which comes next, reads it")]
     pub fn history(&self) -> &History {
         &self.history
     }
@@ -170,6 +169,17 @@ impl Supervisor {
                 let error = SaveError::Fork(cause);
                 tracing::warn!("Can't save in background: {error}");
                 self.fail(error.to_string());
+                self.history.push(Record {
+                    id: 0,
+                    trigger: task.trigger,
+                    changes: data.dirty,
+                    background: true,
+                    started_unix_ms: now.unix_ms,
+                    duration_us: 0,
+                    fork_us: 0,
+                    figures: Figures::default(),
+                    outcome: Outcome::of(&error),
+                });
                 return Err(error);
             }
         };
@@ -269,44 +279,31 @@ impl Supervisor {
         if let End::Signaled(signal) = end {
             tracing::warn!("Background saving terminated by signal {signal}");
         }
-        let outcome = match end {
-            _ if running.has_saved(end) => {
+        let outcome = running.outcome(end);
+        match &outcome {
+            Outcome::Saved => {
                 running.log_success();
                 // Changes made while the child was saving are not in the dump.
                 keyspace.dirty = keyspace.dirty.saturating_sub(running.changes_at_fork);
                 self.last_copied_bytes = running.figures.copied_bytes;
                 self.succeed(now);
-                Outcome::Saved
             }
-            End::Signaled(signal) => {
-                remove_temp(&running.temp);
-                if signal == libc::SIGUSR1 {
-                    Outcome::Dismissed
-                } else {
-                    let error = SaveError::Killed(signal).to_string();
-                    self.fail(error.clone());
-                    Outcome::Failed(error)
-                }
-            }
-            End::Exited(code) => {
-                let error = running.failure.clone().unwrap_or_else(|| SaveError::Exited(code).to_string());
+            Outcome::Cancelled => remove_temp(&running.temp),
+            Outcome::Failed { error, .. } => {
                 tracing::warn!("Background saving error: {error}");
                 remove_temp(&running.temp);
                 self.fail(error.clone());
-                Outcome::Failed(error)
             }
-        };
+        }
         self.history.push(Record {
+            id: 0,
             trigger: running.trigger,
+            changes: running.changes_at_fork,
             background: true,
             started_unix_ms: running.started.unix_ms,
             duration_us: duration.as_micros() as u64,
             fork_us: running.child.fork_us,
-            keys: running.figures.keys,
-            bytes: running.figures.bytes,
-            raw_bytes: running.figures.raw_bytes,
-            threads: running.figures.threads,
-            copied_bytes: running.figures.copied_bytes,
+            figures: running.figures,
             outcome,
         });
     }
@@ -325,34 +322,33 @@ impl Supervisor {
     ) -> Result<(), SaveError> {
         self.saves += 1;
         let start = Instant::now();
-        let mut observer = Foreground { interruptible };
+        let changes = keyspace.dirty;
+        let mut observer = Foreground { interruptible, figures: Figures::default() };
         let result = save::save_to_file(keyspace, &task.place, &task.options, system, &mut observer);
-        let duration = start.elapsed();
-        let saved = result.as_ref().copied().unwrap_or_default();
+        let duration_us = start.elapsed().as_micros() as u64;
+        let figures = observer.figures;
         let outcome = match &result {
             Ok(_) => {
                 tracing::info!("DB saved on disk");
-                log_speed(saved.keys, saved.bytes, duration.as_micros() as u64);
+                log_speed(figures.keys, figures.bytes, duration_us);
                 keyspace.dirty = 0;
                 self.succeed(Now::read());
                 Outcome::Saved
             }
             Err(error) => {
                 tracing::warn!("Write error saving DB on disk: {error}");
-                Outcome::Failed(error.to_string())
+                Outcome::of(error)
             }
         };
         self.history.push(Record {
+            id: 0,
             trigger: task.trigger,
+            changes,
             background: false,
             started_unix_ms: task.options.now.unix_ms,
-            duration_us: duration.as_micros() as u64,
+            duration_us,
             fork_us: 0,
-            keys: saved.keys,
-            bytes: saved.bytes,
-            raw_bytes: saved.raw_bytes,
-            threads: saved.threads,
-            copied_bytes: 0,
+            figures,
             outcome,
         });
         result.map(drop)
@@ -416,7 +412,7 @@ impl Running {
                     self.note(figures, now);
                     self.done = true;
                 }
-                Report::Failed(text) => self.failure = Some(text),
+                Report::Failed(step, text) => self.failure = Some((step, text)),
             }
         }
     }
@@ -427,6 +423,16 @@ impl Running {
         let may_have_renamed = self.renaming && !self.abandoned && self.failure.is_none();
         let renamed = || may_have_renamed && matches!(end, End::Signaled(_)) && !self.temp.exists();
         self.done || renamed() && Disk.sync_directory(&self.directory).is_ok()
+    }
+
+    fn outcome(&self, end: End) -> Outcome {
+        match (end, &self.failure) {
+            _ if self.has_saved(end) => Outcome::Saved,
+            (End::Signaled(libc::SIGUSR1), _) => Outcome::Cancelled,
+            (End::Signaled(signal), _) => Outcome::of(&SaveError::Killed(signal)),
+            (End::Exited(_), Some((step, error))) => Outcome::Failed { step: *step, error: error.clone() },
+            (End::Exited(code), None) => Outcome::of(&SaveError::Exited(code)),
+        }
     }
 
     fn note(&mut self, figures: Figures, now: Now) {
@@ -467,10 +473,23 @@ fn remove_temp(path: &PathBuf) {
 /// A save that holds the event loop; a shutdown's may be cut short by a second SIGINT.
 struct Foreground {
     interruptible: bool,
+    figures: Figures,
+}
+
+impl Foreground {
+    fn note(&mut self, so_far: &Saved) {
+        let Saved { keys, bytes, raw_bytes, expired_keys, threads } = *so_far;
+        self.figures = Figures { keys, bytes, raw_bytes, expired_keys, threads, ..Figures::default() };
+    }
 }
 
 impl Observer for Foreground {
-    fn progress(&mut self, _so_far: &Saved) -> ControlFlow<()> {
+    fn progress(&mut self, so_far: &Saved) -> ControlFlow<()> {
+        self.note(so_far);
         if self.interruptible && InterruptWatch::raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn before_commit(&mut self, saved: &Saved) {
+        self.note(saved);
     }
 }

@@ -411,9 +411,9 @@ fn child_saves_the_moment_of_the_fork_and_its_changes_are_counted_off() {
     let path = directory.path().join("dump.rdb");
     assert_eq!(digest(load_file(&path).expect("a dump").dbs.iter()), expected);
     let record = supervisor.history().latest().expect("a record");
-    assert_eq!((record.keys, &record.outcome), (41, &Outcome::Saved));
-    assert!(record.bytes > 0 && record.copied_bytes > 0 && record.threads > 0);
-    assert!(record.raw_bytes > record.bytes, "5,000 times the same byte compress");
+    assert_eq!((record.figures.keys, &record.outcome), (41, &Outcome::Saved));
+    assert!(record.figures.bytes > 0 && record.figures.copied_bytes > 0 && record.figures.threads > 0);
+    assert!(record.figures.raw_bytes > record.figures.bytes, "5,000 times the same byte compress");
     assert_eq!(check(&path, NOW_MS).expect("a whole dump").keys, 41);
 }
 

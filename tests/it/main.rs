@@ -17,5 +17,6 @@ mod healing;
 mod load;
 mod protocol;
 mod snapshot;
+mod soak;
 mod startup;
 mod tool;
