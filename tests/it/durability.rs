@@ -46,10 +46,12 @@ fn damage(path: &Path) {
 #[track_caller]
 fn fails_with(server: &Server, reason: &str) {
     let mut client = server.client();
+    let last_save = client.run("LASTSAVE");
     server.start_background_save();
     server.wait_for_save_end();
     let told = server.info("persistence");
     assert_eq!(told["rdb_last_bgsave_status"], "err");
+    assert_eq!(client.run("LASTSAVE"), last_save);
     assert!(told["rdb_last_bgsave_error"].contains(reason), "{}", told["rdb_last_bgsave_error"]);
     assert_ne!(told["rdb_changes_since_last_save"], "0", "what was not saved is still counted");
     let reply = client.run("SAVE");
