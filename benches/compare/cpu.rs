@@ -1,5 +1,6 @@
 //! Requests per second, and the server's processor time for each request.
 
+use std::path::Path;
 use std::process::Command;
 
 use super::Contender;
@@ -8,8 +9,15 @@ use super::table::{Table, median};
 use super::workload::Workload;
 
 /// Runs redis-benchmark's tests on each server in turn, round by round.
-pub fn compare(contenders: &[Contender], tests: &[String], pipelines: &[u32], requests: u64, rounds: usize) {
-    let servers: Vec<_> = contenders.iter().map(Server::start).collect();
+pub fn compare(
+    contenders: &[Contender],
+    folder: &Path,
+    tests: &[String],
+    pipelines: &[u32],
+    requests: u64,
+    rounds: usize,
+) {
+    let servers: Vec<_> = contenders.iter().map(|contender| Server::start(contender, folder)).collect();
     let names: Vec<_> = servers.iter().map(|server| server.name.clone()).collect();
     let title = format!("redis-benchmark, {requests} requests, median of {rounds}");
     let table = Table::begin(&title, names);

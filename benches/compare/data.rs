@@ -45,9 +45,25 @@ fn command(out: &mut Vec<u8>, args: &[&[u8]]) {
     }
 }
 
-/// Writes the data set called `name` with about `keys` keys into a server.
-pub fn fill(server: &Server, name: &str, keys: u64, with_collections: bool) {
+/// Collections in the data set `big`, ten of each kind.
+const COLLECTIONS: u64 = 40;
+
+/// Members that one command adds to a collection of `big`.
+const MEMBERS_AT_ONCE: u64 = 100;
+
+/// The keys of a data set whose size is told by `keys`.
+pub fn keys_of(name: &str, keys: u64) -> u64 {
+    match name {
+        "mix" => keys / 5 * 2,
+        "big" => COLLECTIONS,
+        _ => keys,
+    }
+}
+
+/// Writes the data set called `name`, of which `size` tells how large it is to be, into a server.
+pub fn fill(server: &Server, name: &str, size: u64, with_collections: bool) {
     let mut connection = server.connect();
+    let keys = if name == "big" { size / 5 * 4 / MEMBERS_AT_ONCE } else { keys_of(name, size) };
     let replies = connection.expect_replies(keys);
     let mut random = Random::new();
     let mut out = Vec::with_capacity(CHUNK_BYTES + 4096);
@@ -55,6 +71,7 @@ pub fn fill(server: &Server, name: &str, keys: u64, with_collections: bool) {
         match name {
             "str" => incompressible(&mut out, at, &mut random),
             "mix" => mixed(&mut out, at, &mut random, with_collections),
+            "big" => large(&mut out, at, &mut random),
             other => panic!("no data set is called {other}"),
         }
         if out.len() >= CHUNK_BYTES {
@@ -159,4 +176,23 @@ fn mixed(out: &mut Vec<u8>, at: u64, random: &mut Random, with_collections: bool
             );
         }
     }
+}
+
+/// Members for one of the large collections: hashes, lists, sets and sorted sets by turns.
+fn large(out: &mut Vec<u8>, at: u64, random: &mut Random) {
+    let (collection, first) = (at % COLLECTIONS, at / COLLECTIONS * MEMBERS_AT_ONCE);
+    let mut args = Vec::new();
+    let verb = ["HSET", "RPUSH", "SADD", "ZADD"][usize::try_from(collection % 4).expect("below 4")];
+    args.push(verb.to_owned());
+    args.push(format!("{}:{collection}", verb.to_lowercase()));
+    for member in first..first + MEMBERS_AT_ONCE {
+        let number = random.next();
+        match verb {
+            "HSET" => args.extend([format!("field:{member}"), format!("{number:x}")]),
+            "RPUSH" => args.push(format!("item:{number:x}")),
+            "SADD" => args.push(format!("member:{member}:{:x}", number >> 40)),
+            _ => args.extend([(number % 1_000_000).to_string(), format!("player:{member}")]),
+        }
+    }
+    command(out, &args.iter().map(String::as_bytes).collect::<Vec<_>>());
 }

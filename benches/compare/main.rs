@@ -15,6 +15,7 @@ mod memory;
 mod paced;
 mod pauses;
 mod server;
+mod snapshot;
 mod table;
 mod workload;
 
@@ -60,7 +61,8 @@ struct Options {
     /// NAME=PATH of each server, the one of interest first.
     #[arg(long, value_delimiter = ',')]
     servers: Vec<Contender>,
-    /// Keys of the data set `str`; `mix` takes two fifths of it.
+    /// Keys of the data set `str`; `mix` takes two fifths of it, and the 40 collections of `big` four fifths of it as
+    /// their members.
     #[arg(long, default_value_t = 5_000_000)]
     keys: u64,
     /// Requests of one redis-benchmark test.
@@ -76,8 +78,11 @@ struct Options {
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16])]
     pipelines: Vec<u32>,
     /// Data sets.
-    #[arg(long, value_delimiter = ',', default_values_t = ["str".to_owned(), "mix".to_owned()])]
+    #[arg(long, value_delimiter = ',', default_values_t = ["str".to_owned(), "mix".to_owned(), "big".to_owned()])]
     data: Vec<String>,
+    /// Where the servers keep their dumps. On a file system in memory only the processor counts.
+    #[arg(long, default_value_os_t = server::folder_in_memory())]
+    folder: PathBuf,
     #[arg(long, value_delimiter = ',', value_enum)]
     only: Vec<Part>,
     /// Megabytes of values for `fork`, `latency` and `copies`; each server holds them alone, one after the other.
@@ -123,13 +128,12 @@ fn main() {
     let wanted = |part: Part| options.only.is_empty() || options.only.contains(&part);
     if wanted(Part::Cpu) {
         let depths = &options.pipelines;
-        cpu::compare(&options.servers, &options.tests, depths, options.requests, options.rounds);
+        cpu::compare(&options.servers, &options.folder, &options.tests, depths, options.requests, options.rounds);
     }
     if wanted(Part::Memory) || wanted(Part::Snapshot) {
         for data in &options.data {
-            let keys = if data == "mix" { options.keys / 5 * 2 } else { options.keys };
             let rounds = if wanted(Part::Snapshot) { options.rounds } else { 0 };
-            memory::compare(&options.servers, data, keys, rounds);
+            memory::compare(&options.servers, &options.folder, data, options.keys, rounds);
         }
     }
     let pauses = Pauses {

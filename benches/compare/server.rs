@@ -15,6 +15,11 @@ use super::Contender;
 /// Nothing measured here takes longer; more means that a server hangs.
 const LIMIT: Duration = Duration::from_secs(600);
 
+/// The folder for dumps unless another is named.
+pub fn folder_in_memory() -> PathBuf {
+    Some(Path::new("/dev/shm")).filter(|path| path.is_dir()).map_or_else(std::env::temp_dir, Path::to_owned)
+}
+
 pub struct Server {
     pub name: String,
     binary: PathBuf,
@@ -24,10 +29,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(contender: &Contender) -> Self {
-        // On a file system in memory only the processor counts.
-        let root =
-            Some(Path::new("/dev/shm")).filter(|path| path.is_dir()).map_or_else(std::env::temp_dir, Path::to_owned);
+    pub fn start(contender: &Contender, root: &Path) -> Self {
         let folder = tempfile::Builder::new().prefix("compare-").tempdir_in(root).expect("a temporary folder");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("the port").port();
@@ -118,6 +120,31 @@ impl Server {
             text.split_whitespace().next()?.parse::<u64>().ok()
         });
         Duration::from_nanos(nanoseconds.sum())
+    }
+
+    /// Changes a setting, where the server has it.
+    pub fn set(&self, name: &str, value: &str) {
+        let mut connection = self.connect();
+        connection.send(format!("CONFIG SET {name} {value}\r\n").as_bytes()).expect("the server reads");
+        connection.line().expect("the server answers");
+    }
+
+    /// How long the disk takes for the bytes of the dump alone.
+    pub fn copy_of_dump(&self) -> Duration {
+        let dump = self.folder.path().join("dump.rdb");
+        // It is read once before, so that only the writing is measured.
+        fs::copy(&dump, "/dev/null").expect("the dump can be read");
+        let copy = self.folder.path().join("copy");
+        let start = Instant::now();
+        let done = Command::new("dd")
+            .arg(format!("if={}", dump.display()))
+            .arg(format!("of={}", copy.display()))
+            .args(["bs=1M", "conv=fsync", "status=none"])
+            .status();
+        let elapsed = start.elapsed();
+        assert!(done.expect("dd is installed").success());
+        fs::remove_file(copy).expect("our own file");
+        elapsed
     }
 
     pub fn dump_size(&self) -> u64 {
