@@ -10,6 +10,7 @@ mod events;
 mod evict;
 mod expire;
 mod field_expiry;
+mod frozen;
 mod lazy_free;
 mod relocate;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use entry::Entry;
 pub use events::{EventClass, Events, KeyEvent};
 pub use evict::{Eviction, EvictionPool};
 pub use expire::ExpireCycle;
+pub use frozen::{Frozen, FrozenEntry};
 pub use lazy_free::{LazyFree, LazyFreePolicy};
 pub use relocate::Place;
 pub use waiting::{PlaceBuf, Ticket, WaitTable};

@@ -23,6 +23,7 @@ const UNSAFE_ALLOWED: &[(&str, &str)] = &[
     ("structures/", "tables and blocks laid out by hand"),
     ("observe/allocator.rs", "a request to the allocator by name"),
     ("keyspace/entry.rs", "one heap block per key"),
+    ("keyspace/frozen.rs", "reading by several threads"),
     ("snapshot/fork.rs", "fork and what may follow it in the child"),
     ("snapshot/huge_pages/decision.rs", "the allocator's options, found by the name of a symbol"),
     ("snapshot/huge_pages/kernel.rs", "madvise over ranges of the heap"),
