@@ -66,6 +66,22 @@ impl SanitizePayload {
     pub const ALL: [Self; 3] = [Self::No, Self::Yes, Self::Clients];
 }
 
+/// How the process that saves stands in the queue for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SnapshotIoPriority {
+    /// As everybody.
+    Normal,
+    /// Behind everybody else, with a small share.
+    Low,
+    /// Only while nobody else wants the disk.
+    Idle,
+}
+
+impl SnapshotIoPriority {
+    pub const NAMES: &'static [&'static str] = &["normal", "low", "idle"];
+    pub const ALL: [Self; 3] = [Self::Normal, Self::Low, Self::Idle];
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvictionPolicy {
     VolatileLru,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::kinds::{
     AllowedFrom, ClientBufferLimit, EvictionPolicy, HugePages, LogLevel, RenamedCommand, SanitizePayload, SaveRule,
-    ShutdownOnSignal, Supervised,
+    ShutdownOnSignal, SnapshotIoPriority, Supervised,
 };
 use super::notify::NotifyFlags;
 use super::table::KEYS;
@@ -60,6 +60,13 @@ pub struct Config {
     pub rdb_save_incremental_fsync: bool,
     /// The version of RDB to write; 0 for the lowest that holds the data.
     pub rdb_version: u16,
+    /// Threads that serialise; 0 for as many as there are cores with nothing to do.
+    pub snapshot_threads: u32,
+    /// How much the child gives way to others that want a core.
+    pub snapshot_nice: i32,
+    pub snapshot_io_priority: SnapshotIoPriority,
+    /// Megabytes a second; 0 for no limit.
+    pub snapshot_rate_limit_mb: u32,
     pub sanitize_dump_payload: SanitizePayload,
     /// Microseconds; a negative value is a fraction of one: -50 is a fiftieth.
     pub rdb_key_save_delay_us: i32,
@@ -170,6 +177,10 @@ impl Config {
             rdbchecksum: false,
             rdb_save_incremental_fsync: false,
             rdb_version: 0,
+            snapshot_threads: 0,
+            snapshot_nice: 0,
+            snapshot_io_priority: SnapshotIoPriority::Normal,
+            snapshot_rate_limit_mb: 0,
             sanitize_dump_payload: SanitizePayload::No,
             rdb_key_save_delay_us: 0,
             key_load_delay_us: 0,

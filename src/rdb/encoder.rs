@@ -18,6 +18,14 @@ const BUFFER_BYTES: usize = 256 << 10;
 pub trait Sink {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
 
+    /// Writes what is in a buffer and leaves it empty, or puts an empty one in its place: what passes bytes on to another
+    /// thread so need not copy them.
+    fn write_buffer(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        self.write_all(buffer)?;
+        buffer.clear();
+        Ok(())
+    }
+
     /// A chunk ends: the `bytes` many bytes written since the last one ended hold whole entries, and `crc` is the
     /// checksum of them alone. A sink that several encoders share keeps the others out from the first write of a chunk
     /// up to this call, and combines the checksums here, in the order of the file.
@@ -357,13 +365,17 @@ impl<'s> Encoder<'s> {
 
     /// Passes the buffer on to the sink, if there is one.
     pub fn flush(&mut self) -> io::Result<()> {
-        if self.sink.is_none() || self.buffer.is_empty() {
+        let Some(sink) = &mut self.sink else { return Ok(()) };
+        if self.buffer.is_empty() {
             return Ok(());
         }
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let result = self.pass_on(&buffer);
-        buffer.clear();
-        self.buffer = buffer;
+        if self.options.checksum {
+            self.crc.update(&self.buffer);
+        }
+        self.flushed += self.buffer.len() as u64;
+        let result = sink.write_buffer(&mut self.buffer);
+        // After an error, too, nothing may be left that would be written twice.
+        self.buffer.clear();
         result
     }
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::atomic_file::{Disk, Place};
+use super::fork;
 use super::report::{self, Figures, Report};
 use super::save::{self, Observer, SaveOptions, Saved};
 use crate::keyspace::Keyspace;
@@ -18,8 +19,9 @@ const COUNTING_SHARE: u32 = 50;
 
 /// Saves the keyspace as the fork left it. Returns the exit code.
 pub fn run(pipe: OwnedFd, keyspace: &Keyspace, place: &Place, options: &SaveOptions) -> i32 {
+    fork::give_way(options.manners);
     let mut reporter = Reporter::new(pipe);
-    match save::save_to_file(keyspace, place, options, &Disk, &mut reporter) {
+    match save::save_to_file(keyspace, place, &options.in_background(), &Disk, &mut reporter) {
         Ok(saved) => {
             reporter.send(&Report::Done(reporter.figures(&saved)));
             0

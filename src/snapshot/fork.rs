@@ -18,15 +18,14 @@ use nix::unistd::{ForkResult, Pid};
 
 use super::error::Step;
 use super::report;
+use super::save::Manners;
+use crate::config::SnapshotIoPriority;
 
 /// Where the child finds its end of the report pipe; it closes everything beyond.
 const REPORT_FD: RawFd = 3;
 
 /// The child's name in process lists; the kernel keeps 15 bytes.
 const CHILD_NAME: &std::ffi::CStr = c"copal-bgsave";
-
-/// How much the child gives way to the server that answers clients.
-const CHILD_NICENESS: i32 = 5;
 
 const REAL_TIME_SIGNAL_MAX: i32 = 64;
 
@@ -79,7 +78,7 @@ pub fn spawn(main: impl FnOnce(OwnedFd) -> i32) -> io::Result<Child> {
 }
 
 /// Makes the child a process of its own: without the server's descriptors, with default handlers, tied to its parent's
-/// life, named, and nice.
+/// life, and named.
 fn settle_in(parent: Pid, sender: OwnedFd) -> OwnedFd {
     // First of all, for as long as we hold the listening sockets nobody can start the server anew.
     let sender = keep_only(sender);
@@ -88,7 +87,6 @@ fn settle_in(parent: Pid, sender: OwnedFd) -> OwnedFd {
     unsafe {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         libc::prctl(libc::PR_SET_NAME, CHILD_NAME.as_ptr());
-        libc::setpriority(libc::PRIO_PROCESS, 0, CHILD_NICENESS);
     }
     // The parent may have died before the line above: nobody would tell us.
     if nix::unistd::getppid() != parent {
@@ -120,6 +118,30 @@ fn default_signal_handlers() {
         let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
         // SAFETY: neither action runs code; numbers that cannot be set are refused.
         unsafe { libc::signal(number, action) };
+    }
+}
+
+/// Lets others have the cores and the disk first. Threads started later do as this one.
+pub fn give_way(manners: Manners) {
+    const WHO_PROCESS: libc::c_int = 1;
+    const CLASS_SHIFT: u32 = 13;
+    const BEST_EFFORT: libc::c_int = 2;
+    const LOWEST: libc::c_int = 7;
+    const IDLE: libc::c_int = 3;
+    let io_priority = match manners.io_priority {
+        SnapshotIoPriority::Normal => None,
+        SnapshotIoPriority::Low => Some(BEST_EFFORT << CLASS_SHIFT | LOWEST),
+        SnapshotIoPriority::Idle => Some(IDLE << CLASS_SHIFT),
+    };
+    // SAFETY: plain system calls on our own process with valid arguments; what the kernel refuses stays as it was.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, manners.niceness);
+        if let Some(priority) = io_priority {
+            libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, 0, priority);
+        }
+        // Work that nobody waits for: waking up, it interrupts nobody.
+        let parameters: libc::sched_param = std::mem::zeroed();
+        libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters);
     }
 }
 

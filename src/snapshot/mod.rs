@@ -6,17 +6,20 @@
 mod atomic_file;
 mod check;
 mod child;
+mod chunks;
 mod error;
 mod fork;
 mod generations;
 mod history;
 mod huge_pages;
 mod load;
+mod pace;
 #[cfg(test)]
 mod power_cut_tests;
 mod report;
 mod save;
 mod schedule;
+mod serialise;
 #[cfg(test)]
 mod simulation;
 mod supervisor;

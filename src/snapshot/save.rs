@@ -2,21 +2,20 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use super::atomic_file::{AtomicFile, FileSystem, Place};
+use super::chunks::ChunkWriter;
 use super::error::SaveError;
-use crate::config::{Config, EvictionPolicy};
-use crate::keyspace::{AccessClock, Db, Entry, Keyspace};
-use crate::rdb::{self, Encoder};
+use super::pace::Pace;
+use super::serialise;
+use crate::config::{Config, EvictionPolicy, SnapshotIoPriority};
+use crate::keyspace::{Frozen, Keyspace};
+use crate::rdb::{self, Sink};
 use crate::stdx::clock::Now;
 use crate::stdx::version;
 
-/// Keys between two looks at the observer, where no key is delayed.
-const KEYS_A_LOOK: u64 = 1024;
-
-/// Bytes gathered before a write.
-const BUFFER_BYTES: usize = 1 << 20;
+/// Bytes of a megabyte, as speeds of disks are told.
+const MEGABYTE: u64 = 1_000_000;
 
 /// How the data set is to be written.
 #[derive(Clone, Debug)]
@@ -31,7 +30,23 @@ pub struct SaveOptions {
     pub key_delay_us: i32,
     /// Bytes that the data takes in memory, noted in the file.
     pub used_memory_bytes: u64,
+    /// Threads that serialise; 0 for as many as there are cores with nothing to do.
+    pub threads: u32,
+    /// Nothing is written faster; 0 is no limit.
+    pub bytes_per_second: u64,
+    /// Cores that others have work for: in the background, the one that answers clients.
+    pub reserved_cores: usize,
+    pub manners: Manners,
     pub now: Now,
+}
+
+/// How a background save gives way to others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Manners {
+    pub niceness: i32,
+    pub io_priority: SnapshotIoPriority,
+    /// 0 is no limit.
+    pub bytes_per_second: u64,
 }
 
 /// What is noted of each key's use.
@@ -70,9 +85,37 @@ impl SaveOptions {
             incremental_sync: config.rdb_save_incremental_fsync,
             key_delay_us: config.rdb_key_save_delay_us,
             used_memory_bytes,
+            threads: config.snapshot_threads,
+            bytes_per_second: 0,
+            reserved_cores: 0,
+            manners: Manners {
+                niceness: config.snapshot_nice,
+                io_priority: config.snapshot_io_priority,
+                bytes_per_second: u64::from(config.snapshot_rate_limit_mb) * MEGABYTE,
+            },
             now,
         }
     }
+
+    /// The same beside a server that goes on answering clients.
+    pub fn in_background(&self) -> Self {
+        Self { bytes_per_second: self.manners.bytes_per_second, reserved_cores: 1, ..self.clone() }
+    }
+
+    fn thread_count(&self) -> usize {
+        if self.key_delay_us != 0 {
+            // The delay is meant for one key after another.
+            return 1;
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        serialise::thread_count(self.threads, cores, system_load(), self.reserved_cores)
+    }
+}
+
+/// How many threads of the whole system wanted a core, on average over the last minute.
+fn system_load() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_ascii_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or(0.0)
 }
 
 /// Who is told how a save gets on, and may end it.
@@ -108,14 +151,12 @@ pub fn save_to_file(
 ) -> Result<Saved, SaveError> {
     let mut file = AtomicFile::create(system, place, options.incremental_sync)?;
     let temp = file.temp_path().to_path_buf();
-    let mut out = Encoder::with_buffer(&mut file, options.format, BUFFER_BYTES);
-    let written = write_dataset(keyspace, options, &mut out, observer);
+    let written = write_dataset(keyspace, options, &mut file, observer);
     let written = written.map_err(|error| match error.downcast::<rdb::Error>() {
         Ok(cause) => SaveError::Encode { path: place.path(), cause },
         Err(error) if error.kind() == io::ErrorKind::Interrupted => SaveError::Interrupted,
         Err(cause) => SaveError::Write { path: temp, cause },
     })?;
-    drop(out);
     observer.before_commit(&written);
     let bytes = file.commit()?;
     Ok(Saved { bytes, ..written })
@@ -125,84 +166,23 @@ pub fn save_to_file(
 pub fn write_dataset(
     keyspace: &Keyspace,
     options: &SaveOptions,
-    out: &mut Encoder<'_>,
+    sink: &mut dyn Sink,
     observer: &mut dyn Observer,
 ) -> io::Result<Saved> {
-    out.header()?;
-    out.aux(b"redis-ver", version::REDIS.as_bytes())?;
-    out.aux(b"redis-bits", b"64")?;
-    out.aux(b"ctime", options.now.unix_seconds().to_string().as_bytes())?;
-    out.aux(b"used-mem", options.used_memory_bytes.to_string().as_bytes())?;
-    out.aux(b"aof-base", b"0")?;
-    let mut writer = Writer { access: &keyspace.access, options, observer, keys: 0, expired_keys: 0 };
-    for (index, db) in keyspace.dbs() {
-        if !db.is_empty() {
-            out.select_db(index as u64)?;
-            out.resize_db(db.len() as u64, db.expires_len() as u64)?;
-            writer.write_db(db, out)?;
-        }
-    }
-    out.eof()?;
-    Ok(writer.so_far(out))
-}
-
-struct Writer<'a> {
-    access: &'a AccessClock,
-    options: &'a SaveOptions,
-    observer: &'a mut dyn Observer,
-    keys: u64,
-    expired_keys: u64,
-}
-
-impl Writer<'_> {
-    fn write_db(&mut self, db: &Db, out: &mut Encoder<'_>) -> io::Result<()> {
-        let each_looks = self.options.key_delay_us != 0;
-        for entry in db.iter() {
-            self.write_entry(entry, out)?;
-            if each_looks {
-                delay(self.options.key_delay_us);
-            }
-            if each_looks || self.keys.is_multiple_of(KEYS_A_LOOK) {
-                let so_far = self.so_far(out);
-                if self.observer.progress(&so_far).is_break() {
-                    return Err(io::ErrorKind::Interrupted.into());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn so_far(&self, out: &Encoder<'_>) -> Saved {
-        let (bytes, raw_bytes) = (out.written(), out.uncompressed());
-        Saved { keys: self.keys, bytes, raw_bytes, expired_keys: self.expired_keys, threads: 1 }
-    }
-
-    #[inline]
-    fn write_entry(&mut self, entry: &Entry, out: &mut Encoder<'_>) -> io::Result<()> {
-        if let Some(at_ms) = entry.expiry() {
-            if self.options.skip_expired && at_ms <= self.options.now.unix_ms {
-                self.expired_keys += 1;
-                return Ok(());
-            }
-            out.expiry(at_ms)?;
-        }
-        match self.options.clocks {
-            Clocks::None => {}
-            Clocks::Idle => out.idle(self.access.idle_seconds(entry.clock()))?,
-            Clocks::Frequency => out.freq(self.access.frequency(entry.clock()) as u8)?,
-        }
-        let value = entry.value();
-        out.tag(value.tag())?;
-        out.string(entry.key())?;
-        value.save(out)?;
-        self.keys += 1;
-        Ok(())
-    }
-}
-
-/// Waits as `rdb-key-save-delay` and `key-load-delay` say: microseconds, or a microsecond every so many keys.
-fn delay(microseconds: i32) {
-    std::thread::sleep(Duration::from_micros(delay_us(microseconds)));
+    let frozen = Frozen::new(keyspace);
+    let sizes = frozen.sizes().map(Some).collect();
+    let pace = Pace::new(options.bytes_per_second);
+    let mut writer = ChunkWriter::new(sink, observer, options.format, sizes, pace);
+    writer.records(|out| {
+        out.header()?;
+        out.aux(b"redis-ver", version::REDIS.as_bytes())?;
+        out.aux(b"redis-bits", b"64")?;
+        out.aux(b"ctime", options.now.unix_seconds().to_string().as_bytes())?;
+        out.aux(b"used-mem", options.used_memory_bytes.to_string().as_bytes())?;
+        out.aux(b"aof-base", b"0")
+    })?;
+    serialise::write_entries(&frozen, options, options.thread_count(), &mut writer)?;
+    writer.finish()
 }
 
 /// A negative delay of -n is one microsecond for one key in n, on average.

@@ -87,9 +87,7 @@ pub(super) fn digest_of(keyspace: &Keyspace) -> String {
 
 fn saved(keyspace: &Keyspace, options: &SaveOptions) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut out = Encoder::new(&mut bytes, options.format);
-    save::write_dataset(keyspace, options, &mut out, &mut Silent).expect("memory takes it");
-    drop(out);
+    save::write_dataset(keyspace, options, &mut bytes, &mut Silent).expect("memory takes it");
     bytes
 }
 

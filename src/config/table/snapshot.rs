@@ -1,7 +1,7 @@
 //! When and how the data set is written to dump files and read back.
 
 use super::super::key::{Apply, Key};
-use super::super::kinds::{SanitizePayload, SaveRule};
+use super::super::kinds::{SanitizePayload, SaveRule, SnapshotIoPriority};
 use super::super::model::Config;
 use super::super::value::ValueError;
 use super::{any_text, choice, flag, growing_list, integer, text};
@@ -64,6 +64,36 @@ pub const KEYS: &[Key] = &[
         "The version of the dump file's format, from 9 to 12; 0 writes the lowest that holds the data. Redis 5 to 6.2 \
          read up to 9, 7.0 up to 10, 7.2 up to 11, 7.4 and later 12. A value that the version cannot hold fails the \
          save.",
+    ),
+    integer("snapshot-threads", "0", (0, 64), |c| c.snapshot_threads.into(), |c, v| c.snapshot_threads = v as u32).doc(
+        "How many threads turn the data into the bytes of a dump file; one thread writes them. 0 takes the cores that \
+         have nothing to do, four at most, and in the background leaves one to the clients.",
+    ),
+    integer("snapshot-nice", "10", (0, 19), |c| c.snapshot_nice.into(), |c, v| c.snapshot_nice = v as i32).doc(
+        "How much a process that saves in the background gives way to others that want its core: 0 not at all, 19 as \
+         far as it can. It then takes longer, and more pages are copied meanwhile.",
+    ),
+    choice(
+        "snapshot-io-priority",
+        "low",
+        SnapshotIoPriority::NAMES,
+        |c| c.snapshot_io_priority as usize,
+        |c, i| c.snapshot_io_priority = SnapshotIoPriority::ALL[i],
+    )
+    .doc(
+        "How a process that saves in the background stands in the queue for the disk: normal is as everybody, low is \
+         behind others, idle is only while nobody else wants the disk. Not every I/O scheduler of the kernel heeds it.",
+    ),
+    integer(
+        "snapshot-rate-limit",
+        "0",
+        (0, 1_000_000),
+        |c| c.snapshot_rate_limit_mb.into(),
+        |c, v| c.snapshot_rate_limit_mb = v as u32,
+    )
+    .doc(
+        "Write a dump file in the background at no more than so many megabytes a second, so that a slow disk has time \
+         for others; 0 for no limit. A change holds from the next snapshot on.",
     ),
     choice(
         "sanitize-dump-payload",
