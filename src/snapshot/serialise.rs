@@ -9,10 +9,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::chunks::{ChunkWriter, Direct, Done, Label};
+use super::fork;
 use super::save::{Clocks, SaveOptions, delay_us};
 use crate::keyspace::{Frozen, FrozenEntry};
 use crate::rdb::{Encoder, Sink};
@@ -37,11 +38,6 @@ const THREADS_AUTO_MAX: usize = 4;
 
 /// The most that can be configured.
 pub const THREADS_MAX: usize = 64;
-
-/// Neither encoders nor compressors have large frames.
-const STACK_BYTES: usize = 256 << 10;
-
-const THREAD_NAME: &str = "copal-serialise";
 
 /// How many threads are to serialise: as configured or, for 0, as many as there are cores with nothing to do.
 /// `load` is the system's average, and `busy` of it is the thread that asks.
@@ -194,40 +190,43 @@ impl<'a> Serialiser<'a> {
 
     fn run_in_threads(self, threads: usize, writer: &mut ChunkWriter<'_>) -> io::Result<()> {
         let (to_writer, messages) = mpsc::channel();
-        thread::scope(|scope| {
-            let mut returns = Vec::with_capacity(threads);
-            for number in 0..threads {
-                let (give_back, buffers) = mpsc::channel();
-                let to_writer = to_writer.clone();
-                let run = move || {
-                    let label = Label::default();
-                    let mut sink = Remote::new(number, &label, to_writer, buffers);
-                    let mut out = Encoder::with_buffer(&mut sink, self.options.format, BUFFER_BYTES);
-                    let result = self.run(&label, &mut out);
-                    drop(out);
-                    sink.send(Content::Finished(result.map(|()| label.done.take())));
-                };
-                let builder = thread::Builder::new().name(THREAD_NAME.to_owned()).stack_size(STACK_BYTES);
-                if builder.spawn_scoped(scope, run).is_err() {
-                    // Those that there are share the work.
-                    break;
-                }
-                returns.push(give_back);
-            }
-            drop(to_writer);
-            writer.note_threads(returns.len().max(1));
-            if returns.is_empty() {
+        let mut returns = Vec::with_capacity(threads);
+        let mut ends = Vec::with_capacity(threads);
+        for _ in 0..threads {
+            let (give_back, buffers) = mpsc::channel();
+            returns.push(give_back);
+            ends.push(Mutex::new(Some((to_writer.clone(), buffers))));
+        }
+        drop(to_writer);
+        let run = |thread: usize| {
+            let Some((to_writer, buffers)) = take(&ends[thread]) else { return };
+            let label = Label::default();
+            let mut sink = Remote { thread, label: &label, to_writer, buffers, unmade: BUFFERS_PER_THREAD - 1 };
+            let mut out = Encoder::with_buffer(&mut sink, self.options.format, BUFFER_BYTES);
+            let result = self.run(&label, &mut out);
+            drop(out);
+            sink.send(Content::Finished(result.map(|()| label.done.take())));
+        };
+        fork::with_threads(threads, &run, |started| {
+            if started == 0 {
                 return self.run_here(writer);
             }
+            writer.note_threads(started);
+            // Those that there are share the work, and nobody waits for the others.
+            ends[started..].iter().for_each(|end| drop(take(end)));
             // Threads that wait for a buffer end when the writer fails, since what would give it back is gone then.
             Gathering { messages, returns, writer, waiting: VecDeque::new() }.run()
         })
     }
 }
 
+fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
 /// Waits as `rdb-key-save-delay` says.
 fn wait(configured: i32) {
-    thread::sleep(Duration::from_micros(delay_us(configured)));
+    std::thread::sleep(Duration::from_micros(delay_us(configured)));
 }
 
 /// What a thread sends to the writer.
@@ -261,11 +260,7 @@ struct Remote<'l> {
     unmade: usize,
 }
 
-impl<'l> Remote<'l> {
-    fn new(thread: usize, label: &'l Label, to_writer: Sender<Message>, buffers: Receiver<Vec<u8>>) -> Self {
-        Self { thread, label, to_writer, buffers, unmade: BUFFERS_PER_THREAD - 1 }
-    }
-
+impl Remote<'_> {
     fn send(&self, content: Content) -> bool {
         self.to_writer.send(Message { thread: self.thread, content }).is_ok()
     }
@@ -364,5 +359,50 @@ impl Gathering<'_, '_> {
             Content::End { crc, bytes, done } => self.writer.end_chunk(crc, bytes, done).map(|()| false),
             Content::Finished(result) => result.and_then(|done| self.writer.note(done)).map(|()| false),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn threads_are_as_configured_or_the_cores_with_nothing_to_do() {
+        for (configured, cores, load, reserved, expected) in [
+            (3, 1, 9.0, 1, 3),
+            (100, 1, 0.0, 0, THREADS_MAX),
+            // In the background one core is the clients'.
+            (0, 1, 0.0, 1, 1),
+            (0, 2, 0.0, 1, 1),
+            (0, 4, 0.0, 1, 3),
+            (0, 4, 2.4, 1, 2),
+            (0, 4, 50.0, 1, 1),
+            (0, 64, 1.0, 1, THREADS_AUTO_MAX),
+            (0, 2, 0.3, 0, 2),
+            (0, 2, 1.0, 0, 1),
+            (0, 0, f64::NAN, 0, 1),
+            (0, 2, f64::INFINITY, 0, 1),
+        ] {
+            assert_eq!(thread_count(configured, cores, load, reserved), expected, "{configured} {cores} {load}");
+        }
+    }
+
+    #[test]
+    fn every_segment_of_every_database_is_taken_once() {
+        for keys in [None, Some(0), Some(1), Some(7), Some(1000)] {
+            let sizes = [0, 5, 0, 1, 700, 0];
+            let work = Work::new(sizes.into_iter(), keys);
+            let mut taken = HashSet::new();
+            while let Some(segment) = work.take() {
+                assert!(segment.index < segment.of && taken.insert((segment.db, segment.index)));
+            }
+            assert_eq!(work.take(), None);
+            assert_eq!(taken.len(), work.segments());
+            let of = |len: usize| keys.map_or(1, |keys| len.div_ceil(keys.max(1) as usize));
+            assert_eq!(taken.len(), of(5) + of(1) + of(700), "{keys:?}");
+        }
+        assert_eq!(Work::new([0, 0].into_iter(), Some(10)).take(), None);
     }
 }

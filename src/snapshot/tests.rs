@@ -1,5 +1,7 @@
 //! Laws of saving and loading as a whole.
 
+mod threads;
+
 use std::cell::RefCell;
 use std::io;
 use std::ops::ControlFlow;

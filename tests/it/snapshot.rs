@@ -533,3 +533,80 @@ fn the_table_grows_and_shrinks_around_a_living_child() {
         assert_eq!(client.cmd(&["GET", key]), bulk(value));
     }
 }
+
+/// What the kernel says about a process, from the third field of its line on: its state.
+fn process_stat(pid: u32) -> Vec<String> {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
+    let (_, fields) = line.rsplit_once(')').expect("a name in brackets");
+    fields.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_background_save_gives_way_as_the_settings_say() {
+    if against_redis() {
+        return;
+    }
+    const NICE: usize = 16;
+    const POLICY: usize = 38;
+    const BATCH: &str = "3";
+    for (setting, nice) in [("", "10"), ("snapshot-nice 19\nsnapshot-io-priority idle", "19"), ("snapshot-nice 0", "0")]
+    {
+        let server = Server::with_config(&format!("{SLOW}\n{setting}"));
+        server.client().run("DEBUG POPULATE 1000");
+        server.start_background_save();
+        let child = server.wait_for_child();
+        wait_until("the child gives way", 30, || process_stat(child)[POLICY] == BATCH);
+        assert_eq!(process_stat(child)[NICE], nice, "{setting}");
+        assert_eq!(process_stat(server.pid())[NICE], "0");
+    }
+}
+
+#[test]
+fn a_limit_of_the_rate_holds_from_the_next_background_save_on() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::with_config("rdbcompression no\nsnapshot-threads 2");
+    let mut client = server.client();
+    // 200 MB would take minutes.
+    client.run("DEBUG POPULATE 200 key 1000000");
+    client.transcript("> CONFIG SET snapshot-rate-limit 1\n+OK");
+    server.start_background_save();
+    let child = server.wait_for_child();
+    wait_until("the child reports progress", 30, || {
+        server.info_field("persistence", "current_save_keys_processed").parse::<i64>().expect("a count") > 0
+    });
+    assert_eq!(server.info_field("persistence", "rdb_bgsave_in_progress"), "1");
+    // The clients wait for no limit.
+    client.transcript("> FLUSHALL\n+OK\n> SET key value\n+OK\n> CONFIG SET snapshot-rate-limit 0\n+OK");
+    send_signal(child, Signal::SIGUSR1);
+    server.wait_for_save_end();
+    assert!(server.temp_files().is_empty());
+    server.background_save();
+}
+
+#[test]
+fn a_child_that_is_killed_with_its_threads_at_work_leaves_the_old_file() {
+    if against_redis() {
+        return;
+    }
+    let mut server = Server::with_config("rdbcompression no\nsnapshot-threads 4\nsnapshot-rate-limit 1");
+    let mut client = server.client();
+    client.transcript("> SET key old\n+OK\n> SAVE\n+OK\n> DEBUG POPULATE 20000 key 1000\n+OK");
+    let old = fs::read(server.dump_path()).expect("the dump");
+    server.start_background_save();
+    let child = server.wait_for_child();
+    let threads = || fs::read_dir(format!("/proc/{child}/task")).map_or(0, Iterator::count);
+    wait_until("all threads are at work", 30, || threads() == 5);
+    wait_until("something is written", 30, || server.data_files().values().any(|file| file.len() > 100_000));
+    assert!(send_signal(child, Signal::SIGKILL));
+    server.wait_for_save_end();
+    assert!(server.temp_files().is_empty());
+    assert_eq!(fs::read(server.dump_path()).expect("the dump"), old);
+    assert_eq!(server.info_field("persistence", "rdb_last_bgsave_status"), "err");
+    client.transcript("> CONFIG SET snapshot-rate-limit 0\n+OK");
+    server.background_save();
+    let before = server.digest();
+    server.kill_and_start_again();
+    assert_eq!(server.digest(), before);
+}

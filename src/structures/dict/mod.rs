@@ -26,7 +26,7 @@ pub use table::{MappedTable, huge_pages_for_tables, mapped_table_bytes, mapped_t
 pub use walk::{Iter, TableStats};
 
 use bucket::{Bucket, Position, Tag};
-use prefetch::prefetch_line;
+pub(super) use prefetch::prefetch_line;
 use table::Table;
 
 use crate::stdx::HashSeed;

@@ -4,7 +4,7 @@
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[expect(unsafe_code, reason = "the prefetch intrinsic takes a raw pointer")]
-pub(super) fn prefetch_line<T>(address: *const T) {
+pub(in crate::structures) fn prefetch_line<T>(address: *const T) {
     use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: a prefetch reads nothing that the program could see and never faults, whatever the address.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast::<i8>()) }
@@ -13,4 +13,4 @@ pub(super) fn prefetch_line<T>(address: *const T) {
 /// Other processors have no stable intrinsic for it: they find the line when they need it.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-pub(super) fn prefetch_line<T>(_address: *const T) {}
+pub(in crate::structures) fn prefetch_line<T>(_address: *const T) {}

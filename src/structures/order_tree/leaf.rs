@@ -1,5 +1,7 @@
 //! A leaf: up to [`LEAF_MAX`] pairs in order, scores and handles apart so that a search reads few cache lines.
 
+use std::ops::Range;
+
 use super::tree::{Borders, Member, Pair, Probe, partition, search};
 
 /// With eight-byte handles a leaf takes 1,016 bytes and so fills a block of 1 KiB.
@@ -46,6 +48,14 @@ impl<H: Member> Leaf<H> {
     #[inline]
     pub(super) fn pair(&self, index: usize) -> Pair<H> {
         Pair { score: self.scores[index], handle: self.handles[index] }
+    }
+
+    /// Asks for the members of some places, as far as there are such.
+    #[inline]
+    pub(super) fn prefetch(&self, places: Range<usize>) {
+        for handle in self.handles[..self.len].get(places.start..places.end.min(self.len)).unwrap_or_default() {
+            handle.prefetch();
+        }
     }
 
     pub(super) fn search(&self, probe: Probe<'_>) -> Result<usize, usize> {

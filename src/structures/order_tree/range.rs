@@ -5,6 +5,9 @@ use std::ops;
 use super::leaf::Leaf;
 use super::tree::{Member, OrderTree};
 
+/// How many members are asked for ahead of the one that is handed out. They lie all over the heap.
+const PREFETCH_DISTANCE: usize = 8;
+
 /// The pairs of a range of ranks, from both ends.
 ///
 /// It holds no path: where a leaf ends it goes down from the root again by the next rank, once in some fifty steps.
@@ -29,8 +32,16 @@ impl<H: Member> Iterator for Range<'_, H> {
     fn next(&mut self) -> Option<(f64, H)> {
         let rank = self.ranks.next()?;
         let (leaf, index) = match self.front {
-            Some((leaf, index)) if index < leaf.len() => (leaf, index),
-            _ => self.tree.seek(rank)?,
+            Some((leaf, index)) if index < leaf.len() => {
+                let ahead = index + PREFETCH_DISTANCE;
+                leaf.prefetch(ahead..ahead + 1);
+                (leaf, index)
+            }
+            _ => {
+                let (leaf, index) = self.tree.seek(rank)?;
+                leaf.prefetch(index + 1..index + 1 + self.ranks.len().min(PREFETCH_DISTANCE));
+                (leaf, index)
+            }
         };
         self.front = Some((leaf, index + 1));
         Some(leaf.pair(index).into())
@@ -51,8 +62,18 @@ impl<H: Member> DoubleEndedIterator for Range<'_, H> {
     fn next_back(&mut self) -> Option<(f64, H)> {
         let rank = self.ranks.next_back()?;
         let (leaf, index) = match self.back {
-            Some((leaf, behind)) if behind > 0 => (leaf, behind - 1),
-            _ => self.tree.seek(rank)?,
+            Some((leaf, behind)) if behind > 0 => {
+                let index = behind - 1;
+                if let Some(ahead) = index.checked_sub(PREFETCH_DISTANCE) {
+                    leaf.prefetch(ahead..ahead + 1);
+                }
+                (leaf, index)
+            }
+            _ => {
+                let (leaf, index) = self.tree.seek(rank)?;
+                leaf.prefetch(index.saturating_sub(self.ranks.len().min(PREFETCH_DISTANCE))..index);
+                (leaf, index)
+            }
         };
         self.back = Some((leaf, index));
         Some(leaf.pair(index).into())

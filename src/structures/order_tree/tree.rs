@@ -11,6 +11,9 @@ use super::range::Range;
 /// The member of a handle must not change while the handle is in a tree.
 pub trait Member: Copy {
     fn member(&self) -> &[u8];
+
+    /// Asks for the member without waiting for it.
+    fn prefetch(&self) {}
 }
 
 /// Pairs of a score and a member, ordered by score and then by the member's bytes.

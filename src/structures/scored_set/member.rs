@@ -5,7 +5,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 use std::slice;
 
-use crate::structures::dict::Element;
+use crate::structures::dict::{Element, prefetch_line};
 use crate::structures::order_tree::Member;
 
 const LENGTH_OFFSET: usize = size_of::<f64>();
@@ -110,6 +110,11 @@ impl Member for MemberRef {
     fn member(&self) -> &[u8] {
         // SAFETY: the order holds handles of live blocks only.
         unsafe { self.bytes() }
+    }
+
+    #[inline]
+    fn prefetch(&self) {
+        prefetch_line(self.0.as_ptr().cast_const());
     }
 }
 

@@ -44,6 +44,38 @@ fn our_dumps_load_in_redis_with_an_equal_digest() {
 }
 
 #[test]
+fn dumps_written_by_threads_load_in_redis_with_an_equal_digest() {
+    for config in ["snapshot-threads 2", "snapshot-threads 5\nrdbchecksum no"] {
+        let ours = Server::with_config(config);
+        let mut client = ours.client();
+        fill(&mut client);
+        client.run("DEBUG POPULATE 50000 populated 30");
+        for part in 0..50 {
+            let members: Vec<_> = (0..1000).map(|member| format!("member:{part}:{member}")).collect();
+            let command =
+                |verb, key| [&[verb, key], members.iter().map(String::as_str).collect::<Vec<_>>().as_slice()].concat();
+            client.cmd(&command("SADD", "large:set"));
+            client.cmd(&command("RPUSH", "large:list"));
+            client.cmd(&command("HSET", "large:hash"));
+        }
+        let mut peer = redis_server("");
+        for background in [false, true] {
+            if background {
+                ours.background_save();
+            } else {
+                assert_eq!(client.run("SAVE"), ok());
+            }
+            peer.kill();
+            fs::copy(ours.dump_path(), peer.dump_path()).expect("the dump can be copied");
+            peer.start_again();
+            assert_eq!(peer.digest(), ours.digest(), "{config}");
+            let checked = Command::new("redis-check-rdb").arg(ours.dump_path()).output().expect("redis-check-rdb runs");
+            assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+        }
+    }
+}
+
+#[test]
 fn the_data_of_these_tests_has_every_encoding() {
     let ours = Server::start();
     let mut client = ours.client();
