@@ -58,22 +58,14 @@ impl Default for Options {
     }
 }
 
-/// Whole entries that can stand anywhere among the entries of a database, and the checksum of them alone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Chunk {
-    pub bytes: Vec<u8>,
-    pub crc: u64,
-}
-
 /// Writes the parts of an RDB file or of a DUMP payload.
 ///
 /// Bytes are gathered in a buffer; the sink is called, and the checksum computed, once for each full buffer.
-/// An encoder without a sink keeps everything in its buffer. Several threads can thus fill chunks at once:
+/// An encoder without a sink keeps everything in its buffer.
 ///
-/// - each has an encoder without a sink and hands over `take_chunk`, and one encoder with the file as its sink writes
-///   them by `write_chunk`, or
-/// - each has an encoder whose sink is a door to the shared file, calls `end_chunk` between two entries when `buffered`
-///   says that there is enough, and so never copies and never holds more of a huge value than its buffer does.
+/// Several threads can write one file: the sink of each one's encoder is a door to it, which nobody else passes from the
+/// first write of a chunk to its end. A thread calls `end_chunk` between two entries when `chunk_bytes` says that there
+/// is enough, and so never holds more of a huge value than its buffer does.
 pub struct Encoder<'s> {
     buffer: Vec<u8>,
     /// The buffer is passed on before it would grow beyond this.
@@ -101,7 +93,7 @@ impl<'s> Encoder<'s> {
         Self::build(Vec::with_capacity(buffer_bytes), buffer_bytes, Some(sink), options)
     }
 
-    /// An encoder without a sink, for `take_chunk` and `into_bytes`.
+    /// An encoder without a sink, for `into_bytes`.
     pub fn detached(options: Options) -> Self {
         Self::build(Vec::new(), usize::MAX, None, options)
     }
@@ -135,9 +127,9 @@ impl<'s> Encoder<'s> {
         self.written() + self.spared
     }
 
-    /// How many bytes are in the buffer.
-    pub fn buffered(&self) -> usize {
-        self.buffer.len()
+    /// How many bytes have been written since the last chunk ended.
+    pub fn chunk_bytes(&self) -> u64 {
+        self.written() - self.chunk_start
     }
 
     #[inline]
@@ -351,7 +343,7 @@ impl<'s> Encoder<'s> {
 
     /// Ends a file, with the checksum of everything that this encoder has written, and empties the buffer.
     ///
-    /// One that has handed over chunks knows the checksum of the last only: `trailer` ends such a file.
+    /// One that has ended chunks knows the checksum of the last only: `trailer` ends such a file.
     pub fn eof(&mut self) -> io::Result<()> {
         assert!(self.chunk_start == 0, "an encoder of chunks does not end the file");
         self.flush()?;
@@ -401,29 +393,6 @@ impl<'s> Encoder<'s> {
             Some(sink) if bytes > 0 => sink.end_chunk(crc, bytes),
             _ => Ok(()),
         }
-    }
-
-    /// Takes what is in the buffer, and goes on with an empty one: `next`, whose memory is used again.
-    pub fn take_chunk(&mut self, mut next: Vec<u8>) -> Chunk {
-        next.clear();
-        let bytes = std::mem::replace(&mut self.buffer, next);
-        self.flushed += bytes.len() as u64;
-        self.chunk_start = self.flushed;
-        let crc = if self.options.checksum { Crc64::of(&bytes) } else { 0 };
-        Chunk { bytes, crc }
-    }
-
-    /// Writes a chunk that another encoder has made, without reading its bytes for the checksum again.
-    pub fn write_chunk(&mut self, chunk: &Chunk) -> io::Result<()> {
-        self.flush()?;
-        let Some(sink) = &mut self.sink else {
-            return self.raw(&chunk.bytes);
-        };
-        if self.options.checksum {
-            self.crc.combine(chunk.crc, chunk.bytes.len() as u64);
-        }
-        self.flushed += chunk.bytes.len() as u64;
-        sink.write_all(&chunk.bytes)
     }
 
     /// What an encoder without a sink has in its buffer.
@@ -483,10 +452,10 @@ mod tests {
     fn long_strings_are_compressed_only_when_that_saves_bytes() {
         let mut encoder = Encoder::detached(Options::default());
         encoder.string(&[b'a'; 100]).unwrap();
-        assert!(encoder.buffered() < 20);
-        let before = encoder.buffered();
+        assert!(encoder.written() < 20);
+        let before = encoder.written();
         encoder.string(b"abcdefghijklmnopqrstuvwxyz").unwrap();
-        assert_eq!(encoder.buffered() - before, 27);
+        assert_eq!(encoder.written() - before, 27);
         assert_eq!(encoded(|encoder| encoder.string(&[b'a'; 100])).len(), 102);
     }
 
@@ -542,25 +511,6 @@ mod tests {
             assert_eq!(encoder.written(), whole.len() as u64);
             assert_eq!(file, whole, "buffer of {buffer_bytes} bytes");
         }
-    }
-
-    #[test]
-    fn chunks_can_be_written_in_any_order_and_the_checksum_holds() {
-        let mut chunker = Encoder::detached(Options::default());
-        let mut chunks = Vec::new();
-        for part in 0..5 {
-            write_entries(&mut chunker, part * 10..part * 10 + 10);
-            chunks.push(chunker.take_chunk(Vec::new()));
-        }
-        assert_eq!(chunker.written(), chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum::<u64>());
-        let mut file = Vec::new();
-        let mut encoder = Encoder::new(&mut file, Options::default());
-        encoder.header().unwrap();
-        for chunk in chunks.iter().rev() {
-            encoder.write_chunk(chunk).unwrap();
-        }
-        encoder.eof().unwrap();
-        assert!(matches!(super::super::verify_checksum(&file).unwrap().checksum, super::super::Checksum::Good(_)));
     }
 
     /// A file that several encoders share.

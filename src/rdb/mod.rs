@@ -18,7 +18,7 @@ mod tests;
 
 pub use crc::Crc64;
 pub use decoder::{Decoder, HeldText, Text};
-pub use encoder::{Chunk, Encoder, Options, Sink, trailer};
+pub use encoder::{Encoder, Options, Sink, trailer};
 pub use error::{Error, Result};
 pub use module::ModuleId;
 pub use records::{Checksum, Record, Records, Verified, verify_checksum};

@@ -21,6 +21,7 @@ use super::error::Step;
 use super::report;
 use super::save::Manners;
 use crate::config::SnapshotIoPriority;
+use crate::rdb::Crc64;
 
 /// Where the child finds its end of the report pipe; it closes everything beyond.
 const REPORT_FD: RawFd = 3;
@@ -60,6 +61,8 @@ pub enum End {
 /// Starts a process that sees memory as it is at this moment and runs `main`, which is given the pipe for reports.
 pub fn spawn(main: impl FnOnce(OwnedFd) -> i32) -> io::Result<Child> {
     install_panic_hook();
+    // What the checksum finds out about the processor at its first use is found out here, behind no lock of others.
+    Crc64::of(&[0]);
     let (reports, sender) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
     let parent = nix::unistd::getpid();
     // No handler of ours may run in the child before it has put the defaults in their place.

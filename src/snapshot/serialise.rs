@@ -144,7 +144,7 @@ impl<'a> Serialiser<'a> {
             }
             for entry in self.frozen.segment(segment.db, segment.index, segment.of) {
                 self.write_entry(entry, out, &mut done)?;
-                if out.buffered() >= CHUNK_BYTES || delay != 0 {
+                if out.chunk_bytes() >= CHUNK_BYTES as u64 || delay != 0 {
                     end_chunk(out, &mut done)?;
                 }
                 if delay != 0 {
