@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{NOW_MS, Silent, conclude, digest, digest_of, keyspace, load, options, task};
 use crate::keyspace::Keyspace;
 use crate::rdb::{self, Sink};
-use crate::snapshot::error::SaveError;
+use crate::snapshot::error::{SaveError, Step};
 use crate::snapshot::fork::{self, End};
 use crate::snapshot::history::Outcome;
 use crate::snapshot::save::{self, Observer, SaveOptions, Saved};
@@ -180,9 +180,9 @@ fn value_that_the_version_cannot_hold_fails_the_save_by_its_name() {
         task.options.format.version = 9;
         supervisor.start(&mut keyspace, &task).expect("a child");
         conclude(&mut supervisor, &mut keyspace);
-        let Some(Outcome::Failed(reason)) = supervisor.history().latest().map(|record| record.outcome.clone()) else {
-            panic!("{:?}", supervisor.history())
-        };
+        let outcome = supervisor.history().latest().map(|record| record.outcome.clone());
+        let Some(Outcome::Failed { step, error: reason }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(step, Step::Encode);
         assert!(reason.starts_with("cannot save to ") && reason.contains("needs RDB version 10"), "{reason}");
         assert_eq!(super::names(directory.path()), [""; 0]);
         let error = supervisor.save(&mut keyspace, &task, false).expect_err("no version for it");
@@ -204,7 +204,7 @@ fn key_delay_keeps_to_one_thread() {
     supervisor.start(&mut keyspace, &task).expect("a child");
     conclude(&mut supervisor, &mut keyspace);
     let record = supervisor.history().latest().expect("a record");
-    assert_eq!((record.threads, &record.outcome), (1, &Outcome::Saved));
+    assert_eq!((record.figures.threads, &record.outcome), (1, &Outcome::Saved));
 }
 
 /// Sets a flag when it goes away, however that comes.
