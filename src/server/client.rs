@@ -17,6 +17,9 @@ use crate::resp::{Protocol, Reply};
 /// Unsent bytes that no limit counts: as in Redis, where every client has so much room for small replies.
 const UNCOUNTED_OUTPUT_BYTES: usize = 16 * 1024;
 
+/// In Redis replies beyond that take blocks of this size, which the limit counts whole.
+const OUTPUT_BLOCK_BYTES: usize = 20_464;
+
 /// The most counted bytes that wait for a client which has not authenticated.
 const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 1024;
 
@@ -107,7 +110,8 @@ impl Client {
 
     /// Whether the unsent output is over the limit of the client's class, now or for too long.
     fn exceeds_output_limit(&mut self, limit: ClientBufferLimit, now: Instant) -> bool {
-        let unsent = self.reply.len().saturating_sub(UNCOUNTED_OUTPUT_BYTES) as u64;
+        let beyond = self.reply.len().saturating_sub(UNCOUNTED_OUTPUT_BYTES);
+        let unsent = beyond.next_multiple_of(OUTPUT_BLOCK_BYTES) as u64;
         let over = |bytes: u64| bytes > 0 && unsent >= bytes;
         let over_soft = over(limit.soft_bytes) && {
             let since = *self.over_soft_limit_since.get_or_insert(now);

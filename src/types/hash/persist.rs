@@ -128,7 +128,7 @@ fn load_packed(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>
         return Err(input.invalid_at(offset, "a field without a value"));
     }
     if packed::has_duplicates(&listpack, 2) {
-        return Err(input.invalid_at(offset, DUPLICATE));
+        return Err(input.invalid_at(offset, "a ziplist or listpack with dup elements"));
     }
     let mut hash = HashValue::Listpack(listpack);
     if !listpack_holds_fields(hash.view().len(), options.limits) {
