@@ -43,6 +43,8 @@ pub enum Apply {
     HugePages,
     /// Heal split huge pages at another rate.
     HugePageHealing,
+    /// Tell the kernel how readily to kill the server.
+    OomScore,
     /// Handle crashes in another way.
     CrashHandling,
     /// Show another process title.
@@ -79,11 +81,6 @@ pub enum Form {
     Text,
     /// Any bytes.
     Secret,
-    Integers {
-        count: usize,
-        min: i64,
-        max: i64,
-    },
     /// `<host> <port>`, or `no one`.
     Primary,
 }
@@ -259,7 +256,7 @@ impl Key {
         match self.value {
             Value::List { .. } => true,
             Value::Fixed { form, .. } | Value::Dormant { form, .. } => {
-                matches!(form, Form::Integers { .. } | Form::Primary)
+                matches!(form, Form::Primary)
             }
             _ => false,
         }
@@ -356,15 +353,6 @@ impl Form {
             Self::Choice(names) => names[parse_choice(only(args)?, names)?].into(),
             Self::Text => parse_text(only(args)?)?.into(),
             Self::Secret => only(args)?.to_vec(),
-            Self::Integers { count, min, max } => {
-                if args.len() != count {
-                    return Err(ValueError::WrongNumberOfArguments);
-                }
-                for arg in args {
-                    parse_integer(arg, min, max)?;
-                }
-                args.join(&b' ')
-            }
             Self::Primary => match args {
                 [] => Vec::new(),
                 [no, one] if no.eq_ignore_ascii_case(b"no") && one.eq_ignore_ascii_case(b"one") => Vec::new(),

@@ -30,6 +30,30 @@ impl Supervised {
     pub const ALL: [Self; 3] = [Self::Systemd, Self::Auto, Self::No];
 }
 
+/// Whether the kernel is told how readily to kill the server and its snapshot child when memory runs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OomScoreAdj {
+    No,
+    /// Another spelling of `Relative`.
+    Yes,
+    /// The values are added to what the process was started with.
+    Relative,
+    Absolute,
+}
+
+impl OomScoreAdj {
+    pub const NAMES: &'static [&'static str] = &["no", "yes", "relative", "absolute"];
+    pub const ALL: [Self; 4] = [Self::No, Self::Yes, Self::Relative, Self::Absolute];
+}
+
+/// The values of `oom-score-adj-values`, for each kind of process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OomScores {
+    pub primary: i32,
+    pub replica: i32,
+    pub child: i32,
+}
+
 /// From which connections a dangerous action is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AllowedFrom {

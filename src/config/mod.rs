@@ -21,8 +21,8 @@ pub use example::example;
 pub use file::Files;
 pub use key::{Apply, Feature};
 pub use kinds::{
-    ClientBufferLimit, ClientClass, EvictionPolicy, HugePages, LogLevel, RenamedCommand, SanitizePayload, SaveRule,
-    SnapshotIoPriority, Supervised,
+    ClientBufferLimit, ClientClass, EvictionPolicy, HugePages, LogLevel, OomScoreAdj, RenamedCommand, SanitizePayload,
+    SaveRule, SnapshotIoPriority, Supervised,
 };
 pub use model::Config;
 pub use notify::NotifyFlags;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::kinds::{
-    AllowedFrom, ClientBufferLimit, EvictionPolicy, HugePages, LogLevel, RenamedCommand, SanitizePayload, SaveRule,
-    ShutdownOnSignal, SnapshotIoPriority, Supervised,
+    AllowedFrom, ClientBufferLimit, EvictionPolicy, HugePages, LogLevel, OomScoreAdj, OomScores, RenamedCommand,
+    SanitizePayload, SaveRule, ShutdownOnSignal, SnapshotIoPriority, Supervised,
 };
 use super::notify::NotifyFlags;
 use super::table::KEYS;
@@ -38,6 +38,8 @@ pub struct Config {
     pub shutdown_timeout_seconds: u32,
     pub shutdown_on_sigint: ShutdownOnSignal,
     pub shutdown_on_sigterm: ShutdownOnSignal,
+    pub oom_score_adj: OomScoreAdj,
+    pub oom_score_adj_values: OomScores,
     pub crash_log_enabled: bool,
     pub use_exit_on_panic: bool,
 
@@ -160,6 +162,8 @@ impl Config {
             shutdown_timeout_seconds: 0,
             shutdown_on_sigint: ShutdownOnSignal::default(),
             shutdown_on_sigterm: ShutdownOnSignal::default(),
+            oom_score_adj: OomScoreAdj::No,
+            oom_score_adj_values: OomScores::default(),
             crash_log_enabled: false,
             use_exit_on_panic: false,
             requirepass: Vec::new(),

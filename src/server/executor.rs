@@ -11,6 +11,7 @@ use super::gate::{self, Verdict};
 use super::listener::Listeners;
 use super::memory::Memory;
 use super::observing::Meters;
+use super::oom_score::OomScore;
 use super::pause::Pause;
 use super::pubsub::PubSub;
 use super::snapshots::Snapshots;
@@ -56,6 +57,7 @@ pub struct Executor {
     pub listeners: Listeners,
     pub(super) huge_page_system: HugePageSystem,
     pub huge_pages_used: bool,
+    pub(super) oom_score: OomScore,
     /// Set while a dump is being loaded: most commands are refused.
     pub loading: bool,
     /// Whether the expire cycle runs (DEBUG SET-ACTIVE-EXPIRE).
@@ -133,6 +135,7 @@ impl Executor {
             listeners: Listeners::default(),
             huge_page_system: HugePageSystem::read(),
             huge_pages_used: false,
+            oom_score: OomScore::default(),
             loading: false,
             active_expire: true,
             cron_paused: false,

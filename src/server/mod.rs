@@ -25,6 +25,7 @@ mod memory;
 mod memory_info;
 mod monitor;
 mod observing;
+mod oom_score;
 mod pause;
 mod process_title;
 mod pubsub;

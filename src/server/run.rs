@@ -57,6 +57,8 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     }
     executor.listeners = listeners;
     executor.set_allocator_up();
+    // A score that cannot be set is logged, and no reason not to serve.
+    let _ = executor.follow_oom_score();
     executor.apply_live_config();
     executor.show_process_title();
     let shared = Rc::new(Shared::new(executor));

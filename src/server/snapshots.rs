@@ -252,7 +252,8 @@ impl Executor {
 
     fn start_child(&mut self, trigger: Trigger) -> Result<(), SaveError> {
         let task = self.snapshot_task(trigger);
-        self.snapshots.supervisor.start(&mut self.keyspace, &task)?;
+        let child = self.snapshots.supervisor.start(&mut self.keyspace, &task)?;
+        self.oom_score.give_to_child(&self.config, child);
         self.note_latency("fork", Duration::from_micros(self.persistence_info().latest_fork_usec));
         self.snapshots.started.raise();
         Ok(())

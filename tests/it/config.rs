@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Server, Setup, against_redis, err, ok};
+use crate::support::{Server, Setup, against_redis, err, ok, wait_until};
 
 #[test]
 fn config_get_matches_several_patterns_without_repeating() {
@@ -30,6 +30,48 @@ fn config_get_matches_several_patterns_without_repeating() {
     assert!(names.contains(&"timeout".to_owned()) && names.contains(&"maxmemory".to_owned()), "{names:?}");
     let all = client.run("CONFIG GET *").items().len() / 2;
     assert!(all > 60, "{all} parameters");
+}
+
+/// The score by which the kernel chooses whom to kill when memory runs out.
+fn oom_score(pid: u32) -> i32 {
+    let text = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).expect("the process lives");
+    text.trim().parse().expect("a number")
+}
+
+#[test]
+fn the_kernel_is_told_to_kill_a_snapshot_child_before_the_server() {
+    let server = Server::start();
+    let mut client = server.client();
+    let original = oom_score(server.pid());
+    client.run("CONFIG SET oom-score-adj-values \"10 20 30\"");
+    assert_eq!(oom_score(server.pid()), original, "as long as it is off, nothing is touched");
+    assert_eq!(client.run("CONFIG SET oom-score-adj yes"), ok());
+    assert_eq!(oom_score(server.pid()), original + 10);
+    client.run("SET key value");
+    client.run("CONFIG SET rdb-key-save-delay 10000000");
+    assert!(!client.run("BGSAVE").is_error());
+    let child = server.wait_for_child();
+    wait_until("the child has its score", 10, || oom_score(child) == original + 30);
+    assert_eq!(client.run("CONFIG SET oom-score-adj absolute"), ok());
+    assert_eq!(oom_score(server.pid()), 10);
+    // A setting that fails takes back what came before it.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("an address").port();
+    let reply = client.run(&format!("CONFIG SET oom-score-adj-values \"15 20 30\" port {port}"));
+    assert!(reply.is_error(), "{reply:?}");
+    assert_eq!(oom_score(server.pid()), 10);
+    assert_eq!(client.run("CONFIG SET oom-score-adj no"), ok());
+    assert_eq!(oom_score(server.pid()), original);
+    client.transcript(
+        r#"
+        > CONFIG SET oom-score-adj-values "1 2 2001"
+        -ERR CONFIG SET failed (possibly related to argument 'oom-score-adj-values') - ...must be between -2000 and 2000...
+        > CONFIG SET oom-score-adj-values "1 2"
+        -ERR CONFIG SET failed (possibly related to argument 'oom-score-adj-values') - ...
+        > CONFIG GET oom-score-adj-values
+        ["oom-score-adj-values", "10 20 30"]
+        "#,
+    );
 }
 
 #[test]

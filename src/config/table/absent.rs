@@ -147,8 +147,6 @@ pub const KEYS: &[Key] = &[
         SYSLOG,
     )
     .at_startup(),
-    fixed("oom-score-adj", "no", Form::Choice(&["no", "yes", "relative", "absolute"]), SYSTEM),
-    dormant("oom-score-adj-values", "0 200 800", Form::Integers { count: 3, min: -2000, max: 2000 }, SYSTEM),
     fixed("server-cpulist", "", Form::Text, SYSTEM).also(&["server_cpulist"]),
     fixed("bio-cpulist", "", Form::Text, SYSTEM).also(&["bio_cpulist"]),
     fixed("aof-rewrite-cpulist", "", Form::Text, SYSTEM).also(&["aof_rewrite_cpulist"]),

@@ -2,11 +2,12 @@
 
 use super::super::key::{Apply, Key, Value};
 use super::super::kinds::{
-    AllowedFrom, ClientBufferLimit, ClientClass, LogLevel, RenamedCommand, ShutdownOnSignal, Supervised,
+    AllowedFrom, ClientBufferLimit, ClientClass, LogLevel, OomScoreAdj, OomScores, RenamedCommand, ShutdownOnSignal,
+    Supervised,
 };
 use super::super::model::Config;
 use super::super::process_title;
-use super::super::value::{ValueError, parse_choice, parse_text, show_bytes};
+use super::super::value::{ValueError, parse_choice, parse_integer, parse_text, show_bytes};
 use super::{I32_MAX, I64_MAX, MIB, any_text, bytes, choice, flag, growing_list, integer, list, text};
 use crate::stdx::number::parse_i64;
 use crate::stdx::text::parse_memory;
@@ -130,6 +131,22 @@ pub const PROCESS: &[Key] = &[
         },
     )
     .doc(SHUTDOWN_DOC),
+    choice(
+        "oom-score-adj",
+        "no",
+        OomScoreAdj::NAMES,
+        |c| c.oom_score_adj as usize,
+        |c, i| c.oom_score_adj = OomScoreAdj::ALL[i],
+    )
+    .applies(Apply::OomScore)
+    .doc(
+        "Tell the kernel whom to kill first when memory runs out, so that a snapshot child goes before the server: yes \
+         or relative adds oom-score-adj-values to the score that the process was started with, absolute sets it to them.",
+    ),
+    list("oom-score-adj-values", "0 200 800", 0, read_oom_scores, write_oom_scores).applies(Apply::OomScore).doc(
+        "The scores of the server, of a server that is a replica, and of a snapshot child, each from -2000 to 2000. What \
+         is less than at the start needs a privilege.",
+    ),
     flag("crash-log-enabled", "yes", |c| c.crash_log_enabled, |c, v| c.crash_log_enabled = v)
         .applies(Apply::CrashHandling)
         .doc("Log a report when the process crashes."),
@@ -241,6 +258,19 @@ fn write_bind(config: &mut Config, args: &[Vec<u8>]) -> Result<(), ValueError> {
 }
 
 const SHUTDOWN_WORDS: &[&str] = &["default", "save", "nosave", "now", "force"];
+
+fn read_oom_scores(config: &Config) -> Vec<Vec<u8>> {
+    let OomScores { primary, replica, child } = config.oom_score_adj_values;
+    [primary, replica, child].map(|score| score.to_string().into_bytes()).into()
+}
+
+fn write_oom_scores(config: &mut Config, args: &[Vec<u8>]) -> Result<(), ValueError> {
+    let score = |arg: &[u8]| parse_integer(arg, -2000, 2000).map(|score| score as i32);
+    let [primary, replica, child] = args else { return Err(ValueError::WrongNumberOfArguments) };
+    config.oom_score_adj_values =
+        OomScores { primary: score(primary)?, replica: score(replica)?, child: score(child)? };
+    Ok(())
+}
 
 fn shutdown_words(flags: ShutdownOnSignal) -> Vec<Vec<u8>> {
     let set = [false, flags.save, flags.nosave, flags.now, flags.force];

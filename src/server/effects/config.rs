@@ -79,6 +79,7 @@ impl Executor {
                     client.session.authenticated = true;
                 }
             }
+            Apply::OomScore => self.follow_oom_score()?,
             Apply::CrashHandling => crash::configure(&self.config),
             Apply::AllocatorThread => self.follow_allocator_thread()?,
             Apply::HugePages => self.follow_huge_pages(),
