@@ -49,6 +49,9 @@ pub fn rdb_main() -> ExitCode {
 /// The inner rooms for the benches and the fuzz targets. Not an API: anything here may change at any time.
 #[cfg(feature = "internals")]
 pub mod internals {
+    pub mod fuzzing {
+        pub use crate::tool::fuzzing::*;
+    }
     pub mod rdb {
         pub use crate::rdb::*;
     }

@@ -1,7 +1,7 @@
 //! `copal-rdb`: looks at dump files, mends them and turns them into other things, without a server.
 //! Owns:  its command line and exit codes, the walk over a file's entries, and what each subcommand makes of them.
-//! Uses:  snapshot, keyspace, types, structures, rdb, stdx.
-//! Never: a server, a socket or the configuration; more of a file in memory than one value, and tables that are named.
+//! Uses:  snapshot, keyspace, types, structures, rdb, config, stdx.
+//! Never: a server or a socket, or a setting of one; more of a file in memory than one value, and tables that are named.
 
 mod check;
 mod cli;
@@ -9,6 +9,8 @@ mod convert;
 mod diff;
 mod elements;
 mod fingerprint;
+#[cfg(any(test, feature = "internals"))]
+pub mod fuzzing;
 mod input;
 mod json;
 mod output;

@@ -80,3 +80,13 @@ fn list(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         writeln!(out, "; {} faults, {lost} bytes lost", plan.losses.len())
     }
 }
+
+/// What would be written, for the fuzz targets.
+#[cfg(any(test, feature = "internals"))]
+pub fn salvaged_bytes(file: &[u8]) -> Vec<u8> {
+    let plan = plan::make(file);
+    let mut out = crate::rdb::Encoder::detached(write::options(&plan));
+    let written = write::write_dump(file, &plan, &mut out);
+    debug_assert!(written.is_ok(), "a vector takes everything");
+    out.into_bytes()
+}

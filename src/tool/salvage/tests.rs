@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::plan::{self, Plan};
-use super::write::write_dump;
+use super::write::{options, write_dump};
 use crate::rdb::{Encoder, Options, Tag};
 use crate::tool::check::check;
 use crate::tool::walk::{Found, Walk};
@@ -33,8 +33,7 @@ fn entries(file: &[u8]) -> Vec<(std::ops::Range<usize>, Known)> {
 
 fn salvaged(file: &[u8]) -> (Plan, Vec<u8>) {
     let plan = plan::make(file);
-    let version = plan.version.unwrap_or(10).max(plan.version_needed);
-    let mut out = Encoder::detached(Options { version, ..Options::default() });
+    let mut out = Encoder::detached(options(&plan));
     write_dump(file, &plan, &mut out).expect("a vector takes everything");
     (plan, out.into_bytes())
 }
@@ -76,11 +75,11 @@ fn a_file_that_is_cut_off_keeps_every_entry_before_the_cut() {
 /// salvaging caught on again; nothing that was not written may come out, save in place of the damaged entry.
 #[test]
 fn a_damaged_byte_costs_what_it_touches_and_little_more() {
-    for file in [EVERY_ENCODING, PLAIN] {
+    for (file, step) in [(EVERY_ENCODING, 1), (PLAIN, 7)] {
         let all = entries(file);
         let (mut expected_after, mut found_after) = (0, 0);
-        for at in 9..file.len() {
-            for flip in [0x01, 0x40, 0x80, 0xFF] {
+        for at in (9..file.len()).step_by(step) {
+            for flip in [0x01, 0x40, 0xFF] {
                 let mut damaged = file.to_vec();
                 damaged[at] ^= flip;
                 let (plan, out) = salvaged(&damaged);

@@ -13,9 +13,13 @@ const SIZES_VERSION: u32 = 7;
 
 pub fn write(file: &[u8], plan: &Plan, out: &mut Output) -> Result<(), Trouble> {
     let name = out.name().to_owned();
-    let version = plan.version.unwrap_or(VERSION_DEFAULT).max(plan.version_needed);
-    let mut encoder = Encoder::new(out, Options { version, ..Options::default() });
+    let mut encoder = Encoder::new(out, options(plan));
     write_dump(file, plan, &mut encoder).map_err(|cause| Trouble::write(&name, cause))
+}
+
+pub fn options(plan: &Plan) -> Options {
+    let version = plan.version.unwrap_or(VERSION_DEFAULT).max(plan.version_needed);
+    Options { version, ..Options::default() }
 }
 
 pub fn write_dump(file: &[u8], plan: &Plan, out: &mut Encoder<'_>) -> io::Result<()> {
