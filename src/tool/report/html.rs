@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::gather::{Report, Totals, by_bytes};
-use super::html_parts::{Bar, bars, columns, escape, section, shares, table, tile};
+use super::html_parts::{Bar, HALF, WHOLE, bars, columns, escape, section, shares, table, tile};
 use super::text::{count, prefix_rows, shown, size, size_range};
 
 const STYLE: &str = "\
@@ -57,16 +57,18 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     )?;
     out.write_all(tiles(report).as_bytes())?;
     let types = by_bytes(&report.types);
-    out.write_all(section("Bytes by type", &shares("bytes by type", &type_bars(&types))).as_bytes())?;
+    out.write_all(section("Bytes by type", &shares("bytes by type", &type_bars(&types), WHOLE)).as_bytes())?;
     out.write_all(b"<div class=\"pair\">\n")?;
-    out.write_all(section("Types", &bars("bytes of each type", &type_bars(&types))).as_bytes())?;
-    out.write_all(section("Encodings in memory", &bars("bytes of each encoding", &encodings(report))).as_bytes())?;
-    out.write_all(section("Times to live", &bars("keys by time to live", &times(report))).as_bytes())?;
-    out.write_all(section("Bytes of an entry", &columns("keys by size", &sizes(report))).as_bytes())?;
+    out.write_all(section("Types", &bars("bytes of each type", &type_bars(&types), HALF)).as_bytes())?;
+    out.write_all(
+        section("Encodings in memory", &bars("bytes of each encoding", &encodings(report), HALF)).as_bytes(),
+    )?;
+    out.write_all(section("Times to live", &bars("keys by time to live", &times(report), HALF)).as_bytes())?;
+    out.write_all(section("Bytes of an entry", &columns("keys by size", &sizes(report), HALF)).as_bytes())?;
     out.write_all(b"</div>\n")?;
     let prefixes: Vec<Bar> =
         prefix_rows(report).into_iter().map(|(label, totals)| bar(label, &totals, "accent")).collect();
-    out.write_all(section("Prefixes", &bars("bytes of each prefix", &prefixes)).as_bytes())?;
+    out.write_all(section("Prefixes", &bars("bytes of each prefix", &prefixes, WHOLE)).as_bytes())?;
     out.write_all(section("Largest keys", &largest(report)).as_bytes())?;
     out.write_all(b"<div class=\"pair\">\n")?;
     out.write_all(section("Databases", &databases(report)).as_bytes())?;

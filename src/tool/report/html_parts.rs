@@ -2,17 +2,24 @@
 
 use std::fmt::Write as _;
 
-/// All measures of a chart are in units of its own, which the page scales to its width.
-const WIDTH: f64 = 720.0;
+/// How much room a chart has, in units of its own, which the page scales to its width.
+#[derive(Clone, Copy)]
+pub struct Room {
+    width: f64,
+    label_width: f64,
+    /// About as many characters as a label has room for.
+    label_characters_max: usize,
+}
+
+/// All of the page's width, or half of it with letters of about the same size.
+pub const WHOLE: Room = Room { width: 960.0, label_width: 270.0, label_characters_max: 36 };
+pub const HALF: Room = Room { width: 480.0, label_width: 135.0, label_characters_max: 20 };
+
 const ROW_HEIGHT: f64 = 26.0;
 const BAR_HEIGHT: f64 = 16.0;
-const LABEL_WIDTH: f64 = 210.0;
 /// What is kept free for the figures behind a bar.
 const FIGURES_WIDTH: f64 = 170.0;
 const COLUMNS_HEIGHT: f64 = 150.0;
-
-/// About as many characters as a label has room for.
-const LABEL_CHARACTERS_MAX: usize = 30;
 
 /// A bar of a chart.
 pub struct Bar {
@@ -47,26 +54,26 @@ pub fn section(title: &str, body: &str) -> String {
 }
 
 /// Bars beneath one another, as long as their amounts.
-pub fn bars(what: &str, rows: &[Bar]) -> String {
+pub fn bars(what: &str, rows: &[Bar], room: Room) -> String {
     let most = rows.iter().map(|row| row.amount).max().unwrap_or(0).max(1);
-    let room = WIDTH - LABEL_WIDTH - FIGURES_WIDTH;
-    let mut out = open_chart(what, rows.len() as f64 * ROW_HEIGHT);
+    let (label_width, longest) = (room.label_width, room.width - room.label_width - FIGURES_WIDTH);
+    let mut out = open_chart(what, room.width, rows.len() as f64 * ROW_HEIGHT);
     for (number, row) in rows.iter().enumerate() {
         let top = number as f64 * ROW_HEIGHT;
         let middle = top + ROW_HEIGHT / 2.0;
-        let length = (row.amount as f64 / most as f64 * room).max(if row.amount > 0 { 2.0 } else { 0.0 });
-        let (label, figures) = (escape(&cut(&row.label)), escape(&row.figures));
+        let length = (row.amount as f64 / most as f64 * longest).max(if row.amount > 0 { 2.0 } else { 0.0 });
+        let (label, figures) = (escape(&cut(&row.label, room.label_characters_max)), escape(&row.figures));
         let title = escape(&format!("{}: {}", row.label, row.figures));
         let _ = writeln!(
             out,
             "<g><title>{title}</title>\
              <text class=\"label\" x=\"{:.0}\" y=\"{middle:.0}\">{label}</text>\
-             <rect class=\"{}\" x=\"{LABEL_WIDTH:.0}\" y=\"{:.0}\" width=\"{length:.1}\" height=\"{BAR_HEIGHT:.0}\" rx=\"3\"/>\
+             <rect class=\"{}\" x=\"{label_width:.0}\" y=\"{:.0}\" width=\"{length:.1}\" height=\"{BAR_HEIGHT:.0}\" rx=\"3\"/>\
              <text class=\"figures\" x=\"{:.1}\" y=\"{middle:.0}\">{figures}</text></g>",
-            LABEL_WIDTH - 10.0,
+            label_width - 10.0,
             row.class,
             middle - BAR_HEIGHT / 2.0,
-            LABEL_WIDTH + length + 8.0,
+            label_width + length + 8.0,
         );
     }
     out.push_str("</svg>\n");
@@ -74,11 +81,11 @@ pub fn bars(what: &str, rows: &[Bar]) -> String {
 }
 
 /// Columns beside one another, for a distribution.
-pub fn columns(what: &str, rows: &[Bar]) -> String {
+pub fn columns(what: &str, rows: &[Bar], room: Room) -> String {
     const BELOW: f64 = 46.0;
     let most = rows.iter().map(|row| row.amount).max().unwrap_or(0).max(1);
-    let step = (WIDTH / rows.len().max(1) as f64).min(80.0);
-    let mut out = open_chart(what, COLUMNS_HEIGHT + BELOW);
+    let step = (room.width / rows.len().max(1) as f64).min(60.0);
+    let mut out = open_chart(what, room.width, COLUMNS_HEIGHT + BELOW);
     for (number, row) in rows.iter().enumerate() {
         let left = number as f64 * step;
         let height = (row.amount as f64 / most as f64 * COLUMNS_HEIGHT).max(if row.amount > 0 { 2.0 } else { 0.0 });
@@ -107,12 +114,12 @@ pub fn columns(what: &str, rows: &[Bar]) -> String {
 }
 
 /// One bar of all amounts, and what its colours mean.
-pub fn shares(what: &str, rows: &[Bar]) -> String {
+pub fn shares(what: &str, rows: &[Bar], room: Room) -> String {
     let all = rows.iter().map(|row| row.amount).sum::<u64>().max(1);
-    let mut out = open_chart(what, 28.0);
+    let mut out = open_chart(what, room.width, 28.0);
     let mut left = 0.0;
     for row in rows {
-        let length = row.amount as f64 / all as f64 * WIDTH;
+        let length = row.amount as f64 / all as f64 * room.width;
         let title = escape(&format!("{}: {}", row.label, row.figures));
         let _ = writeln!(
             out,
@@ -160,15 +167,15 @@ pub fn tile(figure: &str, name: &str) -> String {
     format!("<div class=\"tile\"><b>{}</b><span>{}</span></div>\n", escape(figure), escape(name))
 }
 
-fn open_chart(what: &str, height: f64) -> String {
+fn open_chart(what: &str, width: f64, height: f64) -> String {
     format!(
-        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH:.0} {height:.0}\" role=\"img\" aria-label=\"{}\">\n",
+        "<svg class=\"chart\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"{}\">\n",
         escape(what)
     )
 }
 
-fn cut(label: &str) -> String {
-    match label.char_indices().nth(LABEL_CHARACTERS_MAX) {
+fn cut(label: &str, characters_max: usize) -> String {
+    match label.char_indices().nth(characters_max) {
         Some((end, _)) => format!("{}\u{2026}", &label[..end]),
         None => label.to_owned(),
     }
@@ -182,9 +189,11 @@ mod tests {
     fn no_text_of_the_file_becomes_markup() {
         assert_eq!(escape("<script a='b'>&\"\u{0}\u{85}"), "&lt;script a=&#39;b&#39;&gt;&amp;&quot;\u{fffd}\u{fffd}");
         let bar = Bar { label: "</title><b>".to_owned(), amount: 0, figures: "<i>".to_owned(), class: "key" };
-        for chart in
-            [bars("x", std::slice::from_ref(&bar)), columns("x", std::slice::from_ref(&bar)), shares("x", &[bar])]
-        {
+        for chart in [
+            bars("x", std::slice::from_ref(&bar), HALF),
+            columns("x", std::slice::from_ref(&bar), HALF),
+            shares("x", &[bar], WHOLE),
+        ] {
             assert!(!chart.contains("<b>") && !chart.contains("<i>"), "{chart}");
         }
     }

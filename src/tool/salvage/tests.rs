@@ -130,7 +130,7 @@ fn a_length_that_swallows_others_costs_only_its_own_entry() {
     let (span, _) = &all[100];
     // The value's length comes to have 14 bits, and most of a thousand bytes too many.
     let at = span.end - "value 100".len() - 1;
-    let mut damaged = file.clone();
+    let mut damaged = file;
     damaged[at] = 0x44;
     let (plan, out) = salvaged(&damaged);
     let found = sound(&out, "swallowed");
@@ -144,7 +144,7 @@ fn a_length_that_swallows_others_costs_only_its_own_entry() {
 fn a_block_of_zeros_costs_what_it_covers() {
     let file = dump((0..2000).map(|number| (format!("key:{number}"), vec![b'v'; 50])));
     let all = entries(&file);
-    let mut damaged = file.clone();
+    let mut damaged = file;
     let hole = 10_000..10_000 + 4096;
     damaged[hole.clone()].fill(0);
     let (_, out) = salvaged(&damaged);
