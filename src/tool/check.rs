@@ -18,6 +18,7 @@ use crate::types::Type;
 
 #[derive(clap::Args)]
 pub struct Arguments {
+    /// Dumps, each of which is looked at whatever is wrong with the others
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Also look for keys that are there twice, which takes some 40 bytes of memory a key

@@ -24,8 +24,11 @@ const KEY_BYTES: u64 = 76;
 #[derive(clap::Args)]
 #[command(after_help = HELP)]
 pub struct Arguments {
+    /// A sound dump
     old: PathBuf,
+    /// Another one
     new: PathBuf,
+    /// What is printed
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     /// Leave the expiry of keys out of the comparison

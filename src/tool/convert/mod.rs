@@ -39,8 +39,8 @@ pub struct Arguments {
 
 const HELP: &str = "\
 --rdb-version keeps each value as it is stored if the version knows that form, and otherwise stores it in one that the
-version knows. A value that no form of the version can hold (streams below 9, expiring fields below 12) stops the work,
-with its key named; then nothing is written.
+version knows. A value that has no such form stops the work, with its key named, and nothing is written: fields that expire
+below 12, and streams in a form that is newer than the version, for these are never stored in another.
 
 --resp sends SELECT, then SET, RPUSH, SADD, ZADD or HSET in pieces of at most 512 elements or about 1 MiB, HPEXPIREAT for
 fields and PEXPIREAT for keys that expire, RESTORE for streams and for values of modules, FUNCTION LOAD for functions.

@@ -18,6 +18,7 @@ use super::trouble::Trouble;
 pub struct Arguments {
     /// A sound dump
     file: PathBuf,
+    /// For a terminal, for programs, or a page with charts
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     /// Where to write

@@ -31,7 +31,8 @@ const HELP: &str = "\
 Entries are kept as the bytes that they are; each value is decoded to see that it is whole. Where a value is damaged inside
 and its length is right, only its key is lost. Where a length is wrong or bytes are no record, the next place is looked for
 from which several entries can be decoded, or the end of the file; what stands before it is lost. Of a file that was cut
-off, everything before the cut is kept. A key that comes twice is kept once.
+off, everything before the cut is kept. A key that comes twice is kept once. Where the end of one entry overlaps with the
+beginning of another and it cannot be told which of them is damaged, both are kept.
 
 What was lost is listed with its place in the file and, where that is known, its key. A flipped byte inside a string cannot
 be seen; the checksum tells only that there is one somewhere, which is said then. After a place that was lost, keys may
