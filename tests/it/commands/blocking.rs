@@ -64,7 +64,7 @@ fn bulks(texts: &[&str]) -> Value {
     Value::Array(texts.iter().map(bulk).collect())
 }
 
-/// Whether the client has been sent nothing: its PING is not answered while it waits.
+/// Asserts that so many clients wait now.
 #[track_caller]
 fn assert_waits(scene: &mut Scene, waiting: usize) {
     assert_eq!(scene.blocked_clients(), waiting, "clients that wait");
