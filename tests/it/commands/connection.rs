@@ -321,6 +321,8 @@ fn client_kill_ends_the_connections_it_names() {
     let mut victims = [server.client(), server.client()];
     victims.iter_mut().for_each(|victim| assert_eq!(victim.run("PING"), simple("PONG")));
     let laddr = format!("127.0.0.1:{}", server.port());
+    // The connection that waited for the server to start may not have been seen to end yet.
+    wait_until("nobody else is there", 10, || killer.run("CLIENT LIST").text().lines().count() == 3);
     assert_eq!(killer.run(&format!("CLIENT KILL LADDR {laddr} USER default SKIPME yes")), int(2));
     assert!(victims.iter_mut().all(closed));
     killer.transcript(
