@@ -25,7 +25,7 @@ pub enum Error {
     UnsupportedModule { offset: u64, module: ModuleId },
 
     #[error(
-        "type {} needs RDB version {}, but version {version} is being written (at offset {offset})",
+        "type {} needs RDB version {}, but version {version} is being written",
         tag.name(),
         tag.version()
     )]

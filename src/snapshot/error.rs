@@ -12,8 +12,8 @@ pub enum SaveError {
     Create { path: PathBuf, cause: io::Error },
     #[error("cannot write {}: {}", path.display(), reason(cause))]
     Write { path: PathBuf, cause: io::Error },
-    #[error("cannot save to {}: {cause}", path.display())]
-    Encode { path: PathBuf, cause: rdb::Error },
+    #[error("cannot save to {}: {}", path.display(), .cause)]
+    Encode { path: PathBuf, cause: Unsavable },
     #[error("cannot look at {}: {}", path.display(), reason(cause))]
     Examine { path: PathBuf, cause: io::Error },
     #[error("cannot keep {} as {}: {}", from.display(), to.display(), reason(cause))]
@@ -173,6 +173,14 @@ impl LoadFault {
     pub(super) fn of(self, path: &Path) -> LoadError {
         LoadError { path: path.to_path_buf(), fault: self }
     }
+}
+
+/// A value that cannot be written, and the key that holds it.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}{}", of_key(key))]
+pub struct Unsavable {
+    pub key: Vec<u8>,
+    pub cause: rdb::Error,
 }
 
 fn of_key(key: &[u8]) -> String {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::atomic_file::{AtomicFile, FileSystem, Place};
 use super::chunks::ChunkWriter;
-use super::error::SaveError;
+use super::error::{SaveError, Unsavable};
 use super::pace::Pace;
 use super::serialise;
 use crate::config::{Config, EvictionPolicy, SnapshotIoPriority};
@@ -152,7 +152,7 @@ pub fn save_to_file(
     let mut file = AtomicFile::create(system, place, options.incremental_sync)?;
     let temp = file.temp_path().to_path_buf();
     let written = write_dataset(keyspace, options, &mut file, observer);
-    let written = written.map_err(|error| match error.downcast::<rdb::Error>() {
+    let written = written.map_err(|error| match error.downcast::<Unsavable>() {
         Ok(cause) => SaveError::Encode { path: place.path(), cause },
         Err(error) if error.kind() == io::ErrorKind::Interrupted => SaveError::Interrupted,
         Err(cause) => SaveError::Write { path: temp, cause },

@@ -13,10 +13,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::chunks::{ChunkWriter, Direct, Done, Label};
+use super::error::Unsavable;
 use super::fork;
 use super::save::{Clocks, SaveOptions, delay_us};
 use crate::keyspace::{Frozen, FrozenEntry};
-use crate::rdb::{Encoder, Sink};
+use crate::rdb::{self, Encoder, Sink};
 
 /// From so many bytes on a chunk ends with the next entry. Small enough to stay in the cache until it is written.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -172,7 +173,9 @@ impl<'a> Serialiser<'a> {
             Clocks::Frequency => out.freq(entry.frequency() as u8)?,
         }
         let value = entry.value();
-        out.tag(value.tag())?;
+        if let Err(error) = out.tag(value.tag()) {
+            return Err(of_key(error, entry.key()));
+        }
         out.string(entry.key())?;
         value.save(out)?;
         done.keys += 1;
@@ -222,6 +225,15 @@ impl<'a> Serialiser<'a> {
 
 fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
     place.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// An error of the format is told with the key at which it arose; any other has nothing to do with the key.
+#[cold]
+fn of_key(error: io::Error, key: &[u8]) -> io::Error {
+    match error.downcast::<rdb::Error>() {
+        Ok(cause) => io::Error::other(Unsavable { key: key.to_vec(), cause }),
+        Err(error) => error,
+    }
 }
 
 /// Waits as `rdb-key-save-delay` says.

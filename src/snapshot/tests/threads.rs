@@ -184,6 +184,8 @@ fn value_that_the_version_cannot_hold_fails_the_save_by_its_name() {
         let Some(Outcome::Failed { step, error: reason }) = outcome else { panic!("{outcome:?}") };
         assert_eq!(step, Step::Encode);
         assert!(reason.starts_with("cannot save to ") && reason.contains("needs RDB version 10"), "{reason}");
+        // The hash, the list or the set, whichever comes first.
+        assert!(reason.ends_with(" of 10')"), "{reason}");
         assert_eq!(super::names(directory.path()), [""; 0]);
         let error = supervisor.save(&mut keyspace, &task, false).expect_err("no version for it");
         assert!(matches!(error, SaveError::Encode { .. }), "{error}");
