@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::Contender;
 use super::data::{self, Random};
 use super::paced::Writer;
-use super::server::Server;
+use super::server::{Server, folder_in_memory};
 use super::table::{Table, median};
 
 /// Random overwrites during BGSAVE for [`Pauses::copies`].
@@ -118,7 +118,7 @@ impl Pauses {
     }
 
     fn start(&self, contender: &Contender, is_first: bool) -> Server {
-        let server = Server::start(contender);
+        let server = Server::start(contender, &folder_in_memory());
         for setting in self.settings.iter().filter(|_| is_first) {
             server.ask(&format!("CONFIG SET {}", setting.replacen('=', " ", 1)));
         }
