@@ -17,6 +17,7 @@ mod pace;
 #[cfg(test)]
 mod power_cut_tests;
 mod report;
+mod running;
 mod save;
 mod schedule;
 mod serialise;

@@ -1,17 +1,17 @@
 //! The state of saving: whether a child runs, how the last saves went, and when the rules ask for the next.
 
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use super::atomic_file::{Disk, FileSystem, Place};
 use super::child;
-use super::error::{SaveError, Step};
+use super::error::SaveError;
 use super::fork::{self, Child, End, InterruptWatch};
 use super::history::{History, Outcome, Record, Trigger};
 use super::huge_pages::Healer;
-use super::report::{Figures, Inbox, Report};
+use super::report::Figures;
+use super::running::{self, Running, log_speed};
 use super::save::{self, Observer, SaveOptions, Saved};
 use super::schedule::{self, Situation};
 use crate::config::SaveRule;
@@ -52,29 +52,6 @@ pub struct Supervisor {
     forks: u64,
     saves: u64,
     history: History,
-}
-
-/// A child at work.
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    inbox: Inbox,
-    /// Where the child works, whatever directory the server moves to meanwhile.
-    directory: PathBuf,
-    temp: PathBuf,
-    started: Now,
-    trigger: Trigger,
-    changes_at_fork: u64,
-    keys_total: u64,
-    figures: Figures,
-    copied_peak_bytes: u64,
-    heard_at: Instant,
-    /// The child was about to put the new dump in its place.
-    renaming: bool,
-    done: bool,
-    failure: Option<(Step, String)>,
-    /// Its temp file was taken away under its hands.
-    abandoned: bool,
 }
 
 /// What [`Supervisor::cancel`] has cancelled.
@@ -159,6 +136,7 @@ impl Supervisor {
         let now = task.options.now;
         self.saves += 1;
         self.last_try = now.unix_seconds();
+        let before = running::standing_dump(&task.place.path());
         let held = self.healer.hold();
         let data = &*keyspace;
         let forked = fork::spawn(|pipe| child::run(pipe, data, &task.place, &task.options));
@@ -192,26 +170,7 @@ impl Supervisor {
         self.scheduled = false;
         let pid = child.pid;
         tracing::info!("Background saving started by pid {pid}");
-        // Without a name, as when it was removed, the directory still is where we stand.
-        let here = &task.place.directory;
-        let directory = std::path::absolute(here).unwrap_or_else(|_| here.clone());
-        self.running = Some(Running {
-            temp: Place { directory: directory.clone(), ..task.place.clone() }.temp_path(pid),
-            directory,
-            child,
-            inbox: Inbox::default(),
-            started: now,
-            trigger: task.trigger,
-            changes_at_fork: keyspace.dirty,
-            keys_total: keyspace.len() as u64,
-            figures: Figures::default(),
-            copied_peak_bytes: 0,
-            heard_at: now.monotonic,
-            renaming: false,
-            done: false,
-            failure: None,
-            abandoned: false,
-        });
+        self.running = Some(Running::new(child, task, keyspace, before));
         Ok(pid)
     }
 
@@ -240,8 +199,7 @@ impl Supervisor {
             if Instant::now() >= deadline {
                 // It waits for a disk, and ends when that answers; without its temp file it cannot rename any more.
                 if let Some(running) = &mut self.running {
-                    remove_temp(&running.temp);
-                    running.abandoned = true;
+                    running.abandon();
                 }
                 return;
             }
@@ -288,24 +246,14 @@ impl Supervisor {
                 self.last_copied_bytes = running.figures.copied_bytes;
                 self.succeed(now);
             }
-            Outcome::Cancelled => remove_temp(&running.temp),
+            Outcome::Cancelled => running.remove_temp(),
             Outcome::Failed { error, .. } => {
                 tracing::warn!("Background saving error: {error}");
-                remove_temp(&running.temp);
+                running.remove_temp();
                 self.fail(error.clone());
             }
         }
-        self.history.push(Record {
-            id: 0,
-            trigger: running.trigger,
-            changes: running.changes_at_fork,
-            background: true,
-            started_unix_ms: running.started.unix_ms,
-            duration_us: duration.as_micros() as u64,
-            fork_us: running.child.fork_us,
-            figures: running.figures,
-            outcome,
-        });
+        self.history.push(running.into_record(outcome, duration));
     }
 
     /// Saves in the foreground. Whoever is told may end it.
@@ -396,77 +344,6 @@ impl Supervisor {
             };
         }
         info
-    }
-}
-
-impl Running {
-    fn receive(&mut self, now: Now) {
-        for report in self.inbox.receive(self.child.reports.as_fd()) {
-            match report {
-                Report::Progress(figures) => self.note(figures, now),
-                Report::Renaming(figures) => {
-                    self.note(figures, now);
-                    self.renaming = true;
-                }
-                Report::Done(figures) => {
-                    self.note(figures, now);
-                    self.done = true;
-                }
-                Report::Failed(step, text) => self.failure = Some((step, text)),
-            }
-        }
-    }
-
-    /// Whether the new dump is in its place for good. A child that was killed between its rename and its last report
-    /// has left no temp file; what it did not come to do is done here.
-    fn has_saved(&self, end: End) -> bool {
-        let may_have_renamed = self.renaming && !self.abandoned && self.failure.is_none();
-        let renamed = || may_have_renamed && matches!(end, End::Signaled(_)) && !self.temp.exists();
-        self.done || renamed() && Disk.sync_directory(&self.directory).is_ok()
-    }
-
-    fn outcome(&self, end: End) -> Outcome {
-        match (end, &self.failure) {
-            _ if self.has_saved(end) => Outcome::Saved,
-            (End::Signaled(libc::SIGUSR1), _) => Outcome::Cancelled,
-            (End::Signaled(signal), _) => Outcome::of(&SaveError::Killed(signal)),
-            (End::Exited(_), Some((step, error))) => Outcome::Failed { step: *step, error: error.clone() },
-            (End::Exited(code), None) => Outcome::of(&SaveError::Exited(code)),
-        }
-    }
-
-    fn note(&mut self, figures: Figures, now: Now) {
-        self.figures = figures;
-        self.copied_peak_bytes = self.copied_peak_bytes.max(figures.copied_bytes);
-        self.heard_at = now.monotonic;
-    }
-
-    fn log_success(&self) {
-        let megabytes = |bytes: u64| bytes >> 20;
-        tracing::info!("DB saved on disk");
-        log_speed(self.figures.keys, self.figures.bytes, self.figures.elapsed_us);
-        tracing::info!(
-            "Fork CoW for RDB: current {} MB, peak {} MB, fork {} us",
-            megabytes(self.figures.copied_bytes),
-            megabytes(self.copied_peak_bytes),
-            self.child.fork_us
-        );
-        tracing::info!("Background saving terminated with success");
-    }
-}
-
-fn log_speed(keys: u64, bytes: u64, elapsed_us: u64) {
-    let seconds = elapsed_us as f64 / 1e6;
-    let megabytes = bytes as f64 / 1e6;
-    tracing::debug!("Saved {keys} keys, {megabytes:.1} MB in {seconds:.3} seconds ({:.0} MB/s)", megabytes / seconds);
-}
-
-fn remove_temp(path: &PathBuf) {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            tracing::warn!("Cannot remove the temp file {}: {error}", path.display());
-        }
-        _ => {}
     }
 }
 

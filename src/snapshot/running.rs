@@ -1,0 +1,219 @@
+//! A child at work, as its parent knows it from its reports, and what to make of its end.
+
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::atomic_file::{Disk, FileSystem as _, Place};
+use super::error::{SaveError, Step};
+use super::fork::{Child, End};
+use super::history::{Outcome, Record, Trigger};
+use super::report::{Figures, Inbox, Report};
+use super::supervisor::Task;
+use crate::keyspace::Keyspace;
+use crate::stdx::clock::Now;
+
+/// Which file stands under a name: device and inode.
+type Identity = Option<(u64, u64)>;
+
+/// A child at work.
+#[derive(Debug)]
+pub struct Running {
+    pub child: Child,
+    inbox: Inbox,
+    /// Where the child works, whatever directory the server moves to meanwhile.
+    directory: PathBuf,
+    temp: PathBuf,
+    dump: PathBuf,
+    /// Which file the dump was before the fork.
+    dump_before: Identity,
+    pub started: Now,
+    trigger: Trigger,
+    pub changes_at_fork: u64,
+    pub keys_total: u64,
+    pub figures: Figures,
+    pub copied_peak_bytes: u64,
+    pub heard_at: Instant,
+    /// The child was about to put the new dump in its place.
+    renaming: bool,
+    done: bool,
+    failure: Option<(Step, String)>,
+}
+
+impl Running {
+    pub fn new(child: Child, task: &Task, keyspace: &Keyspace, dump_before: Identity) -> Self {
+        // Without a name, as when it was removed, the directory still is where we stand.
+        let here = &task.place.directory;
+        let directory = std::path::absolute(here).unwrap_or_else(|_| here.clone());
+        let place = Place { directory, ..task.place.clone() };
+        Self {
+            inbox: Inbox::default(),
+            temp: place.temp_path(child.pid),
+            dump: place.path(),
+            directory: place.directory,
+            dump_before,
+            child,
+            started: task.options.now,
+            trigger: task.trigger,
+            changes_at_fork: keyspace.dirty,
+            keys_total: keyspace.len() as u64,
+            figures: Figures::default(),
+            copied_peak_bytes: 0,
+            heard_at: task.options.now.monotonic,
+            renaming: false,
+            done: false,
+            failure: None,
+        }
+    }
+
+    /// Takes in what has arrived.
+    pub fn receive(&mut self, now: Now) {
+        for report in self.inbox.receive(self.child.reports.as_fd()) {
+            match report {
+                Report::Progress(figures) => self.note(figures, now),
+                Report::Renaming(figures) => {
+                    self.note(figures, now);
+                    self.renaming = true;
+                }
+                Report::Done(figures) => {
+                    self.note(figures, now);
+                    self.done = true;
+                }
+                Report::Failed(step, text) => self.failure = Some((step, text)),
+            }
+        }
+    }
+
+    fn note(&mut self, figures: Figures, now: Now) {
+        self.figures = figures;
+        self.copied_peak_bytes = self.copied_peak_bytes.max(figures.copied_bytes);
+        self.heard_at = now.monotonic;
+    }
+
+    /// What the child has achieved, now that it has ended in this way.
+    pub fn outcome(&self, end: End) -> Outcome {
+        match (end, &self.failure) {
+            _ if self.has_saved(end) => Outcome::Saved,
+            (End::Signaled(libc::SIGUSR1), _) => Outcome::Cancelled,
+            (End::Signaled(signal), _) => Outcome::of(&SaveError::Killed(signal)),
+            (End::Exited(_), Some((step, error))) => Outcome::Failed { step: *step, error: error.clone() },
+            (End::Exited(code), None) => Outcome::of(&SaveError::Exited(code)),
+        }
+    }
+
+    /// Whether the new dump is in its place for good. A child that was killed between its rename and its last report
+    /// has left another dump and no temp file; what it did not come to do is done here.
+    fn has_saved(&self, end: End) -> bool {
+        let has_renamed = || {
+            let was_about_to = self.renaming && self.failure.is_none() && matches!(end, End::Signaled(_));
+            was_about_to && !self.temp.exists() && standing_dump(&self.dump) != self.dump_before
+        };
+        self.done || has_renamed() && Disk.sync_directory(&self.directory).is_ok()
+    }
+
+    /// Takes the temp file away from a child that does not end: it cannot put it in the dump's place any more.
+    pub fn abandon(&mut self) {
+        self.remove_temp();
+        self.renaming = false;
+    }
+
+    pub fn remove_temp(&self) {
+        match std::fs::remove_file(&self.temp) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!("Cannot remove the temp file {}: {error}", self.temp.display());
+            }
+            _ => {}
+        }
+    }
+
+    pub fn into_record(self, outcome: Outcome, duration: Duration) -> Record {
+        Record {
+            id: 0,
+            trigger: self.trigger,
+            changes: self.changes_at_fork,
+            background: true,
+            started_unix_ms: self.started.unix_ms,
+            duration_us: duration.as_micros() as u64,
+            fork_us: self.child.fork_us,
+            figures: self.figures,
+            outcome,
+        }
+    }
+
+    pub fn log_success(&self) {
+        let megabytes = |bytes: u64| bytes >> 20;
+        tracing::info!("DB saved on disk");
+        log_speed(self.figures.keys, self.figures.bytes, self.figures.elapsed_us);
+        tracing::info!(
+            "Fork CoW for RDB: current {} MB, peak {} MB, fork {} us",
+            megabytes(self.figures.copied_bytes),
+            megabytes(self.copied_peak_bytes),
+            self.child.fork_us
+        );
+        tracing::info!("Background saving terminated with success");
+    }
+}
+
+/// Which file is the dump now.
+pub fn standing_dump(path: &Path) -> Identity {
+    Disk.look_at(path).ok().flatten().map(|standing| standing.identity)
+}
+
+pub fn log_speed(keys: u64, bytes: u64, elapsed_us: u64) {
+    let seconds = elapsed_us as f64 / 1e6;
+    let megabytes = bytes as f64 / 1e6;
+    tracing::debug!("Saved {keys} keys, {megabytes:.1} MB in {seconds:.3} seconds ({:.0} MB/s)", megabytes / seconds);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fork;
+    use super::super::report;
+    use super::super::save::SaveOptions;
+    use super::*;
+    use crate::config::Config;
+    use crate::stdx::HashSeed;
+
+    /// How a child that is killed right after it has said that it is about to rename has ended.
+    fn outcome_of_killed(replace: bool, temp_stays: bool) -> Outcome {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = Place { directory: directory.path().to_path_buf(), name: "dump.rdb".into(), keep: 0 };
+        std::fs::write(place.path(), "old").expect("a file");
+        let before = standing_dump(&place.path());
+        let child = fork::spawn(|pipe| {
+            report::send(pipe.as_fd(), &Report::Renaming(Figures::default()));
+            let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+            0
+        });
+        let child = child.expect("a child");
+        let temp = place.temp_path(child.pid);
+        if replace || temp_stays {
+            std::fs::write(&temp, "new").expect("a file");
+        }
+        if replace {
+            std::fs::rename(&temp, place.path()).expect("the dump is replaced");
+        }
+        let options = SaveOptions::new(&Config::default(), 0, true, Now::read());
+        let task = Task { place, options, trigger: Trigger::Command };
+        let keyspace = Keyspace::new(1, HashSeed { k0: 1, k1: 2 });
+        let mut running = Running::new(child, &task, &keyspace, before);
+        let end = loop {
+            match fork::wait(running.child.pid).expect("our child") {
+                Some(end) => break end,
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        };
+        running.receive(Now::read());
+        assert!(running.renaming);
+        running.outcome(end)
+    }
+
+    #[test]
+    fn child_that_was_killed_about_to_rename_has_saved_if_the_dump_is_another_one() {
+        assert_eq!(outcome_of_killed(true, false), Outcome::Saved);
+        let killed = Outcome::of(&SaveError::Killed(libc::SIGKILL));
+        assert_eq!(outcome_of_killed(false, true), killed);
+        // The rename failed and the child has cleared away, and was killed before it could say so.
+        assert_eq!(outcome_of_killed(false, false), killed);
+    }
+}
