@@ -17,7 +17,7 @@ use super::wake::Wake;
 use crate::commands::Peer;
 use crate::resp::Decoder;
 
-/// Bytes that one read takes at most from a connection that has nothing unfinished.
+/// Bytes that the shared buffer holds: what one read takes, and what was left of the one before.
 const READ_BYTES: usize = 64 * 1024;
 
 /// Of an argument that claims to be long, this share has to be there before room is made for all of it.
@@ -26,7 +26,8 @@ const PROOF_SHARE: usize = 8;
 /// With less room than this left for what a command still lacks, more room is made before the next read.
 const READ_BYTES_MIN: usize = 4 * 1024;
 
-/// A connection keeps at most this much room when it has nothing to say.
+/// A connection keeps at most this much room when it has nothing to say, and half a command beyond this is not copied
+/// about.
 const KEPT_BYTES: usize = 16 * 1024;
 
 /// Of a client whose next command waits for the end of a pause, no more is read than this.
@@ -41,7 +42,7 @@ fn growth(received: usize, missing: usize) -> usize {
 /// What every connection's task shares.
 pub struct Shared {
     pub executor: RefCell<Executor>,
-    /// Where reads land that begin with a new command, so that idle connections have no buffer.
+    /// Where reads land, so that idle connections have no buffer; but for those that go on with a long command.
     read_buffer: RefCell<Box<[u8]>>,
     /// Raised when the executor wants the server to end.
     pub exit: Wake,
@@ -125,8 +126,12 @@ struct Connection {
 
 /// Why a connection's task woke up.
 enum Event {
-    /// So many bytes are in the shared buffer (nothing was pending) or were added to the pending ones.
-    Shared(usize),
+    /// So many bytes are in the shared buffer, the last `read` of which are new.
+    Shared {
+        bytes: usize,
+        read: usize,
+    },
+    /// So many bytes were added to the pending ones.
     Pending(usize),
     End,
     Woken,
@@ -139,7 +144,10 @@ impl Connection {
             let event = std::future::poll_fn(|context| self.poll_event(context)).await?;
             match event {
                 Event::End => return Ok(()),
-                Event::Shared(bytes) => self.execute_shared(bytes),
+                Event::Shared { bytes, read } => {
+                    self.count_read(read);
+                    self.execute_shared(bytes);
+                }
                 Event::Pending(bytes) => {
                     self.count_read(bytes);
                     self.execute_pending();
@@ -185,12 +193,19 @@ impl Connection {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
-        if self.pending.is_empty() {
+        // Half a command of usual size is carried on in the shared buffer. Read into the little room behind it, a long
+        // pipeline would come in pieces of that size for ever.
+        let carried = self.pending.len();
+        if carried <= KEPT_BYTES {
             let mut shared = self.shared.read_buffer.borrow_mut();
-            let mut buffer = ReadBuf::new(&mut shared);
+            let mut buffer = ReadBuf::new(&mut shared[carried..]);
             ready!(self.stream.poll_read(context, &mut buffer))?;
-            let bytes = buffer.filled().len();
-            return Poll::Ready(Ok(if bytes == 0 { Event::End } else { Event::Shared(bytes) }));
+            let read = buffer.filled().len();
+            if read == 0 {
+                return Poll::Ready(Ok(Event::End));
+            }
+            shared[..carried].copy_from_slice(&std::mem::take(&mut self.pending));
+            return Poll::Ready(Ok(Event::Shared { bytes: carried + read, read }));
         }
         if self.pending.capacity() == self.pending.len() {
             self.pending.reserve(KEPT_BYTES);
@@ -221,15 +236,16 @@ impl Connection {
         client.stall.is_none() && client.close.is_none()
     }
 
-    /// Executes what a read brought into the shared buffer, and keeps what is left.
+    /// Executes what is in the shared buffer, and keeps what is left.
     fn execute_shared(&mut self, bytes: usize) {
         let buffer = self.shared.read_buffer.borrow();
         let mut executor = self.shared.executor.borrow_mut();
-        executor.count_read(self.key, bytes);
         let Processed { consumed, then } = executor.process(self.key, &mut self.decoder, &buffer[..bytes]);
         let rest = &buffer[consumed..bytes];
         if !rest.is_empty() {
-            if let Then::Read { need_hint } = then {
+            if let Then::Read { need_hint } = then
+                && rest.len() > KEPT_BYTES
+            {
                 self.pending.reserve(rest.len() + growth(rest.len(), need_hint));
             }
             self.pending.extend_from_slice(rest);

@@ -41,6 +41,22 @@ fn a_pipeline_may_be_split_at_any_byte() {
 }
 
 #[test]
+fn a_long_pipeline_is_read_in_large_pieces() {
+    const COMMANDS: usize = 20_000;
+    let server = Server::start();
+    let mut client = server.client();
+    // Of lengths that differ, so that reads end within commands.
+    let pipeline: Vec<u8> =
+        (0..COMMANDS).flat_map(|n| encode_command(&["SET", &format!("key:{n}"), &"v".repeat(n % 97)])).collect();
+    client.send(&pipeline);
+    for _ in 0..COMMANDS {
+        assert_eq!(client.read(), ok());
+    }
+    let reads: usize = server.info_field("stats", "total_reads_processed").parse().expect("a number");
+    assert!(reads < COMMANDS / 10, "{reads} reads of {} bytes", pipeline.len());
+}
+
+#[test]
 fn inline_commands_are_split_and_unquoted() {
     let server = Server::start();
     let mut client = server.client();
