@@ -33,7 +33,7 @@ pub use watch::{ClientId, WatchTable};
 use std::cell::Cell;
 
 use crate::stdx::HashSeed;
-use crate::structures::ResizePolicy;
+use crate::structures::{ResizePolicy, set_thread_resize_policy};
 use crate::types::string::StringView;
 use crate::types::{DataType, Limits, Type, Value};
 
@@ -381,6 +381,7 @@ impl Keyspace {
 
     fn apply_resize_policy(&mut self) {
         let policy = if self.child_alive || !self.resizing { ResizePolicy::Avoid } else { ResizePolicy::Allow };
+        set_thread_resize_policy(policy);
         for db in &mut self.dbs {
             db.set_resize_policy(policy);
         }

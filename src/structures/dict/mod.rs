@@ -20,10 +20,12 @@ mod table;
 mod tests;
 mod walk;
 
-pub use resize::ResizePolicy;
+pub use resize::{ResizePolicy, set_thread_resize_policy};
 pub use slot::{OccupiedSlot, Slot, VacantSlot};
 pub use table::{MappedTable, huge_pages_for_tables, mapped_table_bytes, mapped_tables};
 pub use walk::{Iter, TableStats};
+
+use smallvec::SmallVec;
 
 use bucket::{Bucket, Position, Tag};
 pub(super) use prefetch::prefetch_line;
@@ -150,6 +152,17 @@ impl<E: Element> Dict<E> {
     pub fn prefetch_element(&self, hash: u64) {
         if let Some(bucket) = self.chain(hash) {
             bucket.prefetch_tagged(Tag::of(hash));
+        }
+    }
+
+    /// Asks for the memory in which these keys are or would be, for lookups that come a little later.
+    pub fn prefetch_keys<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
+        let hashes: SmallVec<[u64; 16]> = keys.map(|key| self.hash(key)).collect();
+        for &hash in &hashes {
+            self.prefetch(hash);
+        }
+        for &hash in &hashes {
+            self.prefetch_element(hash);
         }
     }
 

@@ -1,5 +1,6 @@
 //! When a table grows or shrinks, and how elements move from the old one to the new one.
 
+use core::cell::Cell;
 use core::mem::replace;
 use std::alloc::{Layout, handle_alloc_error};
 
@@ -15,6 +16,16 @@ pub enum ResizePolicy {
     /// While a snapshot child lives, whose memory every moved bucket would unshare: no new table and no rehash step,
     /// unless lookups would suffer badly.
     Avoid,
+}
+
+thread_local! {
+    static OF_THREAD: Cell<ResizePolicy> = const { Cell::new(ResizePolicy::Allow) };
+}
+
+/// Sets the policy of all tables that this thread changes, beside each table's own: the tables inside of values are too
+/// many to be told one by one. What was put off follows with the next change to a table.
+pub fn set_thread_resize_policy(policy: ResizePolicy) {
+    OF_THREAD.set(policy);
 }
 
 /// Mean elements in a bucket, in quarters, beyond which a table grows: three of four slots.
@@ -66,7 +77,7 @@ impl<E: Element> Dict<E> {
     /// A rehash under way is finished first if its new table would be too small.
     pub fn reserve(&mut self, additional: usize) {
         let wanted = self.len.saturating_add(additional);
-        if additional == 0 || wanted <= self.capacity() || (self.policy == ResizePolicy::Avoid && !self.is_empty()) {
+        if additional == 0 || wanted <= self.capacity() || (!self.policy_allows() && !self.is_empty()) {
             return;
         }
         while self.is_rehashing() {
@@ -160,7 +171,7 @@ impl<E: Element> Dict<E> {
         let sparse = self.len < self.capacity() / SPARSE_DIVISOR && self.removed_since_growth;
         if sparse
             && !self.is_rehashing()
-            && self.policy == ResizePolicy::Allow
+            && self.policy_allows()
             && let Some(buckets) = buckets_for(self.len * 2)
         {
             self.resize_to(buckets.max(self.table.len() / SHRINK_FACTOR_MAX));
@@ -168,7 +179,12 @@ impl<E: Element> Dict<E> {
     }
 
     fn may_resize(&self) -> bool {
-        self.policy == ResizePolicy::Allow || self.is_dangerously_full()
+        self.policy_allows() || self.is_dangerously_full()
+    }
+
+    #[inline]
+    fn policy_allows(&self) -> bool {
+        self.policy == ResizePolicy::Allow && OF_THREAD.get() == ResizePolicy::Allow
     }
 
     fn may_move(&self) -> bool {

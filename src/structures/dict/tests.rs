@@ -239,6 +239,20 @@ fn growth_beyond_the_limit_is_put_off_until_the_table_is_dangerously_full() {
 }
 
 #[test]
+fn the_policy_of_a_thread_reaches_every_table_that_it_changes() {
+    let mut dict = filled(0..2_000);
+    while dict.rehash_steps(1) {}
+    let buckets = dict.table.len();
+    set_thread_resize_policy(ResizePolicy::Avoid);
+    insert_all(&mut dict, 2_000..buckets as u32 * 10);
+    assert_eq!((dict.table.len(), dict.is_rehashing()), (buckets, false));
+    set_thread_resize_policy(ResizePolicy::Allow);
+    insert_all(&mut dict, buckets as u32 * 10..buckets as u32 * 10 + 1);
+    assert!(dict.table.len() > buckets, "the next insertion does what was put off");
+    check(&dict);
+}
+
+#[test]
 fn reserved_room_stays_until_something_is_removed() {
     let mut dict = filled(0..0);
     dict.reserve(10_000);
