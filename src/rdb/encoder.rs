@@ -321,6 +321,11 @@ impl<'s> Encoder<'s> {
         self.byte(counter)
     }
 
+    /// The version that is being written.
+    pub fn version(&self) -> u32 {
+        self.options.version
+    }
+
     /// The type byte of the value that follows; an error if the version that is being written does not know it.
     #[inline]
     pub fn tag(&mut self, tag: Tag) -> io::Result<()> {

@@ -173,7 +173,7 @@ impl<'a> Serialiser<'a> {
             Clocks::Frequency => out.freq(entry.frequency() as u8)?,
         }
         let value = entry.value();
-        if let Err(error) = out.tag(value.tag()) {
+        if let Err(error) = out.tag(value.tag(out.version())) {
             return Err(of_key(error, entry.key()));
         }
         out.string(entry.key())?;

@@ -126,8 +126,8 @@ pub trait View: Copy {
     fn memory_usage(self, samples: usize) -> usize;
     /// About how many allocations freeing it takes; a large one is freed on another thread.
     fn free_effort(self) -> usize;
-    /// The tag under which [`View::save`] writes the value.
-    fn tag(self) -> rdb::Tag;
+    /// The tag under which [`View::save`] writes the value in a file of this version.
+    fn tag(self, version: u32) -> rdb::Tag;
     fn save(self, out: &mut rdb::Encoder<'_>) -> io::Result<()>;
     /// Mixes the value into a key's digest as DEBUG DIGEST-VALUE defines it.
     fn digest(self, digest: &mut Digest);

@@ -150,13 +150,13 @@ impl<'a> ValueRef<'a> {
         }
     }
 
-    pub fn tag(self) -> rdb::Tag {
+    pub fn tag(self, version: u32) -> rdb::Tag {
         match self {
-            ValueRef::String(view) => view.tag(),
-            ValueRef::List(view) => view.tag(),
-            ValueRef::Set(view) => view.tag(),
-            ValueRef::Zset(view) => view.tag(),
-            ValueRef::Hash(view) => view.tag(),
+            ValueRef::String(view) => view.tag(version),
+            ValueRef::List(view) => view.tag(version),
+            ValueRef::Set(view) => view.tag(version),
+            ValueRef::Zset(view) => view.tag(version),
+            ValueRef::Hash(view) => view.tag(version),
         }
     }
 

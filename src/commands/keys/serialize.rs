@@ -58,11 +58,11 @@ fn dump(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 /// A value as DUMP gives it out: in the lowest version that holds it, or in the one that `rdb-version` pins.
 fn payload(value: ValueRef<'_>, config: &Config) -> std::io::Result<Vec<u8>> {
     let version = match config.rdb_version {
-        0 => value.tag().version().max(rdb::VERSION_DEFAULT),
+        0 => value.tag(rdb::VERSION_DEFAULT).version().max(rdb::VERSION_DEFAULT),
         pinned => u32::from(pinned),
     };
     let mut encoder = Encoder::detached(rdb::Options { compression: config.rdbcompression, checksum: false, version });
-    encoder.tag(value.tag())?;
+    encoder.tag(value.tag(version))?;
     value.save(&mut encoder)?;
     let mut payload = encoder.into_bytes();
     rdb::dump::seal(&mut payload, version);

@@ -398,7 +398,7 @@ impl View for HashView<'_> {
         }
     }
 
-    fn tag(self) -> rdb::Tag {
+    fn tag(self, _version: u32) -> rdb::Tag {
         match self {
             Self::Listpack(_) => rdb::Tag::HashListpack,
             Self::Hashtable(fields) if fields.expiring() > 0 => rdb::Tag::HashMetadata,

@@ -153,7 +153,7 @@ impl View for ListView<'_> {
         }
     }
 
-    fn tag(self) -> rdb::Tag {
+    fn tag(self, _version: u32) -> rdb::Tag {
         rdb::Tag::ListQuicklist2
     }
 

@@ -439,10 +439,11 @@ impl View for SetView<'_> {
         }
     }
 
-    fn tag(self) -> rdb::Tag {
+    fn tag(self, version: u32) -> rdb::Tag {
         match self {
             Self::Intset(_) => rdb::Tag::SetIntset,
-            // A listpack has a tag of its own only from RDB version 11 on, which Redis 7.0 does not read.
+            Self::Listpack(_) if version >= rdb::Tag::SetListpack.version() => rdb::Tag::SetListpack,
+            // Up to Redis 7.0 a set of short members was a hash table.
             Self::Listpack(_) | Self::Hashtable(_) => rdb::Tag::Set,
         }
     }

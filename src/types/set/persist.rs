@@ -1,4 +1,4 @@
-//! Sets in RDB: an intset as its bytes, anything else member by member.
+//! Sets in RDB: an intset as its bytes, a listpack too where the version has it, anything else member by member.
 
 use std::io;
 
@@ -7,14 +7,18 @@ use super::{Member, SetValue, SetView, insert};
 use crate::rdb;
 use crate::structures::intset::{self, Intset};
 use crate::structures::listpack::Listpack;
-use crate::types::{LoadOptions, packed};
+use crate::types::{LoadOptions, View as _, packed};
 
 /// The fewest bytes that a member takes in a file, on average over a set whose table is worth sizing ahead.
 const MEMBER_BYTES_USUAL: usize = 4;
 
 pub fn save(view: SetView<'_>, out: &mut rdb::Encoder<'_>) -> io::Result<()> {
-    if let SetView::Intset(intset) = view {
-        return out.string(intset.as_bytes());
+    match view {
+        SetView::Intset(intset) => return out.string(intset.as_bytes()),
+        SetView::Listpack(listpack) if view.tag(out.version()) == rdb::Tag::SetListpack => {
+            return out.string(listpack.as_bytes());
+        }
+        _ => {}
     }
     out.length(view.len() as u64)?;
     for member in view.iter() {

@@ -172,7 +172,7 @@ impl View for StringView<'_> {
         1
     }
 
-    fn tag(self) -> rdb::Tag {
+    fn tag(self, _version: u32) -> rdb::Tag {
         rdb::Tag::String
     }
 

@@ -52,7 +52,7 @@ const SCORES: &[(&str, f64)] = &[
 fn what_is_saved_is_loaded_again_and_no_part_of_it_is() {
     for limits in [limits(128), limits(0)] {
         let zset = zset_of(SCORES, &limits);
-        let (tag, bytes) = (zset.view().tag(), saved(&zset));
+        let (tag, bytes) = (zset.view().tag(rdb::VERSION_DEFAULT), saved(&zset));
         let loaded = load(tag, &bytes, &limits).expect("saved sorted sets load");
         assert_eq!(loaded, zset);
         assert_eq!(saved(&loaded), bytes);
@@ -73,8 +73,8 @@ fn encodings_show_neither_in_the_order_nor_in_the_digest() {
     assert_eq!((packed.view().encoding(), tree.view().encoding()), (Encoding::Listpack, Encoding::Skiplist));
     assert_eq!(pairs(&packed), pairs(&tree));
     assert_eq!(digest(&packed), digest(&tree));
-    assert_eq!(packed.view().tag(), rdb::Tag::ZsetListpack);
-    assert_eq!(tree.view().tag(), rdb::Tag::Zset2);
+    assert_eq!(packed.view().tag(rdb::VERSION_DEFAULT), rdb::Tag::ZsetListpack);
+    assert_eq!(tree.view().tag(rdb::VERSION_DEFAULT), rdb::Tag::Zset2);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn damaged_sorted_sets_are_refused_or_harmless() {
             bytes[at] = rng.u8(..);
             let mut input = rdb::Decoder::new(&bytes);
             let options = LoadOptions { limits: &limits, sanitize: true };
-            if let Ok(mut zset) = ZsetValue::load(zset.view().tag(), &mut input, &options) {
+            if let Ok(mut zset) = ZsetValue::load(zset.view().tag(rdb::VERSION_DEFAULT), &mut input, &options) {
                 assert!(pairs(&zset).iter().all(|(_, score)| !score.is_nan()));
                 for (member, _) in pairs(&zset) {
                     zset.upsert(member.as_bytes(), &limits, |_| Some(1.0));

@@ -155,7 +155,7 @@ impl View for ZsetView<'_> {
         }
     }
 
-    fn tag(self) -> rdb::Tag {
+    fn tag(self, _version: u32) -> rdb::Tag {
         match self {
             Self::Listpack(_) => rdb::Tag::ZsetListpack,
             Self::Tree(_) => rdb::Tag::Zset2,
