@@ -176,6 +176,7 @@ impl Executor {
     /// The part of the stats that is about keys.
     fn info_keys(&self, out: &mut InfoText) {
         let keys = &self.keyspace.stats;
+        out.field("expired_subkeys", keys.expired_fields);
         out.field("expired_keys", keys.expired);
         out.ratio("expired_stale_perc", keys.expired_stale_percent);
         out.field("expired_time_cap_reached_count", keys.expired_time_cap_reached);
