@@ -3,10 +3,12 @@
 use std::hint::black_box;
 use std::ops::Bound;
 
+use copal::internals::stdx::HashSeed;
 use copal::internals::structures::intset::Intset;
 use copal::internals::structures::listpack::{self, Listpack};
 use copal::internals::structures::order_tree::{Member, OrderTree};
 use copal::internals::structures::quicklist::{Direction, Limits, NodeCodec, Quicklist};
+use copal::internals::structures::scored_set::ScoredSet;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
 /// As most hashes are: 64 fields of 8 bytes with values of 16.
@@ -189,6 +191,38 @@ fn order_trees(c: &mut Criterion) {
     group.finish();
 }
 
+/// What ZADD and ZRANK come down to, by the size of the set: a hundred times the members take a step or two more.
+fn scored_sets(c: &mut Criterion) {
+    let member = |n: usize| format!("member:{n:09}").into_bytes();
+    for size in [10_000, 100_000, MILLION] {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let mut set = ScoredSet::new(HashSeed::of_process());
+        for n in 0..size {
+            let score = rng.f64();
+            set.upsert(&member(n), |_| Some(score));
+        }
+        let mut group = c.benchmark_group(format!("scored_set of {size}"));
+        let mut n = 0;
+        group.bench_function("add a member and remove another", |b| {
+            b.iter(|| {
+                let score = rng.f64();
+                set.upsert(&member(n + size), |_| Some(score));
+                assert!(set.remove(&member(n)).is_some());
+                n += 1;
+            });
+        });
+        let first = n;
+        group.bench_function("rank of a random member", |b| b.iter(|| set.rank(&member(first + rng.usize(..size)))));
+        group.bench_function("give a random member a random score", |b| {
+            b.iter(|| {
+                let score = rng.f64();
+                set.upsert(&member(first + rng.usize(..size)), |_| Some(score))
+            });
+        });
+        group.finish();
+    }
+}
+
 #[expect(clippy::print_stderr, reason = "a figure beside criterion's own, which cannot hold it")]
 fn report(what: &str, tree: &OrderTree<Block>, start: std::time::Instant) {
     let each = start.elapsed().as_nanos() as usize / tree.len();
@@ -239,5 +273,5 @@ fn quicklists(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, listpacks, intsets, order_trees, quicklists);
+criterion_group!(benches, listpacks, intsets, order_trees, scored_sets, quicklists);
 criterion_main!(benches);
