@@ -120,6 +120,17 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// Asks for the memory in which these members or fields of a large collection are or would be, for commands that are
+    /// to come. Small collections are asked for with their keys.
+    pub fn prefetch<'m>(self, members: impl Iterator<Item = &'m [u8]>) {
+        match self {
+            ValueRef::Set(SetView::Hashtable(table)) => table.prefetch_keys(members),
+            ValueRef::Hash(HashView::Hashtable(fields)) => fields.table().prefetch_keys(members),
+            ValueRef::Zset(ZsetView::Tree(tree)) => tree.prefetch(members),
+            ValueRef::Set(_) | ValueRef::Hash(_) | ValueRef::Zset(_) | ValueRef::String(_) | ValueRef::List(_) => {}
+        }
+    }
+
     pub fn encoding(self) -> Encoding {
         match self {
             ValueRef::String(view) => view.encoding(),

@@ -13,6 +13,10 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
         [b'+', rest @ ..] => (false, rest),
         rest => (false, rest),
     };
+    if let Some(integer) = parse_exact_integer(magnitude) {
+        let value = integer as f64;
+        return Some(if negative { -value } else { value });
+    }
     let value = match magnitude {
         [b'0', b'x' | b'X', digits @ ..] => parse_hexadecimal(digits)?,
         [b'0'..=b'9' | b'.', ..] => {
@@ -26,6 +30,19 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
         _ => return None,
     };
     Some(if negative { -value } else { value })
+}
+
+/// Most scores are integers of few digits, each of which is a double exactly.
+#[inline]
+fn parse_exact_integer(text: &[u8]) -> Option<u64> {
+    const DIGITS_MAX: usize = 15;
+    if text.is_empty() || text.len() > DIGITS_MAX {
+        return None;
+    }
+    text.iter().try_fold(0, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| value * 10 + u64::from(digit))
+    })
 }
 
 /// The text of a double in a reply: an integer where it is one, else the shortest digits that read back to the same

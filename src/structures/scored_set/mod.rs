@@ -52,6 +52,11 @@ impl ScoredSet {
         self.members.find(member).map(ScoredMember::score)
     }
 
+    /// Asks for the memory in which these members are or would be; see [`Dict::prefetch_keys`].
+    pub fn prefetch<'m>(&self, members: impl Iterator<Item = &'m [u8]>) {
+        self.members.prefetch_keys(members);
+    }
+
     /// Gives `member` the score that `decide` makes of its present one; nothing changes if that is none.
     pub fn upsert(&mut self, member: &[u8], decide: impl FnOnce(Option<f64>) -> Option<f64>) -> Upserted {
         let hash = self.members.hash(member);
