@@ -8,6 +8,18 @@
 # 7.2 prints a double with as few digits as read back to the same one, 7.0 with seventeen. Tcl is asked to print likewise.
 set tcl_precision 0
 
+# Below a thousandth 7.2 writes an exponent (9.2e-4) where Tcl does not (0.00092): such a number is compared as one.
+if {[info procs assert_equal] ne {}} {
+    rename assert_equal assert_equal_of_suite
+    proc assert_equal {value expected {detail ""}} {
+        if {[string match {*e-*} $value$expected] && [string is double -strict $value] &&
+            [string is double -strict $expected] && $value == $expected} {
+            return
+        }
+        uplevel 1 [list assert_equal_of_suite $value $expected $detail]
+    }
+}
+
 # A case that fails within MULTI would leave the connection there, and every case behind it would fail as well.
 if {[info procs test] ne {}} {
     rename test test_of_suite
