@@ -27,6 +27,16 @@ const REST_AFTER_REFUSALS: Duration = Duration::from_secs(20);
 /// Refusals in a row that end a pass.
 const REFUSALS_MAX: usize = 8;
 
+/// How long a fork waits for the step that is under way. Most of them are over sooner.
+const STEP_WAIT_MAX: Duration = Duration::from_millis(2);
+
+/// Between two steps, so many times as long as the first of them. A step holds up every write that the kernel has to
+/// see, and soon after a fork nearly all are of that kind: without gaps hardly any would get through.
+const GAP_STEPS: u32 = 2;
+
+/// A longer step was looking for memory, which holds nobody up.
+const GAP_MAX: Duration = Duration::from_millis(20);
+
 /// Blocks between two looks at how much memory is left.
 const BLOCKS_A_CHECK: usize = 64;
 
@@ -51,11 +61,8 @@ pub struct HealingProgress {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Locked during each step, so that whoever takes it knows that none is under way.
     state: Mutex<State>,
     changed: Condvar,
-    /// Set before `state` is asked for, so that the next step does not come first.
-    hold: AtomicBool,
     huge_bytes: AtomicU64,
     split_bytes: AtomicU64,
     healed_bytes: AtomicU64,
@@ -70,6 +77,8 @@ struct State {
     rate: u64,
     /// Something has changed that is worth a look before its time.
     look_now: bool,
+    /// A step is under way.
+    stepping: bool,
 }
 
 impl Healer {
@@ -91,11 +100,16 @@ impl Healer {
         }
     }
 
-    /// Stops healing before a fork; what is under way is one huge page at most. Returns how long that took.
+    /// Stops healing before a fork, and waits for the step that is under way. Returns how long that took.
+    ///
+    /// A step that takes long is looking for memory, which disturbs no fork: it is not waited for.
     pub fn hold(&self) -> Duration {
         let start = Instant::now();
-        self.shared.hold.store(true, Ordering::Relaxed);
-        self.shared.lock().held = true;
+        let mut state = self.shared.lock();
+        state.held = true;
+        while state.stepping && start.elapsed() < STEP_WAIT_MAX {
+            state = self.shared.wait(state, STEP_WAIT_MAX);
+        }
         start.elapsed()
     }
 
@@ -103,7 +117,6 @@ impl Healer {
     pub fn release(&self) {
         {
             let mut state = self.shared.lock();
-            self.shared.hold.store(false, Ordering::Relaxed);
             state.held = false;
             state.look_now = true;
         }
@@ -147,19 +160,27 @@ impl Shared {
 
     /// Runs a step unless healing is to stop, in which case there is none.
     fn step<T>(&self, step: impl FnOnce() -> T) -> Option<T> {
-        if self.hold.load(Ordering::Relaxed) {
-            return None;
+        {
+            let mut state = self.lock();
+            if state.held || state.rate == 0 {
+                return None;
+            }
+            state.stepping = true;
         }
-        let state = self.lock();
-        (!state.held && state.rate > 0).then(step)
+        let result = step();
+        self.lock().stepping = false;
+        self.changed.notify_all();
+        Some(result)
     }
 
-    /// Waits for a moment that the rate sets, or until healing is to stop.
-    fn pace(&self, since: Instant, healed_bytes: u64) {
+    /// Waits for a moment that the rate sets, though at least for a gap after a step that took so long, or until
+    /// healing is to stop.
+    fn pace(&self, since: Instant, healed_bytes: u64, step: Duration) {
+        let gap_end = Instant::now() + (step * GAP_STEPS).min(GAP_MAX);
         let mut state = self.lock();
         while !state.held && state.rate > 0 {
             let due = since + Duration::from_secs_f64(healed_bytes as f64 / state.rate as f64);
-            let left = due.saturating_duration_since(Instant::now());
+            let left = due.max(gap_end).saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
@@ -237,13 +258,17 @@ impl<'a> Healing<'a> {
         }
         self.shared.in_progress.store(true, Ordering::Relaxed);
         let start = Instant::now();
-        let (mut healed, mut refusals) = (0, 0);
+        let (mut healed, mut refusals, mut longest) = (0, 0, Duration::ZERO);
         for (number, block) in split.into_iter().enumerate() {
             if number.is_multiple_of(BLOCKS_A_CHECK) && ranges::memory_is_short()? {
                 return Ok(End::Refused("memory is short".to_owned()));
             }
             let (shared, map, blocks) = (self.shared, &mut self.map, &mut self.blocks);
-            match shared.step(|| heal(map, blocks, block)) {
+            let step = Instant::now();
+            let result = shared.step(|| heal(map, blocks, block));
+            let took = step.elapsed();
+            longest = longest.max(took);
+            match result {
                 None => return Ok(End::Stopped),
                 Some(Ok(true)) => {
                     healed += HUGE_PAGE_BYTES as u64;
@@ -258,12 +283,13 @@ impl<'a> Healing<'a> {
                     }
                 }
             }
-            shared.pace(start, healed);
+            shared.pace(start, healed, took);
         }
         tracing::debug!(
-            "Put {} MB of split huge pages together in {:.1} s",
+            "Put {} MB of split huge pages together in {:.1} s, the longest step took {} us",
             healed >> 20,
-            start.elapsed().as_secs_f64()
+            start.elapsed().as_secs_f64(),
+            longest.as_micros()
         );
         Ok(End::Done)
     }
@@ -343,13 +369,13 @@ mod tests {
         healer.hold();
         assert_eq!(healer.shared.step(|| 1), None);
         // Neither of these waits: there is nothing to wait for.
-        healer.shared.pace(Instant::now(), u64::MAX);
+        healer.shared.pace(Instant::now(), u64::MAX, Duration::from_secs(3600));
         healer.release();
         healer.shared.wait_for_turn(Duration::from_secs(3600));
         assert_eq!(healer.shared.step(|| 1), Some(1));
         healer.follow(0);
         assert_eq!(healer.shared.step(|| 1), None);
-        healer.shared.pace(Instant::now(), u64::MAX);
+        healer.shared.pace(Instant::now(), u64::MAX, Duration::from_secs(3600));
     }
 
     #[test]
