@@ -20,7 +20,7 @@ pub enum AccessPolicy {
 }
 
 /// The present moment on the access clock, and how keys take it over.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AccessClock {
     policy: AccessPolicy,
     seconds: u32,

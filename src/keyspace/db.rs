@@ -7,6 +7,7 @@ use super::access::AccessClock;
 use super::entry::{Entry, EntryRef, Vacated};
 use super::expire::ExpireState;
 use super::field_expiry::{FieldExpiries, next_field_expiry};
+use super::ready::ReadyEntry;
 use crate::stdx::HashSeed;
 use crate::structures::{Dict, ResizePolicy, Slot, TableStats};
 use crate::types::string::{EMBSTR_BYTES_MAX, INLINE_BYTES_MAX, IntBytes, StringValue, StringView, canonical_integer};
@@ -123,6 +124,12 @@ impl Db {
         if lapsed.len() < LAPSED_MAX {
             lapsed.push(key.into());
         }
+    }
+
+    /// The hash of a key, which the methods that end in `_hashed` expect.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> u64 {
+        self.keys.hash(key)
     }
 
     /// Whether `key` exists and its expiry has passed.
@@ -362,6 +369,12 @@ impl Db {
         self.expires.reserve(expires);
     }
 
+    /// Gets memory for the next part of the tables that were sized ahead, so that insertions need not wait for it. Returns
+    /// whether there is more to get.
+    pub fn touch_reserved(&mut self) -> bool {
+        self.keys.touch_reserved() || self.expires.touch_reserved()
+    }
+
     /// The database's contents, leaving it empty.
     pub fn take(&mut self) -> Db {
         Db {
@@ -411,72 +424,32 @@ impl Db {
     }
 }
 
-/// What a load needs: a key is added if it is not there yet, with one probe whose bucket was asked for before.
+/// What a load needs: entries that are built already are put into their buckets, which were asked for before.
 impl Db {
-    /// The hash of a key, which the methods below expect.
-    #[inline]
-    pub fn hash(&self, key: &[u8]) -> u64 {
-        self.keys.hash(key)
+    /// The secret of this database's hashes, which [`ReadyEntry`] needs.
+    pub fn seed(&self) -> HashSeed {
+        self.keys.seed()
     }
 
-    /// Starts fetching the bucket of this hash.
+    /// Starts fetching what [`Db::insert_ready`] will touch.
     #[inline]
-    pub fn prefetch_hashed(&self, hash: u64) {
-        self.keys.prefetch(hash);
-    }
-
-    /// Returns false, and changes nothing, if the key is there already.
-    pub fn insert_absent(&mut self, hash: u64, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) -> bool {
-        self.insert_absent_entry(hash, key, || {
-            let mut entry = Entry::new(key, value, clock);
-            drop(entry.set_expiry(expiry));
-            entry
-        })
-    }
-
-    /// As [`Db::insert_absent`], for a string.
-    #[inline]
-    pub fn insert_absent_string(
-        &mut self,
-        hash: u64,
-        key: &[u8],
-        bytes: &[u8],
-        expiry: Option<i64>,
-        clock: u32,
-    ) -> bool {
-        if let Some(number) = canonical_integer(bytes) {
-            return self.insert_absent_integer(hash, key, number, expiry, clock);
+    pub fn prefetch_ready(&self, ready: &ReadyEntry) {
+        self.keys.prefetch(ready.hash());
+        if ready.is_indexed() {
+            self.expires.prefetch(ready.hash());
         }
-        if bytes.len() > INLINE_BYTES_MAX {
-            return self.insert_absent(hash, key, StringValue::new(bytes).into(), expiry, clock);
+    }
+
+    /// Gives the entry back, and changes nothing, if its key is there already.
+    #[inline]
+    pub fn insert_ready(&mut self, ready: ReadyEntry) -> Result<(), Entry> {
+        let (hash, indexed) = (ready.hash(), ready.is_indexed());
+        let entry = self.keys.insert_if_absent_hashed(hash, ready.into_entry())?;
+        if indexed {
+            self.field_expiries.note(entry.key(), next_field_expiry(entry.value()));
+            index_expiry(&mut self.expires, hash, entry);
         }
-        let encoding = if bytes.len() <= EMBSTR_BYTES_MAX { Encoding::Embstr } else { Encoding::Raw };
-        self.insert_absent_entry(hash, key, || Entry::with_inline(key, Type::String, encoding, bytes, expiry, clock))
-    }
-
-    /// As [`Db::insert_absent`], for an integer.
-    #[inline]
-    pub fn insert_absent_integer(
-        &mut self,
-        hash: u64,
-        key: &[u8],
-        number: i64,
-        expiry: Option<i64>,
-        clock: u32,
-    ) -> bool {
-        let bytes = IntBytes::new(number);
-        self.insert_absent_entry(hash, key, || {
-            Entry::with_inline(key, Type::String, Encoding::Int, bytes.bytes(), expiry, clock)
-        })
-    }
-
-    #[inline]
-    fn insert_absent_entry(&mut self, hash: u64, key: &[u8], build: impl FnOnce() -> Entry) -> bool {
-        let Slot::Vacant(slot) = self.keys.entry_hashed(hash, key) else { return false };
-        let entry = slot.insert(build());
-        self.field_expiries.note(key, next_field_expiry(entry.value()));
-        index_expiry(&mut self.expires, hash, entry);
-        true
+        Ok(())
     }
 }
 

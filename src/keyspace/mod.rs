@@ -12,6 +12,7 @@ mod expire;
 mod field_expiry;
 mod frozen;
 mod lazy_free;
+mod ready;
 mod relocate;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use evict::{Eviction, EvictionPool};
 pub use expire::ExpireCycle;
 pub use frozen::{Frozen, FrozenEntry};
 pub use lazy_free::{LazyFree, LazyFreePolicy};
+pub use ready::ReadyEntry;
 pub use relocate::Place;
 pub use waiting::{PlaceBuf, Ticket, WaitTable};
 pub use watch::{ClientId, WatchTable};

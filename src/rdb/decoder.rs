@@ -12,16 +12,6 @@ pub enum Text<'t> {
     Integer(i64),
 }
 
-/// A string that stays good while the decoder reads on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HeldText<'a> {
-    /// As it stands in the input.
-    Bytes(&'a [u8]),
-    Decompressed(Vec<u8>),
-    /// Stored in binary; the string is its decimal text.
-    Integer(i64),
-}
-
 /// What the first bytes of a string say.
 enum StringHeader {
     Raw { bytes: u64 },
@@ -189,20 +179,6 @@ impl<'a> Decoder<'a> {
             StringHeader::Lzf { compressed, bytes } => {
                 self.decompress(compressed, bytes, scratch)?;
                 Text::Bytes(scratch)
-            }
-        })
-    }
-
-    /// As `text_in`, for callers that hold several strings; a compressed one takes a vector from `spare`, if there is one.
-    #[inline]
-    pub fn held_text(&mut self, spare: &mut Vec<Vec<u8>>) -> Result<HeldText<'a>> {
-        Ok(match self.string_header()? {
-            StringHeader::Raw { bytes } => HeldText::Bytes(self.raw(bytes)?),
-            StringHeader::Integer(value) => HeldText::Integer(value),
-            StringHeader::Lzf { compressed, bytes } => {
-                let mut out = spare.pop().unwrap_or_default();
-                self.decompress(compressed, bytes, &mut out)?;
-                HeldText::Decompressed(out)
             }
         })
     }

@@ -17,11 +17,11 @@ mod tag;
 mod tests;
 
 pub use crc::Crc64;
-pub use decoder::{Decoder, HeldText, Text};
+pub use decoder::{Decoder, Text};
 pub use encoder::{Encoder, Options, Sink, trailer};
 pub use error::{Error, Result};
 pub use module::ModuleId;
-pub use records::{Checksum, Record, Records, Verified, verify_checksum};
+pub use records::{Bookmark, Checksum, Record, Records, Verified, verify_checksum};
 pub use tag::{Opcode, Tag};
 
 /// The oldest file version that can be read.

@@ -41,11 +41,36 @@ pub enum Record<'a> {
 }
 
 /// What opcodes have said about the next key.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Pending {
     expiry_ms: Option<i64>,
     idle: Option<u64>,
     freq: Option<u8>,
+}
+
+/// Where a reader stands between two records of a file, without holding on to the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bookmark {
+    offset: u64,
+    version: u32,
+    pending: Pending,
+    ended: bool,
+}
+
+impl Bookmark {
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Another place between two records of the same file, before the end and with nothing said about the next key.
+    pub fn at(&self, offset: u64) -> Self {
+        Self { offset, pending: Pending::default(), ended: false, ..*self }
+    }
+
+    /// Whether opcodes before it have said something about the key that comes next.
+    pub fn is_inside_entry(&self) -> bool {
+        self.pending != Pending::default()
+    }
 }
 
 /// Reads a whole file record by record.
@@ -71,6 +96,19 @@ impl<'a> Records<'a> {
         let rest = usize::try_from(offset).ok().and_then(|start| file.get(start..)).unwrap_or_default();
         let decoder = Decoder::at(rest, offset);
         Self { decoder, version, pending: Pending::default(), ended: false, stored_checksum: None }
+    }
+
+    /// Goes on in the same file where a reader stood.
+    pub fn resume(file: &'a [u8], bookmark: &Bookmark) -> Result<Self> {
+        let &Bookmark { offset, version, pending, ended } = bookmark;
+        let mut decoder = Decoder::new(file);
+        decoder.raw(offset)?;
+        Ok(Self { decoder, version, pending, ended })
+    }
+
+    /// Where this reader stands, between two records.
+    pub fn bookmark(&self) -> Bookmark {
+        Bookmark { offset: self.offset(), version: self.version, pending: self.pending, ended: self.ended }
     }
 
     pub fn version(&self) -> u32 {

@@ -2,7 +2,7 @@
 //!
 //! No kind of value nests, so nothing here recurses; what a string holds (a listpack, a ziplist) is not looked at.
 
-use super::{Decoder, Error, ModuleId, Result, Tag};
+use super::{Decoder, Error, ModuleId, Opcode, Result, Tag};
 
 const BINARY_DOUBLE_BYTES: usize = 8;
 const MILLISECONDS_BYTES: usize = 8;
@@ -52,6 +52,45 @@ pub fn value(tag: Tag, input: &mut Decoder<'_>) -> Result<()> {
         Tag::StreamListpacks3 => stream(input, 3),
         Tag::Module => Err(Error::UnsupportedType { offset: input.offset(), name: tag.name() }),
         Tag::Module2 => module(input).map(drop),
+    }
+}
+
+/// Passes over whole entries, what opcodes say about each included, until `bytes_max` bytes or `count_max` entries are
+/// behind. Returns how many there were.
+///
+/// Stops before anything else than an entry and before an entry that is not whole, without saying what is wrong with it:
+/// whoever reads it will.
+pub fn entries(input: &mut Decoder<'_>, bytes_max: u64, count_max: usize) -> usize {
+    let end = input.offset().saturating_add(bytes_max);
+    let mut count = 0;
+    while count < count_max && input.offset() < end {
+        let before = input.clone();
+        if !matches!(entry(input), Ok(true)) {
+            *input = before;
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
+/// Passes over one entry. False: what comes is none.
+fn entry(input: &mut Decoder<'_>) -> Result<bool> {
+    loop {
+        let byte = input.byte()?;
+        if let Some(tag) = Tag::from_u8(byte) {
+            input.skip_string()?;
+            value(tag, input)?;
+            return Ok(true);
+        }
+        match Opcode::from_u8(byte) {
+            Some(Opcode::ExpireTimeMs) => input.milliseconds().map(drop)?,
+            Some(Opcode::ExpireTime) => input.seconds().map(drop)?,
+            Some(Opcode::Idle) => input.length().map(drop)?,
+            Some(Opcode::Freq) => input.byte().map(drop)?,
+            Some(Opcode::SlotInfo) => lengths(input, 3)?,
+            _ => return Ok(false),
+        }
     }
 }
 

@@ -74,6 +74,11 @@ impl Memory {
         self.allocator.used() + mapped_table_bytes() as u64
     }
 
+    /// Takes in what other threads have allocated.
+    pub fn refresh(&mut self) {
+        self.allocator.refresh();
+    }
+
     /// Returns what is in use.
     fn note_peak(&self) -> u64 {
         let used = self.used_bytes();

@@ -135,13 +135,15 @@ async fn load_then_serve(shared: Rc<Shared>, dump: Option<DumpFile>, notifier: O
     if let (Some(notifier), Some(_)) = (&notifier, &dump) {
         notifier.status("Loading the data set");
     }
-    if let Some(dump) = dump
-        && let Err(error) = snapshots::load_dump(&shared, &dump).await
-    {
-        fallback::log_fatal(&shared, &error);
-        shared.executor.borrow_mut().exit = Some(1);
-        shared.exit.raise();
-        return;
+    if let Some(dump) = dump {
+        if let Err(error) = snapshots::load_dump(&shared, &dump).await {
+            fallback::log_fatal(&shared, &error);
+            shared.executor.borrow_mut().exit = Some(1);
+            shared.exit.raise();
+            return;
+        }
+        // Unmapping a large file takes tens of milliseconds. Where no thread starts, they are spent here.
+        drop(std::thread::Builder::new().name("unmap".to_owned()).spawn(move || drop(dump)));
     }
     let executor = shared.executor.borrow();
     if executor.listeners.has_tcp() {

@@ -16,8 +16,8 @@ use crate::commands::{CommandError, SnapshotEffect};
 use crate::keyspace::Db;
 use crate::observe::{LoadingInfo, PersistenceInfo};
 use crate::snapshot::{
-    self, Cancelled, DumpFile, Duplicates, LoadError, LoadFault, LoadSettings, Loaded, Loader, Place, SaveError,
-    SaveOptions, Supervisor, Task, Trigger, Verification,
+    self, Cancelled, DumpFile, Duplicates, LoadError, LoadFault, LoadSettings, Loaded, Loader, Place, Progress,
+    SaveError, SaveOptions, Supervisor, Task, Trigger, Verification,
 };
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
@@ -112,56 +112,53 @@ pub async fn load_dump(shared: &Shared, file: &DumpFile) -> Result<(), LoadError
 }
 
 pub async fn load_steps(shared: &Shared, file: &DumpFile) -> Result<Loaded, LoadFault> {
-    let (settings, databases, checksum) = {
+    let (settings, databases) = {
         let executor = shared.executor.borrow();
         let config = &executor.config;
-        let settings = LoadSettings::new(config, executor.clock.latest());
-        (settings, config.databases as usize, config.rdbchecksum)
+        (LoadSettings::new(config, executor.clock.latest()), config.databases as usize)
     };
-    let mut verification = Verification::new(file.bytes(), checksum)?;
-    while !verification.step()? {
-        tokio::task::yield_now().await;
-    }
-    let mut loader = Loader::new(file.bytes(), databases, HashSeed::random(), settings)?;
+    let mut loader = Loader::new(file.bytes().clone(), databases, HashSeed::random(), settings)?;
     let mut owed_us = 0;
     loop {
-        let ended = {
+        let progress = {
             let mut executor = shared.executor.borrow_mut();
             let delay_us = executor.config.key_load_delay_us;
-            let ended = load_step(&mut loader, &executor, delay_us, &mut owed_us)?;
+            let progress = load_step(&mut loader, &executor, delay_us, &mut owed_us)?;
             executor.note_loading(&loader);
-            ended
+            progress
         };
-        if ended {
-            return Ok(loader.finish());
-        }
-        if owed_us >= DELAY_US_MIN {
-            tokio::time::sleep(Duration::from_micros(std::mem::take(&mut owed_us))).await;
-        } else {
-            tokio::task::yield_now().await;
+        match progress {
+            Progress::Ended => return Ok(loader.finish()),
+            Progress::Waiting => std::future::poll_fn(|context| loader.poll_ready(context)).await,
+            Progress::Working if owed_us >= DELAY_US_MIN => {
+                tokio::time::sleep(Duration::from_micros(std::mem::take(&mut owed_us))).await;
+            }
+            Progress::Working => tokio::task::yield_now().await,
         }
     }
 }
 
-/// Decodes for a few milliseconds, or until so much delay is owed that it is worth sleeping.
+/// Loads for a few milliseconds, or until so much delay is owed that it is worth sleeping.
 fn load_step(
-    loader: &mut Loader<'_>,
+    loader: &mut Loader,
     executor: &Executor,
     delay_us: i32,
     owed_us: &mut u64,
-) -> Result<bool, LoadFault> {
+) -> Result<Progress, LoadFault> {
     let access = &executor.keyspace.access;
     let deadline = Instant::now() + LOAD_STEP;
     if delay_us == 0 {
         return loader.step(access, deadline, u64::MAX);
     }
     while Instant::now() < deadline && *owed_us < DELAY_US_MIN {
-        if loader.step(access, deadline, 1)? {
-            return Ok(true);
+        let before = loader.entries();
+        let progress = loader.step(access, deadline, 1)?;
+        *owed_us += snapshot::delay_us(delay_us) * (loader.entries() - before);
+        if progress != Progress::Working {
+            return Ok(progress);
         }
-        *owed_us += snapshot::delay_us(delay_us);
     }
-    Ok(false)
+    Ok(Progress::Working)
 }
 
 impl Executor {
@@ -305,7 +302,7 @@ impl Executor {
         self.snapshots.loading = Some(LoadProgress { started, total_bytes, loaded_bytes: 0, used_memory_bytes: 0 });
     }
 
-    fn note_loading(&mut self, loader: &Loader<'_>) {
+    fn note_loading(&mut self, loader: &Loader) {
         if let Some(progress) = &mut self.snapshots.loading {
             progress.loaded_bytes = loader.position();
             progress.used_memory_bytes = loader.used_memory_bytes();
@@ -317,6 +314,8 @@ impl Executor {
         let started = self.snapshots.loading.take().map_or(now, |progress| progress.started);
         let elapsed = now.monotonic.saturating_duration_since(started.monotonic);
         self.loading = false;
+        // The threads of the load allocated most of it.
+        self.memory.refresh();
         self.note_loaded(&loaded);
         log_loaded(&loaded, elapsed);
         self.take_data(loaded.dbs);
@@ -362,10 +361,14 @@ impl Executor {
         let path = Path::new(&name);
         let fault = |fault| LoadError { path: path.to_path_buf(), fault };
         let file = DumpFile::open(path)?.ok_or_else(|| LoadError::missing(path))?;
-        let checksum = self.config.rdbchecksum && !self.keyspace.skips_checksums;
-        let mut verification = Verification::new(file.bytes(), checksum).map_err(fault)?;
-        while !verification.step().map_err(fault)? {}
         let mut settings = LoadSettings::new(&self.config, self.clock.latest());
+        settings.checksum &= !self.keyspace.skips_checksums;
+        if !flush {
+            // What is there is not touched before the file is known to be what was written.
+            let mut verification = Verification::new(file.bytes().clone(), settings.checksum).map_err(fault)?;
+            while !verification.step().map_err(fault)? {}
+            settings.checksum = false;
+        }
         if merge {
             settings.duplicates = Duplicates::Replaced;
         }
@@ -374,13 +377,14 @@ impl Executor {
             true => (0..databases).map(|_| Db::new(HashSeed::random())).collect(),
             false => (0..databases).map(|db| self.keyspace.db_mut(db).take()).collect(),
         };
-        let mut loader = Loader::into_dbs(file.bytes(), dbs, settings).map_err(fault)?;
+        let mut loader = Loader::into_dbs(file.bytes().clone(), dbs, settings).map_err(fault)?;
         let delay_us = self.config.key_load_delay_us;
         let mut owed_us = 0;
         let result = loop {
             match load_step(&mut loader, self, delay_us, &mut owed_us) {
-                Ok(false) => std::thread::sleep(Duration::from_micros(std::mem::take(&mut owed_us))),
-                Ok(true) => break Ok(()),
+                Ok(Progress::Working) => std::thread::sleep(Duration::from_micros(std::mem::take(&mut owed_us))),
+                Ok(Progress::Waiting) => loader.wait(),
+                Ok(Progress::Ended) => break Ok(()),
                 Err(error) => break Err(fault(error)),
             }
         };
@@ -425,8 +429,9 @@ const BUSY: CommandError = CommandError::text("ERR Background save already in pr
 fn log_loaded(loaded: &Loaded, elapsed: Duration) {
     let seconds = elapsed.as_secs_f64();
     let megabytes = loaded.bytes as f64 / 1e6;
-    let Loaded { keys, expired_keys, .. } = loaded;
-    tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired_keys}.");
+    let &Loaded { keys, expired_keys, empty_keys, .. } = loaded;
+    let skipped = if empty_keys == 0 { String::new() } else { format!(", empty keys skipped: {empty_keys}") };
+    tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired_keys}{skipped}.");
     tracing::info!(
         "DB loaded from disk: {seconds:.3} seconds ({keys} keys, {megabytes:.1} MB, {:.0} MB/s)",
         megabytes / seconds.max(1e-6)

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
+
 use super::error::{LoadError, LoadFault};
 use super::load::{DumpFile, Verification};
 use crate::rdb::{self, Record, Records};
@@ -40,12 +42,12 @@ pub fn check(path: &Path, now_ms: i64) -> Result<Healthy, Fault> {
     check_bytes(file.bytes(), now_ms).map_err(|(what, keys_before)| fault(what, keys_before))
 }
 
-fn check_bytes(file: &[u8], now_ms: i64) -> Result<Healthy, (LoadFault, u64)> {
+fn check_bytes(file: &Bytes, now_ms: i64) -> Result<Healthy, (LoadFault, u64)> {
     let mut healthy = Healthy { bytes: file.len() as u64, ..Healthy::default() };
     let structure = walk(file, now_ms, &mut healthy);
     // A fault in the structure says more than that the checksum does not fit.
     structure.map_err(|fault| (fault, healthy.keys))?;
-    let mut verification = Verification::new(file, true).map_err(|fault| (fault, healthy.keys))?;
+    let mut verification = Verification::new(file.clone(), true).map_err(|fault| (fault, healthy.keys))?;
     while !verification.step().map_err(|fault| (fault, healthy.keys))? {}
     Ok(healthy)
 }

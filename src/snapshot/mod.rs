@@ -32,6 +32,6 @@ pub use error::{LoadError, LoadFault, SaveError};
 pub use fork::InterruptWatch;
 pub use history::{Outcome, Record, Trigger};
 pub use huge_pages::{HugePageDecision, HugePageSystem};
-pub use load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Verification};
+pub use load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Progress, Verification};
 pub use save::{SaveOptions, delay_us};
 pub use supervisor::{Cancelled, Supervisor, Task};

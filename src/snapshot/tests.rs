@@ -8,17 +8,18 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::atomic_file::{Disk, FileSystem, OpenFile, Place, Standing};
 use super::check::check;
 use super::error::{LoadError, LoadFault, SaveError};
 use super::history::{Outcome, Trigger};
-use super::load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Verification};
+use super::load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Progress};
 use super::save::{self, Observer, SaveOptions, Saved};
 use super::supervisor::{Supervisor, Task};
 use crate::config::Config;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{AccessClock, Keyspace};
 use crate::rdb::Encoder;
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
@@ -87,21 +88,28 @@ pub(super) fn digest_of(keyspace: &Keyspace) -> String {
     digest(keyspace.dbs().map(|(_, db)| db))
 }
 
-fn saved(keyspace: &Keyspace, options: &SaveOptions) -> Vec<u8> {
+pub(super) fn saved(keyspace: &Keyspace, options: &SaveOptions) -> Vec<u8> {
     let mut bytes = Vec::new();
     save::write_dataset(keyspace, options, &mut bytes, &mut Silent).expect("memory takes it");
     bytes
 }
 
 fn load_with(file: &[u8], checksum: bool, duplicates: Duplicates) -> Result<Loaded, LoadFault> {
-    let mut verification = Verification::new(file, checksum)?;
-    while !verification.step()? {}
-    let settings = LoadSettings { duplicates, ..LoadSettings::new(&Config::default(), now()) };
-    let mut loader = Loader::new(file, DATABASES, SEED, settings)?;
-    let access = crate::keyspace::AccessClock::default();
+    let settings = LoadSettings { checksum, duplicates, ..LoadSettings::new(&Config::default(), now()) };
+    load_as(file, settings)
+}
+
+fn load_as(file: &[u8], settings: LoadSettings) -> Result<Loaded, LoadFault> {
+    let mut loader = Loader::new(Bytes::copy_from_slice(file), DATABASES, SEED, settings)?;
+    let access = AccessClock::default();
     let deadline = Instant::now() + Duration::from_secs(600);
-    while !loader.step(&access, deadline, 3)? {}
-    Ok(loader.finish())
+    loop {
+        match loader.step(&access, deadline, 3)? {
+            Progress::Working => {}
+            Progress::Waiting => loader.wait(),
+            Progress::Ended => return Ok(loader.finish()),
+        }
+    }
 }
 
 pub(super) fn load(file: &[u8]) -> Result<Loaded, LoadFault> {

@@ -27,7 +27,7 @@ const UNSAFE_ALLOWED: &[(&str, &str)] = &[
     ("snapshot/fork.rs", "fork and what may follow it in the child"),
     ("snapshot/huge_pages/decision.rs", "the allocator's options, found by the name of a symbol"),
     ("snapshot/huge_pages/kernel.rs", "madvise over ranges of the heap"),
-    ("snapshot/load.rs", "the mapped dump file"),
+    ("snapshot/load/dump_file.rs", "the mapped dump file"),
     ("server/connection.rs", "the spare room of a vector that a socket has written into"),
 ];
 

@@ -159,6 +159,19 @@ impl<E: Element> Bucket<E> {
         }
     }
 
+    /// Whether an element of this chain has this tag.
+    #[inline]
+    pub(super) fn may_hold(&self, tag: Tag) -> bool {
+        let mut bucket = Some(self);
+        while let Some(line) = bucket {
+            if line.tagged(tag).0 != 0 {
+                return true;
+            }
+            bucket = line.next();
+        }
+        false
+    }
+
     /// Like `find`, but says where, so that the caller can come back to it with `&mut`.
     #[inline]
     #[expect(unsafe_code, reason = "reads elements by the mask of their tags")]

@@ -183,6 +183,24 @@ impl<E: Element> Dict<E> {
         self.insert_absent(hash, element)
     }
 
+    /// Inserts an element unless its key is there already; then it is given back.
+    ///
+    /// Its memory is looked at only if the chain holds an element of the same tag: a load inserts what another
+    /// processor has just built.
+    #[inline]
+    pub fn insert_if_absent_hashed(&mut self, hash: u64, element: E) -> Result<&mut E, E> {
+        self.rehash_one();
+        let tag = Tag::of(hash);
+        let present =
+            self.chain(hash).is_some_and(|chain| chain.may_hold(tag) && chain.find(tag, element.key()).is_some());
+        if present { Err(element) } else { Ok(self.insert_absent(hash, element)) }
+    }
+
+    /// The secret of this table's hashes.
+    pub fn seed(&self) -> HashSeed {
+        self.seed
+    }
+
     pub fn remove(&mut self, key: &[u8]) -> Option<E> {
         if self.is_empty() {
             return None;

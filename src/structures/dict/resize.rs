@@ -45,6 +45,9 @@ const SHRINK_FACTOR_MAX: usize = 16;
 /// collection stays halfway when nothing changes it any more.
 const WHOLE_REHASH_BUCKETS_MAX: usize = 64;
 
+/// Of a table that is sized ahead, what gets its memory in the same moment: a table of members is whole then.
+const HUGE_PAGES_TOUCHED_AT_ONCE: usize = 4;
+
 /// Vacant buckets that one step may pass before it finds one to move.
 const VACANT_BUCKETS_PER_STEP_MAX: usize = 16;
 
@@ -88,9 +91,18 @@ impl<E: Element> Dict<E> {
             self.resize_to(buckets);
             // Whoever loads does not mind that the first touch of a huge page takes long, and touches it many times.
             if was_empty {
-                self.table.prefer_huge_pages();
+                self.table.expect_filling();
+                for _ in 0..HUGE_PAGES_TOUCHED_AT_ONCE {
+                    self.table.touch_next();
+                }
             }
         }
+    }
+
+    /// Gets memory for the next part of a large table that `reserve` has made, which takes a fraction of a millisecond
+    /// as a rule. Returns whether there is more to get. Without it, insertions wait for it as they come upon it.
+    pub fn touch_reserved(&mut self) -> bool {
+        self.table.touch_next()
     }
 
     /// `Allow` after `Avoid` starts what was put off.

@@ -63,12 +63,15 @@ pub(super) struct Table<E: Element> {
     buckets: NonNull<Bucket<E>>,
     len: usize,
     first_live: usize,
+    /// Buckets from here on have no memory behind them yet, in an array that was sized ahead; see `touch_next`.
+    untouched_from: usize,
     owned: PhantomData<Bucket<E>>,
 }
 
 impl<E: Element> Table<E> {
     /// A table without a bucket, which owns no memory.
-    pub(super) const NONE: Self = Self { buckets: NonNull::dangling(), len: 0, first_live: 0, owned: PhantomData };
+    pub(super) const NONE: Self =
+        Self { buckets: NonNull::dangling(), len: 0, first_live: 0, untouched_from: 0, owned: PhantomData };
 
     /// A table of `len` vacant buckets, a power of two; `None` when there is no memory for it.
     #[expect(unsafe_code, reason = "allocates the array of buckets")]
@@ -82,8 +85,34 @@ impl<E: Element> Table<E> {
             // SAFETY: the layout is not empty, since `len` is at least 1.
             NonNull::new(unsafe { alloc_zeroed(layout) })?.cast()
         };
-        Some(Self { buckets, len, first_live: 0, owned: PhantomData })
+        Some(Self { buckets, len, first_live: 0, untouched_from: len, owned: PhantomData })
     }
+
+    /// Gets memory for the next huge page of a table that is about to be filled. Returns whether there is more to get.
+    pub(super) fn touch_next(&mut self) -> bool {
+        if self.untouched_from < self.len {
+            let next = self.len.min(self.untouched_from + BUCKETS_PER_HUGE_PAGE);
+            self.touch(self.untouched_from, next);
+            self.untouched_from = next;
+        }
+        self.untouched_from < self.len
+    }
+
+    /// Otherwise a bucket that is read first is given the page of zeroes, and another one when it is written: two faults, and every
+    /// thread's view of it to be flushed.
+    #[cfg(target_os = "linux")]
+    #[expect(unsafe_code, reason = "advises the kernel about a mapping")]
+    fn touch(&mut self, start: usize, end: usize) {
+        // SAFETY: the range lies within the mapping, and what it holds stays as it is. A refusal (before Linux 5.14)
+        // leaves it to be touched by insertions.
+        let _ = unsafe {
+            let bytes = (end - start) * size_of::<Bucket<E>>();
+            libc::madvise(self.buckets.add(start).as_ptr().cast(), bytes, libc::MADV_POPULATE_WRITE)
+        };
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn touch(&mut self, _start: usize, _end: usize) {}
 
     #[inline]
     pub(super) fn len(&self) -> usize {
@@ -159,11 +188,16 @@ impl<E: Element> Table<E> {
         }
     }
 
-    /// Asks for huge pages for an array that nobody has touched yet, where they are wanted.
-    pub(super) fn prefer_huge_pages(&mut self) {
-        if self.is_mapped() && HUGE_PAGES.load(Ordering::Relaxed) {
+    /// Prepares an array that nobody has touched yet and that is about to be filled: it lives in huge pages, where these
+    /// are wanted, and `touch_next` gets memory for it ahead of the insertions.
+    pub(super) fn expect_filling(&mut self) {
+        if !self.is_mapped() {
+            return;
+        }
+        if HUGE_PAGES.load(Ordering::Relaxed) {
             ask_for_huge_pages(self.buckets.cast(), self.len * size_of::<Bucket<E>>());
         }
+        self.untouched_from = 0;
     }
 
     fn is_mapped(&self) -> bool {

@@ -1,0 +1,83 @@
+//! Entries that a load builds on any thread, ready to be put into the database's table.
+
+use super::entry::Entry;
+use super::field_expiry::next_field_expiry;
+use crate::stdx::HashSeed;
+use crate::types::string::{EMBSTR_BYTES_MAX, INLINE_BYTES_MAX, IntBytes, StringValue, canonical_integer};
+use crate::types::{Encoding, Type, Value};
+
+/// An entry with all that is needed to insert it without looking at its block, which may still be in the cache of the
+/// processor that built it.
+pub struct ReadyEntry {
+    hash: u64,
+    entry: Entry,
+    /// Whether the index of keys or that of fields with an expiry names it.
+    indexed: bool,
+}
+
+impl ReadyEntry {
+    /// An entry for the database whose seed this is.
+    pub fn new(seed: &HashSeed, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) -> Self {
+        let indexed = expiry.is_some() || next_field_expiry(value.view()).is_some();
+        let entry = match value.inline() {
+            Some((encoding, bytes)) => Entry::with_inline(key, value.data_type(), encoding, bytes, expiry, clock),
+            None => {
+                let mut entry = Entry::new(key, value, clock);
+                drop(entry.set_expiry(expiry));
+                entry
+            }
+        };
+        Self { hash: seed.hash(key), entry, indexed }
+    }
+
+    /// As [`ReadyEntry::new`], for a string.
+    #[inline]
+    pub fn string(seed: &HashSeed, key: &[u8], bytes: &[u8], expiry: Option<i64>, clock: u32) -> Self {
+        if let Some(number) = canonical_integer(bytes) {
+            return Self::integer(seed, key, number, expiry, clock);
+        }
+        if bytes.len() > INLINE_BYTES_MAX {
+            return Self::new(seed, key, StringValue::new(bytes).into(), expiry, clock);
+        }
+        let encoding = if bytes.len() <= EMBSTR_BYTES_MAX { Encoding::Embstr } else { Encoding::Raw };
+        Self::inline_string(seed, key, encoding, bytes, expiry, clock)
+    }
+
+    /// As [`ReadyEntry::new`], for an integer.
+    #[inline]
+    pub fn integer(seed: &HashSeed, key: &[u8], number: i64, expiry: Option<i64>, clock: u32) -> Self {
+        Self::inline_string(seed, key, Encoding::Int, IntBytes::new(number).bytes(), expiry, clock)
+    }
+
+    #[inline]
+    fn inline_string(
+        seed: &HashSeed,
+        key: &[u8],
+        encoding: Encoding,
+        bytes: &[u8],
+        expiry: Option<i64>,
+        clock: u32,
+    ) -> Self {
+        let entry = Entry::with_inline(key, Type::String, encoding, bytes, expiry, clock);
+        Self { hash: seed.hash(key), entry, indexed: expiry.is_some() }
+    }
+
+    pub fn key(&self) -> &[u8] {
+        self.entry.key()
+    }
+
+    #[inline]
+    pub(super) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    #[inline]
+    pub(super) fn is_indexed(&self) -> bool {
+        self.indexed
+    }
+
+    #[inline]
+    pub(super) fn into_entry(self) -> Entry {
+        self.entry
+    }
+}

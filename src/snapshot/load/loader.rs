@@ -1,0 +1,414 @@
+//! The loader: what comes next, into which database, and what is wrong.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::crew::Crew;
+use super::entry::{EntryMaker, Head, Made, access_clock};
+use super::part::{Batch, Entries, Part, Source, find_entries};
+use super::{Duplicates, LoadSettings, Loaded, Verification, format_fault};
+use crate::keyspace::{AccessClock, Db, ReadyEntry};
+use crate::rdb::{Bookmark, Record, Records};
+use crate::snapshot::error::LoadFault;
+use crate::stdx::HashSeed;
+use crate::stdx::number::parse_i64;
+
+/// Entries between two looks at the clock.
+const ENTRIES_A_LOOK: usize = 256;
+
+/// Records between two looks at the clock; a single one may hold a large value.
+const RECORDS_A_LOOK: usize = 64;
+
+/// Entries whose buckets are asked for before they are inserted, so that these have arrived by then.
+const ENTRIES_AHEAD: usize = 16;
+
+/// An entry has at least a tag, a key's length and a value's.
+const ENTRY_BYTES_MIN: u64 = 3;
+
+/// Keys of empty collections that are named in the log.
+const EMPTY_KEYS_NAMED: u64 = 10;
+
+/// How far a load is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// There is more to do at once.
+    Working,
+    /// Nothing can be done before [`Loader::poll_ready`] says so.
+    Waiting,
+    Ended,
+}
+
+/// A dump on its way into databases.
+pub struct Loader {
+    file: Bytes,
+    settings: LoadSettings,
+    verification: Verification,
+    verified: bool,
+    maker: EntryMaker,
+    dbs: Vec<Db>,
+    /// Where reading goes on, between two records: where the crew's next part begins, while there is a crew.
+    place: Bookmark,
+    /// The database of what is read next.
+    db: usize,
+    crew: Option<Crew>,
+    /// No more parts are to be found.
+    parts_ended: bool,
+    batch: Option<Inserting>,
+    /// Decoded and not yet inserted, all for the database `db`, with their offsets.
+    ahead: Vec<(ReadyEntry, u64)>,
+    /// Up to where the data is in its databases.
+    inserted_to: u64,
+    /// The database whose tables have been sized ahead and wait for their memory.
+    untouched: Option<usize>,
+    keys: u64,
+    expired_keys: u64,
+    empty_keys: u64,
+    used_memory_bytes: u64,
+    ended: bool,
+}
+
+/// A batch on its way into its database.
+struct Inserting {
+    db: usize,
+    start: u64,
+    entries: Entries,
+    end: u64,
+    is_whole: bool,
+}
+
+/// Starting and watching a load.
+impl Loader {
+    /// Reads into empty databases.
+    pub fn new(file: Bytes, databases: usize, seed: HashSeed, settings: LoadSettings) -> Result<Self, LoadFault> {
+        Self::into_dbs(file, (0..databases).map(|_| Db::new(seed)).collect(), settings)
+    }
+
+    /// Reads into the databases given, beside what they hold. The checksum is only known to be right in the end.
+    pub fn into_dbs(file: Bytes, dbs: Vec<Db>, settings: LoadSettings) -> Result<Self, LoadFault> {
+        let verification = Verification::new(file.clone(), settings.checksum)?;
+        let place = Records::new(&file).map_err(format_fault)?.bookmark();
+        let maker = EntryMaker::new(&settings);
+        let source = Source { file: file.clone(), with_checksum: verification.wants_checksums() };
+        let division = settings.division;
+        let threads = if file.len() >= division.file_bytes_min { division.threads } else { 0 };
+        Ok(Self {
+            crew: Crew::start(threads, &source, &maker),
+            file,
+            settings,
+            verification,
+            verified: false,
+            maker,
+            dbs,
+            place,
+            db: 0,
+            parts_ended: false,
+            batch: None,
+            ahead: Vec::with_capacity(ENTRIES_AHEAD),
+            inserted_to: 0,
+            untouched: None,
+            keys: 0,
+            expired_keys: 0,
+            empty_keys: 0,
+            used_memory_bytes: 0,
+            ended: false,
+        })
+    }
+
+    /// Bytes of the file whose data is in its database.
+    pub fn position(&self) -> u64 {
+        self.inserted_to
+    }
+
+    /// What the writer's data took in memory, as the file says.
+    pub fn used_memory_bytes(&self) -> u64 {
+        self.used_memory_bytes
+    }
+
+    /// Keys so far, those dropped among them.
+    pub fn entries(&self) -> u64 {
+        self.keys + self.expired_keys
+    }
+
+    /// Goes on until `deadline`, or for `entries_max` entries.
+    pub fn step(&mut self, access: &AccessClock, deadline: Instant, entries_max: u64) -> Result<Progress, LoadFault> {
+        let stop_at = self.entries().saturating_add(entries_max);
+        while !self.ended && self.entries() < stop_at {
+            let progress = if self.crew.is_some() {
+                self.step_with_crew(access, stop_at)
+            } else if !self.verified {
+                self.verified = self.verification.step()?;
+                Progress::Working
+            } else {
+                self.step_alone(access, stop_at)?
+            };
+            if progress == Progress::Waiting {
+                return Ok(progress);
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+        }
+        Ok(if self.ended { Progress::Ended } else { Progress::Working })
+    }
+
+    /// Ready when there is something to do after [`Progress::Waiting`].
+    pub fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.crew.as_ref().map_or(Poll::Ready(()), |crew| crew.poll_ready(context))
+    }
+
+    /// Blocks until there is something to do after [`Progress::Waiting`].
+    pub fn wait(&self) {
+        if let Some(crew) = &self.crew {
+            crew.wait();
+        }
+    }
+
+    /// The databases, once [`Loader::step`] has said that the end is reached.
+    pub fn finish(self) -> Loaded {
+        debug_assert!(self.ended);
+        Loaded {
+            dbs: self.dbs,
+            keys: self.keys,
+            expired_keys: self.expired_keys,
+            empty_keys: self.empty_keys,
+            bytes: self.file.len() as u64,
+        }
+    }
+
+    /// The databases as far as they came, after an error.
+    pub fn into_partial(self) -> Vec<Db> {
+        self.dbs
+    }
+
+    fn note_empty(&mut self, key: &[u8]) {
+        if self.empty_keys < EMPTY_KEYS_NAMED {
+            tracing::info!("skipping empty key: {}", key.escape_ascii());
+        }
+        self.empty_keys += 1;
+    }
+
+    /// Sizes the tables ahead.
+    fn reserve(&mut self, keys: u64, expires: u64) {
+        // A file cannot make us reserve more than it could fill.
+        let possible = (self.file.len() as u64).saturating_sub(self.place.offset()) / ENTRY_BYTES_MIN;
+        let bounded = |count: u64| count.min(possible) as usize;
+        let db = &mut self.dbs[self.db];
+        db.reserve(db.len() + bounded(keys), db.expires_len() + bounded(expires));
+        self.untouched = Some(self.db);
+    }
+
+    /// Facts that the writer noted; unknown ones are for others.
+    fn take_aux(&mut self, key: &[u8], value: &[u8]) {
+        match key {
+            b"redis-ver" => tracing::info!("Loading RDB produced by version {}", value.escape_ascii()),
+            b"ctime" => {
+                let now = self.settings.now.unix_seconds();
+                let age = parse_i64(value).map_or(0, |created| now.saturating_sub(created));
+                tracing::info!("RDB age {} seconds", age.max(0));
+            }
+            b"used-mem" => {
+                let bytes = parse_i64(value).and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
+                self.used_memory_bytes = bytes;
+                tracing::info!("RDB memory usage when created {:.2} Mb", bytes as f64 / f64::from(1 << 20));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// With a crew: parts are handed in, batches are put into the databases in the order of the file.
+///
+/// Nothing is ever found wrong here. What is out of the ordinary ends the crew's work, and reading goes on alone from
+/// there, once the checksum of the whole file is known to be right.
+impl Loader {
+    fn step_with_crew(&mut self, access: &AccessClock, stop_at: u64) -> Progress {
+        while self.crew.as_ref().is_some_and(Crew::has_room) && self.hand_in_part(access) {}
+        if let Some(db) = self.untouched {
+            self.untouched = self.dbs[db].touch_reserved().then_some(db);
+            return Progress::Working;
+        }
+        if self.batch.is_none() {
+            let Some(crew) = &mut self.crew else { return Progress::Working };
+            match crew.take() {
+                Some(batch) => self.begin_batch(batch),
+                None if crew.is_idle() => self.crew = None,
+                None => return Progress::Waiting,
+            }
+        }
+        self.insert_some(stop_at);
+        Progress::Working
+    }
+
+    /// Finds the next part for the crew. Returns whether there may be another one behind it.
+    fn hand_in_part(&mut self, access: &AccessClock) -> bool {
+        while !self.parts_ended {
+            let start = self.place;
+            let found = find_entries(&self.file, start.offset(), self.settings.division.part_bytes as u64);
+            if let (Some((end, entries)), Some(crew)) = (found, &mut self.crew) {
+                self.place = start.at(end);
+                let seed = self.dbs[self.db].seed();
+                let (db, room, access) = (self.db, crew.room(), access.clone());
+                crew.hand_in(Part { start, end, entries, room, db, seed, access });
+                return true;
+            }
+            self.parts_ended = !self.pass_record();
+        }
+        false
+    }
+
+    /// Passes a record between entries that is as harmless as it is usual. Returns whether it was.
+    fn pass_record(&mut self) -> bool {
+        let file = self.file.clone();
+        let Ok(mut records) = Records::resume(&file, &self.place) else { return false };
+        let Ok(record) = records.next() else { return false };
+        let behind = records.bookmark();
+        if behind.is_inside_entry() {
+            return false;
+        }
+        match record {
+            Record::SelectDb(index) => match self.known_db(index) {
+                Some(db) => self.db = db,
+                None => return false,
+            },
+            Record::ResizeDb { keys, expires } => self.reserve(keys, expires),
+            Record::Aux { key, value } => self.take_aux(&key, &value),
+            _ => return false,
+        }
+        self.place = behind;
+        true
+    }
+
+    fn begin_batch(&mut self, batch: Batch) {
+        let Batch { db, start, entries, expired, empty, checksum, end, is_whole } = batch;
+        if let Some(checksum) = checksum.filter(|_| is_whole) {
+            self.verification.take_part(start, end, checksum);
+        }
+        self.expired_keys += expired;
+        for key in empty {
+            self.note_empty(&key);
+        }
+        for (ready, _) in entries.iter().take(ENTRIES_AHEAD) {
+            self.dbs[db].prefetch_ready(ready);
+        }
+        self.batch = Some(Inserting { db, start, entries, end, is_whole });
+    }
+
+    fn insert_some(&mut self, stop_at: u64) {
+        let wanted = stop_at.saturating_sub(self.entries()).min(ENTRIES_A_LOOK as u64);
+        let replaces = self.settings.duplicates == Duplicates::Replaced;
+        let Some(batch) = &mut self.batch else { return };
+        let db = &mut self.dbs[batch.db];
+        for _ in 0..wanted {
+            let Some((ready, offset)) = batch.entries.pop_front() else { break };
+            if let Some((ahead, _)) = batch.entries.get(ENTRIES_AHEAD - 1) {
+                db.prefetch_ready(ahead);
+            }
+            self.inserted_to = batch.start + u64::from(offset);
+            if replaces {
+                db.remove(ready.key());
+            }
+            if db.insert_ready(ready).is_err() {
+                let (db, place) = (batch.db, self.inserted_to);
+                self.go_on_alone(db, place);
+                return;
+            }
+            self.keys += 1;
+        }
+        if batch.entries.is_empty() {
+            self.end_batch();
+        }
+    }
+
+    fn end_batch(&mut self) {
+        let Some(Inserting { db, entries, end, is_whole, .. }) = self.batch.take() else { return };
+        self.inserted_to = end;
+        if !is_whole {
+            self.go_on_alone(db, end);
+        } else if let Some(crew) = &mut self.crew {
+            crew.give_back(entries);
+        }
+    }
+
+    /// Drops what the crew has done behind this place.
+    fn go_on_alone(&mut self, db: usize, offset: u64) {
+        self.crew = None;
+        self.batch = None;
+        self.db = db;
+        self.place = self.place.at(offset);
+    }
+}
+
+/// Alone: record by record.
+impl Loader {
+    fn step_alone(&mut self, access: &AccessClock, stop_at: u64) -> Result<Progress, LoadFault> {
+        let file = self.file.clone();
+        let mut records = Records::resume(&file, &self.place).map_err(format_fault)?;
+        let mut result = Ok(());
+        for _ in 0..RECORDS_A_LOOK {
+            result = self.read_record(&mut records, access);
+            if result.is_err() || self.ended || self.entries() >= stop_at {
+                break;
+            }
+        }
+        // What stands before a fault is inserted first: one among them that is there twice is the first fault.
+        self.insert_ahead()?;
+        result?;
+        self.place = records.bookmark();
+        self.inserted_to = self.place.offset();
+        Ok(Progress::Working)
+    }
+
+    fn read_record(&mut self, records: &mut Records<'_>, access: &AccessClock) -> Result<(), LoadFault> {
+        let offset = records.offset();
+        match records.next().map_err(format_fault)? {
+            Record::Entry { tag, key, expiry_ms, idle, freq } => {
+                let clock = access_clock(access, idle, freq);
+                let head = Head { tag, key: &key, expiry: expiry_ms, clock };
+                let made = self.maker.make(&head, records.decoder(), &self.dbs[self.db].seed());
+                match made.map_err(|cause| LoadFault::Format { cause, key: key.to_vec() })? {
+                    Made::Ready(entry) => {
+                        self.dbs[self.db].prefetch_ready(&entry);
+                        self.keys += 1;
+                        self.ahead.push((entry, offset));
+                        return if self.ahead.len() == ENTRIES_AHEAD { self.insert_ahead() } else { Ok(()) };
+                    }
+                    Made::Expired => self.expired_keys += 1,
+                    Made::Empty => self.note_empty(&key),
+                }
+            }
+            Record::SelectDb(index) => {
+                self.insert_ahead()?;
+                let databases = self.dbs.len();
+                self.db = self.known_db(index).ok_or(LoadFault::DatabaseOutOfRange { offset, index, databases })?;
+            }
+            Record::ResizeDb { keys, expires } => {
+                self.place = records.bookmark();
+                self.reserve(keys, expires);
+            }
+            Record::Aux { key, value } => self.take_aux(&key, &value),
+            Record::FunctionLibrary(_) => return Err(LoadFault::FunctionLibrary { offset }),
+            Record::ModuleAux { id, offset } => return Err(LoadFault::ModuleData { offset, module: id }),
+            Record::Eof => self.ended = true,
+        }
+        Ok(())
+    }
+
+    fn insert_ahead(&mut self) -> Result<(), LoadFault> {
+        let db = &mut self.dbs[self.db];
+        for (ready, offset) in self.ahead.drain(..) {
+            if self.settings.duplicates == Duplicates::Replaced {
+                db.remove(ready.key());
+            }
+            if let Err(entry) = db.insert_ready(ready) {
+                return Err(LoadFault::DuplicateKey { offset, key: entry.key().to_vec() });
+            }
+        }
+        Ok(())
+    }
+
+    fn known_db(&self, index: u64) -> Option<usize> {
+        usize::try_from(index).ok().filter(|index| *index < self.dbs.len())
+    }
+}
