@@ -99,11 +99,9 @@ impl<'a> Records<'a> {
     }
 
     /// Goes on in the same file where a reader stood.
-    pub fn resume(file: &'a [u8], bookmark: &Bookmark) -> Result<Self> {
+    pub fn at(file: &'a [u8], bookmark: &Bookmark) -> Self {
         let &Bookmark { offset, version, pending, ended } = bookmark;
-        let mut decoder = Decoder::new(file);
-        decoder.raw(offset)?;
-        Ok(Self { decoder, version, pending, ended })
+        Self { pending, ended, ..Self::resume(file, version, offset) }
     }
 
     /// Where this reader stands, between two records.

@@ -261,7 +261,7 @@ impl Loader {
     /// Passes a record between entries that is as harmless as it is usual. Returns whether it was.
     fn pass_record(&mut self) -> bool {
         let file = self.file.clone();
-        let Ok(mut records) = Records::resume(&file, &self.place) else { return false };
+        let mut records = Records::at(&file, &self.place);
         let Ok(record) = records.next() else { return false };
         let behind = records.bookmark();
         if behind.is_inside_entry() {
@@ -344,7 +344,7 @@ impl Loader {
 impl Loader {
     fn step_alone(&mut self, access: &AccessClock, stop_at: u64) -> Result<Progress, LoadFault> {
         let file = self.file.clone();
-        let mut records = Records::resume(&file, &self.place).map_err(format_fault)?;
+        let mut records = Records::at(&file, &self.place);
         let mut result = Ok(());
         for _ in 0..RECORDS_A_LOOK {
             result = self.read_record(&mut records, access);

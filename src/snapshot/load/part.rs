@@ -83,7 +83,7 @@ pub fn decode(source: &Source, mut part: Part, maker: &mut EntryMaker) -> Batch 
         is_whole: false,
     };
     batch.entries.reserve(part.entries);
-    let Ok(mut records) = Records::resume(&source.file, &part.start) else { return batch };
+    let mut records = Records::at(&source.file, &part.start);
     while batch.end < part.end {
         let Some((key, made)) = next_entry(&mut records, &part, maker) else { break };
         if records.offset() > part.end {
