@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::check::check;
 use super::salvage;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::rdb::{Decoder, Encoder, Options, VERSION_MAX, dump};
-use crate::snapshot::{LoadSettings, Loader};
+use crate::snapshot::{LoadSettings, Loader, Progress};
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
 use crate::types::{Limits, LoadOptions, Value};
@@ -29,10 +31,14 @@ pub fn reader(file: &[u8]) {
 
 /// Loads a file as a server does, without its checksum.
 pub fn loader(file: &[u8]) {
-    let settings = LoadSettings::new(&Config::default(), Now::at_unix_ms(1_700_000_000_000));
+    let settings =
+        LoadSettings { checksum: false, ..LoadSettings::new(&Config::default(), Now::at_unix_ms(1_700_000_000_000)) };
     let keyspace = Keyspace::new(DATABASES, HashSeed { k0: 1, k1: 2 });
+    let file = Bytes::copy_from_slice(file);
     let Ok(mut loader) = Loader::new(file, DATABASES, HashSeed { k0: 1, k1: 2 }, settings) else { return };
-    while let Ok(false) = loader.step(&keyspace.access, Instant::now(), u64::MAX) {}
+    while let Ok(Progress::Working | Progress::Waiting) = loader.step(&keyspace.access, Instant::now(), u64::MAX) {
+        loader.wait();
+    }
 }
 
 /// Opens a payload of RESTORE, whatever its checksum: a value that loads is the same after it was saved and loaded again.
