@@ -12,6 +12,7 @@ mod observation;
 mod pubsub;
 mod server;
 mod sets;
+mod snapshots;
 mod sort;
 mod sorted_sets;
 mod strings;

@@ -1,0 +1,113 @@
+//! SNAPSHOT, and what else is told of the snapshots that were taken.
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Client, Server, Value, against_redis, send_signal, simple, wait_until};
+
+/// A child that takes long enough to be met: 1,000 keys at 10 ms each.
+const SLOW: &str = "rdb-key-save-delay 10000";
+
+#[test]
+fn history_tells_of_every_snapshot_what_asked_for_it_and_how_it_went() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.client();
+    client.transcript("> SNAPSHOT LATEST\nnil\n> SNAPSHOT HISTORY\n[]");
+    assert!(!server.info("persistence").contains_key("snapshot_last_id"));
+    client.run("DEBUG POPULATE 1000 key 100");
+    client.transcript("> MSET a 1 b 2\n+OK\n> SAVE\n+OK");
+    let latest = client.run("SNAPSHOT LATEST");
+    let text = |record: &Value, name: &str| record.field(name).text();
+    let number = |record: &Value, name: &str| record.field(name).integer();
+    assert_eq!((number(&latest, "id"), number(&latest, "changes"), number(&latest, "keys")), (1, 2, 1002));
+    assert_eq!((&*text(&latest, "trigger"), &*text(&latest, "mode")), ("command", "foreground"));
+    assert!(latest.field("rule").is_null() && latest.field("error").is_null());
+    let bytes = i64::try_from(fs::metadata(server.dump_path()).expect("the dump").len()).expect("small");
+    assert_eq!(number(&latest, "bytes"), bytes);
+    assert!(number(&latest, "raw_bytes") > bytes, "{latest:?}");
+
+    client.run("SET c 3");
+    server.background_save();
+    let latest = client.run("SNAPSHOT LATEST");
+    assert_eq!((number(&latest, "id"), number(&latest, "changes"), &*text(&latest, "mode")), (2, 1, "background"));
+    assert!(number(&latest, "fork_us") > 0 && number(&latest, "duration_us") > 0 && number(&latest, "threads") > 0);
+    assert!(number(&latest, "start_ms") > 1_700_000_000_000);
+
+    client.run(&format!("CONFIG SET {SLOW}"));
+    server.start_background_save();
+    assert_eq!(client.run("BGSAVE CANCEL"), simple("Background saving cancelled"));
+    server.wait_for_save_end();
+    assert_eq!(text(&client.run("SNAPSHOT LATEST"), "outcome"), "cancelled");
+    server.start_background_save();
+    send_signal(server.wait_for_child(), Signal::SIGKILL);
+    server.wait_for_save_end();
+    let latest = client.run("SNAPSHOT LATEST");
+    assert_eq!((&*text(&latest, "outcome"), &*text(&latest, "failed_step")), ("failed", "killed"));
+    assert!(text(&latest, "error").contains("signal 9"), "{latest:?}");
+
+    client.run("CONFIG SET rdb-key-save-delay 0");
+    fs::remove_file(server.dump_path()).expect("the dump");
+    fs::create_dir(server.dump_path()).expect("a folder");
+    server.start_background_save();
+    server.wait_for_save_end();
+    let latest = client.run("SNAPSHOT LATEST");
+    assert_eq!((number(&latest, "id"), &*text(&latest, "failed_step")), (5, "rename"));
+    assert_eq!(text(&latest, "error"), server.info_field("persistence", "rdb_last_bgsave_error"));
+    let told = server.info("persistence");
+    assert_eq!((&*told["snapshot_last_id"], &*told["snapshot_last_failed_step"]), ("5", "rename"));
+    assert_eq!((&*told["snapshot_last_outcome"], &*told["snapshot_last_rule"]), ("failed", ""));
+    assert!(server.log().contains("Snapshot 5 by command (0 changes, background): failed"), "{}", server.log());
+
+    let ids = |client: &mut Client, line: &str| -> Vec<i64> {
+        client.run(line).items().iter().map(|record| number(record, "id")).collect()
+    };
+    assert_eq!(ids(&mut client, "SNAPSHOT HISTORY"), [5, 4, 3, 2, 1]);
+    assert_eq!(ids(&mut client, "SNAPSHOT HISTORY 2"), [5, 4]);
+    assert_eq!(ids(&mut client, "SNAPSHOT HISTORY -1"), [5, 4, 3, 2, 1]);
+    assert_eq!(ids(&mut client, "SNAPSHOT HISTORY 0"), [0; 0]);
+}
+
+#[test]
+fn history_names_the_rule_and_its_figures() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::with_config("save 1 3");
+    let mut client = server.client_resp3();
+    client.transcript("> MSET a 1 b 2 c 3 d 4\n+OK");
+    wait_until("the rule fires", 15, || server.dump_path().exists());
+    server.wait_for_save_end();
+    let latest = client.run("SNAPSHOT LATEST");
+    assert!(matches!(latest, Value::Map(_)), "{latest:?}");
+    assert_eq!((latest.field("trigger").text(), latest.field("rule").text()), ("rule".to_owned(), "1 3".to_owned()));
+    assert_eq!(latest.field("changes").integer(), 4);
+    client.transcript("> FLUSHALL\n+OK");
+    assert_eq!(client.run("SNAPSHOT LATEST").field("trigger").text(), "flush");
+    client.transcript("> DEBUG RELOAD\n+OK");
+    assert_eq!(client.run("SNAPSHOT LATEST").field("trigger").text(), "reload");
+}
+
+#[test]
+fn snapshot_refuses_what_it_does_not_know() {
+    if against_redis() {
+        return;
+    }
+    Server::start().client().transcript(
+        r#"
+        > SNAPSHOT HISTORY -2
+        -ERR count should be greater than or equal to -1
+        > SNAPSHOT HISTORY many
+        -ERR value is not an integer or out of range
+        > SNAPSHOT HISTORY 1 2
+        -ERR unknown subcommand or wrong number of arguments for 'HISTORY'. Try SNAPSHOT HELP.
+        > SNAPSHOT NONSENSE
+        -ERR unknown subcommand 'NONSENSE'. Try SNAPSHOT HELP.
+        > SNAPSHOT HELP
+        [+SNAPSHOT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:, ...]
+        "#,
+    );
+}
