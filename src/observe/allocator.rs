@@ -163,51 +163,6 @@ impl AllocatorArena {
     }
 }
 
-/// Gets memory for what a thread is about to allocate, a huge page at a time.
-///
-/// Threads that fill an arena side by side meet in the same fresh pages. The kernel then clears a huge page for each of
-/// them, which takes milliseconds on some machines, and throws away all but one. A page that is allocated, touched and
-/// freed by one of them stays in the arena's cache with its memory, and is what all of them are given next.
-pub struct MemoryAhead {
-    allocated: Option<thread::ThreadLocal<u64>>,
-    /// Up to which count of bytes allocated by this thread there is memory.
-    provided_to: u64,
-    /// Bytes that were allocated only to be touched.
-    touched: u64,
-}
-
-impl MemoryAhead {
-    pub fn for_this_thread() -> Self {
-        let allocated = thread::allocatedp::mib().and_then(|counter| counter.read()).ok();
-        Self { allocated, provided_to: 0, touched: 0 }
-    }
-
-    /// Sees to it that there is memory for the next `bytes` that the thread allocates, as a rule.
-    pub fn provide(&mut self, bytes: u64) {
-        let Some(allocated) = &self.allocated else { return };
-        let present = allocated.get() - self.touched;
-        self.provided_to = self.provided_to.max(present);
-        while self.provided_to < present + bytes {
-            touch_huge_page();
-            self.touched += HUGE_PAGE_BYTES as u64;
-            self.provided_to += HUGE_PAGE_BYTES as u64;
-        }
-    }
-}
-
-const HUGE_PAGE_BYTES: usize = 2 << 20;
-
-#[repr(C, align(0x20_0000))]
-struct HugePage([u8; HUGE_PAGE_BYTES]);
-
-/// Where pages are small, only the first of them is touched, and the others meet one thread each.
-#[expect(unsafe_code, reason = "writes into memory that is never read")]
-fn touch_huge_page() {
-    let mut page = Box::<HugePage>::new_uninit();
-    // SAFETY: the block has room for a byte. Volatile, or the write would be left out with the whole allocation.
-    unsafe { page.as_mut_ptr().cast::<u8>().write_volatile(0) };
-}
-
 const THREAD_ARENA: &[u8] = b"thread.arena\0";
 
 /// Gives pages that hold nothing back to the kernel. Returns whether the allocator could.

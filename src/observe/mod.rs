@@ -14,9 +14,7 @@ mod meter;
 mod persistence;
 mod slowlog;
 
-pub use allocator::{
-    Allocator, AllocatorArena, AllocatorStats, MemoryAhead, allocator_report, allow_purging, purge_allocator,
-};
+pub use allocator::{Allocator, AllocatorArena, AllocatorStats, allocator_report, allow_purging, purge_allocator};
 pub use commandstats::CommandStats;
 pub use counters::Counters;
 pub use error_stats::ErrorStats;

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 
 use super::entry::EntryMaker;
 use super::part::{Batch, Entries, Part, Source, decode};
-use crate::observe::{AllocatorArena, MemoryAhead};
+use crate::observe::AllocatorArena;
 
 /// Parts for each thread that are on their way at once. Enough to keep the others busy while one of them waits for the
 /// kernel to clear a huge page, which can take as long as decoding dozens of parts.
@@ -91,9 +91,7 @@ impl Crew {
                 if let Some(arena) = arena {
                     arena.use_for_this_thread();
                 }
-                let mut memory = MemoryAhead::for_this_thread();
                 while let Some((number, part)) = shared.next_part() {
-                    memory.provide(part.bytes());
                     let batch = decode(&source, part, &mut maker);
                     shared.put_batch(number, batch);
                 }

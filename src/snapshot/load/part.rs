@@ -37,13 +37,6 @@ pub struct Part {
     pub access: AccessClock,
 }
 
-impl Part {
-    /// How much of the file it is.
-    pub fn bytes(&self) -> u64 {
-        self.end - self.start.offset()
-    }
-}
-
 /// What a part held.
 pub struct Batch {
     pub db: usize,
