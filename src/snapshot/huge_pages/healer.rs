@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::kernel::{Block, PageMap, collapse};
+use super::kernel::{Block, PageMap, Spare, collapse};
 use super::{HUGE_PAGE_BYTES, ranges};
 use crate::structures::mapped_tables;
 
@@ -234,6 +234,7 @@ fn run(shared: &Shared) {
 struct Healing<'a> {
     shared: &'a Shared,
     map: PageMap,
+    spare: Spare,
     blocks: Vec<Block>,
     /// How long the last look took.
     looking: Duration,
@@ -245,7 +246,8 @@ impl<'a> Healing<'a> {
             return Err("pages are of other sizes on this system".to_owned());
         }
         let map = PageMap::open().map_err(|error| format!("/proc/self/pagemap: {error}"))?;
-        Ok(Self { shared, map, blocks: Vec::new(), looking: Duration::ZERO })
+        let spare = Spare::new().map_err(|error| format!("a spare huge page: {error}"))?;
+        Ok(Self { shared, map, spare, blocks: Vec::new(), looking: Duration::ZERO })
     }
 
     /// Looks at all memory and heals what is split.
@@ -264,6 +266,7 @@ impl<'a> Healing<'a> {
                 return Ok(End::Refused("memory is short".to_owned()));
             }
             let (shared, map, blocks) = (self.shared, &mut self.map, &mut self.blocks);
+            self.spare.touch();
             let step = Instant::now();
             let result = shared.step(|| heal(map, blocks, block));
             let took = step.elapsed();
