@@ -266,7 +266,9 @@ impl<'a> Healing<'a> {
                 return Ok(End::Refused("memory is short".to_owned()));
             }
             let (shared, map, blocks) = (self.shared, &mut self.map, &mut self.blocks);
-            self.spare.touch();
+            if shared.step(|| self.spare.touch()).is_none() {
+                return Ok(End::Stopped);
+            }
             let step = Instant::now();
             let result = shared.step(|| heal(map, blocks, block));
             let took = step.elapsed();
