@@ -10,6 +10,7 @@ use super::fork;
 use super::report::{self, Figures, Report};
 use super::save::{self, Observer, SaveOptions, Saved};
 use crate::keyspace::Keyspace;
+use crate::stdx::text;
 
 /// How often the parent hears of the child at most.
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
@@ -88,11 +89,9 @@ impl Observer for Reporter {
 
 /// Bytes of this process that no other process shares and that were written.
 fn private_dirty_bytes() -> Option<u64> {
-    let mut text = String::new();
-    std::fs::File::open("/proc/self/smaps_rollup").ok()?.read_to_string(&mut text).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Private_Dirty:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
+    let mut fields = String::new();
+    std::fs::File::open("/proc/self/smaps_rollup").ok()?.read_to_string(&mut fields).ok()?;
+    text::kilobyte_field(&fields, "Private_Dirty")
 }
 
 #[cfg(test)]

@@ -154,6 +154,13 @@ pub fn human_bytes(bytes: u64) -> String {
     format!("{bytes}B")
 }
 
+/// The bytes that a line `name:   12 kB` tells, as the files of /proc about memory have them.
+pub fn kilobyte_field(text: &str, name: &str) -> Option<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    let kilobytes: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
 /// Reads an amount of memory: digits and a unit of any case, `b`, `k`, `kb`, `m`, `mb`, `g` or `gb`, where the units
 /// with a `b` are powers of 1024 and those without of 1000.
 pub fn parse_memory(text: &[u8]) -> Option<u64> {
@@ -275,5 +282,14 @@ mod tests {
         fn random_lines_never_panic(line in "[ \"'\\\\xa0\n]{0,20}") {
             split_args(line.as_bytes());
         }
+    }
+
+    #[test]
+    fn kilobytes_of_proc_files_are_found_by_their_whole_name() {
+        let text = "MemTotal:       24 kB\nMemAvailable:    7 kB\nHugePages_Free:        3\n";
+        assert_eq!(kilobyte_field(text, "MemAvailable"), Some(7 << 10));
+        assert_eq!(kilobyte_field(text, "Mem"), None);
+        assert_eq!(kilobyte_field(text, "HugePages_Free"), None);
+        assert_eq!(kilobyte_field("A: 18446744073709551615 kB", "A"), None);
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::kernel::{Block, PageMap, Spare, collapse};
 use super::{HUGE_PAGE_BYTES, ranges};
+use crate::stdx::text::kilobyte_field;
 use crate::structures::mapped_tables;
 
 /// A block is healed when at least so much of it is in memory: the rest is taken from the system by it.
@@ -357,8 +358,7 @@ fn heal(map: &mut PageMap, blocks: &mut Vec<Block>, block: Block) -> io::Result<
 /// What this process has in huge pages.
 fn anonymous_huge_bytes() -> io::Result<usize> {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup")?;
-    let kilobytes = text.lines().find_map(|line| line.strip_prefix("AnonHugePages:")?.trim().strip_suffix("kB"));
-    Ok(kilobytes.and_then(|number| number.trim().parse::<usize>().ok()).unwrap_or(0) << 10)
+    Ok(kilobyte_field(&text, "AnonHugePages").unwrap_or(0) as usize)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::{fs, io};
 
 use super::{HUGE_PAGE_BYTES, PAGE_BYTES};
+use crate::stdx::text::kilobyte_field;
 use crate::structures::MappedTable;
 
 /// A mapping that nobody may touch and that is at most so large keeps the stack above it from growing into others.
@@ -101,11 +102,7 @@ pub fn memory_is_short() -> io::Result<bool> {
 
 /// What the system can still give, and what it has, in bytes.
 fn system_left(meminfo: &str) -> Option<(u64, u64)> {
-    let kilobytes = |name: &str| {
-        let value = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        value.trim().strip_suffix(" kB")?.parse::<u64>().ok()
-    };
-    Some((kilobytes("MemAvailable")? << 10, kilobytes("MemTotal")? << 10))
+    Some((kilobyte_field(meminfo, "MemAvailable")?, kilobyte_field(meminfo, "MemTotal")?))
 }
 
 /// The folder of the control group that limits this process's memory, where there is one of the second kind.
