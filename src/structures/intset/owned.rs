@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
 
-use super::super::size_class::size_class;
+use super::super::size_class::{copied, size_class};
 use super::view::{HEADER_BYTES, IntsetView, Width};
 
 /// An intset of its own, one heap block.
@@ -23,13 +23,8 @@ impl Intset {
     }
 
     /// A copy of a whole intset, in the memory of `buffer`, whatever that held.
-    pub fn copied(bytes: &[u8], mut buffer: Vec<u8>) -> Self {
-        buffer.clear();
-        if buffer.capacity() < bytes.len() {
-            buffer.reserve_exact(size_class(bytes.len()));
-        }
-        buffer.extend_from_slice(bytes);
-        Self::from_vec(buffer)
+    pub fn copied(bytes: &[u8], buffer: Vec<u8>) -> Self {
+        Self::from_vec(copied(bytes, buffer))
     }
 
     /// An empty intset in the memory of `buffer`, whatever that held.

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
 
-use super::super::size_class::size_class;
+use super::super::size_class::{copied, size_class};
 use super::buffer::Buffer;
 use super::encoding::{COUNT_UNKNOWN, END, Encoded, Entry, HEADER_BYTES};
 use super::view::{EMPTY, Lp, Pos};
@@ -36,13 +36,8 @@ impl Listpack {
     }
 
     /// A copy of a whole listpack, in the memory of `buffer`, whatever that held.
-    pub fn copied(bytes: &[u8], mut buffer: Vec<u8>) -> Self {
-        buffer.clear();
-        if buffer.capacity() < bytes.len() {
-            buffer.reserve_exact(size_class(bytes.len()));
-        }
-        buffer.extend_from_slice(bytes);
-        Self::from_vec(buffer)
+    pub fn copied(bytes: &[u8], buffer: Vec<u8>) -> Self {
+        Self::from_vec(copied(bytes, buffer))
     }
 
     /// An empty listpack in the memory of `buffer`, whatever that held.
