@@ -125,6 +125,25 @@ impl WriteCtx<'_> {
         self.keyspace.remove(self.session.db, key, lazily)
     }
 
+    /// Puts a result in the place of whatever `destination` holds, and reports that as so many changes; nothing deletes it.
+    pub fn store(
+        &mut self,
+        destination: &[u8],
+        result: Option<Value>,
+        class: EventClass,
+        event: &'static str,
+        times: usize,
+    ) {
+        if let Some(value) = result {
+            self.insert(destination, value, None);
+            self.changed_times(destination, class, event, times);
+        } else if self.find(destination).is_some() {
+            let lazily = self.keyspace.lazy_free.policy.server_del;
+            self.remove(destination, lazily);
+            self.changed(destination, EventClass::GENERIC, "del");
+        }
+    }
+
     /// Reports one change of `key`: counts it, tells its watchers, and publishes `event`.
     #[inline]
     pub fn changed(&mut self, key: &[u8], class: EventClass, event: &'static str) {

@@ -389,7 +389,7 @@ fn sort(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let Some(destination) = options.store else { return answer(ctx.reply, &source, args.arg(1), &options) };
     let sorted = Sorted::new(&source, args.arg(1), &options)?;
     let len = sorted.result_len(&options);
-    if len > 0 {
+    let value = (len > 0).then(|| {
         let limits = Limits::from(ctx.config);
         let mut list = ListValue::new();
         sorted.for_each(&source, &options, |value| {
@@ -397,13 +397,9 @@ fn sort(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
             list.make_room(std::iter::once(value), &limits);
             list.push(End::Right, value);
         });
-        ctx.insert(destination, list.into(), None);
-        ctx.changed_times(destination, EventClass::LIST, "sortstore", len);
-    } else if ctx.find(destination).is_some() {
-        let lazily = ctx.keyspace.lazy_free.policy.server_del;
-        ctx.remove(destination, lazily);
-        ctx.changed(destination, EventClass::GENERIC, "del");
-    }
+        list.into()
+    });
+    ctx.store(destination, value, EventClass::LIST, "sortstore", len);
     ctx.reply.integer(len as i64);
     Ok(())
 }

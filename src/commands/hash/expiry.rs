@@ -1,9 +1,9 @@
 //! The expiry of single fields: HEXPIRE and its relatives, HTTL and its relatives, HPERSIST.
 
-use super::{as_hash, hash};
+use super::hash;
 use crate::commands::context::{ReadCtx, WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
-use crate::keyspace::EventClass;
+use crate::keyspace::{Edited, EventClass};
 use crate::resp::Args;
 use crate::types::hash::HashValue;
 
@@ -109,29 +109,19 @@ fn set_expiry(
     let condition = Condition::of_option(args.arg(3));
     let fields = fields(args.tail(if condition.is_some() { 4 } else { 3 }))?;
     let condition = condition.unwrap_or(Condition::Always);
-    ctx.expire_fields(key);
-    if ctx.find(key).map(as_hash).transpose()?.is_none() {
-        return answer_missing(ctx, fields);
-    }
-    let change = |hash: &mut HashValue| -> Vec<i64> {
-        let mut answers = Vec::with_capacity(fields.len());
-        for field in fields {
-            answers.push(match hash.expiry(field) {
-                None => NO_FIELD,
-                Some(old) if !condition.holds(old, moment) => CONDITION_UNMET,
-                Some(_) if moment <= now_ms => {
-                    hash.remove(field);
-                    DELETED
-                }
-                Some(_) => {
-                    hash.set_expiry(field, Some(moment));
-                    DONE
-                }
-            });
+    let edited = edit_fields(ctx, key, fields, |hash, field| match hash.expiry(field) {
+        None => NO_FIELD,
+        Some(old) if !condition.holds(old, moment) => CONDITION_UNMET,
+        Some(_) if moment <= now_ms => {
+            hash.remove(field);
+            DELETED
         }
-        answers
-    };
-    let Some(edited) = ctx.edit(key, change)? else { return answer_missing(ctx, fields) };
+        Some(_) => {
+            hash.set_expiry(field, Some(moment));
+            DONE
+        }
+    })?;
+    let Some(edited) = edited else { return answer_missing(ctx, fields) };
     for (done, event) in [(DELETED, "hdel"), (DONE, "hexpire")] {
         let times = edited.result.iter().filter(|&&answer| answer == done).count();
         if times > 0 {
@@ -147,30 +137,31 @@ fn set_expiry(
 pub fn hpersist(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
     let fields = fields(args.tail(2))?;
-    ctx.expire_fields(key);
-    if ctx.find(key).map(as_hash).transpose()?.is_none() {
-        return answer_missing(ctx, fields);
-    }
-    let change = |hash: &mut HashValue| -> Vec<i64> {
-        let mut answers = Vec::with_capacity(fields.len());
-        for field in fields {
-            answers.push(match hash.expiry(field) {
-                None => NO_FIELD,
-                Some(None) => NO_EXPIRY,
-                Some(Some(_)) => {
-                    hash.set_expiry(field, None);
-                    DONE
-                }
-            });
+    let edited = edit_fields(ctx, key, fields, |hash, field| match hash.expiry(field) {
+        None => NO_FIELD,
+        Some(None) => NO_EXPIRY,
+        Some(Some(_)) => {
+            hash.set_expiry(field, None);
+            DONE
         }
-        answers
-    };
-    let Some(edited) = ctx.edit(key, change)? else { return answer_missing(ctx, fields) };
+    })?;
+    let Some(edited) = edited else { return answer_missing(ctx, fields) };
     let times = edited.result.iter().filter(|&&answer| answer == DONE).count();
     if times > 0 {
         ctx.changed_times(key, EventClass::HASH, "hpersist", times);
     }
     answer(ctx, &edited.result)
+}
+
+/// Changes each of the fields, and gathers what is answered for them; nothing where there is no hash.
+fn edit_fields(
+    ctx: &mut WriteCtx<'_>,
+    key: &[u8],
+    fields: Args<'_>,
+    mut change: impl FnMut(&mut HashValue, &[u8]) -> i64,
+) -> Result<Option<Edited<Vec<i64>>>, CommandError> {
+    ctx.expire_fields(key);
+    Ok(ctx.edit(key, |hash: &mut HashValue| fields.iter().map(|field| change(hash, field)).collect())?)
 }
 
 fn tell_expiry(ctx: &mut ReadCtx<'_>, args: Args<'_>, unit: Unit, origin: Origin) -> CommandResult {

@@ -170,14 +170,7 @@ pub fn sdiffstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 /// Puts the result in the place of whatever the destination holds; an empty one deletes it.
 fn store(ctx: &mut WriteCtx<'_>, destination: &[u8], result: SetValue, event: &'static str) -> CommandResult {
     let len = result.len();
-    if len > 0 {
-        ctx.insert(destination, result.into(), None);
-        ctx.changed(destination, EventClass::SET, event);
-    } else if ctx.find(destination).is_some() {
-        let lazily = ctx.keyspace.lazy_free.policy.server_del;
-        ctx.remove(destination, lazily);
-        ctx.changed(destination, EventClass::GENERIC, "del");
-    }
+    ctx.store(destination, (len > 0).then(|| result.into()), EventClass::SET, event, 1);
     ctx.reply.integer(len as i64);
     Ok(())
 }
