@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::connection::Shared;
 use super::snapshots::load_steps;
 use crate::snapshot::{DumpFile, LoadError, Place};
-use crate::stdx::clock::Now;
 
 /// Loads the newest kept snapshot that is whole in the place of the dump that `error` is about, if the configuration
 /// wants that; otherwise, and if there is none, the error stands.
@@ -62,7 +61,7 @@ pub fn log_fatal(shared: &Shared, error: &LoadError) {
     if kept == 0 {
         return;
     }
-    let Some(whole) = place.newest_whole_generation(Now::read().unix_ms) else {
+    let Some(whole) = place.newest_whole_generation() else {
         tracing::warn!("None of the {kept} kept snapshots is whole.");
         return;
     };

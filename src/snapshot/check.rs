@@ -12,14 +12,8 @@ use crate::types::{Limits, LoadOptions, Value};
 /// What a whole dump holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Healthy {
-    pub version: u32,
     pub bytes: u64,
     pub keys: u64,
-    /// Keys with an expiry.
-    pub expires: u64,
-    /// Expiries that were past.
-    pub expired: u64,
-    pub databases: u64,
 }
 
 /// The first fault of a dump.
@@ -32,19 +26,19 @@ pub struct Fault {
 }
 
 /// Validates all of a dump: header, checksum, structure, and every value.
-pub fn check(path: &Path, now_ms: i64) -> Result<Healthy, Fault> {
+pub fn check(path: &Path) -> Result<Healthy, Fault> {
     let fault = |fault: LoadFault, keys_before| Fault { error: fault.of(path), keys_before };
     let file = match DumpFile::open(path) {
         Ok(Some(file)) => file,
         Ok(None) => return Err(fault(LoadFault::Open(std::io::Error::from_raw_os_error(libc::ENOENT)), 0)),
         Err(error) => return Err(Fault { error, keys_before: 0 }),
     };
-    check_bytes(file.bytes(), now_ms).map_err(|(what, keys_before)| fault(what, keys_before))
+    check_bytes(file.bytes()).map_err(|(what, keys_before)| fault(what, keys_before))
 }
 
-fn check_bytes(file: &Bytes, now_ms: i64) -> Result<Healthy, (LoadFault, u64)> {
+fn check_bytes(file: &Bytes) -> Result<Healthy, (LoadFault, u64)> {
     let mut healthy = Healthy { bytes: file.len() as u64, ..Healthy::default() };
-    let structure = walk(file, now_ms, &mut healthy);
+    let structure = walk(file, &mut healthy);
     // A fault in the structure says more than that the checksum does not fit.
     structure.map_err(|fault| (fault, healthy.keys))?;
     let mut verification = Verification::new(file.clone(), true).map_err(|fault| (fault, healthy.keys))?;
@@ -52,7 +46,7 @@ fn check_bytes(file: &Bytes, now_ms: i64) -> Result<Healthy, (LoadFault, u64)> {
     Ok(healthy)
 }
 
-fn walk(file: &[u8], now_ms: i64, healthy: &mut Healthy) -> Result<(), LoadFault> {
+fn walk(file: &[u8], healthy: &mut Healthy) -> Result<(), LoadFault> {
     let format = |key: &[u8]| {
         let key = key.to_vec();
         move |cause: rdb::Error| LoadFault::Format { cause, key: key.clone() }
@@ -60,20 +54,16 @@ fn walk(file: &[u8], now_ms: i64, healthy: &mut Healthy) -> Result<(), LoadFault
     let limits = Limits::default();
     let options = LoadOptions { limits: &limits, sanitize: true };
     let mut records = Records::new(file).map_err(format(b""))?;
-    healthy.version = records.version();
     loop {
         let offset = records.offset();
         match records.next().map_err(format(b""))? {
-            Record::Entry { tag, key, expiry_ms, .. } => {
+            Record::Entry { tag, key, .. } => {
                 Value::load(tag, records.decoder(), &options).map_err(format(&key))?;
                 healthy.keys += 1;
-                healthy.expires += u64::from(expiry_ms.is_some());
-                healthy.expired += u64::from(expiry_ms.is_some_and(|at_ms| at_ms <= now_ms));
             }
-            Record::SelectDb(_) => healthy.databases += 1,
             Record::FunctionLibrary(_) => return Err(LoadFault::FunctionLibrary { offset }),
             Record::ModuleAux { id, offset } => return Err(LoadFault::ModuleData { offset, module: id }),
-            Record::Aux { .. } | Record::ResizeDb { .. } => {}
+            Record::SelectDb(_) | Record::Aux { .. } | Record::ResizeDb { .. } => {}
             Record::Eof => return Ok(()),
         }
     }

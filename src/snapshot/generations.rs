@@ -32,9 +32,9 @@ impl Place {
     }
 
     /// The newest that is whole, every value of it read.
-    pub fn newest_whole_generation(&self, now_ms: i64) -> Option<Generation> {
+    pub fn newest_whole_generation(&self) -> Option<Generation> {
         self.generations().into_iter().rev().find_map(|name| {
-            let contents = check(&self.joined(&name), now_ms).ok()?;
+            let contents = check(&self.joined(&name)).ok()?;
             Some(Generation { name, contents })
         })
     }
