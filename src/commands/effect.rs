@@ -1,5 +1,6 @@
 //! What a command asks of the server beyond the keyspace. The enums are closed: `grep Effect::` lists every way.
 
+use std::fmt;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ pub enum Effect {
     Memory(MemoryEffect),
     /// Let the client wait, and run the command again when one of its keys may have become what it needs. Answers then.
     Wait(Box<Wait>),
+    /// Hand values to another server (MIGRATE). Answers.
+    Migrate(Box<Migration>),
     /// Run the queued commands (EXEC). Answers.
     Exec,
     /// Forget the watched keys (UNWATCH, DISCARD).
@@ -39,6 +42,50 @@ pub struct Wait {
     pub wanted: Type,
     /// When the client is answered that nothing came; `None`: never.
     pub deadline: Option<Instant>,
+}
+
+/// Values to hand to another server.
+#[derive(Debug)]
+pub struct Migration {
+    /// The command as the client sent it.
+    pub args: ArgsBuf,
+    pub host: Box<[u8]>,
+    pub port: Box<[u8]>,
+    pub target_db: i64,
+    /// How long the other server may let any step wait.
+    pub timeout: Duration,
+    /// COPY: the keys stay here too.
+    pub keeps_source: bool,
+    /// REPLACE: keys of the same name over there are overwritten.
+    pub replaces_target: bool,
+    pub credentials: Option<Credentials>,
+    /// In the client's database.
+    pub keys: Vec<MigratedKey>,
+    /// When the values were encoded, and their times to live read.
+    pub packed_at: Instant,
+}
+
+/// One key of a migration.
+#[derive(Debug)]
+pub struct MigratedKey {
+    pub key: Box<[u8]>,
+    /// What RESTORE is given, in pieces.
+    pub payload: Vec<Vec<u8>>,
+    pub time_to_live: Option<Duration>,
+}
+
+/// Who a server is to another one.
+pub struct Credentials {
+    /// The default user if none is named.
+    pub user: Option<Box<[u8]>>,
+    pub password: Box<[u8]>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A password is shown nowhere.
+        out.debug_struct("Credentials").finish_non_exhaustive()
+    }
 }
 
 /// Requests about the connection itself.

@@ -34,6 +34,13 @@ pub fn keys_of(row: &Row, args: Args<'_>) -> Result<Vec<KeyArg>, KeysError> {
         return Err(KeysError::WrongArity);
     }
     let mut keys = Vec::new();
+    if command.name == "MIGRATE"
+        && let Some(first) = first_of_many_migrated(args)
+    {
+        let flags = command.keys[0].flags;
+        keys.extend((first..args.len()).map(|index| KeyArg { index, flags }));
+        return if keys.is_empty() { Err(KeysError::InvalidArguments) } else { Ok(keys) };
+    }
     for spec in command.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
         match find(spec, args) {
             Found::Keys { first, last, step } => {
@@ -121,6 +128,25 @@ fn find_unknown(spec: &KeySpec, args: Args<'_>) -> Found {
         index += 1;
     }
     found
+}
+
+/// Where the keys of a MIGRATE of several keys begin: behind the first KEYS that is no password. The specifications see
+/// the last one, and take the empty argument, which says that the keys come later, for a key.
+fn first_of_many_migrated(args: Args<'_>) -> Option<usize> {
+    if !args.arg(3).is_empty() {
+        return None;
+    }
+    let mut index = 6;
+    while let Some(option) = args.get(index) {
+        let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
+        index += match () {
+            () if is("KEYS") => return Some(index + 1),
+            () if is("AUTH") => 2,
+            () if is("AUTH2") => 3,
+            () => 1,
+        };
+    }
+    None
 }
 
 /// What the command does with the keys given these arguments: `SET` without `GET` only overwrites.
@@ -216,6 +242,23 @@ mod tests {
         assert_eq!(indexes(store, "SORT a STORE b STORE c"), Some(vec![5]));
         assert_eq!(indexes(store, "SORT a GET STORE LIMIT STORE b BY STORE"), Some(vec![]));
         assert_eq!(indexes(store, "SORT a STORE"), Some(vec![]));
+    }
+
+    #[test]
+    fn several_migrated_keys_stand_behind_the_first_keyword() {
+        let table = crate::commands::CommandTable::new();
+        let of = |words: &[&str]| {
+            let args: crate::resp::ArgsBuf = words.iter().collect();
+            let row = table.resolve(args.as_args()).expect("in the table");
+            keys_of(row, args.as_args()).map(|keys| keys.iter().map(|key| key.index).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&["migrate", "h", "1", "k", "0", "9", "COPY"]), Ok(vec![3]));
+        assert_eq!(
+            of(&["migrate", "h", "1", "", "0", "9", "AUTH", "keys", "KEYS", "a", "keys", "b"]),
+            Ok(vec![9, 10, 11])
+        );
+        assert_eq!(of(&["migrate", "h", "1", "", "0", "9", "KEYS"]), Err(KeysError::InvalidArguments));
+        assert_eq!(of(&["migrate", "h", "1", "", "0", "9"]), Ok(vec![3]));
     }
 
     #[test]

@@ -45,8 +45,8 @@ mod zset;
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{
     ChannelKind, ClientEffect, ClientFilter, ClientType, ConfigEffect, ConfigPair, ConnectionEffect, Crash,
-    DebugEffect, Effect, MemoryEffect, ObserveEffect, PauseMode, PubSubEffect, ShutdownRequest, SnapshotEffect,
-    UnblockWith, Wait,
+    DebugEffect, Effect, MemoryEffect, MigratedKey, Migration, ObserveEffect, PauseMode, PubSubEffect, ShutdownRequest,
+    SnapshotEffect, UnblockWith, Wait,
 };
 pub use error::CommandError;
 pub use session::{Peer, ReplyMode, Session, Transaction};
@@ -69,6 +69,7 @@ const GROUPS: &[&[Command]] = &[
     keys::existence::COMMANDS,
     keys::expiry::COMMANDS,
     keys::iterate::COMMANDS,
+    keys::migrate::COMMANDS,
     keys::object::COMMANDS,
     keys::relocate::COMMANDS,
     keys::serialize::COMMANDS,

@@ -12,6 +12,16 @@ pub fn seal(payload: &mut Vec<u8>, version: u32) {
     payload.extend_from_slice(&crc.to_le_bytes());
 }
 
+/// As [`seal`], of a type byte and a value that lie in several pieces.
+pub fn seal_pieces(pieces: &mut Vec<Vec<u8>>, version: u32) {
+    debug_assert!((VERSION_MIN..=VERSION_MAX).contains(&version));
+    let mut trailer = (version as u16).to_le_bytes().to_vec();
+    let mut crc = Crc64::new();
+    pieces.iter().chain([&trailer]).for_each(|piece| crc.update(piece));
+    trailer.extend_from_slice(&crc.value().to_le_bytes());
+    pieces.push(trailer);
+}
+
 /// Checks version and checksum, and returns the type byte and the value, and the version.
 pub fn open(payload: &[u8]) -> Result<(&[u8], u32)> {
     let (body, version) = open_unchecked(payload)?;
@@ -63,6 +73,18 @@ mod tests {
             let mut damaged = payload.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert!(open(&damaged).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn pieces_are_sealed_as_their_whole_is() {
+        let mut whole = b"\x00\x05hello".to_vec();
+        seal(&mut whole, 10);
+        for cut in 0..=7 {
+            let (left, right) = whole[..7].split_at(cut);
+            let mut pieces = vec![left.to_vec(), right.to_vec()];
+            seal_pieces(&mut pieces, 10);
+            assert_eq!(pieces.concat(), whole, "cut at {cut}");
         }
     }
 

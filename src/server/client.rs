@@ -65,10 +65,12 @@ pub enum Close {
 /// What a client waits for.
 #[derive(Debug)]
 pub enum Stall {
-    /// The end of CLIENT PAUSE.
+    /// The end of CLIENT PAUSE, or of a migration.
     Paused,
     /// A key, with a command that has been run (BLPOP).
     Blocked(Box<Blocked>),
+    /// Another server, which is given keys (MIGRATE).
+    Migrating,
 }
 
 impl Stall {
@@ -87,7 +89,7 @@ impl Client {
     pub fn blocked(&self) -> Option<&Blocked> {
         match &self.stall {
             Some(Stall::Blocked(blocked)) => Some(blocked),
-            Some(Stall::Paused) | None => None,
+            Some(Stall::Paused | Stall::Migrating) | None => None,
         }
     }
 

@@ -173,7 +173,7 @@ impl Connection {
         let (unsent, paused) = {
             let executor = self.shared.executor.borrow();
             let client = executor.clients.get(self.key);
-            (!client.reply.is_empty(), matches!(client.stall, Some(Stall::Paused)))
+            (!client.reply.is_empty(), matches!(client.stall, Some(Stall::Paused | Stall::Migrating)))
         };
         if unsent {
             if let Poll::Ready(ready) = self.stream.poll_write_ready(context) {

@@ -75,6 +75,7 @@ impl Executor {
         self.snapshot_cron();
         self.shutdown_cron();
         self.close_idle_clients();
+        self.migrations.close_idle_links(now.monotonic);
         self.enforce_output_limits();
     }
 

@@ -10,6 +10,7 @@ use super::clock::ServerClock;
 use super::gate::{self, Verdict};
 use super::listener::Listeners;
 use super::memory::Memory;
+use super::migrate::Migrations;
 use super::observing::Meters;
 use super::oom_score::OomScore;
 use super::pause::Pause;
@@ -70,6 +71,7 @@ pub struct Executor {
     /// CLIENT PAUSE, while it is on.
     pub(super) pause: Option<Pause>,
     pub(super) deadlines: Deadlines,
+    pub(super) migrations: Migrations,
     /// The clients that are told of every command.
     pub(super) monitors: Vec<ClientKey>,
     /// Set while EXEC runs its queue.
@@ -143,6 +145,7 @@ impl Executor {
             exit: None,
             pause: None,
             deadlines: Deadlines::default(),
+            migrations: Migrations::new(),
             monitors: Vec::new(),
             in_exec: false,
             cron_wake: Rc::default(),
@@ -260,7 +263,7 @@ impl Executor {
         let mut done = true;
         if !self.effects.is_empty() {
             self.perform_effects(key);
-            done = !self.has_blocked(key, now.monotonic);
+            done = !self.has_blocked(key, now.monotonic) && self.clients.get(key).stall.is_none();
         }
         if done {
             let end = self.clock.advance();

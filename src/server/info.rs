@@ -145,7 +145,7 @@ impl Executor {
         out.field("latest_fork_usec", snapshots.latest_fork_usec);
         out.field("worst_fork_usec", snapshots.worst_fork_usec);
         out.field("total_forks", snapshots.total_forks);
-        out.field("migrate_cached_sockets", 0);
+        out.field("migrate_cached_sockets", self.migrations.links_len());
         out.field("slave_expires_tracked_keys", 0);
         for name in ["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits"] {
             out.field(name, 0);

@@ -23,6 +23,7 @@ mod listener;
 mod logging;
 mod memory;
 mod memory_info;
+mod migrate;
 mod monitor;
 mod observing;
 mod oom_score;

@@ -22,6 +22,11 @@ impl Executor {
     /// Ends the pause and lets the clients go on that it held up.
     pub(super) fn unpause_clients(&mut self) {
         self.pause = None;
+        self.resume_paused_clients();
+    }
+
+    /// Lets every client try its command again that was held up.
+    pub(super) fn resume_paused_clients(&mut self) {
         for (_, client) in self.clients.iter_mut() {
             if matches!(client.stall, Some(Stall::Paused)) {
                 client.stall = None;
@@ -40,17 +45,25 @@ impl Executor {
     }
 
     /// Whether data must not change by itself: keys past their expiry are answered as missing but stay, and none is
-    /// evicted.
+    /// evicted. A migration asks for that too.
+    #[inline]
     pub fn is_paused(&self) -> bool {
-        self.pause.is_some()
+        self.pause.is_some() || self.migrations.is_running()
     }
 
-    /// Whether the client's command has to wait for the end of the pause.
+    /// Whether the client's command has to wait for the end of the pause, or of a migration.
     pub(super) fn pauses(&self, key: ClientKey, command: CommandId) -> bool {
-        let Some(pause) = self.pause else { return false };
+        self.is_paused() && self.holds_up(key, command)
+    }
+
+    #[cold]
+    fn holds_up(&self, key: ClientKey, command: CommandId) -> bool {
+        let migrating = self.migrations.is_running() && self.has_flags(key, command, Flags::WRITE);
+        let paused = self.pause.is_some_and(|pause| {
+            pause.mode == PauseMode::All || self.has_flags(key, command, Flags::WRITE.or(Flags::MAY_REPLICATE))
+        });
         // Who only listens is not held up.
-        !self.clients.get(key).session.monitor
-            && (pause.mode == PauseMode::All || self.has_flags(key, command, Flags::WRITE.or(Flags::MAY_REPLICATE)))
+        (migrating || paused) && !self.clients.get(key).session.monitor
     }
 
     /// Whether a command, or for EXEC one of the queued commands, has one of `flags`.

@@ -12,7 +12,7 @@ use super::executor::Executor;
 use super::listener::{self, Listeners};
 use super::start::Launch;
 use super::supervisor::Notifier;
-use super::{banner, blocking, crash, cron, fallback, file_limit, logging, shutdown, snapshots};
+use super::{banner, blocking, crash, cron, fallback, file_limit, logging, migrate, shutdown, snapshots};
 use crate::config::Config;
 use crate::snapshot::DumpFile;
 
@@ -73,6 +73,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     spawn_local(listener::accept(Rc::clone(&shared)));
     spawn_local(cron::run(Rc::clone(&shared)));
     spawn_local(blocking::watch_deadlines(Rc::clone(&shared)));
+    spawn_local(migrate::watch_outcomes(Rc::clone(&shared)));
     spawn_local(shutdown::watch_signals(Rc::clone(&shared)));
     spawn_local(snapshots::watch_children(Rc::clone(&shared)));
     spawn_local(load_then_serve(Rc::clone(&shared), dump, notifier.clone()));

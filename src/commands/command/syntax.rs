@@ -319,10 +319,12 @@ fn choice_name(alternatives: &[Argument]) -> String {
         Some((Some("WRITE" | "ALL"), _)) => "mode",
         Some((Some("TIMEOUT"), _)) => "unblock-type",
         Some((Some("LIB-NAME"), _)) => "attr",
+        Some((Some("AUTH"), _)) => "authentication",
         Some((Some("NORMAL"), _)) => "client-type",
         Some((Some("MODULE"), _)) => "filterby",
         Some((Some(_), _)) => "option",
         Some((None, "ip:port")) => "filter",
+        Some((None, "key")) => "key-selector",
         Some((None, name)) => name,
         None => "",
     };

@@ -6,6 +6,7 @@
 pub(super) mod existence;
 pub(super) mod expiry;
 pub(super) mod iterate;
+pub(super) mod migrate;
 pub(super) mod object;
 pub(super) mod relocate;
 pub(super) mod serialize;

@@ -55,12 +55,17 @@ fn dump(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     Ok(())
 }
 
-/// A value as DUMP gives it out: in the lowest version that holds it, or in the one that `rdb-version` pins.
-fn payload(value: ValueRef<'_>, config: &Config) -> std::io::Result<Vec<u8>> {
-    let version = match config.rdb_version {
+/// The lowest version that holds a value, or the one that `rdb-version` pins.
+pub(super) fn payload_version(value: ValueRef<'_>, config: &Config) -> u32 {
+    match config.rdb_version {
         0 => value.tag(rdb::VERSION_DEFAULT).version().max(rdb::VERSION_DEFAULT),
         pinned => u32::from(pinned),
-    };
+    }
+}
+
+/// A value as DUMP gives it out.
+fn payload(value: ValueRef<'_>, config: &Config) -> std::io::Result<Vec<u8>> {
+    let version = payload_version(value, config);
     let mut encoder = Encoder::detached(rdb::Options { compression: config.rdbcompression, checksum: false, version });
     encoder.tag(value.tag(version))?;
     value.save(&mut encoder)?;

@@ -28,6 +28,7 @@ impl Executor {
                 Effect::Debug(effect) => self.perform_debug(effect),
                 Effect::Memory(effect) => self.perform_memory(key, effect),
                 Effect::Wait(wait) => self.block(key, *wait),
+                Effect::Migrate(migration) => self.migrate(key, *migration),
                 Effect::Exec => self.exec(key),
                 Effect::Unwatch => self.unwatch(key),
             }

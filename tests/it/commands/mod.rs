@@ -8,6 +8,7 @@ mod hashes;
 mod keys;
 mod lists;
 mod memory;
+mod migrate;
 mod observation;
 mod pubsub;
 mod server;

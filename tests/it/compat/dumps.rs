@@ -44,6 +44,27 @@ fn our_dumps_load_in_redis_with_an_equal_digest() {
 }
 
 #[test]
+fn keys_migrate_between_redis_and_us_both_ways() {
+    let (ours, peer) = (Server::start(), redis_server(""));
+    fill(&mut peer.client());
+    let digest = peer.digest();
+    let databases: BTreeSet<String> =
+        peer.info("keyspace").into_keys().filter_map(|name| name.strip_prefix("db").map(str::to_owned)).collect();
+    for (from, to) in [(&peer, &ours), (&ours, &peer)] {
+        for db in &databases {
+            let mut client = from.client();
+            client.run(&format!("SELECT {db}"));
+            let to_port = to.port().to_string();
+            let head = ["MIGRATE", "127.0.0.1", &to_port, "", db, "20000", "KEYS"].map(|word| word.as_bytes().to_vec());
+            let keys: Vec<_> = client.run("KEYS *").items().iter().map(|key| key.bytes()).collect();
+            assert_eq!(client.cmd(&[head.as_slice(), &keys].concat()), ok());
+            assert_eq!(client.run("DBSIZE").integer(), 0);
+        }
+        assert_eq!(to.digest(), digest);
+    }
+}
+
+#[test]
 fn dumps_written_by_threads_load_in_redis_with_an_equal_digest() {
     for config in ["snapshot-threads 2", "snapshot-threads 5\nrdbchecksum no"] {
         let ours = Server::with_config(config);

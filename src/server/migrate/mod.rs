@@ -1,0 +1,186 @@
+//! MIGRATE: keys are handed to another server by a thread that waits for it, while this one goes on serving.
+//!
+//! Until the other server has answered, the keys must stay what they were when they were encoded. So all commands that
+//! write wait meanwhile, nothing expires and nothing is evicted, as under CLIENT PAUSE WRITE; reads go on. One migration
+//! runs at a time, since the next one writes too. Within a transaction nothing may come between its commands: there the
+//! server waits itself, as Redis always does.
+
+mod link;
+mod transfer;
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use hashbrown::HashMap;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+use self::link::Link;
+use self::transfer::Outcome;
+use super::client::{ClientKey, Stall};
+use super::connection::Shared;
+use super::executor::Executor;
+use crate::commands::{CommandError, CommandId, Migration};
+use crate::keyspace::{ClientId, EventClass};
+use crate::resp::ArgsBuf;
+
+/// Links that are kept for the next migration.
+const LINKS_MAX: usize = 64;
+
+/// A link that was not used for so long is closed.
+const LINK_IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// Host and port as the client wrote them.
+type Target = (Box<[u8]>, Box<[u8]>);
+
+/// The migration under way, and links from earlier ones.
+pub struct Migrations {
+    running: Option<Running>,
+    links: HashMap<Target, KeptLink>,
+    outcomes: UnboundedSender<Outcome>,
+    /// Until the task that reads them takes it.
+    incoming: Option<UnboundedReceiver<Outcome>>,
+}
+
+struct KeptLink {
+    link: Link,
+    last_used: Instant,
+}
+
+struct Running {
+    client: ClientId,
+    command: CommandId,
+    args: ArgsBuf,
+    start: Instant,
+    source: Source,
+}
+
+/// Where the keys come from, and what becomes of them.
+struct Source {
+    db: usize,
+    keeps_keys: bool,
+    target: Target,
+}
+
+impl Migrations {
+    pub fn new() -> Self {
+        let (outcomes, incoming) = mpsc::unbounded_channel();
+        Self { running: None, links: HashMap::new(), outcomes, incoming: Some(incoming) }
+    }
+
+    #[inline]
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    pub fn links_len(&self) -> usize {
+        self.links.len()
+    }
+
+    fn keep(&mut self, target: Target, link: Link, now: Instant) {
+        if self.links.len() >= LINKS_MAX
+            && let Some(oldest) =
+                self.links.iter().min_by_key(|(_, kept)| kept.last_used).map(|(target, _)| target.clone())
+        {
+            self.links.remove(&oldest);
+        }
+        self.links.insert(target, KeptLink { link, last_used: now });
+    }
+
+    pub fn close_idle_links(&mut self, now: Instant) {
+        if !self.links.is_empty() {
+            self.links.retain(|_, kept| now.saturating_duration_since(kept.last_used) <= LINK_IDLE_MAX);
+        }
+    }
+}
+
+/// Ends migrations whose threads are done, until the server ends.
+pub async fn watch_outcomes(shared: Rc<Shared>) {
+    let incoming = shared.executor.borrow_mut().migrations.incoming.take();
+    let Some(mut incoming) = incoming else { return };
+    while let Some(outcome) = incoming.recv().await {
+        shared.executor.borrow_mut().end_migration(outcome);
+    }
+}
+
+impl Executor {
+    /// Begins a migration; within a transaction, carries it out.
+    pub(super) fn migrate(&mut self, key: ClientKey, mut migration: Migration) {
+        let session = &self.clients.get(key).session;
+        let (client, command, db) = (session.id, session.last_command, session.db);
+        let target = (migration.host.clone(), migration.port.clone());
+        let cached = self.migrations.links.remove(&target).map(|kept| kept.link);
+        let source = Source { db, keeps_keys: migration.keeps_source, target };
+        if self.in_exec {
+            let outcome = transfer::run(migration, cached);
+            self.clock.advance();
+            let result = self.settle(source, outcome);
+            self.answer_migration(key, result);
+            return;
+        }
+        let args = std::mem::take(&mut migration.args);
+        let start = self.clock.latest().monotonic;
+        let command = command.expect("a command asks for it");
+        self.migrations.running = Some(Running { client, command, args, start, source });
+        self.clients.get_mut(key).stall = Some(Stall::Migrating);
+        let outcomes = self.migrations.outcomes.clone();
+        let transfer = move || {
+            // Nobody listens any more only when the server ends.
+            let _ = outcomes.send(transfer::run(migration, cached));
+        };
+        if let Err(error) = std::thread::Builder::new().name("migrate".to_owned()).spawn(transfer) {
+            tracing::warn!("Cannot start a thread for MIGRATE: {error}");
+            let failed = CommandError::text("IOERR error or timeout connecting to the client");
+            let outcome = Outcome { acknowledged: Vec::new(), result: Err(failed), link: None };
+            let _ = self.migrations.outcomes.send(outcome);
+        }
+    }
+
+    /// Deletes what the other server has taken over, and keeps the link.
+    fn settle(&mut self, source: Source, outcome: Outcome) -> Result<(), CommandError> {
+        let Source { db, keeps_keys, target } = source;
+        if let Some(link) = outcome.link {
+            self.migrations.keep(target, link, self.clock.latest().monotonic);
+        }
+        // Once the last snapshot is taken, nothing may be deleted any more that is in it: here and there is better than
+        // nowhere.
+        if !keeps_keys && self.exit.is_none() {
+            let lazily = self.keyspace.lazy_free.policy.server_del;
+            for key in &outcome.acknowledged {
+                if self.keyspace.remove(db, key, lazily) {
+                    self.keyspace.dirty += 1;
+                    self.keyspace.signal(db, key);
+                    self.keyspace.events.notify(EventClass::GENERIC, "del", db, key);
+                }
+            }
+        }
+        outcome.result
+    }
+
+    fn answer_migration(&mut self, key: ClientKey, result: Result<(), CommandError>) {
+        match result {
+            Ok(()) => self.clients.get_mut(key).reply.ok(),
+            Err(error) => self.reply_error(key, &error),
+        }
+    }
+
+    /// Ends the migration that was under way: its client is answered if it is still there, and the writers go on.
+    fn end_migration(&mut self, outcome: Outcome) {
+        let Some(Running { client, command, args, start, source }) = self.migrations.running.take() else { return };
+        let now = self.clock.advance();
+        let result = self.settle(source, outcome);
+        if let Some(key) = self.clients.key_of(client)
+            && self.exit.is_none()
+        {
+            let waiting = self.clients.get_mut(key);
+            waiting.stall = None;
+            waiting.wake.raise();
+            let mark = waiting.reply.len();
+            self.answer_migration(key, result);
+            let elapsed = now.monotonic.saturating_duration_since(start);
+            self.conclude(key, command, args.as_args(), mark, elapsed);
+            self.check_output_limit(key);
+        }
+        self.resume_paused_clients();
+        self.after_command();
+    }
+}
