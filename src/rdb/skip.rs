@@ -2,11 +2,10 @@
 //!
 //! No kind of value nests, so nothing here recurses; what a string holds (a listpack, a ziplist) is not looked at.
 
-use super::{Decoder, Error, ModuleId, Opcode, Result, Tag};
+use super::{Decoder, ENTRY_ID_BYTES, Error, ModuleId, Opcode, Result, Tag};
 
 const BINARY_DOUBLE_BYTES: usize = 8;
 const MILLISECONDS_BYTES: usize = 8;
-const STREAM_ID_BYTES: usize = 16;
 
 /// Passes over the value of the given tag.
 pub fn value(tag: Tag, input: &mut Decoder<'_>) -> Result<()> {
@@ -146,8 +145,8 @@ fn consumer_group(input: &mut Decoder<'_>, layout: u32) -> Result<()> {
         input.length()?;
     }
     // Pending entries: id, delivery time, delivery count.
-    repeat(input, STREAM_ID_BYTES + MILLISECONDS_BYTES + 1, |input| {
-        input.array::<STREAM_ID_BYTES>()?;
+    repeat(input, ENTRY_ID_BYTES + MILLISECONDS_BYTES + 1, |input| {
+        input.array::<ENTRY_ID_BYTES>()?;
         input.milliseconds()?;
         input.length().map(drop)
     })?;
@@ -158,7 +157,7 @@ fn consumer_group(input: &mut Decoder<'_>, layout: u32) -> Result<()> {
         if layout >= 3 {
             input.milliseconds()?;
         }
-        repeat(input, STREAM_ID_BYTES, |input| input.array::<STREAM_ID_BYTES>().map(drop))
+        repeat(input, ENTRY_ID_BYTES, |input| input.array::<ENTRY_ID_BYTES>().map(drop))
     })
 }
 

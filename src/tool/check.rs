@@ -14,7 +14,6 @@ use super::trouble::Trouble;
 use super::walk::{Content, Fault, Found, Walk};
 use crate::rdb;
 use crate::stdx::clock::Now;
-use crate::types::Type;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -40,7 +39,6 @@ pub struct Healthy {
     /// Collections without elements, which a server drops as it loads.
     pub empty: u64,
     /// What is sound and what this server does not load.
-    pub streams: u64,
     pub module_values: u64,
     pub libraries: u64,
     pub module_data: u64,
@@ -94,7 +92,6 @@ impl fmt::Display for Healthy {
         write!(f, "{expires} with an expiry, {expired} expired")?;
         for (count, what) in [
             (self.empty, "collections without elements, which a server drops"),
-            (self.streams, "streams, which Copal does not load"),
             (self.module_values, "values of modules, which Copal does not load"),
             (self.libraries, "function libraries, which Copal does not load"),
             (self.module_data, "parts of modules, which Copal does not load"),
@@ -139,7 +136,6 @@ fn walk(file: &[u8], now_ms: i64, duplicates: bool, healthy: &mut Healthy) -> Re
                 match content {
                     Content::Value(_) => {}
                     Content::Empty => healthy.empty += 1,
-                    Content::Opaque if item.data_type() == Some(Type::Stream) => healthy.streams += 1,
                     Content::Opaque => healthy.module_values += 1,
                 }
             }

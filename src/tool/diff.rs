@@ -13,6 +13,7 @@ use super::fingerprint::Fingerprints;
 use super::input::Input;
 use super::json::Json;
 use super::output::Output;
+use super::stream;
 use super::trouble::Trouble;
 use super::walk::{Content, Found, Item};
 use crate::stdx::text::quoted;
@@ -44,7 +45,8 @@ pub struct Arguments {
 
 const HELP: &str = "\
 Two values are equal if they are of one type and hold the same elements, whatever their encoding; the order counts in
-lists only. Streams and values of modules are compared by the bytes that hold them.
+lists and streams only. Of a stream, its counters and groups count too. Values of modules are compared by the bytes that
+hold them.
 
 Lines of text: `+` added, `-` removed, `~` changed, then the database, the key and what changed. JSON is one object with the
 array \"changes\" and the counts. Neither has an order to rely on.
@@ -224,19 +226,20 @@ impl Comparison {
         Ok(Some(Known::new(item.data_type(), expiry_ms, digest)))
     }
 
-    /// Sums up what has no order; in a list, each element is hashed under what came before it.
+    /// Sums up what has no order; in a list or a stream, each part is hashed under what came before it.
     fn add(&self, digest: &mut u128, joined: &mut Vec<u8>, piece: &Piece<'_>) {
         let of = |number, bytes: &[u8]| self.fingerprints.of(number, bytes);
-        match *piece {
+        let folded = |digest: u128| (digest >> 64) as u64 ^ digest as u64;
+        match piece {
             Piece::Text(text) => *digest = of(0, text),
-            Piece::Element(element) => *digest = of((*digest >> 64) as u64 ^ *digest as u64, element),
+            Piece::Element(element) => *digest = of(folded(*digest), element),
             Piece::Member(member) => *digest = digest.wrapping_add(of(0, member)),
-            Piece::Scored(member, score) => {
+            &Piece::Scored(member, score) => {
                 // Both zeros are one score.
                 let bits = if score == 0.0 { 0 } else { score.to_bits() };
                 *digest = digest.wrapping_add(of(bits, member));
             }
-            Piece::Field { name, value, expiry_ms } => {
+            &Piece::Field { name, value, expiry_ms } => {
                 joined.clear();
                 joined.extend_from_slice(name);
                 joined.extend_from_slice(value);
@@ -246,6 +249,11 @@ impl Comparison {
                 let (high, low) = ((part >> 64) as u64, part as u64);
                 let mixed = of(high ^ expiry, b"").rotate_left(64) ^ of(low, b"");
                 *digest = digest.wrapping_add(mixed);
+            }
+            Piece::Entry(_) | Piece::Counters(_) | Piece::Group(..) => {
+                joined.clear();
+                stream::append_canonical(joined, piece);
+                *digest = of(folded(*digest), joined);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::stdx::number::IntText;
 use crate::types::list::Direction;
+use crate::types::stream::{Group, Log, StreamEntry};
 use crate::types::{Value, ValueRef};
 
 /// A part of a value, in the order in which the value has them.
@@ -18,9 +19,13 @@ pub enum Piece<'p> {
         value: &'p [u8],
         expiry_ms: Option<i64>,
     },
+    Entry(StreamEntry<'p>),
+    /// What a stream knows beside its entries, behind these.
+    Counters(&'p Log),
+    Group(&'p [u8], &'p Group),
 }
 
-/// How many pieces a value has.
+/// How many elements a value has.
 pub fn count(value: &Value) -> usize {
     match value.view() {
         ValueRef::String(_) => 1,
@@ -28,6 +33,7 @@ pub fn count(value: &Value) -> usize {
         ValueRef::Set(set) => set.len(),
         ValueRef::Zset(zset) => zset.len(),
         ValueRef::Hash(hash) => hash.len(),
+        ValueRef::Stream(stream) => stream.len(),
     }
 }
 
@@ -73,6 +79,11 @@ pub fn for_each(value: &Value, visit: &mut dyn FnMut(Piece<'_>) -> io::Result<()
                 let expiry_ms = if expiring { hash.expiry(name, i64::MIN).flatten() } else { None };
                 visit(Piece::Field { name, value: value.text(&mut value_room), expiry_ms })
             })
+        }
+        ValueRef::Stream(stream) => {
+            stream.range(..).try_for_each(|entry| visit(Piece::Entry(entry)))?;
+            visit(Piece::Counters(stream))?;
+            stream.groups().try_for_each(|(name, group)| visit(Piece::Group(name, group)))
         }
     }
 }

@@ -17,6 +17,7 @@ mod output;
 mod progress;
 mod report;
 mod salvage;
+mod stream;
 mod trouble;
 mod walk;
 

@@ -5,16 +5,12 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::rdb::{self, Crc64, Decoder, Record, Records, Tag, skip};
-use crate::structures::listpack;
 use crate::types::{EMPTY_VALUE, Limits, LoadOptions, Type, Value};
 
 /// Bytes that are gathered before the checksum takes them: it wants large pieces that are still in the cache.
 const SUMMED_BYTES: usize = 1 << 20;
 
 const CHECKSUM_BYTES: usize = 8;
-
-/// The id that a node's entries are relative to.
-const STREAM_ID_BYTES: usize = 16;
 
 /// What a walk comes across.
 pub enum Found<'a> {
@@ -63,15 +59,13 @@ impl Item<'_> {
         type_of(self.tag)
     }
 
-    /// Decodes the value, all of which is checked. A value of a type that Copal does not hold is checked as far as its
-    /// structure is known; a collection without elements is none at all.
+    /// Decodes the value, all of which is checked; a collection without elements is none at all.
     pub fn load(&self) -> rdb::Result<Content> {
         let limits = Limits::default();
         let options = LoadOptions { limits: &limits, sanitize: true };
         let mut input = Decoder::at(self.value, self.value_offset());
         match self.data_type() {
             None => Ok(Content::Opaque),
-            Some(Type::Stream) => check_stream(&mut input).map(|()| Content::Opaque),
             Some(_) => match Value::load(self.tag, &mut input, &options) {
                 Err(rdb::Error::InvalidValue { what: EMPTY_VALUE, .. }) => Ok(Content::Empty),
                 Ok(_) if input.remaining() > 0 => Err(input.invalid("bytes of the value are left over")),
@@ -93,7 +87,7 @@ impl Item<'_> {
 /// What an entry holds.
 pub enum Content {
     Value(Value),
-    /// A stream or a module's value, which is only passed on as its bytes.
+    /// A module's value, which is only passed on as its bytes.
     Opaque,
     /// A collection without elements, which no server keeps.
     Empty,
@@ -140,21 +134,6 @@ pub fn type_of(tag: Tag) -> Option<Type> {
         Tag::StreamListpacks | Tag::StreamListpacks2 | Tag::StreamListpacks3 => Type::Stream,
         Tag::Module | Tag::Module2 => return None,
     })
-}
-
-/// Looks at the nodes of a stream: an id and a listpack each. The walk has been over the structure already.
-fn check_stream(input: &mut Decoder<'_>) -> rdb::Result<()> {
-    for _ in 0..input.count(2)? {
-        let offset = input.offset();
-        if input.string()?.len() != STREAM_ID_BYTES {
-            return Err(input.invalid_at(offset, "a stream's node without an id"));
-        }
-        let offset = input.offset();
-        if listpack::validate(&input.string()?, true, |_| true).is_err() {
-            return Err(input.invalid_at(offset, "stream with a malformed listpack"));
-        }
-    }
-    Ok(())
 }
 
 /// The checksum of what the walk has passed.

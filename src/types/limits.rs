@@ -14,6 +14,10 @@ pub struct Limits {
     pub set_max_listpack_value: usize,
     pub zset_max_listpack_entries: usize,
     pub zset_max_listpack_value: usize,
+    /// Bytes of a stream's block, 0 for no limit.
+    pub stream_node_max_bytes: usize,
+    /// Entries of a stream's block, deleted ones among them, 0 for no limit.
+    pub stream_node_max_entries: usize,
 }
 
 impl Default for Limits {
@@ -28,6 +32,8 @@ impl Default for Limits {
             set_max_listpack_value: 64,
             zset_max_listpack_entries: 128,
             zset_max_listpack_value: 64,
+            stream_node_max_bytes: 4096,
+            stream_node_max_entries: 100,
         }
     }
 }
@@ -45,6 +51,8 @@ impl From<&Config> for Limits {
             set_max_listpack_value: size(config.set_max_listpack_value_bytes),
             zset_max_listpack_entries: size(config.zset_max_listpack_entries),
             zset_max_listpack_value: size(config.zset_max_listpack_value_bytes),
+            // The rows of these settings come with the commands.
+            ..Self::default()
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use super::hash::{HashValue, HashView};
 use super::list::{ListValue, ListView};
 use super::set::{SetValue, SetView};
+use super::stream::StreamValue;
 use super::string::{StringValue, StringView};
 use super::zset::{ZsetValue, ZsetView};
 use super::{DataType, Digest, EMPTY_VALUE, Encoding, LoadOptions, Type, View};
@@ -18,6 +19,7 @@ pub enum Value {
     Set(SetValue),
     Zset(ZsetValue),
     Hash(HashValue),
+    Stream(Box<StreamValue>),
 }
 
 /// A value as it is read, wherever it lives.
@@ -28,6 +30,7 @@ pub enum ValueRef<'a> {
     Set(SetView<'a>),
     Zset(ZsetView<'a>),
     Hash(HashView<'a>),
+    Stream(&'a StreamValue),
 }
 
 impl Value {
@@ -38,6 +41,7 @@ impl Value {
             Value::Set(value) => ValueRef::Set(value.view()),
             Value::Zset(value) => ValueRef::Zset(value.view()),
             Value::Hash(value) => ValueRef::Hash(value.view()),
+            Value::Stream(value) => ValueRef::Stream(value),
         }
     }
 
@@ -48,6 +52,7 @@ impl Value {
             Value::Set(_) => Type::Set,
             Value::Zset(_) => Type::Zset,
             Value::Hash(_) => Type::Hash,
+            Value::Stream(_) => Type::Stream,
         }
     }
 
@@ -59,6 +64,7 @@ impl Value {
             Value::Set(value) => value.inline(),
             Value::Zset(value) => value.inline(),
             Value::Hash(value) => value.inline(),
+            Value::Stream(value) => value.inline(),
         }
     }
 
@@ -69,9 +75,7 @@ impl Value {
             Type::Set => SetValue::from_inline(encoding, bytes, Vec::new()).into(),
             Type::Zset => ZsetValue::from_inline(encoding, bytes, Vec::new()).into(),
             Type::Hash => HashValue::from_inline(encoding, bytes, Vec::new()).into(),
-            Type::Stream => {
-                unreachable!("no {} is kept inside a block", data_type.name())
-            }
+            Type::Stream => StreamValue::from_inline(encoding, bytes, Vec::new()).into(),
         }
     }
 
@@ -82,6 +86,7 @@ impl Value {
             Value::Set(value) => value.is_empty(),
             Value::Zset(value) => value.is_empty(),
             Value::Hash(value) => value.is_empty(),
+            Value::Stream(value) => value.is_empty(),
         }
     }
 
@@ -99,6 +104,8 @@ impl Value {
             ZsetValue::load(tag, input, options)?.into()
         } else if HashValue::LOADS.contains(&tag) {
             HashValue::load(tag, input, options)?.into()
+        } else if StreamValue::LOADS.contains(&tag) {
+            StreamValue::load(tag, input, options)?.into()
         } else {
             return Err(rdb::Error::UnsupportedType { offset, name: tag.name() });
         };
@@ -114,9 +121,7 @@ impl<'a> ValueRef<'a> {
             Type::Set => ValueRef::Set(SetValue::view_inline(encoding, bytes)),
             Type::Zset => ValueRef::Zset(ZsetValue::view_inline(encoding, bytes)),
             Type::Hash => ValueRef::Hash(HashValue::view_inline(encoding, bytes)),
-            Type::Stream => {
-                unreachable!("no {} is kept inside a block", data_type.name())
-            }
+            Type::Stream => ValueRef::Stream(StreamValue::view_inline(encoding, bytes)),
         }
     }
 
@@ -127,7 +132,12 @@ impl<'a> ValueRef<'a> {
             ValueRef::Set(SetView::Hashtable(table)) => table.prefetch_keys(members),
             ValueRef::Hash(HashView::Hashtable(fields)) => fields.table().prefetch_keys(members),
             ValueRef::Zset(ZsetView::Tree(tree)) => tree.prefetch(members),
-            ValueRef::Set(_) | ValueRef::Hash(_) | ValueRef::Zset(_) | ValueRef::String(_) | ValueRef::List(_) => {}
+            ValueRef::Set(_)
+            | ValueRef::Hash(_)
+            | ValueRef::Zset(_)
+            | ValueRef::String(_)
+            | ValueRef::List(_)
+            | ValueRef::Stream(_) => {}
         }
     }
 
@@ -138,6 +148,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Set(view) => view.encoding(),
             ValueRef::Zset(view) => view.encoding(),
             ValueRef::Hash(view) => view.encoding(),
+            ValueRef::Stream(view) => view.encoding(),
         }
     }
 
@@ -148,6 +159,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Set(view) => view.memory_usage(samples),
             ValueRef::Zset(view) => view.memory_usage(samples),
             ValueRef::Hash(view) => view.memory_usage(samples),
+            ValueRef::Stream(view) => view.memory_usage(samples),
         }
     }
 
@@ -158,6 +170,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Set(view) => view.free_effort(),
             ValueRef::Zset(view) => view.free_effort(),
             ValueRef::Hash(view) => view.free_effort(),
+            ValueRef::Stream(view) => view.free_effort(),
         }
     }
 
@@ -168,6 +181,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Set(view) => view.tag(version),
             ValueRef::Zset(view) => view.tag(version),
             ValueRef::Hash(view) => view.tag(version),
+            ValueRef::Stream(view) => view.tag(version),
         }
     }
 
@@ -178,6 +192,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Set(view) => view.save(out),
             ValueRef::Zset(view) => view.save(out),
             ValueRef::Hash(view) => view.save(out),
+            ValueRef::Stream(view) => view.save(out),
         }
     }
 
@@ -188,6 +203,7 @@ impl<'a> ValueRef<'a> {
             ValueRef::Set(view) => view.digest(digest),
             ValueRef::Zset(view) => view.digest(digest),
             ValueRef::Hash(view) => view.digest(digest),
+            ValueRef::Stream(view) => view.digest(digest),
         }
     }
 }

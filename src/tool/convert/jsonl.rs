@@ -8,6 +8,7 @@ use crate::tool::elements::{self, Piece};
 use crate::tool::input::Input;
 use crate::tool::json::Json;
 use crate::tool::output::Output;
+use crate::tool::stream;
 use crate::tool::trouble::Trouble;
 use crate::tool::walk::{Content, Found, Item};
 use crate::types::{Type, Value};
@@ -57,6 +58,9 @@ fn write_line(out: &mut dyn Write, item: &Item<'_>, content: &Content) -> io::Re
 }
 
 fn write_value(json: &mut Json<&mut dyn Write>, value: &Value) -> io::Result<()> {
+    if let Value::Stream(stream) = value {
+        return stream::write_json(json, stream);
+    }
     let is_text = value.data_type() == Type::String;
     if !is_text {
         json.begin_array()?;
@@ -78,6 +82,7 @@ fn write_value(json: &mut Json<&mut dyn Write>, value: &Value) -> io::Result<()>
             }
             json.end_array()
         }
+        Piece::Entry(_) | Piece::Counters(_) | Piece::Group(..) => Ok(()),
     })?;
     if is_text { Ok(()) } else { json.end_array() }
 }

@@ -40,15 +40,19 @@ pub struct Arguments {
 const HELP: &str = "\
 --rdb-version keeps each value as it is stored if the version knows that form, and otherwise stores it in one that the
 version knows. A value that has no such form stops the work, with its key named, and nothing is written: fields that expire
-below 12, and streams in a form that is newer than the version, for these are never stored in another.
+below 12, streams below 9. A stream that is stored in another form loses the times at which consumers got something below
+11, and below 10 what it counts beside its entries.
 
 --resp sends SELECT, then SET, RPUSH, SADD, ZADD or HSET in pieces of at most 512 elements or about 1 MiB, HPEXPIREAT for
-fields and PEXPIREAT for keys that expire, RESTORE for streams and for values of modules, FUNCTION LOAD for functions.
+fields and PEXPIREAT for keys that expire; for streams XADD, XSETID, XGROUP and XCLAIM, which cannot tell when consumers
+were seen, nor that a deleted entry is pending; RESTORE for values of modules, FUNCTION LOAD for functions.
 
 --jsonl writes {\"db\":0,\"key\":...,\"type\":\"...\",\"expires_at_ms\":null or a number,\"value\":...}. Text that is UTF-8 is a
 JSON string, any other {\"base64\":\"...\"}. The value of a string is text; of a list or a set an array of texts; of a sorted
 set an array of [member, score], where infinite scores are \"inf\" and \"-inf\"; of a hash an array of [field, value] or
-[field, value, expires_at_ms]. Streams and values of modules have \"restore\", the payload of RESTORE, instead of \"value\".";
+[field, value, expires_at_ms]; of a stream an object with \"entries\", an array of [id, [field, value], ...], \"last_id\",
+\"max_deleted_id\", \"entries_added\" and \"groups\", whose \"pending\" is an array of [id, consumer, delivered_at_ms, times].
+Values of modules have \"restore\", the payload of RESTORE, instead of \"value\".";
 
 pub fn run(arguments: &Arguments) -> Result<(), Trouble> {
     let input = Input::open(&arguments.file)?;

@@ -9,7 +9,7 @@ use crate::tool::input::Input;
 use crate::tool::output::Output;
 use crate::tool::trouble::Trouble;
 use crate::tool::walk::{Content, Found, Item};
-use crate::types::{Type, Value};
+use crate::types::{Type, Value, ValueRef};
 
 /// From which version on a part of a file may stand there. Hints are left out below it, anything else is refused.
 const AUX_VERSION: u32 = 7;
@@ -70,6 +70,9 @@ fn write_entry(
         Content::Value(value) if elements::has_expiring_fields(&value) && !as_stored => {
             return Err(refused("a hash whose fields expire", item.tag.version()));
         }
+        Content::Value(Value::Stream(_)) if version < Tag::StreamListpacks.version() => {
+            return Err(refused("a stream", Tag::StreamListpacks.version()));
+        }
         Content::Opaque if !as_stored => return Err(refused(item.tag.name(), item.tag.version())),
         Content::Value(value) if !as_stored => Some(value),
         _ => None,
@@ -87,6 +90,11 @@ fn write_entry(
             file.string(&item.key)?;
             return file.raw(item.value);
         };
+        if let stream @ ValueRef::Stream(_) = value.view() {
+            file.tag(stream.tag(version))?;
+            file.string(&item.key)?;
+            return stream.save(file);
+        }
         file.tag(oldest_tag(value.data_type(), version))?;
         file.string(&item.key)?;
         write_pieces(file, &value)
@@ -120,5 +128,6 @@ fn write_pieces(file: &mut Encoder<'_>, value: &Value) -> io::Result<()> {
             file.string(name)?;
             file.string(value)
         }
+        Piece::Entry(_) | Piece::Counters(_) | Piece::Group(..) => Ok(()),
     })
 }

@@ -8,6 +8,7 @@ use crate::stdx::number::{format_f64, format_i64, format_u64};
 use crate::tool::elements::{self, Piece};
 use crate::tool::input::Input;
 use crate::tool::output::Output;
+use crate::tool::stream;
 use crate::tool::trouble::Trouble;
 use crate::tool::walk::{Content, Found, Item};
 use crate::types::Value;
@@ -73,8 +74,8 @@ impl Commands<'_> {
     fn value(&mut self, key: &[u8], value: &Value) -> io::Result<()> {
         let mut batch = Batch::default();
         elements::for_each(value, &mut |piece| {
-            let name: &[u8] = match piece {
-                Piece::Text(text) => return self.send(&[b"SET", key, text]),
+            let name: &[u8] = match &piece {
+                &Piece::Text(text) => return self.send(&[b"SET", key, text]),
                 Piece::Element(element) => {
                     batch.push(element)?;
                     b"RPUSH"
@@ -84,7 +85,7 @@ impl Commands<'_> {
                     b"SADD"
                 }
                 Piece::Scored(member, score) => {
-                    batch.push(&format_f64(score))?;
+                    batch.push(&format_f64(*score))?;
                     batch.push(member)?;
                     b"ZADD"
                 }
@@ -92,6 +93,9 @@ impl Commands<'_> {
                     batch.push(name)?;
                     batch.push(value)?;
                     b"HSET"
+                }
+                Piece::Entry(_) | Piece::Counters(_) | Piece::Group(..) => {
+                    return stream::commands(key, &piece, &mut |arguments| self.send(arguments));
                 }
             };
             batch.elements += 1;

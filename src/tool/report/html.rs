@@ -98,7 +98,7 @@ fn tiles(report: &Report) -> String {
     ];
     for (number, name) in [
         (report.expiring_fields, "fields with an expiry"),
-        (unknown, "streams and module values"),
+        (unknown, "module values"),
         (report.empty, "empty collections"),
         (report.libraries, "function libraries"),
         (report.module_data, "parts of modules"),

@@ -40,8 +40,8 @@ pub struct Arguments {
 
 const HELP: &str = "\
 Bytes are those of the file: of an entry with its key, its expiry and its value as it is stored, compressed or not. Memory
-is an estimate of what the entry takes in a running Copal, its places in the tables included; for streams and values of
-modules it is not known. Encodings are those of OBJECT ENCODING, layouts those of the file. Times to live are counted from
+is an estimate of what the entry takes in a running Copal, its places in the tables included; for values of modules
+it is not known. Encodings are those of OBJECT ENCODING, layouts those of the file. Times to live are counted from
 when the file was written (its `ctime`), or from now where it does not tell.
 
 At most 50,000 prefixes are told apart; if there are more, those with the fewest bytes are counted together.

@@ -17,7 +17,7 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let Totals { keys, bytes, memory, unknown, .. } = report.all;
     write!(out, "{} keys in {}, about {} of memory", count(keys), size(bytes), size(memory))?;
     if unknown > 0 {
-        write!(out, " without {} streams and values of modules", count(unknown))?;
+        write!(out, " without {} values of modules", count(unknown))?;
     }
     writeln!(out, "; {} with an expiry", count(report.expires))?;
     for (number, what) in [
