@@ -164,7 +164,7 @@ fn check_accepts_what_a_server_wrote_and_names_the_first_fault() {
 fn check_accepts_streams_functions_and_what_follows_the_end() {
     let streams = fixture("redis-7.0-every-encoding.rdb");
     let told = printed(&["check", &streams]);
-    assert!(told.contains("; 2 streams, which") && told.contains("; 1 function libraries, which"), "{told}");
+    assert!(!told.contains("streams") && told.contains("; 1 function libraries, which"), "{told}");
     let mut bytes = fs::read(&streams).expect("a fixture");
     bytes.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
     let folder = Folder::new();
@@ -334,8 +334,8 @@ fn a_version_that_cannot_hold_a_value_is_refused_with_the_key_named() {
     assert!(complaint(&streams, "9").contains("a function library needs RDB version 10, and 9 is asked for"));
     let stream = RdbFile::new(10).raw(b"\x13\x01s\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00").finish();
     let stream = folder.write("stream.rdb", &stream);
-    let told = complaint(&stream, "9");
-    assert!(told.contains("key 's' at offset 9: stream-listpacks-2 needs RDB version 10, and 9 is asked"), "{told}");
+    let told = complaint(&stream, "8");
+    assert!(told.contains("key 's' at offset 9: a stream needs RDB version 9, and 8 is asked"), "{told}");
     if !against_redis() {
         let server = Server::start();
         server.client().run("HSET hash field value");
@@ -552,8 +552,8 @@ mod beside_redis {
     fn dumps_of_redis_are_checked_reported_and_compared() {
         let (_redis, dump) = redis_with_everything();
         let told = printed(&["check", "--duplicates", &dump]);
-        assert!(told.contains("24 keys in 3 databases") && told.contains("; 2 streams"), "{told}");
-        assert!(printed(&["report", &dump]).contains("without 2 streams and values of modules"));
+        assert!(told.contains("24 keys in 3 databases") && !told.contains("stream"), "{told}");
+        assert!(!printed(&["report", &dump]).contains("without"));
         // What two servers hold is equal, whatever the encodings and the order in their dumps.
         let (_ours, our_dump) = filled();
         let told = tool(1, &["diff", our_dump.to_str().expect("a plain path"), &dump]).stdout;
