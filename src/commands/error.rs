@@ -119,6 +119,10 @@ impl CommandError {
             None => "payload",
             // Nothing but a hash ever was one.
             Some(rdb::Tag::HashZipmap) => "zipmap",
+            // Whichever form it has, what may be wrong is one of these.
+            Some(rdb::Tag::StreamListpacks | rdb::Tag::StreamListpacks2 | rdb::Tag::StreamListpacks3) => {
+                "stream-listpack"
+            }
             Some(tag) => tag.name(),
         };
         let (first, rest) = kind.split_at(1);

@@ -217,7 +217,7 @@ fn load_consumer(group: &mut Group, tag: Tag, input: &mut rdb::Decoder<'_>) -> r
         _ => Some(seen_unix_ms),
     };
     let Some(consumer) = group.create_consumer(&name, seen_unix_ms) else {
-        return Err(input.invalid_at(offset, "a consumer that the group has already"));
+        return Err(input.invalid_at(offset, "Duplicate stream consumer detected"));
     };
     group.consumer_mut(consumer).active_unix_ms = active_unix_ms;
     Ok(consumer)
