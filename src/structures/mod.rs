@@ -7,6 +7,7 @@ mod dict;
 mod size_class;
 mod thin;
 
+pub mod geohash;
 pub mod intset;
 pub mod listpack;
 pub mod order_tree;
