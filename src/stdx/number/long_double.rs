@@ -113,8 +113,23 @@ impl LongDouble {
 
 impl From<i64> for LongDouble {
     fn from(value: i64) -> Self {
-        let number = Binary { mantissa: u128::from(value.unsigned_abs()), exponent: 0, inexact: false };
-        Self { negative: value < 0, magnitude: Magnitude::rounded(number) }
+        Self { negative: value < 0, magnitude: Magnitude::exact(value.unsigned_abs(), 0) }
+    }
+}
+
+impl From<f64> for LongDouble {
+    /// Every double is one of these numbers.
+    fn from(value: f64) -> Self {
+        const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+        let bits = value.to_bits();
+        let fraction = bits & ((1 << FRACTION_BITS) - 1);
+        let magnitude = match bits >> FRACTION_BITS & 0x7ff {
+            _ if value.is_nan() => Magnitude::NotANumber,
+            _ if value.is_infinite() => Magnitude::Infinite,
+            0 => Magnitude::exact(fraction, -1074),
+            exponent => Magnitude::exact(fraction | 1 << FRACTION_BITS, exponent as i64 - 1075),
+        };
+        Self { negative: value.is_sign_negative(), magnitude }
     }
 }
 
@@ -137,6 +152,10 @@ impl Add for LongDouble {
 }
 
 impl Magnitude {
+    fn exact(mantissa: u64, exponent: i64) -> Self {
+        Self::rounded(Binary { mantissa: u128::from(mantissa), exponent, inexact: false })
+    }
+
     fn rounded(number: Binary) -> Self {
         let (mantissa, exponent) = number.round(PRECISION, i64::from(EXPONENT_MIN));
         if mantissa == 0 {
@@ -311,6 +330,16 @@ mod tests {
         ] {
             assert_eq!(sum(left, right), expected, "{left} + {right}");
         }
+    }
+
+    #[test]
+    fn doubles_keep_all_their_decimals_up_to_the_seventeenth() {
+        let text = |value: f64| LongDouble::from(value).to_human_text();
+        assert_eq!(text(0.1), "0.10000000000000001");
+        assert_eq!(text(-122.406_904_757_022_86), "-122.40690475702285767");
+        assert_eq!((text(12.0), text(-0.0), text(0.5)), ("12".to_owned(), "0".to_owned(), "0.5".to_owned()));
+        assert_eq!((text(1e300).len(), text(5e-324)), (301, "0".to_owned()));
+        assert_eq!((text(f64::NEG_INFINITY), text(f64::NAN)), ("-inf".to_owned(), "nan".to_owned()));
     }
 
     #[test]
