@@ -14,12 +14,12 @@ const NOT_A_NUMBER: CommandError = CommandError::text("ERR resulting score is no
 
 /// The options of ZADD.
 #[derive(Clone, Copy, Default, Debug)]
-struct Options {
-    only_new: bool,
-    only_existing: bool,
+pub struct Options {
+    pub only_new: bool,
+    pub only_existing: bool,
     only_greater: bool,
     only_less: bool,
-    count_changed: bool,
+    pub count_changed: bool,
     increment: bool,
 }
 
@@ -115,12 +115,18 @@ impl Options {
 
 /// Adds scores and members by turns. All scores are read before the first member is added.
 fn add(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, pairs: Args<'_>) -> CommandResult {
-    let scores = pairs.iter().step_by(2).map(|text| parse_f64(text).ok_or(CommandError::NotFloat));
-    let scores: SmallVec<[f64; 4]> = scores.collect::<Result<_, _>>()?;
+    let texts = pairs.iter().step_by(2).zip(pairs.iter().skip(1).step_by(2));
+    let scored = texts.map(|(score, member)| Ok((parse_f64(score).ok_or(CommandError::NotFloat)?, member)));
+    let scored: SmallVec<[(f64, &[u8]); 4]> = scored.collect::<Result<_, CommandError>>()?;
+    add_scored(ctx, key, options, &scored)
+}
+
+/// Adds members with their scores to the sorted set at `key`, and answers as ZADD does.
+pub fn add_scored(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, scored: &[(f64, &[u8])]) -> CommandResult {
     let limits = Limits::from(ctx.config);
     let mut outcome = Outcome::default();
     let change = |zset: &mut ZsetValue, outcome: &mut Outcome| {
-        for (&score, member) in scores.iter().zip(pairs.iter().skip(1).step_by(2)) {
+        for &(score, member) in scored {
             zset.upsert(member, &limits, |old| options.decide(old, score, outcome));
         }
     };
@@ -128,8 +134,8 @@ fn add(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, pairs: Args<'_>) ->
         ctx.edit(key, |zset| change(zset, &mut outcome))?;
     } else {
         let fresh = |room| {
-            let longest = (1..pairs.len()).step_by(2).map(|index| pairs.arg(index).len()).max();
-            ZsetValue::for_members(pairs.len() / 2, longest.unwrap_or(0), &limits, room)
+            let longest = scored.iter().map(|(_, member)| member.len()).max();
+            ZsetValue::for_members(scored.len(), longest.unwrap_or(0), &limits, room)
         };
         ctx.edit_or_insert(key, fresh, |zset| change(zset, &mut outcome))?;
     }

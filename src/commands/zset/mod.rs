@@ -16,6 +16,8 @@ mod sample;
 
 pub use rows::COMMANDS;
 
+pub(super) use add::{Options as AddOptions, add_scored};
+
 use super::context::{ReadCtx, WriteCtx};
 use super::element;
 use crate::keyspace::{Entry, EventClass, WrongType};
@@ -24,7 +26,7 @@ use crate::types::zset::{Member, ZsetView};
 use crate::types::{Limits, Value, ValueRef};
 
 /// A sorted set's view, or the news that the key holds something else.
-fn as_zset(entry: &Entry) -> Result<ZsetView<'_>, WrongType> {
+pub(super) fn as_zset(entry: &Entry) -> Result<ZsetView<'_>, WrongType> {
     match entry.value() {
         ValueRef::Zset(view) => Ok(view),
         _ => Err(WrongType),
@@ -32,7 +34,7 @@ fn as_zset(entry: &Entry) -> Result<ZsetView<'_>, WrongType> {
 }
 
 /// The sorted set at `key`, to be read.
-fn find<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<ZsetView<'a>>, WrongType> {
+pub(super) fn find<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<ZsetView<'a>>, WrongType> {
     ctx.find(key).map(as_zset).transpose()
 }
 

@@ -111,6 +111,16 @@ impl ZsetView<'_> {
         }
     }
 
+    /// Calls `visit` with the members of these ranks and their scores, from the lowest rank up, until it returns false.
+    pub fn visit_while(self, ranks: Range<usize>, mut visit: impl FnMut(Member<'_>, f64) -> bool) {
+        let _went_through = match self {
+            Self::Listpack(listpack) => {
+                packed::pairs(listpack).skip(ranks.start).take(ranks.len()).all(|(member, score)| visit(member, score))
+            }
+            Self::Tree(tree) => tree.range(ranks).all(|(member, score)| visit(Member::Bytes(member), score)),
+        };
+    }
+
     /// Calls `visit` with all members and their scores, from the lowest rank up.
     pub fn for_all(self, visit: impl FnMut(Member<'_>, f64)) {
         self.for_each(0..self.len(), false, visit);
