@@ -16,6 +16,7 @@ mod effect;
 mod element;
 mod element_scan;
 mod error;
+mod geo;
 mod hash;
 mod help;
 mod info;
@@ -64,6 +65,7 @@ const GROUPS: &[&[Command]] = &[
     connection::COMMANDS,
     databases::COMMANDS,
     debug::COMMANDS,
+    geo::COMMANDS,
     hash::COMMANDS,
     info::COMMANDS,
     keys::existence::COMMANDS,

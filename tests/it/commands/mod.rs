@@ -4,6 +4,7 @@ mod blocking;
 mod clients;
 mod connection;
 mod debug;
+mod geo;
 mod hashes;
 mod keys;
 mod lists;

@@ -173,6 +173,49 @@ fn sorted_sets_get_the_same_answers() {
 }
 
 #[test]
+fn places_get_the_same_answers() {
+    let mut next = numbers(5);
+    compare(20_000, move || {
+        let (a, b) = (format!("g{}", next(4)), format!("g{}", next(4)));
+        let (x, y) = (format!("m{}", next(40)), format!("m{}", next(40)));
+        // Places lie in a few towns, or anywhere but near the poles, where Redis does not find all there are.
+        let mut place = || match next(3) {
+            0 => (next(360_000_000) as f64 / 1e6 - 180.0, next(130_000_000) as f64 / 1e6 - 65.0),
+            1 => (2.3 + next(100_000) as f64 / 1e6, 48.8 + next(100_000) as f64 / 1e6),
+            _ => (179.95 - (next(2) * 360) as f64 + next(40_000) as f64 / 1e6, -17.0 - next(100_000) as f64 / 1e6),
+        };
+        let ((lon, lat), (lon2, lat2)) = (place(), place());
+        let unit = ["m", "km", "ft", "MI"][next(4) as usize];
+        let size = ["0", "0.5", "3", "70", "1500", "20000", "300000", "4000000"][next(8) as usize];
+        let height = ["1", "5", "900", "100000"][next(4) as usize];
+        let order = ["", "ASC", "DESC", "COUNT 3", "COUNT 3 ANY", "COUNT 2 ASC", "COUNT 4 DESC"][next(7) as usize];
+        let with = ["", "WITHDIST", "WITHCOORD", "WITHHASH", "WITHCOORD WITHDIST WITHHASH"][next(5) as usize];
+        let from = [format!("FROMMEMBER {x}"), format!("FROMLONLAT {lon} {lat}")];
+        let from = &from[next(2) as usize];
+        let by = [format!("BYRADIUS {size} {unit}"), format!("BYBOX {size} {height} {unit}")];
+        let by = &by[next(2) as usize];
+        let store = ["STORE", "STOREDIST"][next(2) as usize];
+        let condition = ["", "", "NX", "XX", "CH", "XX CH"][next(6) as usize];
+        match next(20) {
+            0..=4 => format!("GEOADD {a} {condition} {lon} {lat} {x} {lon2} {lat2} {y}"),
+            5 => format!("ZREM {a} {x} {y}"),
+            6 => format!("GEOPOS {a} {x} {y} none"),
+            7 => format!("GEOHASH {a} {x} {y} none"),
+            8 => format!("GEODIST {a} {x} {y} {unit}"),
+            9 => format!("GEORADIUS {a} {lon} {lat} {size} {unit} {order} {with}"),
+            10 => format!("GEORADIUS_RO {a} {lon} {lat} {size} {unit} {with} {order}"),
+            11 => format!("GEORADIUSBYMEMBER {a} {x} {size} {unit} {with} {order}"),
+            12 => format!("GEORADIUSBYMEMBER_RO {a} {x} {size} {unit} {order} {with}"),
+            13 => format!("GEORADIUS {a} {lon} {lat} {size} {unit} {order} {store} {b}x"),
+            14 => format!("GEORADIUSBYMEMBER {a} {x} {size} {unit} {store} {b}x {order}"),
+            15 => format!("GEOSEARCHSTORE {b}x {a} {from} {by} {order}"),
+            16 => format!("ZRANGE {b}x 0 -1"),
+            _ => format!("GEOSEARCH {a} {order} {from} {with} {by}"),
+        }
+    });
+}
+
+#[test]
 fn strings_and_keys_get_the_same_answers() {
     let ours = Server::start();
     let peer = redis_server("");
