@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::context::WriteCtx;
 use super::effect::{Effect, Wait};
-use super::error::CommandError;
+use super::error::{CommandError, CommandResult};
+use super::multi_pop::MultiPop;
 use crate::resp::Args;
 use crate::stdx::clock::Now;
 use crate::stdx::number::parse_f64;
@@ -42,6 +43,45 @@ pub fn wait(
         ctx.effects.push(Effect::Wait(Box::new(Wait { args: args.to_buf(), keys, wanted, deadline })));
     }
     ctx.may_wait
+}
+
+/// `command key [key ...] timeout`: takes from the first key that has something, or waits. `pop` writes the reply where
+/// its key exists, and tells whether it does.
+pub fn pop_or_wait(
+    ctx: &mut WriteCtx<'_>,
+    args: Args<'_>,
+    wanted: Type,
+    pop: impl Fn(&mut WriteCtx<'_>, &[u8]) -> Result<bool, CommandError>,
+) -> CommandResult {
+    let last = args.len() - 1;
+    let deadline = deadline(args.arg(last), ctx.now)?;
+    for key in args.head(last).tail(1) {
+        if pop(ctx, key)? {
+            return Ok(());
+        }
+    }
+    if !wait(ctx, args, 1..last, wanted, deadline) {
+        ctx.reply.null_array();
+    }
+    Ok(())
+}
+
+/// `command timeout numkeys key [key ...] <side> [COUNT count]`: takes from the first key that has something, or waits.
+pub fn pop_many_or_wait<S>(
+    ctx: &mut WriteCtx<'_>,
+    args: Args<'_>,
+    wanted: Type,
+    side: fn(&[u8]) -> Result<S, CommandError>,
+    pop_many: impl Fn(&mut WriteCtx<'_>, &MultiPop<'_, S>) -> Result<bool, CommandError>,
+) -> CommandResult {
+    const KEYS_FROM: usize = 3;
+    let options = MultiPop::parse(args.tail(KEYS_FROM - 1), side)?;
+    let deadline = deadline(args.arg(1), ctx.now)?;
+    let keys = KEYS_FROM..KEYS_FROM + options.keys.len();
+    if !pop_many(ctx, &options)? && !wait(ctx, args, keys, wanted, deadline) {
+        ctx.reply.null_array();
+    }
+    Ok(())
 }
 
 #[cfg(test)]

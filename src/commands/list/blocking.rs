@@ -3,47 +3,31 @@
 use super::pop::{move_element, pop_into_reply, pop_many};
 use super::{end, exists};
 use crate::commands::context::WriteCtx;
-use crate::commands::error::CommandResult;
-use crate::commands::multi_pop::MultiPop;
-use crate::commands::waiting::{deadline, wait};
+use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::waiting::{deadline, pop_many_or_wait, pop_or_wait, wait};
 use crate::resp::Args;
 use crate::types::Type;
 use crate::types::list::End;
 
 pub fn blpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    pop_or_wait(ctx, args, End::Left)
+    pop_or_wait(ctx, args, Type::List, |ctx, key| pop_with_key(ctx, key, End::Left))
 }
 
 pub fn brpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    pop_or_wait(ctx, args, End::Right)
+    pop_or_wait(ctx, args, Type::List, |ctx, key| pop_with_key(ctx, key, End::Right))
 }
 
-fn pop_or_wait(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End) -> CommandResult {
-    let last = args.len() - 1;
-    let deadline = deadline(args.arg(last), ctx.now)?;
-    for key in args.head(last).tail(1) {
-        if exists(ctx, key)? {
-            ctx.reply.array(2);
-            ctx.reply.bulk(key);
-            pop_into_reply(ctx, key, end, 1)?;
-            return Ok(());
-        }
+fn pop_with_key(ctx: &mut WriteCtx<'_>, key: &[u8], end: End) -> Result<bool, CommandError> {
+    if !exists(ctx, key)? {
+        return Ok(false);
     }
-    if !wait(ctx, args, 1..last, Type::List, deadline) {
-        ctx.reply.null_array();
-    }
-    Ok(())
+    ctx.reply.array(2);
+    ctx.reply.bulk(key);
+    pop_into_reply(ctx, key, end, 1)
 }
 
 pub fn blmpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    const KEYS_FROM: usize = 3;
-    let options = MultiPop::parse(args.tail(KEYS_FROM - 1), end)?;
-    let deadline = deadline(args.arg(1), ctx.now)?;
-    let keys = KEYS_FROM..KEYS_FROM + options.keys.len();
-    if !pop_many(ctx, &options)? && !wait(ctx, args, keys, Type::List, deadline) {
-        ctx.reply.null_array();
-    }
-    Ok(())
+    pop_many_or_wait(ctx, args, Type::List, end, pop_many)
 }
 
 pub fn blmove(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {

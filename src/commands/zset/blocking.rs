@@ -3,43 +3,29 @@
 use super::pop::{Side, pop_into_reply, pop_many};
 use super::{Layout, find_mut};
 use crate::commands::context::WriteCtx;
-use crate::commands::error::CommandResult;
-use crate::commands::multi_pop::MultiPop;
-use crate::commands::waiting::{deadline, wait};
+use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::waiting::{pop_many_or_wait, pop_or_wait};
 use crate::resp::Args;
 use crate::types::Type;
 
 pub fn bzpopmin(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    pop_or_wait(ctx, args, Side::Min)
+    pop_or_wait(ctx, args, Type::Zset, |ctx, key| pop_with_key(ctx, key, Side::Min))
 }
 
 pub fn bzpopmax(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    pop_or_wait(ctx, args, Side::Max)
+    pop_or_wait(ctx, args, Type::Zset, |ctx, key| pop_with_key(ctx, key, Side::Max))
 }
 
-fn pop_or_wait(ctx: &mut WriteCtx<'_>, args: Args<'_>, side: Side) -> CommandResult {
-    let last = args.len() - 1;
-    let deadline = deadline(args.arg(last), ctx.now)?;
-    for key in args.head(last).tail(1) {
-        if find_mut(ctx, key)?.is_some() {
-            ctx.reply.array(3);
-            ctx.reply.bulk(key);
-            return pop_into_reply(ctx, key, side, 1, Layout::Flat);
-        }
+fn pop_with_key(ctx: &mut WriteCtx<'_>, key: &[u8], side: Side) -> Result<bool, CommandError> {
+    if find_mut(ctx, key)?.is_none() {
+        return Ok(false);
     }
-    if !wait(ctx, args, 1..last, Type::Zset, deadline) {
-        ctx.reply.null_array();
-    }
-    Ok(())
+    ctx.reply.array(3);
+    ctx.reply.bulk(key);
+    pop_into_reply(ctx, key, side, 1, Layout::Flat)?;
+    Ok(true)
 }
 
 pub fn bzmpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    const KEYS_FROM: usize = 3;
-    let options = MultiPop::parse(args.tail(KEYS_FROM - 1), Side::from_word)?;
-    let deadline = deadline(args.arg(1), ctx.now)?;
-    let keys = KEYS_FROM..KEYS_FROM + options.keys.len();
-    if !pop_many(ctx, &options)? && !wait(ctx, args, keys, Type::Zset, deadline) {
-        ctx.reply.null_array();
-    }
-    Ok(())
+    pop_many_or_wait(ctx, args, Type::Zset, Side::from_word, pop_many)
 }
