@@ -14,6 +14,7 @@ mod config;
 mod crash;
 mod durability;
 mod healing;
+mod large_load;
 mod load;
 mod protocol;
 mod snapshot;

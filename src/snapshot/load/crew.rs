@@ -8,8 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 
-use super::entry::EntryMaker;
-use super::part::{Batch, Entries, Part, Source, decode};
+use super::part::{Batch, Entries, Part};
 use crate::observe::AllocatorArena;
 
 /// Parts for each thread that are on their way at once. Enough to keep the others busy while one of them waits for the
@@ -43,6 +42,26 @@ struct State {
     first: u64,
     waker: Option<Waker>,
     ended: bool,
+    /// A thread has panicked: what it was to decode will never be there.
+    failed: bool,
+}
+
+impl State {
+    /// Whether the next batch is not there and still may come.
+    fn lacks_next(&self) -> bool {
+        !self.failed && matches!(self.batches.front(), Some(None))
+    }
+}
+
+/// In the hands of each thread, so that nobody waits for one that has panicked.
+struct Membership(Arc<Shared>);
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.fail();
+        }
+    }
 }
 
 impl Shared {
@@ -64,6 +83,16 @@ impl Shared {
         }
     }
 
+    fn fail(&self) {
+        let mut state = self.lock();
+        state.failed = true;
+        self.ready.notify_all();
+        if let Some(waker) = state.waker.take() {
+            drop(state);
+            waker.wake();
+        }
+    }
+
     fn put_batch(&self, number: u64, batch: Batch) {
         let mut state = self.lock();
         let is_next = number == state.first;
@@ -80,19 +109,20 @@ impl Shared {
 }
 
 impl Crew {
-    /// Starts up to so many threads; none if not one could be started.
-    pub fn start(threads: usize, source: &Source, maker: &EntryMaker) -> Option<Self> {
+    /// Starts up to so many threads, which `decode` parts; none if not one could be started.
+    pub fn start(threads: usize, decode: impl FnMut(Part) -> Batch + Clone + Send + 'static) -> Option<Self> {
         let shared = Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), ready: Condvar::new() });
         // Memory that the server's own thread frees later must be its own to give out again.
         let arena = AllocatorArena::of_this_thread();
         let started = (0..threads).map_while(|_| {
-            let (shared, source, mut maker) = (Arc::clone(&shared), source.clone(), maker.clone());
+            let (member, mut decode) = (Membership(Arc::clone(&shared)), decode.clone());
             let work = move || {
                 if let Some(arena) = arena {
                     arena.use_for_this_thread();
                 }
+                let Membership(shared) = &member;
                 while let Some((number, part)) = shared.next_part() {
-                    let batch = decode(&source, part, &mut maker);
+                    let batch = decode(part);
                     shared.put_batch(number, batch);
                 }
             };
@@ -132,8 +162,13 @@ impl Crew {
     }
 
     /// The next batch in the order of the file, if it is there.
+    ///
+    /// # Panics
+    ///
+    /// Where a thread has panicked, whose batch would never be there.
     pub fn take(&mut self) -> Option<Batch> {
         let mut state = self.shared.lock();
+        assert!(!state.failed, "a thread of the load has panicked");
         let batch = state.batches.front_mut()?.take()?;
         state.batches.pop_front();
         state.first += 1;
@@ -144,7 +179,7 @@ impl Crew {
     /// Ready when [`Crew::take`] has something to give.
     pub fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.shared.lock();
-        if matches!(state.batches.front(), Some(None)) {
+        if state.lacks_next() {
             state.waker = Some(context.waker().clone());
             return Poll::Pending;
         }
@@ -153,8 +188,7 @@ impl Crew {
 
     /// Blocks until [`Crew::take`] has something to give.
     pub fn wait(&self) {
-        let waiting = |state: &mut State| matches!(state.batches.front(), Some(None));
-        drop(self.shared.ready.wait_while(self.shared.lock(), waiting));
+        drop(self.shared.ready.wait_while(self.shared.lock(), |state| state.lacks_next()));
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::crew::Crew;
 use super::entry::{EntryMaker, Head, Made, access_clock};
-use super::part::{Batch, Entries, Part, Source, find_entries};
+use super::part::{Batch, Entries, Part, Source, decode, find_entries};
 use super::{Duplicates, LoadSettings, Loaded, Verification, format_fault};
 use crate::keyspace::{AccessClock, Db, ReadyEntry};
 use crate::rdb::{Bookmark, Record, Records};
@@ -93,8 +93,9 @@ impl Loader {
         let source = Source { file: file.clone(), with_checksum: verification.wants_checksums() };
         let division = settings.division;
         let threads = if file.len() >= division.file_bytes_min { division.threads } else { 0 };
+        let mut makers = maker.clone();
         Ok(Self {
-            crew: Crew::start(threads, &source, &maker),
+            crew: Crew::start(threads, move |part| decode(&source, part, &mut makers)),
             file,
             settings,
             verification,

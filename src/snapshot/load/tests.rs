@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::crew::Crew;
+use super::part::{Batch, Part};
 use super::*;
 use crate::keyspace::{AccessClock, Keyspace};
-use crate::rdb::{Encoder, Tag};
+use crate::rdb::{Encoder, Records, Tag};
 use crate::snapshot::save::SaveOptions;
 use crate::snapshot::tests::saved;
 use crate::stdx::HashSeed;
@@ -273,4 +275,23 @@ fn load_that_is_given_up_ends_its_threads() {
         }
         drop(loader);
     }
+}
+
+/// Whoever waits for a batch learns that the thread that was to fill it is gone, instead of waiting for ever.
+#[test]
+fn panic_of_a_thread_ends_the_load() {
+    let broken = |_: Part| -> Batch { panic!("on purpose, in a thread of the load") };
+    let mut crew = Crew::start(2, broken).expect("threads");
+    let (_, file) = sample();
+    let start = Records::new(&file).expect("a header").bookmark();
+    for _ in 0..8 {
+        let (room, access) = (crew.room(), AccessClock::default());
+        crew.hand_in(Part { start, end: start.offset(), entries: 0, room, db: 0, seed: SEED, access });
+    }
+    crew.wait();
+    let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| crew.take().is_some()));
+    let told = taken.expect_err("the loader's thread panics too");
+    assert_eq!(told.downcast_ref::<&str>(), Some(&"a thread of the load has panicked"));
+    let woken = crew.poll_ready(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    assert!(woken.is_ready());
 }
