@@ -3,39 +3,35 @@
 use std::panic::PanicHookInfo;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::logging;
+use super::{fatal_signal, logging};
 use crate::config::Config;
 use crate::stdx::version;
 
 static REPORTS: AtomicBool = AtomicBool::new(true);
 static EXITS: AtomicBool = AtomicBool::new(false);
 
-/// Makes a panic write a report and end the process.
+/// Makes a panic, and a signal that tells of a mistake, write a report and end the process.
 pub fn install(config: &Config) {
     configure(config);
     std::panic::set_hook(Box::new(end));
+    fatal_signal::install();
 }
 
 /// Takes over `crash-log-enabled` and `use-exit-on-panic`.
 pub fn configure(config: &Config) {
     REPORTS.store(config.crash_log_enabled, Ordering::Relaxed);
     EXITS.store(config.use_exit_on_panic, Ordering::Relaxed);
+    fatal_signal::enable(config.crash_log_enabled);
 }
 
 fn end(panic: &PanicHookInfo<'_>) {
     if REPORTS.load(Ordering::Relaxed) {
         logging::write_raw(&report(&describe(panic)));
     }
+    // What there is to say has been said.
+    fatal_signal::enable(false);
     if EXITS.load(Ordering::Relaxed) {
         std::process::exit(1);
-    }
-    std::process::abort();
-}
-
-/// Reports a signal that ends the process, and ends it.
-pub fn end_by_signal(signal: i32) -> ! {
-    if REPORTS.load(Ordering::Relaxed) {
-        logging::write_raw(&report(&format!("Copal crashed by signal: {signal}, which another process sent")));
     }
     std::process::abort();
 }

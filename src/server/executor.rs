@@ -7,6 +7,7 @@ use super::batch::{AheadDecoders, Batch, BatchEnd};
 use super::blocking::Deadlines;
 use super::client::{ClientKey, Clients, Close, Stall};
 use super::clock::ServerClock;
+use super::fatal_signal;
 use super::gate::{self, Verdict};
 use super::listener::Listeners;
 use super::memory::Memory;
@@ -118,6 +119,7 @@ impl Executor {
     pub fn new(config: Config, launch: Launch) -> Self {
         let clock = ServerClock::new();
         let table = CommandTable::new();
+        fatal_signal::name_commands(table.rows().iter().map(|row| row.full_name.clone()));
         let mut executor = Self {
             keyspace: Keyspace::new(config.databases as usize, HashSeed::random()),
             clients: Clients::default(),
@@ -259,6 +261,7 @@ impl Executor {
         client.session.last_command = Some(command);
         client.commands_total += 1;
         let mark = client.reply.len();
+        fatal_signal::enter(command);
         self.run(key, command, args, mark);
         let mut done = true;
         if !self.effects.is_empty() {
@@ -273,6 +276,7 @@ impl Executor {
         if !self.monitors.is_empty() {
             self.feed_monitors(key, command, args);
         }
+        fatal_signal::leave();
     }
 
     /// Runs a command's handler and writes its error behind `mark`, where its reply begins. Its effects are left to do.

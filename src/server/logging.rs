@@ -7,10 +7,10 @@
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
@@ -34,10 +34,14 @@ static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 static OUTPUT: OnceLock<Arc<Output>> = OnceLock::new();
 
+/// The open log, for whoever may not wait for a lock.
+static DESCRIPTOR: AtomicI32 = AtomicI32::new(libc::STDERR_FILENO);
+
 /// Opens the log, for the whole process; an empty `logfile` is standard output.
 pub fn start(logfile: &str, level: LogLevel) -> io::Result<()> {
     let output = Arc::new(Output::open(logfile)?);
     let _ = OUTPUT.set(Arc::clone(&output));
+    DESCRIPTOR.store(output.file.lock().unwrap_or_else(PoisonError::into_inner).as_raw_fd(), Ordering::Relaxed);
     let (filter, handle) = reload::Layer::new(targets(level));
     let _ = FILTER.set(handle);
     let lines = tracing_subscriber::fmt::layer()
@@ -67,6 +71,11 @@ pub fn write_raw(text: &str) {
         // A log that cannot be written must not end the server.
         let _ = (&**output).write_all(text.as_bytes());
     }
+}
+
+/// Where lines go, as the number of an open file.
+pub fn descriptor() -> RawFd {
+    DESCRIPTOR.load(Ordering::Relaxed)
 }
 
 /// Where lines go.
@@ -107,6 +116,10 @@ impl Write for &Output {
             && is_moved(path, &file)
             && let Ok(fresh) = open_to_append(path)
         {
+            // Not the one of before, which is about to be closed; a test's own output is not the process's log.
+            if DESCRIPTOR.load(Ordering::Relaxed) == file.as_raw_fd() {
+                DESCRIPTOR.store(fresh.as_raw_fd(), Ordering::Relaxed);
+            }
             *file = fresh;
         }
         file.write(line)

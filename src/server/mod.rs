@@ -16,6 +16,7 @@ mod cron;
 mod effects;
 mod executor;
 mod fallback;
+mod fatal_signal;
 mod file_limit;
 mod gate;
 mod info;

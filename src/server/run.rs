@@ -12,7 +12,7 @@ use super::executor::Executor;
 use super::listener::{self, Listeners};
 use super::start::Launch;
 use super::supervisor::Notifier;
-use super::{banner, blocking, crash, cron, fallback, file_limit, logging, migrate, shutdown, snapshots};
+use super::{banner, blocking, cron, fallback, file_limit, logging, migrate, shutdown, snapshots};
 use crate::config::Config;
 use crate::snapshot::DumpFile;
 
@@ -77,7 +77,6 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     spawn_local(shutdown::watch_signals(Rc::clone(&shared)));
     spawn_local(snapshots::watch_children(Rc::clone(&shared)));
     spawn_local(load_then_serve(Rc::clone(&shared), dump, notifier.clone()));
-    spawn_local(watch_for_abort());
     spawn_local(outlive_file_size_limit());
     let code = wait_for_end(&shared).await;
     if let Some(notifier) = &notifier {
@@ -109,17 +108,6 @@ async fn wait_for_end(shared: &Shared) -> i32 {
         if let Some(code) = shared.executor.borrow().exit {
             return code;
         }
-    }
-}
-
-/// Reports that somebody aborts the process, and lets it happen.
-async fn watch_for_abort() {
-    match signal(SignalKind::from_raw(libc::SIGABRT)) {
-        Ok(mut abort) => {
-            abort.recv().await;
-            crash::end_by_signal(libc::SIGABRT);
-        }
-        Err(error) => tracing::debug!("Cannot watch for SIGABRT: {error}"),
     }
 }
 

@@ -12,6 +12,7 @@ mod commands;
 mod compat;
 mod config;
 mod crash;
+mod crash_report;
 mod durability;
 mod healing;
 mod large_load;

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::process::ExitStatusExt as _;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Client, Server, Setup, against_redis, free_port, ok, simple, wait_until};
+use crate::support::{Client, Server, Setup, free_port, ok, simple, wait_until};
 
 #[test]
 fn config_set_port_moves_the_socket_and_leaves_connections() {
@@ -81,16 +80,4 @@ fn the_process_title_shows_the_address() {
     wait_until("the title is set", 10, || title().starts_with("TEST ") && title().contains(&wanted));
     assert_eq!(server.client().run("CONFIG SET proc-title-template \"{port} x\""), ok());
     assert!(title().starts_with(&format!("{} x", server.port())), "{}", title());
-}
-
-#[test]
-fn an_abort_leaves_a_report_in_the_log() {
-    let mut server = Server::start();
-    server.signal(Signal::SIGABRT);
-    assert_eq!(server.wait_for_exit().signal(), Some(Signal::SIGABRT as i32));
-    let log = server.log();
-    assert!(log.contains("STACK TRACE") && log.contains("crashed by signal: 6"), "{log}");
-    if !against_redis() {
-        assert!(log.contains(env!("CARGO_PKG_VERSION")), "with the version: {log}");
-    }
 }
