@@ -90,6 +90,19 @@ impl WriteCtx<'_> {
         self.find(key).map(as_string).transpose()
     }
 
+    /// The string of `key`, as a read of it and not as what is about to change.
+    pub fn read_string(&self, key: &[u8]) -> Result<Option<StringView<'_>>, WrongType> {
+        let found = self.keyspace.find(self.session.db, key, self.now.unix_ms, Touch::Yes);
+        found.map(as_string).transpose()
+    }
+
+    /// The bytes of a raw string, to be overwritten where they are; `None` where the key holds nothing of that kind. The
+    /// caller reports the change with [`WriteCtx::changed`].
+    #[inline]
+    pub fn raw_string_mut(&mut self, key: &[u8]) -> Option<&mut [u8]> {
+        self.keyspace.raw_string_mut(self.session.db, key, self.now.unix_ms)
+    }
+
     /// Deletes the fields of a hash whose expiry has passed.
     pub fn expire_fields(&mut self, key: &[u8]) {
         self.keyspace.expire_fields(self.session.db, key, self.now.unix_ms);

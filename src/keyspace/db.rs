@@ -339,9 +339,21 @@ impl Db {
         Ok(Edited { result, emptied })
     }
 
-    /// Overwrites the bytes of an inline value of unchanged length and encoding, touching nothing else.
-    pub fn inline_mut(&mut self, key: &[u8]) -> Option<&mut [u8]> {
-        self.keys.find_mut(key)?.inline_bytes_mut()
+    /// The bytes of a raw string, as a use of it, to be overwritten where they are: nothing beside those that are written
+    /// is touched. `None` where the key holds nothing of that kind.
+    pub fn raw_string_mut(&mut self, hash: u64, key: &[u8], access: &AccessClock) -> Option<&mut [u8]> {
+        let entry = self.keys.find_mut_hashed(hash, key)?;
+        match entry.value() {
+            ValueRef::String(StringView::Raw(_)) => access.touch(entry),
+            _ => return None,
+        }
+        if entry.inline().is_some() {
+            return entry.inline_bytes_mut();
+        }
+        match entry.boxed_mut() {
+            Some(Value::String(StringValue::Raw(bytes))) => Some(bytes),
+            _ => None,
+        }
     }
 
     pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {

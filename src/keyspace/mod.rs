@@ -224,6 +224,15 @@ impl Keyspace {
         entry
     }
 
+    /// The bytes of a raw string, to be overwritten where they are; see [`Db::raw_string_mut`]. A key past its expiry is
+    /// deleted first.
+    #[inline]
+    pub fn raw_string_mut(&mut self, db: usize, key: &[u8], now_ms: i64) -> Option<&mut [u8]> {
+        let hash = self.dbs[db].hash(key);
+        self.expire_if_due_hashed(db, hash, key, now_ms);
+        self.dbs[db].raw_string_mut(hash, key, &self.access)
+    }
+
     /// Changes the value of an existing key of type `T`; see [`Db::edit`].
     pub fn edit<T: DataType, R>(
         &mut self,

@@ -152,11 +152,12 @@ impl Pair {
     }
 
     fn overwrite(&mut self, db: usize, key: &[u8]) {
-        let is_text = |entry: &Entry| !matches!(entry.value(), ValueRef::String(StringView::Int(_)));
-        if !self.real.db(db).peek(key).is_some_and(is_text) {
-            return;
-        }
-        if let Some(bytes) = self.real.db_mut(db).inline_mut(key) {
+        let is_raw = |entry: &Entry| matches!(entry.value(), ValueRef::String(StringView::Raw(_)));
+        let found = self.real.db(db).peek(key).is_some_and(is_raw);
+        // As above: the time before all others expires nothing.
+        let bytes = self.real.raw_string_mut(db, key, i64::MIN);
+        assert_eq!(bytes.is_some(), found);
+        if let Some(bytes) = bytes {
             bytes.fill(b'o');
             let (known, _) = self.model[db].get_mut(key).expect("both hold the key");
             assert_eq!(bytes.len(), known.len());

@@ -4,10 +4,10 @@ use super::expiry::{ExpiryOption, Unit};
 use super::read::bulk;
 use crate::commands::context::{WriteCtx, as_string, integer};
 use crate::commands::error::{CommandError, CommandResult};
-use crate::keyspace::{Entry, EventClass, Touch};
+use crate::keyspace::{EventClass, Touch};
 use crate::resp::Args;
+use crate::types::Value;
 use crate::types::string::{StringValue, StringView};
-use crate::types::{Encoding, Value};
 
 /// The options of SET.
 struct SetOptions<'a> {
@@ -268,9 +268,7 @@ pub fn setrange(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         Some(len) if end <= len && overwrite_part(ctx, key, offset as usize, bytes) => len,
         Some(len) => {
             ctx.edit::<StringValue, _>(key, |value| {
-                let raw = value.make_raw();
-                raw.resize(raw.len().max(end), 0);
-                raw[offset as usize..end].copy_from_slice(bytes);
+                value.make_raw_of(end)[offset as usize..end].copy_from_slice(bytes);
             })?;
             len.max(end)
         }
@@ -280,17 +278,14 @@ pub fn setrange(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Overwrites a part of a raw string that lives inside its key's block, touching nothing else. Returns whether it is
-/// one.
+/// Overwrites a part of a raw string, touching nothing else. Returns whether it is one.
 fn overwrite_part(ctx: &mut WriteCtx<'_>, key: &[u8], offset: usize, bytes: &[u8]) -> bool {
-    let is_raw = |entry: &Entry| matches!(entry.inline(), Some((_, Encoding::Raw, _)));
-    let db = ctx.db();
-    if !ctx.find(key).is_some_and(is_raw) {
-        return false;
+    let raw = ctx.raw_string_mut(key);
+    let is_raw = raw.is_some();
+    if let Some(raw) = raw {
+        raw[offset..offset + bytes.len()].copy_from_slice(bytes);
     }
-    let value = ctx.keyspace.db_mut(db).inline_mut(key).expect("the value is inside the block");
-    value[offset..offset + bytes.len()].copy_from_slice(bytes);
-    true
+    is_raw
 }
 
 fn set_fresh(ctx: &mut WriteCtx<'_>, key: &[u8], value: Value) {

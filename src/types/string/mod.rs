@@ -50,6 +50,13 @@ impl StringValue {
         Self::Int(IntBytes::new(number))
     }
 
+    /// As [`StringValue::make_raw`], with zeros behind the end up to `len` bytes where there are fewer.
+    pub fn make_raw_of(&mut self, len: usize) -> &mut Vec<u8> {
+        let bytes = self.make_raw();
+        grow(bytes, len);
+        bytes
+    }
+
     /// The bytes to be changed in place; the value is `raw` from here on.
     pub fn make_raw(&mut self) -> &mut Vec<u8> {
         let bytes = match std::mem::replace(self, Self::Raw(Vec::new())) {
@@ -59,6 +66,20 @@ impl StringValue {
         *self = Self::Raw(bytes);
         let Self::Raw(bytes) = self else { unreachable!("just set") };
         bytes
+    }
+}
+
+/// Appends zeros up to `len` bytes. Exactly the memory for them is asked for: the allocator's size classes are spare room
+/// enough. Where most of it is to be zero, memory is taken that is zero by itself, and its pages are not touched.
+fn grow(bytes: &mut Vec<u8>, len: usize) {
+    let added = len.saturating_sub(bytes.len());
+    if len <= bytes.capacity() || added <= bytes.len() {
+        bytes.reserve_exact(added);
+        bytes.resize(bytes.len() + added, 0);
+    } else {
+        let mut larger = vec![0; len];
+        larger[..bytes.len()].copy_from_slice(bytes);
+        *bytes = larger;
     }
 }
 
@@ -182,5 +203,23 @@ impl View for StringView<'_> {
 
     fn digest(self, digest: &mut Digest) {
         self.with_bytes(|bytes| digest.mix(bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_grow_by_zeros_and_take_no_more_memory_than_they_need() {
+        for (text, len) in [("", 1), ("abc", 2), ("abc", 100), ("abc", 1 << 20), ("-17", 5)] {
+            let mut value = StringValue::new(text.as_bytes());
+            let raw = value.make_raw_of(len);
+            assert_eq!(raw.len(), len.max(text.len()), "{text}");
+            assert!(raw.starts_with(text.as_bytes()) && raw[text.len()..].iter().all(|byte| *byte == 0));
+            assert!(raw.capacity() <= raw.len().max(8), "{} bytes for {}", raw.capacity(), raw.len());
+            let raw = value.make_raw_of(len + len / 3);
+            assert!(raw.capacity() <= raw.len().max(8), "{} bytes for {}", raw.capacity(), raw.len());
+        }
     }
 }
