@@ -7,7 +7,9 @@ mod dict;
 mod size_class;
 mod thin;
 
+pub mod bitmap;
 pub mod geohash;
+pub mod hyperloglog;
 pub mod intset;
 pub mod listpack;
 pub mod order_tree;

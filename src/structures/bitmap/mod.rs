@@ -1,0 +1,13 @@
+//! Bits in a string of bytes: counting, searching, combining, and fields of up to 64 bits.
+//!
+//! Bit 0 is the most significant bit of the first byte, so that bits stand in the order in which one writes them.
+
+mod combine;
+mod count;
+mod field;
+mod search;
+
+pub use combine::{Combination, combine, invert};
+pub use count::{count_ones, count_ones_between};
+pub use field::{FIELD_BITS_MAX, read_field, write_field};
+pub use search::{find_bit, find_bit_between};
