@@ -75,6 +75,8 @@ fn find(spec: &KeySpec, args: Args<'_>) -> Found {
     let len = args.len() as i64;
     let begin = begin as i64;
     let (first, last, step) = match spec.find {
+        // All arguments from there on, of which there may be none (`PFMERGE destkey`).
+        Find::Range { last: -1, limit: 0, .. } if begin == len => return Found::Nothing,
         Find::Range { last, step, .. } if last >= 0 => (begin, begin + i64::from(last), step.into()),
         Find::Range { last, step, limit: 0 } => (begin, len + i64::from(last), step.into()),
         Find::Range { last, step, limit } => {

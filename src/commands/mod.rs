@@ -5,6 +5,7 @@
 
 mod absent;
 mod acl;
+mod bitmap;
 mod client;
 mod command;
 mod config;
@@ -19,6 +20,7 @@ mod error;
 mod geo;
 mod hash;
 mod help;
+mod hyperloglog;
 mod info;
 mod key_args;
 mod keys;
@@ -59,6 +61,7 @@ pub use table::{CommandId, CommandTable};
 const GROUPS: &[&[Command]] = &[
     absent::COMMANDS,
     acl::COMMANDS,
+    bitmap::COMMANDS,
     client::COMMANDS,
     command::COMMANDS,
     config::COMMANDS,
@@ -67,6 +70,7 @@ const GROUPS: &[&[Command]] = &[
     debug::COMMANDS,
     geo::COMMANDS,
     hash::COMMANDS,
+    hyperloglog::COMMANDS,
     info::COMMANDS,
     keys::existence::COMMANDS,
     keys::expiry::COMMANDS,

@@ -124,7 +124,8 @@ macro_rules! bit_set {
 
 bit_set! {
     /// What the gate must know of a command. WRITE and READONLY follow from the handler and need not be named where
-    /// the handler is `Write` or `Read` with keys; name them where it is not.
+    /// the handler is `Write` or `Read` with keys; name them where it is not. READONLY named beside a `Write` handler is
+    /// for a command that counts as a read and yet keeps a figure in the value (PFCOUNT).
     Flags {
         WRITE = 0, "write";
         READONLY = 1, "readonly";

@@ -50,7 +50,7 @@ impl CommandTable {
             None => name,
         };
         let implied = match command.run {
-            Handler::Write(_) => Flags::WRITE,
+            Handler::Write(_) if !command.flags.has(Flags::READONLY) => Flags::WRITE,
             Handler::Read(_) if !command.keys.is_empty() => Flags::READONLY,
             _ => Flags::NONE,
         };

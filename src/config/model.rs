@@ -110,6 +110,7 @@ pub struct Config {
     pub set_max_listpack_value_bytes: u64,
     pub zset_max_listpack_entries: u64,
     pub zset_max_listpack_value_bytes: u64,
+    pub hll_sparse_max_bytes: u64,
 
     // Observing
     /// Negative: no slow log; 0: every command.
@@ -217,6 +218,7 @@ impl Config {
             set_max_listpack_value_bytes: 0,
             zset_max_listpack_entries: 0,
             zset_max_listpack_value_bytes: 0,
+            hll_sparse_max_bytes: 0,
             slowlog_log_slower_than_us: 0,
             slowlog_max_len: 0,
             latency_monitor_threshold_ms: 0,

@@ -103,7 +103,8 @@ impl Kind {
             "ttl",
             "version",
         ];
-        const KEYS: &[&str] = &["destination", "destkey", "dst", "key", "key1", "key2", "newkey", "source", "src"];
+        const KEYS: &[&str] =
+            &["destination", "destkey", "dst", "key", "key1", "key2", "newkey", "source", "sourcekey", "src"];
         if KEYS.contains(&name) {
             Kind::Key
         } else if INTEGERS.contains(&name) {
@@ -282,6 +283,7 @@ fn kind_in(full_name: &str, name: &str) -> Kind {
         ("xrange" | "xrevrange" | "xautoclaim" | "xpending", "start" | "end") => Kind::String,
         ("zrange" | "zrangestore", "start" | "stop") => Kind::String,
         ("psubscribe" | "punsubscribe", "pattern") => Kind::Pattern,
+        ("setbit" | "bitfield", "value") => Kind::Integer,
         (_, name) => Kind::of_name(name),
     }
 }
@@ -322,6 +324,8 @@ fn choice_name(alternatives: &[Argument]) -> String {
         Some((Some("AUTH"), _)) => "authentication",
         Some((Some("NORMAL"), _)) => "client-type",
         Some((Some("MODULE"), _)) => "filterby",
+        Some((Some("AND" | "GET"), _)) => "operation",
+        Some((Some("BYTE"), _)) => "unit",
         Some((Some(_), _)) => "option",
         Some((None, "ip:port")) => "filter",
         Some((None, "key")) => "key-selector",

@@ -33,7 +33,6 @@ const CLIENT_MEMORY: &Feature = &Feature {
     reason: "Copal limits each client's buffers, not their sum, and does not track keys for clients",
 };
 const STREAMS: &Feature = &Feature { title: "Streams", reason: "Copal does not have streams yet" };
-const HYPERLOGLOG: &Feature = &Feature { title: "HyperLogLog", reason: "Copal does not have HyperLogLog yet" };
 
 const NUMBER: Form = Form::Integer(0, I32_MAX);
 const PORT: Form = Form::Integer(0, 65_535);
@@ -160,5 +159,4 @@ pub const KEYS: &[Key] = &[
     dormant("tracking-table-max-keys", "1000000", LONG, CLIENT_MEMORY),
     dormant("stream-node-max-bytes", "4096", BYTES, STREAMS),
     dormant("stream-node-max-entries", "100", LONG, STREAMS),
-    dormant("hll-sparse-max-bytes", "3000", BYTES, HYPERLOGLOG),
 ];

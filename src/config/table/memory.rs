@@ -188,4 +188,6 @@ pub const ENCODINGS: &[Key] = &[
     .also(&["zset-max-ziplist-value"])
     .applies(Apply::Encodings)
     .doc("Length of the longest member of such a sorted set."),
+    bytes("hll-sparse-max-bytes", "3000", SIZE, |c| c.hll_sparse_max_bytes, |c, v| c.hll_sparse_max_bytes = v)
+        .doc("Length up to which a HyperLogLog tells its registers by runs; a longer one takes 12 KiB."),
 ];

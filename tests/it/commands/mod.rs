@@ -1,11 +1,13 @@
 //! Every command by what a client sees: each option, each error text, both protocols.
 
+mod bitmaps;
 mod blocking;
 mod clients;
 mod connection;
 mod debug;
 mod geo;
 mod hashes;
+mod hyperloglogs;
 mod keys;
 mod lists;
 mod memory;

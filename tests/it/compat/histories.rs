@@ -216,6 +216,94 @@ fn places_get_the_same_answers() {
 }
 
 #[test]
+fn bitmaps_get_the_same_answers() {
+    let mut next = numbers(7);
+    compare(20_000, move || {
+        let (a, b, c) = (format!("b{}", next(6)), format!("b{}", next(6)), format!("b{}", next(6)));
+        // Most strings live inside their keys' blocks, and some do not.
+        let reach = [100, 2_000, 60_000][next(3) as usize];
+        let (x, y, bit) = (next(reach), next(reach), next(2));
+        let (from, to) = (next(300).cast_signed() - 150, next(300).cast_signed() - 150);
+        let unit = ["BYTE", "BIT"][next(2) as usize];
+        let operation = ["AND", "OR", "XOR"][next(3) as usize];
+        let overflow = ["WRAP", "SAT", "FAIL"][next(3) as usize];
+        let width = 1 + next(63);
+        let kind = ["i", "u"][next(2) as usize];
+        let number = (next(1 << 31) << next(33)).cast_signed() - (next(1 << 31) << next(33)).cast_signed();
+        let text = ["1234", "-7", "", "\"\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\""][next(4) as usize];
+        match next(25) {
+            0..=3 => format!("SETBIT {a} {x} {bit}"),
+            4 => format!("GETBIT {a} {x}"),
+            5 => format!("BITCOUNT {a}"),
+            6 => format!("BITCOUNT {a} {from} {to}"),
+            7 => format!("BITCOUNT {a} {x} {y} {unit}"),
+            8 => format!("BITCOUNT {a} {from} {to} {unit}"),
+            9 => format!("BITPOS {a} {bit}"),
+            10 => format!("BITPOS {a} {bit} {from}"),
+            11 => format!("BITPOS {a} {bit} {from} {to}"),
+            12 => format!("BITPOS {a} {bit} {from} {to} {unit}"),
+            13 => format!("BITPOS {a} {bit} {x} {y} {unit}"),
+            14 => format!("BITOP {operation} {c} {a} {b}"),
+            15 => format!("BITOP {operation} {a} {a} {b} {c} missing"),
+            16 => format!("BITOP NOT {a} {b}"),
+            17 => format!("BITFIELD {a} GET {kind}{width} {x} GET {kind}{width} #{}", y / 64),
+            18 => format!("BITFIELD {a} OVERFLOW {overflow} SET {kind}{width} {x} {number}"),
+            19 => format!("BITFIELD {a} OVERFLOW {overflow} INCRBY {kind}{width} {x} {number} GET u8 {x}"),
+            20 => format!("BITFIELD {a} INCRBY {kind}{width} {x} {bit} SET i64 {y} {number} INCRBY i64 {y} {number}"),
+            21 => format!("BITFIELD_RO {a} GET i64 {x} GET u63 {y}"),
+            22 => format!("SET {a} \"{}\"", text.trim_matches('"')),
+            23 => format!("OBJECT ENCODING {a}"),
+            _ => format!("SETRANGE {a} {} ab", next(600)),
+        }
+    });
+}
+
+#[test]
+fn hyperloglogs_get_the_same_answers() {
+    let ours = Server::with_config("hll-sparse-max-bytes 600");
+    let peer = redis_server("hll-sparse-max-bytes 600");
+    let (mut left, mut right) = (ours.client(), peer.client());
+    let mut next = numbers(8);
+    for step in 0..12_000 {
+        let (a, b, c) = (format!("p{}", next(8)), format!("p{}", next(8)), format!("p{}", next(8)));
+        let reach = [50, 1_000, 100_000][next(3) as usize];
+        let line = match next(20) {
+            0..=6 => format!("PFADD {a} {}", next(reach)),
+            7..=8 => {
+                let elements: Vec<_> = (0..next(40)).map(|_| format!("e{}", next(reach))).collect();
+                format!("PFADD {a} {}", elements.join(" "))
+            }
+            9..=10 => format!("PFCOUNT {a}"),
+            11 => format!("PFCOUNT {a} {b} {c}"),
+            12 => format!("PFMERGE {a} {b}"),
+            13 => format!("PFMERGE {a} {b} {c} missing"),
+            14 => format!("PFDEBUG ENCODING {a}"),
+            15 => format!("PFDEBUG DECODE {a}"),
+            16 if next(10) == 0 => format!("PFDEBUG TODENSE {a}"),
+            17 => format!("DEL {a}"),
+            18 => format!("COPY {a} {b} REPLACE"),
+            _ => format!("GET {a}"),
+        };
+        assert_eq!(left.run(&line), right.run(&line), "step {step}: {line}");
+    }
+    assert_eq!(ours.digest(), peer.digest());
+}
+
+#[test]
+fn hyperloglogs_count_the_same_at_every_size() {
+    let ours = Server::start();
+    let peer = redis_server("");
+    let (mut left, mut right) = (ours.client(), peer.client());
+    for n in 0..3_000 {
+        let elements: Vec<_> = (0..1 + n / 10).map(|m| format!("{n}:{m}")).collect();
+        let line = format!("PFADD growing {}", elements.join(" "));
+        assert_eq!(left.run(&line), right.run(&line), "{n}");
+        assert_eq!(left.run("PFCOUNT growing"), right.run("PFCOUNT growing"), "{n}");
+    }
+    assert_eq!(ours.digest(), peer.digest());
+}
+
+#[test]
 fn strings_and_keys_get_the_same_answers() {
     let ours = Server::start();
     let peer = redis_server("");

@@ -1,0 +1,44 @@
+//! PFMERGE.
+
+use super::{change_sketch, sketch_of};
+use crate::commands::context::WriteCtx;
+use crate::commands::error::CommandResult;
+use crate::keyspace::EventClass;
+use crate::resp::Args;
+use crate::structures::hyperloglog::{DenseSketch, Encoding, Registers, empty};
+use crate::types::string::StringValue;
+
+pub fn pfmerge(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let key = args.arg(1);
+    let config = ctx.config;
+    let mut registers = Registers::new();
+    let mut any_dense = false;
+    // The destination is merged too, and so known to be a sketch where it exists.
+    for key in args.tail(1).iter() {
+        if let Some(string) = ctx.read_string(key)? {
+            let sketch = sketch_of(string)?;
+            any_dense |= sketch.encoding() == Encoding::Dense;
+            registers.merge(sketch)?;
+        }
+    }
+    if let Some(mut sketch) = ctx.raw_string_mut(key).and_then(DenseSketch::new) {
+        sketch.merge(&registers);
+        sketch.invalidate_cache();
+    } else {
+        let fresh = |room| StringValue::Raw(empty(room));
+        let edited = ctx.edit_or_insert(key, fresh, |string: &mut StringValue| {
+            change_sketch(string, config, |sketch| {
+                if any_dense {
+                    sketch.make_dense();
+                }
+                sketch.merge(&registers);
+                sketch.invalidate_cache();
+            })
+        })?;
+        edited.result?;
+    }
+    // It is told as if the elements had been added one by one.
+    ctx.changed(key, EventClass::STRING, "pfadd");
+    ctx.reply.ok();
+    Ok(())
+}

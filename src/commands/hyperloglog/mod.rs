@@ -1,0 +1,58 @@
+//! HyperLogLog commands: how many different elements there were, from sketches that are kept in strings.
+
+mod add;
+mod count;
+mod debug;
+mod merge;
+mod rows;
+
+pub(super) use rows::COMMANDS;
+
+use super::context::WriteCtx;
+use super::error::CommandError;
+use crate::config::Config;
+use crate::structures::hyperloglog::{Sketch, SketchError, SketchView};
+use crate::types::string::{StringValue, StringView};
+
+impl From<SketchError> for CommandError {
+    fn from(error: SketchError) -> Self {
+        match error {
+            SketchError::NotASketch => CommandError::text("WRONGTYPE Key is not a valid HyperLogLog string value."),
+            SketchError::Corrupted => CommandError::text("INVALIDOBJ Corrupted HLL object detected"),
+        }
+    }
+}
+
+/// The sketch that a string is.
+fn sketch_of(string: StringView<'_>) -> Result<SketchView<'_>, SketchError> {
+    match string {
+        StringView::Int(_) => Err(SketchError::NotASketch),
+        StringView::Embstr(bytes) | StringView::Raw(bytes) => SketchView::new(bytes),
+    }
+}
+
+/// Changes the sketch that a string is. One that is not sound is left as it is.
+fn change_sketch<R>(
+    string: &mut StringValue,
+    config: &Config,
+    change: impl FnOnce(&mut Sketch<'_>) -> R,
+) -> Result<R, SketchError> {
+    let bytes = match string {
+        StringValue::Int(_) => return Err(SketchError::NotASketch),
+        StringValue::Embstr(bytes) | StringValue::Raw(bytes) => bytes,
+    };
+    let result = change(&mut Sketch::new(bytes, sparse_bytes_max(config))?);
+    string.make_raw();
+    Ok(result)
+}
+
+fn sparse_bytes_max(config: &Config) -> usize {
+    usize::try_from(config.hll_sparse_max_bytes).unwrap_or(usize::MAX)
+}
+
+/// Reports a change of which no event tells.
+fn changed_quietly(ctx: &mut WriteCtx<'_>, key: &[u8]) {
+    let db = ctx.db();
+    ctx.keyspace.dirty += 1;
+    ctx.keyspace.signal(db, key);
+}
