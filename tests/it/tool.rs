@@ -307,6 +307,32 @@ fn lines_of_json_hold_every_byte() {
 }
 
 #[test]
+fn streams_are_told_with_their_groups() {
+    let dump = fixture("redis-7.0-every-encoding.rdb");
+    let lines = printed(&["convert", &dump, "-", "--jsonl"]);
+    let line = lines.lines().find(|line| line.contains("\"key\":\"stream:groups\"")).expect("the stream is there");
+    for part in [
+        r#""value":{"entries":[["1-1",["field","value-1"],["other","1"]],["3-1",["field","value-3"],["other","3"]],"#,
+        r#"],"last_id":"6-1","max_deleted_id":"2-1","entries_added":6,"groups":[{"name":"first","#,
+        r#""last_delivered_id":"4-1","entries_read":null,"consumers":[{"name":"alice","seen_at_ms":1795351808293,"#,
+        r#""pending":[["3-1","alice",1795351808294,1],["4-1","bob",1795351808302,1]]},{"name":"second","#,
+    ] {
+        assert!(line.contains(part), "{part} {line}");
+    }
+    let commands = printed(&["convert", &dump, "-", "--resp"]);
+    let words: Vec<_> = commands.split("\r\n").filter(|part| !part.starts_with(['$', '*'])).collect();
+    let words = words.join(" ");
+    for command in [
+        "XADD stream:emptied MAXLEN 0 1795351808327-0 x y XSETID stream:emptied 1795351808327-0 ENTRIESADDED 1 ",
+        "XADD stream:groups 6-1 field value-6 other 6 XSETID stream:groups 6-1 ENTRIESADDED 6 MAXDELETEDID 2-1 ",
+        "XGROUP CREATE stream:groups first 4-1 ENTRIESREAD -1 XGROUP CREATECONSUMER stream:groups first alice ",
+        "XCLAIM stream:groups first bob 0 4-1 TIME 1795351808302 RETRYCOUNT 1 FORCE JUSTID ",
+    ] {
+        assert!(words.contains(command), "{command}");
+    }
+}
+
+#[test]
 fn every_version_that_can_hold_the_data_loads_with_an_equal_digest() {
     let (server, dump) = filled();
     let dump = dump.to_str().expect("a plain path");
