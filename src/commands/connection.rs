@@ -1,5 +1,7 @@
 //! Commands about the connection: PING, AUTH, HELLO, SELECT and their like.
 
+use std::rc::Rc;
+
 use super::context::{ClientCtx, integer};
 use super::effect::{ConnectionEffect, Effect};
 use super::error::{CommandError, CommandResult};
@@ -128,7 +130,7 @@ fn reset(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
 
 fn auth(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
     let (user, password) = match args.len() {
-        2 if ctx.config.requirepass.is_empty() => {
+        2 if ctx.users.default_user().is_nopass() => {
             return Err(CommandError::text(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
                  configuration is correct?",
@@ -143,21 +145,11 @@ fn auth(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The one user is `default`; without `requirepass` any password opens it, as in Redis.
-fn authenticate(ctx: &mut ClientCtx<'_>, user: &[u8], password: &[u8]) -> CommandResult {
-    let wanted = ctx.config.requirepass.as_slice();
-    if user != b"default" || !(wanted.is_empty() || equal_in_constant_time(wanted, password)) {
-        return Err(CommandError::WrongPass);
-    }
-    ctx.session.authenticated = true;
-    ctx.session.user = "default".into();
+fn authenticate(ctx: &mut ClientCtx<'_>, name: &[u8], password: &[u8]) -> CommandResult {
+    let user = ctx.users.find(name).filter(|user| user.accepts(password));
+    let user = user.ok_or_else(|| CommandError::WrongPass { user: name.into() })?;
+    ctx.session.log_in(Rc::clone(user));
     Ok(())
-}
-
-/// Compares without telling by its duration where the first difference stands.
-fn equal_in_constant_time(wanted: &[u8], given: &[u8]) -> bool {
-    let differing = wanted.iter().zip(given).fold(0, |differing, (left, right)| differing | (left ^ right));
-    std::hint::black_box(differing) == 0 && wanted.len() == given.len()
 }
 
 fn hello(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -191,7 +183,7 @@ fn hello(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
     if let Some((user, password)) = credentials {
         authenticate(ctx, user, password)?;
     }
-    if !ctx.session.authenticated {
+    if ctx.session.must_authenticate() {
         return Err(CommandError::text(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
              <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the \

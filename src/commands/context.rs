@@ -1,5 +1,6 @@
 //! What a handler is given. The argument is the permission: whoever holds `&Keyspace` cannot change it.
 
+use super::acl::Users;
 use super::effect::Effect;
 use super::error::CommandError;
 use super::session::Session;
@@ -26,6 +27,7 @@ pub struct WriteCtx<'a> {
     pub keyspace: &'a mut Keyspace,
     pub session: &'a Session,
     pub config: &'a Config,
+    pub table: &'a CommandTable,
     pub now: Now,
     /// Whether the command may wait for a key; within a transaction it may not.
     pub may_wait: bool,
@@ -36,6 +38,7 @@ pub struct WriteCtx<'a> {
 /// For commands that concern the connection that sent them.
 pub struct ClientCtx<'a> {
     pub session: &'a mut Session,
+    pub users: &'a Users,
     pub config: &'a Config,
     pub now: Now,
     pub reply: &'a mut Reply,
@@ -46,6 +49,7 @@ pub struct ClientCtx<'a> {
 pub struct AdminCtx<'a> {
     pub keyspace: &'a mut Keyspace,
     pub session: &'a mut Session,
+    pub users: &'a mut Users,
     pub config: &'a Config,
     pub table: &'a CommandTable,
     pub now: Now,

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::acl::{User, UserChange};
 use super::session::ReplyMode;
 use super::table::CommandId;
 use crate::resp::ArgsBuf;
@@ -18,6 +20,7 @@ pub enum Effect {
     Config(ConfigEffect),
     Observe(ObserveEffect),
     Client(ClientEffect),
+    Users(UsersEffect),
     Snapshot(SnapshotEffect),
     Debug(DebugEffect),
     Memory(MemoryEffect),
@@ -201,6 +204,19 @@ pub enum ClientEffect {
     Monitor,
 }
 
+/// What follows from a change of the users, and what takes a file.
+#[derive(Debug)]
+pub enum UsersEffect {
+    /// The user's connections go on with its new form; those that listen to channels it has lost are ended.
+    Changed(UserChange),
+    /// The connections of these users are ended.
+    Removed(Vec<Rc<User>>),
+    /// Read the file of users (ACL LOAD). Answers.
+    Load,
+    /// Write the file of users (ACL SAVE). Answers.
+    Save,
+}
+
 /// Which clients are meant; what is `None` is not looked at.
 #[derive(Debug, Default)]
 pub struct ClientFilter {
@@ -208,7 +224,7 @@ pub struct ClientFilter {
     pub kind: Option<ClientType>,
     pub address: Option<Box<[u8]>>,
     pub local_address: Option<Box<[u8]>>,
-    pub user: Option<Box<str>>,
+    pub user: Option<Box<[u8]>>,
     /// All but the one that asks.
     pub skip_self: bool,
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::acl::{Denied, User};
 use crate::keyspace::WrongType;
 use crate::rdb;
 use crate::resp::Args;
@@ -46,7 +47,10 @@ pub enum CommandError {
     #[error("NOAUTH Authentication required.")]
     NoAuth,
     #[error("WRONGPASS invalid username-password pair or user is disabled.")]
-    WrongPass,
+    WrongPass {
+        /// As whom one wanted to log in.
+        user: Box<[u8]>,
+    },
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
     #[error("LOADING Redis is loading the dataset in memory")]
@@ -74,6 +78,18 @@ impl CommandError {
 
     pub fn owned(text: String) -> Self {
         Self::Text(Cow::Owned(text))
+    }
+
+    /// What a user is told of whom the command asks too much.
+    pub fn no_permission(user: &User, full_name: &str, denied: Denied) -> Self {
+        match denied {
+            Denied::Command => Self::Bytes(
+                [b"NOPERM User ", user.name(), b" has no permissions to run the '", full_name.as_bytes(), b"' command"]
+                    .concat(),
+            ),
+            Denied::Key(_) => Self::text("NOPERM No permissions to access a key"),
+            Denied::Channel(_) => Self::text("NOPERM No permissions to access a channel"),
+        }
     }
 
     /// `full_name` as the table spells it: `client|list`.

@@ -54,6 +54,19 @@ pub fn keys_of(row: &Row, args: Args<'_>) -> Result<Vec<KeyArg>, KeysError> {
     if keys.is_empty() { Err(KeysError::InvalidArguments) } else { Ok(keys) }
 }
 
+/// The keys among `args` as far as they can be told: of a line that is not valid, which its command refuses, some or none.
+pub fn keys_named(row: &Row, args: Args<'_>) -> Vec<KeyArg> {
+    let specs = row.command.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY));
+    let mut keys = Vec::new();
+    for spec in specs {
+        if let Found::Keys { first, last, step } = find(spec, args) {
+            let flags = flags_in(row.command, spec, args);
+            keys.extend((first..=last).step_by(step.max(1)).map(|index| KeyArg { index, flags }));
+        }
+    }
+    keys
+}
+
 enum Found {
     Keys {
         first: usize,

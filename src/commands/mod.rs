@@ -45,11 +45,12 @@ mod transactions;
 mod waiting;
 mod zset;
 
+pub use acl::{AccessRules, Denial, DenialReason, Denied, Reloaded, User, UserChange, Users};
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{
     ChannelKind, ClientEffect, ClientFilter, ClientType, ConfigEffect, ConfigPair, ConnectionEffect, Crash,
     DebugEffect, Effect, MemoryEffect, MigratedKey, Migration, ObserveEffect, PauseMode, PubSubEffect, ShutdownRequest,
-    SnapshotEffect, UnblockWith, Wait,
+    SnapshotEffect, UnblockWith, UsersEffect, Wait,
 };
 pub use error::CommandError;
 pub use session::{Peer, ReplyMode, Session, Transaction};

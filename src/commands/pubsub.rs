@@ -3,7 +3,7 @@
 use super::context::ClientCtx;
 use super::effect::{ChannelKind, Effect, PubSubEffect};
 use super::error::CommandResult;
-use super::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use super::spec::{Arity, Channels, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 use crate::resp::Args;
 
 const SUBSCRIBING: Flags = Flags::PUBSUB.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE);
@@ -18,6 +18,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of patterns to subscribe to.",
         arity: Arity::at_least(2),
         flags: SUBSCRIBING,
+        channels: Channels::AllPatterns,
         syntax: "pattern [pattern ...]",
         run: Handler::Client(|ctx, args| subscribe(ctx, ChannelKind::Pattern, args)),
         ..Command::in_group(Group::PubSub)
@@ -30,6 +31,7 @@ pub(super) const COMMANDS: &[Command] = &[
                      number of subscribed patterns (by any client).",
         arity: Arity::exactly(3),
         flags: PUBLISHING,
+        channels: Channels::First,
         syntax: "channel message",
         run: Handler::Client(|ctx, args| publish(ctx, ChannelKind::Channel, args)),
         ..Command::in_group(Group::PubSub)
@@ -62,6 +64,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: Arity::exactly(3),
         flags: PUBLISHING,
         keys: &[KeySpec::first(KeyFlags::NOT_KEY)],
+        channels: Channels::First,
         syntax: "shardchannel message",
         run: Handler::Client(|ctx, args| publish(ctx, ChannelKind::Shard, args)),
         ..Command::in_group(Group::PubSub)
@@ -74,6 +77,7 @@ pub(super) const COMMANDS: &[Command] = &[
         arity: Arity::at_least(2),
         flags: SUBSCRIBING,
         keys: &[KeySpec::rest(1, KeyFlags::NOT_KEY)],
+        channels: Channels::All,
         syntax: "shardchannel [shardchannel ...]",
         run: Handler::Client(|ctx, args| subscribe(ctx, ChannelKind::Shard, args)),
         ..Command::in_group(Group::PubSub)
@@ -85,6 +89,7 @@ pub(super) const COMMANDS: &[Command] = &[
         complexity: "O(N) where N is the number of channels to subscribe to.",
         arity: Arity::at_least(2),
         flags: SUBSCRIBING,
+        channels: Channels::All,
         syntax: "channel [channel ...]",
         run: Handler::Client(|ctx, args| subscribe(ctx, ChannelKind::Channel, args)),
         ..Command::in_group(Group::PubSub)

@@ -1,7 +1,9 @@
 //! One connection as commands see it.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
+use super::acl::User;
 use super::table::CommandId;
 use crate::keyspace::ClientId;
 use crate::resp::ArgsBuf;
@@ -12,8 +14,6 @@ pub struct Session {
     pub id: ClientId,
     /// The selected database.
     pub db: usize,
-    pub authenticated: bool,
-    pub user: Box<str>,
     pub name: Box<[u8]>,
     pub lib_name: Box<[u8]>,
     pub lib_version: Box<[u8]>,
@@ -32,6 +32,12 @@ pub struct Session {
     pub created_ms: i64,
     pub last_used_ms: i64,
     pub last_command: Option<CommandId>,
+    /// Whether somebody has logged in on it, or did not need to when it was made.
+    authenticated: bool,
+    /// Of one who has not logged in, the default user.
+    user: Rc<User>,
+    /// Whether any command may run, so that nobody need look at the two above.
+    free: bool,
 }
 
 /// Where a connection comes from and where it arrived.
@@ -62,12 +68,10 @@ pub struct Transaction {
 }
 
 impl Session {
-    pub fn new(id: ClientId, peer: Peer, authenticated: bool, now_ms: i64) -> Self {
-        Self {
+    pub fn new(id: ClientId, peer: Peer, default_user: Rc<User>, now_ms: i64) -> Self {
+        let mut session = Self {
             id,
             db: 0,
-            authenticated,
-            user: "default".into(),
             name: Box::default(),
             lib_name: Box::default(),
             lib_version: Box::default(),
@@ -82,7 +86,44 @@ impl Session {
             created_ms: now_ms,
             last_used_ms: now_ms,
             last_command: None,
-        }
+            authenticated: false,
+            user: Rc::clone(&default_user),
+            free: false,
+        };
+        session.log_out(default_user);
+        session
+    }
+
+    pub fn user(&self) -> &Rc<User> {
+        &self.user
+    }
+
+    /// Whether the connection may run any command at all.
+    #[inline]
+    pub fn is_free(&self) -> bool {
+        self.free
+    }
+
+    /// Whether nothing but AUTH and its like is answered. As long as the default user needs no password, everybody is it.
+    pub fn must_authenticate(&self) -> bool {
+        !self.free && !self.authenticated && !self.user.is_open()
+    }
+
+    pub fn log_in(&mut self, user: Rc<User>) {
+        self.authenticated = true;
+        self.follow_user(user);
+    }
+
+    /// Makes the connection the default user's, as a new one is.
+    pub fn log_out(&mut self, default_user: Rc<User>) {
+        self.authenticated = default_user.is_open();
+        self.follow_user(default_user);
+    }
+
+    /// Takes a user's new form in the place of the old one.
+    pub fn follow_user(&mut self, user: Rc<User>) {
+        self.free = (self.authenticated || user.is_open()) && user.is_unrestricted();
+        self.user = user;
     }
 }
 

@@ -112,7 +112,7 @@ pub fn is_secret(command: &str, args: Args<'_>, index: usize) -> bool {
     let word = |index: usize, word: &[u8]| args.get(index).is_some_and(|arg| arg.eq_ignore_ascii_case(word));
     match command {
         "auth" => index >= 1,
-        "acl|setuser" => index >= 2,
+        "acl|setuser" | "acl|deluser" | "acl|getuser" => index >= 2,
         "hello" => (2..args.len()).any(|auth| word(auth, b"AUTH") && (auth + 1..=auth + 2).contains(&index)),
         "migrate" => (6..args.len()).any(|auth| {
             (word(auth, b"AUTH") && index == auth + 1)
@@ -152,6 +152,7 @@ mod tests {
             ("migrate", "migrate h 1 k 9 50 AUTH x", "migrate h 1 k 9 50 AUTH (redacted)"),
             ("migrate", "migrate h 1 k 9 50 AUTH2 u x", "migrate h 1 k 9 50 AUTH2 (redacted) (redacted)"),
             ("acl|setuser", "acl setuser me >x", "acl setuser (redacted) (redacted)"),
+            ("acl|getuser", "acl getuser me", "acl getuser (redacted)"),
             ("set", "set auth secret", "set auth secret"),
         ] {
             assert_eq!(shown(command, line), expected);

@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 
 use super::context::{ReadCtx, WriteCtx, integer};
 use super::error::{CommandError, CommandResult};
+use super::session::Session;
 use super::spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
+use super::table::CommandTable;
 use crate::keyspace::{EventClass, Keyspace, Touch};
 use crate::resp::{Args, Reply};
 use crate::stdx::number::{IntText, parse_f64};
@@ -66,6 +68,8 @@ struct Options<'a> {
     descending: bool,
     alpha: bool,
     store: Option<&'a [u8]>,
+    /// The first option that looks up keys of which the command line says nothing.
+    looks_up: Option<&'static str>,
 }
 
 impl<'a> Options<'a> {
@@ -79,6 +83,7 @@ impl<'a> Options<'a> {
             descending: false,
             alpha: false,
             store: None,
+            looks_up: None,
         };
         let mut rest = args.iter();
         while let Some(word) = rest.next() {
@@ -101,13 +106,26 @@ impl<'a> Options<'a> {
                 // One constant is enough, whatever else BY names besides.
                 options.unsorted |= !pattern.contains(&b'*');
                 options.by = Some(Pattern::parse(pattern));
+                if pattern.contains(&b'*') {
+                    options.looks_up.get_or_insert("BY");
+                }
             } else if is("GET") {
                 options.get.push(Pattern::parse(operand()?));
+                options.looks_up.get_or_insert("GET");
             } else {
                 return Err(CommandError::Syntax);
             }
         }
         Ok(options)
+    }
+
+    /// Refuses to look up keys for a user who may not read all there are.
+    fn check_user(&self, session: &Session, table: &CommandTable, args: Args<'_>) -> CommandResult {
+        let Some(option) = self.looks_up else { return Ok(()) };
+        if session.is_free() || session.user().may_read_any_key(table.resolve(args)?, args) {
+            return Ok(());
+        }
+        Err(CommandError::owned(format!("ERR {option} option of SORT denied due to insufficient ACL permissions.")))
     }
 
     /// The first of `len` elements that LIMIT lets through, and how many.
@@ -378,6 +396,7 @@ fn answer(reply: &mut Reply, source: &Source<'_>, key: &[u8], options: &Options<
 
 fn sort_ro(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let options = Options::parse(args.tail(2), false)?;
+    options.check_user(ctx.session, ctx.table, args)?;
     let touch = if ctx.session.no_touch { Touch::No } else { Touch::Yes };
     let source = Source { keyspace: ctx.keyspace, db: ctx.session.db, now_ms: ctx.now.unix_ms, touch };
     answer(ctx.reply, &source, args.arg(1), &options)
@@ -385,6 +404,7 @@ fn sort_ro(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 
 fn sort(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let options = Options::parse(args.tail(2), true)?;
+    options.check_user(ctx.session, ctx.table, args)?;
     let source = Source { keyspace: ctx.keyspace, db: ctx.session.db, now_ms: ctx.now.unix_ms, touch: Touch::Yes };
     let Some(destination) = options.store else { return answer(ctx.reply, &source, args.arg(1), &options) };
     let sorted = Sorted::new(&source, args.arg(1), &options)?;

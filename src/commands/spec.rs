@@ -17,6 +17,8 @@ pub struct Command {
     pub arity: Arity,
     pub flags: Flags,
     pub keys: &'static [KeySpec],
+    /// Which arguments are channels that it publishes or subscribes to.
+    pub channels: Channels,
     /// The arguments behind the name in the notation of the command reference, from which COMMAND DOCS derives its
     /// argument tree: `key value [NX | XX] [GET] [EX seconds | PX milliseconds | KEEPTTL]`, `key [key ...]`.
     pub syntax: &'static str,
@@ -57,6 +59,7 @@ impl Command {
             arity: Arity::exactly(1),
             flags: Flags::NONE,
             keys: &[],
+            channels: Channels::None,
             syntax: "",
             history: &[],
             deprecated: None,
@@ -244,6 +247,16 @@ bit_set! {
         INCOMPLETE = 9, "incomplete";
         VARIABLE_FLAGS = 10, "variable_flags";
     }
+}
+
+/// Which arguments of a command are channels, as far as one needs a permission for them: leaving one needs none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Channels {
+    None,
+    First,
+    All,
+    /// All arguments are patterns of channels.
+    AllPatterns,
 }
 
 /// Where keys stand among the arguments (<https://redis.io/docs/latest/develop/reference/key-specs/>).

@@ -125,6 +125,11 @@ impl CommandTable {
         self.by_name.find(hash_of_name(name), is_it).map(|named| &self.rows[named.id])
     }
 
+    /// As [`CommandTable::by_full_name`], by the names that commands have by nature, whatever they were renamed to.
+    pub fn by_original_name(&self, name: &[u8]) -> Option<&Row> {
+        self.rows.iter().find(|row| name.eq_ignore_ascii_case(row.full_name.as_bytes()))
+    }
+
     /// The row of a name as COMMAND INFO takes it: `get`, `client|list`.
     pub fn by_full_name(&self, name: &[u8]) -> Option<&Row> {
         match memchr::memchr(b'|', name) {

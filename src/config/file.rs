@@ -105,13 +105,18 @@ pub fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
 }
 
 /// Directives of Redis that are no settings, and why Copal refuses them.
-const REFUSED_DIRECTIVES: [(&str, &str); 3] = [
-    ("user", "Copal knows the default user only"),
-    ("loadmodule", "Copal cannot load modules"),
-    ("sentinel", "Copal does not monitor other servers"),
-];
+const REFUSED_DIRECTIVES: [(&str, &str); 2] =
+    [("loadmodule", "Copal cannot load modules"), ("sentinel", "Copal does not monitor other servers")];
 
 const INCLUDE_DEPTH_MAX: usize = 16;
+
+/// A line as an error may show it: the rules of a user hold passwords.
+fn without_passwords(line: &Line<'_>) -> Vec<u8> {
+    match line.words.as_deref() {
+        Some([directive, name, _, ..]) if directive == b"user" => [b"user ", &**name, b" (redacted)"].concat(),
+        _ => line.text.to_vec(),
+    }
+}
 
 /// Writes lines into a `Config`, in order: the last one counts.
 pub struct Loader<'f> {
@@ -155,10 +160,10 @@ impl<'f> Loader<'f> {
             let refuse = |error| ConfigError::Line {
                 origin: origin.clone(),
                 number: line.number,
-                text: line.text.to_vec(),
+                text: without_passwords(&line),
                 error,
             };
-            let words = line.words.ok_or_else(|| refuse(LineError::UnbalancedQuotes))?;
+            let words = line.words.as_ref().ok_or_else(|| refuse(LineError::UnbalancedQuotes))?;
             match words.as_slice() {
                 [] => {}
                 [name, path] if name == b"include" => {
@@ -328,7 +333,7 @@ pub mod tests {
             ("port 1 2", "wrong number of arguments"),
             ("include", "Bad directive or wrong number of arguments"),
             ("dbfilename a/b", "dbfilename can't be a path, just a filename"),
-            ("user x on", "user: not available: Copal knows the default user only"),
+            ("user", "wrong number of arguments"),
             ("loadmodule m.so", "loadmodule: not available: Copal cannot load modules"),
             ("cluster-enabled yes", "cluster-enabled: 'yes' is not available: Copal runs as a single server"),
             ("replicaof 10.0.0.1 6379", "replicaof: '10.0.0.1 6379' is not available: Copal does not replicate yet"),

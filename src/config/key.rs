@@ -140,6 +140,12 @@ pub enum Value {
         spell: fn(&Config) -> Vec<Vec<u8>>,
         write: fn(&mut Config, &[Vec<u8>]) -> Result<(), ValueError>,
     },
+    /// Lines of redis.conf each of which is a thing of its own, with as many words as it takes.
+    Lines {
+        read: fn(&Config) -> Vec<Vec<Vec<u8>>>,
+        /// Adds one.
+        write: fn(&mut Config, &[Vec<u8>]) -> Result<(), ValueError>,
+    },
     /// The switch of an absent feature: only the value that says what Copal does is accepted.
     Fixed {
         form: Form,
@@ -279,6 +285,7 @@ impl Key {
             Value::Scalar { read, .. } => read(config).into(),
             Value::Secret { read, .. } => read(config).to_vec(),
             Value::List { read, .. } => read(config).join(&b' '),
+            Value::Lines { read, .. } => read(config).concat().join(&b' '),
             Value::Fixed { form, .. } => self.canonical_default(form),
             Value::Dormant { form, .. } => match config.dormant.get(self.name) {
                 Some(value) => value.clone(),
@@ -299,6 +306,7 @@ impl Key {
                 let per_line = if per_line == 0 { args.len() } else { per_line };
                 args.chunks(per_line).map(<[Vec<u8>]>::to_vec).collect()
             }
+            Value::Lines { read, .. } => read(config),
             _ if self.takes_several() => vec![split_at_spaces(&self.read(config))],
             _ => vec![vec![self.read(config)]],
         }
@@ -319,6 +327,9 @@ impl Key {
             }
             Value::Secret { write, .. } => write(config, only(args)?.to_vec()),
             Value::Scalar { write, .. } | Value::List { write, .. } => write(config, args)?,
+            // The default is that there is none.
+            Value::Lines { .. } if args == [b""] => {}
+            Value::Lines { write, .. } => write(config, args)?,
             Value::Fixed { form, feature } => {
                 if form.canonical(args)? != self.canonical_default(form) {
                     let value = String::from_utf8_lossy(&args.join(&b' ')).into_owned();

@@ -45,6 +45,12 @@ pub struct Config {
 
     // Security
     pub requirepass: Vec<u8>,
+    pub aclfile: String,
+    pub acllog_max_len: u64,
+    /// Whether new users may use all channels.
+    pub acl_pubsub_default_all: bool,
+    /// The `user` lines: of each the words behind `user`, a name and its rules.
+    pub users: Vec<Vec<Vec<u8>>>,
     pub enable_protected_configs: AllowedFrom,
     pub enable_debug_command: AllowedFrom,
     pub enable_module_command: AllowedFrom,
@@ -168,6 +174,10 @@ impl Config {
             crash_log_enabled: false,
             use_exit_on_panic: false,
             requirepass: Vec::new(),
+            aclfile: String::new(),
+            acllog_max_len: 0,
+            acl_pubsub_default_all: false,
+            users: Vec::new(),
             enable_protected_configs: AllowedFrom::Nowhere,
             enable_debug_command: AllowedFrom::Nowhere,
             enable_module_command: AllowedFrom::Nowhere,

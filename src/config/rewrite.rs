@@ -52,8 +52,10 @@ impl Rewrite {
     fn finish(mut self, config: &Config, everything: bool) -> Vec<u8> {
         let default = Config::default();
         for key in KEYS {
-            // A fixed key's old line is as true as a new one would be.
-            if key.mutability != Mutability::FileOnly && !matches!(key.value, Value::Fixed { .. }) {
+            // A fixed key's old line is as true as a new one would be, and so is that of a directive which nothing changes.
+            let is_constant = matches!(key.value, Value::Fixed { .. })
+                || (key.mutability == Mutability::FileOnly && !matches!(key.value, Value::Lines { .. }));
+            if !is_constant {
                 self.put(key, config, &default, everything);
             }
         }

@@ -50,6 +50,8 @@ pub enum ValueError {
     PercentileOutOfRange,
     #[error("shutdown options SAVE and NOSAVE can't be used simultaneously")]
     SaveAndNoSave,
+    #[error("Duplicate user found. A user can only be defined once in config files")]
+    DuplicateUser,
     #[error("Invalid master port")]
     InvalidPrimaryPort,
     #[error("{name}: '{value}' is not available: {reason}")]

@@ -15,6 +15,9 @@ pub struct Counters {
     pub client_query_buffer_limit_disconnections: u64,
     pub client_output_buffer_limit_disconnections: u64,
     pub acl_access_denied_auth: u64,
+    pub acl_access_denied_cmd: u64,
+    pub acl_access_denied_key: u64,
+    pub acl_access_denied_channel: u64,
     /// Shown as `expire_cycle_cpu_milliseconds`.
     pub expire_cycle_us: u64,
 }

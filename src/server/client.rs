@@ -9,7 +9,7 @@ use slab::Slab;
 use super::blocking::Blocked;
 use super::executor::Executor;
 use super::wake::Wake;
-use crate::commands::{Peer, Session};
+use crate::commands::{Peer, Session, User};
 use crate::config::{ClientBufferLimit, ClientClass};
 use crate::keyspace::ClientId;
 use crate::resp::{Protocol, Reply};
@@ -156,11 +156,11 @@ impl Clients {
         self.by_id.len()
     }
 
-    pub fn add(&mut self, peer: Peer, fd: i32, authenticated: bool, now_ms: i64) -> ClientKey {
+    pub fn add(&mut self, peer: Peer, fd: i32, default_user: Rc<User>, now_ms: i64) -> ClientKey {
         self.last_id += 1;
         let id = self.last_id;
         let key = self.slab.insert(Client {
-            session: Session::new(id, peer, authenticated, now_ms),
+            session: Session::new(id, peer, default_user, now_ms),
             reply: Reply::new(Protocol::Resp2),
             wake: Rc::default(),
             fd,
@@ -257,8 +257,7 @@ impl Executor {
     /// Takes a new connection in.
     pub fn connect(&mut self, peer: Peer, fd: i32) -> (ClientKey, Rc<Wake>) {
         let now = self.clock.advance();
-        let authenticated = self.config.requirepass.is_empty();
-        let key = self.clients.add(peer, fd, authenticated, now.unix_ms);
+        let key = self.clients.add(peer, fd, Rc::clone(self.users.default_user()), now.unix_ms);
         self.counters.total_connections_received += 1;
         (key, Rc::clone(&self.clients.get(key).wake))
     }
@@ -310,7 +309,7 @@ impl Executor {
     pub(super) fn check_output_limit(&mut self, key: ClientKey) {
         let client = self.clients.get_mut(key);
         let mut limit = self.config.output_limit(client.class());
-        if !client.session.authenticated {
+        if client.session.must_authenticate() {
             // Whoever is not known yet gets no more than the answers to AUTH and HELLO.
             limit.hard_bytes = UNAUTHENTICATED_OUTPUT_BYTES_MAX;
         }

@@ -20,7 +20,8 @@ use super::snapshots::Snapshots;
 use super::start::Launch;
 use super::wake::Wake;
 use crate::commands::{
-    AdminCtx, ClientCtx, CommandError, CommandId, CommandTable, Effect, Handler, ReadCtx, ReplyMode, WriteCtx,
+    AccessRules, AdminCtx, ClientCtx, CommandError, CommandId, CommandTable, Effect, Handler, ReadCtx, ReplyMode,
+    Users, WriteCtx,
 };
 use crate::config::Config;
 use crate::keyspace::Keyspace;
@@ -39,6 +40,7 @@ pub struct Executor {
     pub keyspace: Keyspace,
     pub config: Config,
     pub table: CommandTable,
+    pub users: Users,
     pub clients: Clients,
     pub pubsub: PubSub,
     pub snapshots: Snapshots,
@@ -121,6 +123,7 @@ impl Executor {
         let clock = ServerClock::new();
         let table = CommandTable::new();
         fatal_signal::name_commands(table.rows().iter().map(|row| row.full_name.clone()));
+        let users = Users::new(&AccessRules::new(&table, &config));
         let mut executor = Self {
             keyspace: Keyspace::new(config.databases as usize, HashSeed::random()),
             clients: Clients::default(),
@@ -160,8 +163,10 @@ impl Executor {
             spare_output: Vec::new(),
             clock,
             table,
+            users,
             config,
         };
+        executor.follow_password();
         executor.apply_keyspace_config();
         executor
     }
@@ -178,7 +183,7 @@ impl Executor {
                 break Then::Wait;
             }
             let rest = &bytes[consumed..];
-            let limits = Limits { authenticated: self.clients.get(key).session.authenticated, ..self.limits };
+            let limits = Limits { authenticated: !self.clients.get(key).session.must_authenticate(), ..self.limits };
             let batch = Batch::decode(decoder, &mut ahead, rest, &limits);
             match self.execute_batch(key, decoder, &ahead, &batch, rest) {
                 Ok(done) => consumed += done,
@@ -298,6 +303,9 @@ impl Executor {
             self.clients.get_mut(key).reply.truncate(mark);
             self.effects.clear();
             self.reply_error(key, &error);
+            if let CommandError::WrongPass { user } = &error {
+                self.note_failed_login(key, user, args);
+            }
         }
     }
 
@@ -340,12 +348,18 @@ impl Executor {
             }
             Handler::Write(run) => {
                 let keyspace = &mut self.keyspace;
-                run(&mut WriteCtx { keyspace, session, config, now, may_wait, reply, effects }, args)
+                run(&mut WriteCtx { keyspace, session, config, table, now, may_wait, reply, effects }, args)
             }
-            Handler::Client(run) => run(&mut ClientCtx { session, config, now, reply, effects }, args),
+            Handler::Client(run) => {
+                let users = &self.users;
+                run(&mut ClientCtx { session, users, config, now, reply, effects }, args)
+            }
             Handler::Admin(run) => {
                 let keyspace = &mut self.keyspace;
-                run(&mut AdminCtx { keyspace, session, config, table, now, reply, effects }, args)
+                run(
+                    &mut AdminCtx { keyspace, session, users: &mut self.users, config, table, now, reply, effects },
+                    args,
+                )
             }
             Handler::Container => Err(CommandError::wrong_arity(&self.table.row(command).full_name)),
         }
@@ -409,7 +423,6 @@ impl Executor {
     pub(super) fn reply_error(&mut self, key: ClientKey, error: &CommandError) {
         self.counters.total_error_replies += 1;
         self.uncounted_error = true;
-        self.counters.acl_access_denied_auth += u64::from(*error == CommandError::WrongPass);
         let text = error.reply_text();
         self.clients.get_mut(key).reply.error(&text);
         if let Some(cause) = error.log_text() {

@@ -48,11 +48,12 @@ pub fn check(executor: &mut Executor, key: ClientKey, args: Args<'_>) -> Verdict
 
 fn refusal(executor: &mut Executor, key: ClientKey, id: CommandId, args: Args<'_>) -> Option<CommandError> {
     basic_refusal(executor, key, id, args)
+        .or_else(|| user_refusal(executor, key, id, args))
         .or_else(|| lacks_memory(executor, key, id).then_some(CommandError::OutOfMemory))
         .or_else(|| state_refusal(executor, key, id))
 }
 
-/// What the command itself and who sends it speak against.
+/// What the command itself speaks against.
 fn basic_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<'_>) -> Option<CommandError> {
     let row = executor.table.row(id);
     let flags = row.flags;
@@ -66,13 +67,29 @@ fn basic_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<
     {
         return Some(error);
     }
-    if !session.authenticated && !flags.has(Flags::NO_AUTH) {
-        return Some(CommandError::NoAuth);
-    }
     if session.transaction.is_some() && flags.has(Flags::NO_MULTI) {
         return Some(CommandError::text("ERR Command not allowed inside a transaction"));
     }
     None
+}
+
+/// What the user speaks against who sends the command.
+#[inline]
+fn user_refusal(executor: &mut Executor, key: ClientKey, id: CommandId, args: Args<'_>) -> Option<CommandError> {
+    if executor.clients.get(key).session.is_free() { None } else { refusal_of_user(executor, key, id, args) }
+}
+
+#[cold]
+fn refusal_of_user(executor: &mut Executor, key: ClientKey, id: CommandId, args: Args<'_>) -> Option<CommandError> {
+    let row = executor.table.row(id);
+    let session = &executor.clients.get(key).session;
+    if session.must_authenticate() && !row.flags.has(Flags::NO_AUTH) {
+        return Some(CommandError::NoAuth);
+    }
+    let denied = session.user().check(row, args).err()?;
+    let error = CommandError::no_permission(session.user(), &row.full_name, denied);
+    executor.note_denial(key, id, denied, args);
+    Some(error)
 }
 
 /// Makes room for more data where `maxmemory` is set. Returns whether the command may not run for want of it.

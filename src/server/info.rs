@@ -168,9 +168,9 @@ impl Executor {
         let output = counters.client_output_buffer_limit_disconnections;
         out.field("client_output_buffer_limit_disconnections", output);
         out.field("acl_access_denied_auth", counters.acl_access_denied_auth);
-        for name in ["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"] {
-            out.field(name, 0);
-        }
+        out.field("acl_access_denied_cmd", counters.acl_access_denied_cmd);
+        out.field("acl_access_denied_key", counters.acl_access_denied_key);
+        out.field("acl_access_denied_channel", counters.acl_access_denied_channel);
     }
 
     /// The part of the stats that is about keys.

@@ -237,7 +237,7 @@ fn refusal(shared: &Shared, peer: &Peer) -> Option<&'static [u8]> {
     let config = &executor.config;
     let refusal = if executor.clients.len() >= config.maxclients as usize {
         Some(TOO_MANY_CLIENTS)
-    } else if config.protected_mode && config.requirepass.is_empty() && !peer.is_local() {
+    } else if config.protected_mode && executor.users.default_user().is_nopass() && !peer.is_local() {
         Some(PROTECTED_MODE)
     } else {
         None

@@ -31,6 +31,7 @@ mod oom_score;
 mod pause;
 mod process_title;
 mod pubsub;
+mod replace_file;
 mod run;
 mod shutdown;
 mod snapshot_history;
@@ -38,6 +39,7 @@ mod snapshots;
 mod start;
 mod supervisor;
 mod transaction;
+mod users;
 mod wake;
 
 pub use start::start;

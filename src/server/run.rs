@@ -55,6 +55,10 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
         tracing::warn!("{reason}");
         return 1;
     }
+    if let Err(reason) = executor.set_up_users() {
+        tracing::warn!("{reason}");
+        return 1;
+    }
     executor.listeners = listeners;
     executor.set_allocator_up();
     // A score that cannot be set is logged, and no reason not to serve.

@@ -2,7 +2,8 @@
 
 use super::client::ClientKey;
 use super::executor::Executor;
-use crate::commands::{CommandError, Transaction};
+use crate::commands::{CommandError, CommandId, Denied, Transaction};
+use crate::resp::Args;
 
 impl Executor {
     /// Runs the client's queued commands and writes their replies as one array.
@@ -27,9 +28,31 @@ impl Executor {
         self.clients.get_mut(key).reply.array(transaction.queue.len());
         self.in_exec = true;
         for (command, args) in &transaction.queue {
-            self.call(key, *command, args.as_args());
+            let args = args.as_args();
+            match self.denial(key, *command, args) {
+                None => self.call(key, *command, args),
+                Some(denied) => self.refuse_queued(key, *command, denied, args),
+            }
         }
         self.in_exec = false;
+    }
+
+    /// Answers a queued command that the client's user may not run any more.
+    #[cold]
+    fn refuse_queued(&mut self, key: ClientKey, command: CommandId, denied: Denied, args: Args<'_>) {
+        let reason = match denied {
+            Denied::Command => "no permission to execute the command or subcommand",
+            Denied::Key(_) => "no permission to touch the specified keys",
+            Denied::Channel(_) => "no permission to access one of the channels used as arguments to the command",
+        };
+        self.note_denial(key, command, denied, args);
+        self.reply_error(
+            key,
+            &CommandError::owned(format!(
+                "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This \
+                 command is no longer allowed for the following reason: {reason}"
+            )),
+        );
     }
 
     fn watched_keys_changed(&self, key: ClientKey) -> bool {

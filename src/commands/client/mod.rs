@@ -90,10 +90,10 @@ fn kill(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
         } else if is(b"laddr") {
             filter.local_address = Some(value.into());
         } else if is(b"user") {
-            if value != b"default" {
+            if ctx.users.find(value).is_none() {
                 return Err(quoting("ERR No such user '", value));
             }
-            filter.user = Some("default".into());
+            filter.user = Some(value.into());
         } else if is(b"skipme") {
             filter.skip_self = yes_or_no(value)?;
         } else {

@@ -146,8 +146,12 @@ fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandErro
     let opened =
         if ctx.keyspace.skips_checksums { rdb::dump::open_unchecked(payload) } else { rdb::dump::open(payload) };
     let (body, _version) = opened.map_err(|_| BAD_ENVELOPE)?;
-    let options =
-        LoadOptions { limits: &ctx.keyspace.limits, sanitize: ctx.config.sanitize_dump_payload != SanitizePayload::No };
+    let sanitize = match ctx.config.sanitize_dump_payload {
+        SanitizePayload::No => false,
+        SanitizePayload::Yes => true,
+        SanitizePayload::Clients => !ctx.session.user().skips_sanitizing(),
+    };
+    let options = LoadOptions { limits: &ctx.keyspace.limits, sanitize };
     let mut input = Decoder::new(body);
     let tag = input.tag().map_err(|cause| CommandError::BadPayload { kind: None, cause })?;
     let refused = |cause| CommandError::BadPayload { kind: Some(tag), cause };

@@ -10,7 +10,6 @@ const APPEND_ONLY: &Feature = &Feature { title: "Append-only file", reason: "Cop
 const REPLICATION: &Feature = &Feature { title: "Replication", reason: "Copal does not replicate yet" };
 const CLUSTER: &Feature = &Feature { title: "Cluster", reason: "Copal runs as a single server" };
 const TLS: &Feature = &Feature { title: "TLS", reason: "Copal speaks plain TCP and Unix sockets only" };
-const ACL: &Feature = &Feature { title: "Access control lists", reason: "Copal knows the default user only" };
 const SCRIPTS: &Feature = &Feature { title: "Scripts", reason: "Copal does not run scripts" };
 const THREADS: &Feature = &Feature { title: "I/O threads", reason: "Copal serves connections on one thread" };
 const DEFRAGMENTATION: &Feature = &Feature {
@@ -122,9 +121,6 @@ pub const KEYS: &[Key] = &[
     dormant("tls-session-caching", "yes", Form::Flag, TLS),
     dormant("tls-session-cache-size", "20480", NUMBER, TLS),
     dormant("tls-session-cache-timeout", "300", NUMBER, TLS),
-    fixed("aclfile", "", Form::Text, ACL).at_startup(),
-    dormant("acllog-max-len", "128", LONG, ACL),
-    dormant("acl-pubsub-default", "resetchannels", Form::Choice(&["allchannels", "resetchannels"]), ACL),
     dormant("busy-reply-threshold", "5000", LONG, SCRIPTS).also(&["lua-time-limit"]),
     dormant("lua-enable-deprecated-api", "no", Form::Flag, SCRIPTS).at_startup().hidden(),
     fixed("io-threads", "1", Form::Integer(1, 128), THREADS).at_startup(),

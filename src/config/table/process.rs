@@ -161,9 +161,35 @@ pub const SECURITY: &[Key] = &[
         .applies(Apply::Password)
         .sensitive()
         .doc(
-            "The password that clients send with AUTH; empty for none. A server tries many passwords a second for \
-             an attacker: take a long one.",
+            "The password of the default user, which clients send with AUTH; empty for none. A server tries many \
+             passwords a second for an attacker: take a long one. What a user line or the aclfile says of the default \
+             user stands above it.",
         ),
+    Key::new("user", "", Value::Lines { read: |c| c.users.clone(), write: write_user }).in_file_only().doc(
+        "A user and its rules, as ACL SETUSER takes them; one line for each user. CONFIG REWRITE writes all users there \
+         are, with the hashes of their passwords. Not together with aclfile. Example: user worker on >password ~jobs:* \
+         +@read +@write",
+    ),
+    text("aclfile", "", any_text, |c| &c.aclfile, |c, v| c.aclfile = v).at_startup().doc(
+        "A file of nothing but user lines, which ACL LOAD reads and ACL SAVE writes; relative to dir. It has to be there \
+         at start. Empty for none.",
+    ),
+    integer(
+        "acllog-max-len",
+        "128",
+        (0, i64::MAX),
+        |c| i64::try_from(c.acllog_max_len).unwrap_or(i64::MAX),
+        |c, v| c.acllog_max_len = v as u64,
+    )
+    .doc("How many denials ACL LOG keeps; 0 for none."),
+    choice(
+        "acl-pubsub-default",
+        "resetchannels",
+        &["allchannels", "resetchannels"],
+        |c| usize::from(!c.acl_pubsub_default_all),
+        |c, i| c.acl_pubsub_default_all = i == 0,
+    )
+    .doc("Whether users that are made from now on may use all channels (allchannels) or none (resetchannels)."),
     choice(
         "enable-protected-configs",
         "no",
@@ -297,6 +323,15 @@ fn shutdown_from(args: &[Vec<u8>]) -> Result<ShutdownOnSignal, ValueError> {
         }
     }
     if flags.save && flags.nosave { Err(ValueError::SaveAndNoSave) } else { Ok(flags) }
+}
+
+fn write_user(config: &mut Config, args: &[Vec<u8>]) -> Result<(), ValueError> {
+    let Some((name, _)) = args.split_first() else { return Err(ValueError::WrongNumberOfArguments) };
+    if config.users.iter().any(|known| known.first() == Some(name)) {
+        return Err(ValueError::DuplicateUser);
+    }
+    config.users.push(args.to_vec());
+    Ok(())
 }
 
 fn read_renamed(config: &Config) -> Vec<Vec<u8>> {

@@ -104,7 +104,7 @@ pub const KEYS: &[Key] = &[
     )
     .doc(
         "Check every part of a compact encoding when it comes from a dump file (yes) or from RESTORE (yes or \
-         clients) instead of only its frame.",
+         clients) instead of only its frame. With clients, users with skip-sanitize-payload are trusted.",
     ),
     integer(
         "rdb-key-save-delay",

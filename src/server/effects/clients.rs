@@ -43,7 +43,7 @@ impl Executor {
                 && filter.kind.is_none_or(|kind| type_of(client) == kind)
                 && filter.address.as_ref().is_none_or(|address| session.peer.remote().as_bytes() == &**address)
                 && filter.local_address.as_ref().is_none_or(|address| session.peer.local().as_bytes() == &**address)
-                && filter.user.as_ref().is_none_or(|user| session.user == *user)
+                && filter.user.as_ref().is_none_or(|user| session.user().name() == &**user)
         };
         let mut found: Vec<(u64, ClientKey)> = self
             .clients
@@ -62,7 +62,7 @@ impl Executor {
     }
 
     /// One line of CLIENT LIST, its end included.
-    fn describe_client(&self, key: ClientKey, asking: ClientKey, args_bytes: usize) -> String {
+    pub(in crate::server) fn describe_client(&self, key: ClientKey, asking: ClientKey, args_bytes: usize) -> String {
         let client = self.clients.get(key);
         let session = &client.session;
         let now_ms = self.clock.latest().unix_ms;
@@ -106,7 +106,7 @@ impl Executor {
             client.memory_usage() + args_bytes,
             if unsent > 0 && key != asking { "rw" } else { "r" },
             command,
-            session.user,
+            text(session.user().name()),
             client.reply.protocol().version(),
             text(&session.lib_name),
             text(&session.lib_version),

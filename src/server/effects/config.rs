@@ -1,7 +1,7 @@
 //! CONFIG SET, REWRITE and RESETSTAT: making the server follow its settings.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -10,6 +10,7 @@ use crate::commands::{CommandError, ConfigEffect, ConfigPair};
 use crate::config::{self, Access, Apply, Change, Config, SetError};
 use crate::server::client::ClientKey;
 use crate::server::executor::Executor;
+use crate::server::replace_file::replace_file;
 use crate::server::{crash, file_limit, logging};
 
 impl Executor {
@@ -74,11 +75,7 @@ impl Executor {
                     ));
                 }
             }
-            Apply::Password if self.config.requirepass.is_empty() => {
-                for (_, client) in self.clients.iter_mut() {
-                    client.session.authenticated = true;
-                }
-            }
+            Apply::Password => self.follow_password(),
             Apply::OomScore => self.follow_oom_score()?,
             Apply::CrashHandling => crash::configure(&self.config),
             Apply::AllocatorThread => self.follow_allocator_thread()?,
@@ -87,8 +84,7 @@ impl Executor {
             Apply::Memory => self.follow_memory_limit(),
             Apply::ProcessTitle => self.show_process_title(),
             // Read where they are needed, or taken over by `apply_live_config`.
-            Apply::Password
-            | Apply::Nothing
+            Apply::Nothing
             | Apply::SaveRules
             | Apply::ClientLimits
             | Apply::Encodings
@@ -126,7 +122,10 @@ impl Executor {
         let Some(path) = &self.launch.config_file else {
             return Err("ERR The server is running without a config file".to_owned());
         };
-        match rewrite_file(path, &self.config, everything) {
+        // Where there is a file of users, redis.conf names none.
+        let mut config = self.config.clone();
+        config.users = if config.aclfile.is_empty() { self.users.config_lines() } else { Vec::new() };
+        match rewrite_file(path, &config, everything) {
             Ok(()) => {
                 tracing::info!("CONFIG REWRITE executed with success.");
                 Ok(())
@@ -140,7 +139,7 @@ impl Executor {
 }
 
 /// The system's words for an error, as C programs show them.
-fn reason(error: &io::Error) -> String {
+pub fn reason(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => Errno::from_raw(number).desc().to_owned(),
         None => error.to_string(),
@@ -168,28 +167,7 @@ fn rewrite_file(path: &Path, config: &Config, everything: bool) -> io::Result<()
         old => old?,
     };
     let new = if everything { config::rewrite_everything(&old, config) } else { config::rewrite(&old, config) };
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!("-{}.tmp", std::process::id()));
-    let written = replace(path, Path::new(&temporary), &new, MODE);
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-fn replace(path: &Path, temporary: &Path, text: &[u8], mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(temporary)?;
-    if let Ok(old) = fs::metadata(path) {
-        file.set_permissions(old.permissions())?;
-    }
-    file.write_all(text)?;
-    file.sync_all()?;
-    fs::rename(temporary, path)?;
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
+    replace_file(path, &new, MODE)
 }
 
 #[cfg(test)]

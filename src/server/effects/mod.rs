@@ -6,7 +6,9 @@ mod debug;
 mod memory;
 mod observe;
 
-pub use config::current_dir;
+pub use config::{current_dir, reason};
+
+use std::rc::Rc;
 
 use crate::commands::{ConnectionEffect, Effect};
 use crate::resp::Protocol;
@@ -24,6 +26,7 @@ impl Executor {
                 Effect::Config(effect) => self.perform_config(key, effect),
                 Effect::Observe(effect) => self.perform_observe(key, effect),
                 Effect::Client(effect) => self.perform_client(key, effect),
+                Effect::Users(effect) => self.perform_users(key, effect),
                 Effect::Snapshot(effect) => self.perform_snapshot(key, effect),
                 Effect::Debug(effect) => self.perform_debug(effect),
                 Effect::Memory(effect) => self.perform_memory(key, effect),
@@ -48,7 +51,6 @@ impl Executor {
         self.unwatch(key);
         self.unsubscribe_all(key);
         self.stop_monitoring(key);
-        let authenticated = self.config.requirepass.is_empty();
         let client = self.clients.get_mut(key);
         let session = &mut client.session;
         session.transaction = None;
@@ -57,8 +59,7 @@ impl Executor {
         session.no_evict = false;
         session.reply_mode = Default::default();
         session.name = Box::default();
-        session.user = "default".into();
-        session.authenticated = authenticated;
+        session.log_out(Rc::clone(self.users.default_user()));
         client.reply.set_protocol(Protocol::Resp2);
         client.reply.simple("RESET");
     }
