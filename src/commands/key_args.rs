@@ -64,6 +64,10 @@ pub fn keys_named(row: &Row, args: Args<'_>) -> Vec<KeyArg> {
             keys.extend((first..=last).step_by(step.max(1)).map(|index| KeyArg { index, flags }));
         }
     }
+    // Behind KEYS stand the keys of MIGRATE in place of the one, which is empty then.
+    if row.command.name == "MIGRATE" && keys.len() > 1 {
+        keys.retain(|key| !args.arg(key.index).is_empty());
+    }
     keys
 }
 

@@ -8,6 +8,39 @@
 # 7.2 prints a double with as few digits as read back to the same one, 7.0 with seventeen. Tcl is asked to print likewise.
 set tcl_precision 0
 
+# What 7.2 tells of users and of what they may not do: denials in other words, and of each user that payloads are sanitised.
+proc texts_of_72 {text} {
+    string map {
+        {*NOPERM*keys*} {*NOPERM*key*}
+        {*NOPERM*channels*} {*NOPERM*channel*}
+        {NOPERM this user has no permissions to access one of the keys used as arguments} {NOPERM No permissions to access a key}
+        {user hpuser on nopass resetchannels} {user hpuser on nopass sanitize-payload resetchannels}
+    } $text
+}
+
+# "This user has no permissions to run the 'get' command" of 7.0 names the user in 7.2.
+proc is_denial_of_72 {expected reply} {
+    set start {This user has no permissions to }
+    expr {[string first $start $expected] == 0 &&
+        [regexp {^User [^ ]+ has no permissions to (.*)$} $reply all rest] &&
+        $rest eq [string range $expected [string length $start] end]}
+}
+
+# Of rules that add to what is allowed already 7.0 tells nothing, and 7.2 all.
+proc are_rules_of_72 {expected reply} {
+    expr {$expected eq {+@all} && [regexp {^\+@all( \+[^ ]+)*$} $reply]}
+}
+
+foreach name {assert_match assert_error} {
+    if {[info procs $name] ne {}} {
+        rename $name ${name}_of_suite
+        proc $name {pattern args} [string map [list NAME ${name}_of_suite] {
+            uplevel 1 [list NAME [texts_of_72 $pattern] {*}$args]
+        }]
+    }
+}
+unset name
+
 # Below a thousandth 7.2 writes an exponent (9.2e-4) where Tcl does not (0.00092): such a number is compared as one.
 if {[info procs assert_equal] ne {}} {
     rename assert_equal assert_equal_of_suite
@@ -16,7 +49,10 @@ if {[info procs assert_equal] ne {}} {
             [string is double -strict $expected] && $value == $expected} {
             return
         }
-        uplevel 1 [list assert_equal_of_suite $value $expected $detail]
+        if {[is_denial_of_72 $value $expected] || [are_rules_of_72 $value $expected]} {
+            return
+        }
+        uplevel 1 [list assert_equal_of_suite [texts_of_72 $value] $expected $detail]
     }
 }
 
@@ -25,6 +61,10 @@ if {[info procs test] ne {}} {
     rename test test_of_suite
     proc test {args} {
         set failed $::num_failed
+        # The third word, where there is one, is the result that the case asks for.
+        if {[llength $args] > 2} {
+            lset args 2 [texts_of_72 [lindex $args 2]]
+        }
         set code [catch {uplevel 1 [list test_of_suite {*}$args]} result options]
         if {$::num_failed > $failed} {
             catch {r discard}

@@ -1,5 +1,6 @@
 //! Every command by what a client sees: each option, each error text, both protocols.
 
+mod acl;
 mod bitmaps;
 mod blocking;
 mod clients;

@@ -1,5 +1,5 @@
 //! What tells an operator how the server is doing: SLOWLOG, LATENCY, MONITOR; and what asks for features that are not
-//! there: CLUSTER, MODULE, ACL of the one user.
+//! there: CLUSTER and MODULE.
 
 use super::{dialogue, dialogue_resp3};
 use crate::support::{Server, Value, against_redis, encode_command, int, ok, simple, wait_until};
@@ -154,22 +154,6 @@ fn unblock_finds_nobody_to_wake() {
         -ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR
         "#,
     );
-}
-
-#[test]
-fn the_one_user_and_its_categories_are_told() {
-    let server = Server::start();
-    let mut client = server.client();
-    client.transcript(
-        "> ACL WHOAMI\n\"default\"\n> ACL HELP\n[+ACL <subcommand> ...\n> ACL CAT bogus\n-ERR Unknown category 'bogus'",
-    );
-    let categories = client.run("ACL CAT").texts();
-    assert!(
-        categories.contains(&"string".to_owned()) && categories.contains(&"dangerous".to_owned()),
-        "{categories:?}"
-    );
-    let commands = client.run("ACL CAT string").texts();
-    assert!(commands.contains(&"getrange".to_owned()) && !commands.contains(&"ping".to_owned()), "{commands:?}");
 }
 
 #[test]
