@@ -65,8 +65,8 @@ pub fn keys_named(row: &Row, args: Args<'_>) -> Vec<KeyArg> {
         }
     }
     // Behind KEYS stand the keys of MIGRATE in place of the one, which is empty then.
-    if row.command.name == "MIGRATE" && keys.len() > 1 {
-        keys.retain(|key| !args.arg(key.index).is_empty());
+    if row.command.name == "MIGRATE" && keys.len() > 1 && keys[0].index == 3 && args.arg(3).is_empty() {
+        keys.remove(0);
     }
     keys
 }

@@ -157,7 +157,7 @@ fn commands_keys_and_channels_outside_the_rules_are_denied() {
         > SORT_RO a1 GET #
         -ERR GET option of SORT denied due to insufficient ACL permissions.
         > NOSUCH
-        -ERR unknown command 'NOSUCH', with args beginning with: 
+        -ERR unknown command 'NOSUCH', with args ...
         "#,
     );
     let denied = |kind: &str| server.info_field("stats", &format!("acl_access_denied_{kind}"));
