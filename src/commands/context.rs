@@ -19,7 +19,10 @@ pub struct ReadCtx<'a> {
     pub config: &'a Config,
     pub table: &'a CommandTable,
     pub now: Now,
+    /// Whether the command may wait for a key; within a transaction it may not.
+    pub may_wait: bool,
     pub reply: &'a mut Reply,
+    pub effects: &'a mut Vec<Effect>,
 }
 
 /// For commands that change the keyspace.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use super::acl::{User, UserChange};
 use super::session::ReplyMode;
 use super::table::CommandId;
+use crate::keyspace::Awaited;
 use crate::resp::ArgsBuf;
-use crate::types::Type;
 
 /// One request to the server, performed right after the handler returns, in order. Where a variant is said to answer,
 /// the server writes the reply and the handler writes none.
@@ -41,8 +41,8 @@ pub struct Wait {
     pub args: ArgsBuf,
     /// Which of the arguments are the keys waited for, in the client's database.
     pub keys: Range<usize>,
-    /// The type that one of them has to become.
-    pub wanted: Type,
+    /// What has to become of one of them.
+    pub awaited: Awaited,
     /// When the client is answered that nothing came; `None`: never.
     pub deadline: Option<Instant>,
 }

@@ -29,7 +29,7 @@ pub use frozen::{Frozen, FrozenEntry};
 pub use lazy_free::{LazyFree, LazyFreePolicy};
 pub use ready::ReadyEntry;
 pub use relocate::Place;
-pub use waiting::{PlaceBuf, Ticket, WaitTable};
+pub use waiting::{Awaited, PlaceBuf, Ticket, WaitTable};
 pub use watch::{ClientId, WatchTable};
 
 use std::cell::Cell;
@@ -328,6 +328,7 @@ impl Keyspace {
         let keys = self.dbs[db].len();
         self.watch.touch_db(db, &self.dbs[db], None, now_ms);
         let old = self.dbs[db].take();
+        self.waiting.note_db(db, &self.dbs[db]);
         self.lazy_free.drop_db(old, lazily);
         keys
     }

@@ -1,4 +1,4 @@
-//! Who waits for which key (BLPOP and its like), and which of these keys have changed since.
+//! Who waits for which key (BLPOP, XREAD and their like), and which of these keys have changed since.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,6 +11,25 @@ use crate::types::Type;
 
 /// A client's place in line. Whoever began to wait earlier has the smaller number, whatever the keys are.
 pub type Ticket = u64;
+
+/// When a change of a key is of use to a client that waits for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Awaited {
+    /// The key holds a value of this type then.
+    Type(Type),
+    /// Always, even when the key is gone: the client would wait in vain, and is to be told so.
+    AnyChange,
+}
+
+impl Awaited {
+    /// Whether a key that changed, and holds this now, is of use.
+    fn fits(self, held: Option<Type>) -> bool {
+        match self {
+            Self::Type(wanted) => held == Some(wanted),
+            Self::AnyChange => true,
+        }
+    }
+}
 
 /// A [`Place`] that owns its key.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -56,13 +75,12 @@ struct Line {
 #[derive(Debug)]
 struct Waiter {
     client: ClientId,
-    /// A key of another type is of no use to the client.
-    wanted: Type,
+    awaited: Awaited,
 }
 
 impl WaitTable {
     /// Puts a client at the end of the lines of these keys.
-    pub fn join<'a>(&mut self, client: ClientId, wanted: Type, places: impl Iterator<Item = Place<'a>>) -> Ticket {
+    pub fn join<'a>(&mut self, client: ClientId, awaited: Awaited, places: impl Iterator<Item = Place<'a>>) -> Ticket {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
         for place in places {
@@ -71,7 +89,7 @@ impl WaitTable {
                 None => self.lines.entry(place.into()).or_default(),
             };
             // A key that is named twice is one key.
-            line.waiters.insert(ticket, Waiter { client, wanted });
+            line.waiters.insert(ticket, Waiter { client, awaited });
         }
         ticket
     }
@@ -107,7 +125,8 @@ impl WaitTable {
     /// Notes that `replacement` has taken the place of all keys of a database.
     pub fn note_db(&mut self, db: usize, replacement: &Db) {
         for (place, line) in &mut self.lines {
-            if place.db == db && !line.is_ready && replacement.peek(&place.key).is_some() {
+            let concerns = place.db == db && !line.is_ready;
+            if concerns && (line.awaits_any_change() || replacement.peek(&place.key).is_some()) {
                 line.is_ready = true;
                 self.ready.push_back(place.clone());
             }
@@ -128,15 +147,27 @@ impl WaitTable {
         Some(place)
     }
 
-    /// Who has waited longest for a key to become one of type `held`, of those behind the ticket `behind`.
-    pub fn next_waiter(&self, place: Place<'_>, held: Type, behind: Ticket) -> Option<(Ticket, ClientId)> {
+    /// To whom a key that changed is of use, now that it holds a value of type `held`, if any: who has waited longest,
+    /// of those behind the ticket `behind`.
+    pub fn next_waiter(&self, place: Place<'_>, held: Option<Type>, behind: Ticket) -> Option<(Ticket, ClientId)> {
         let mut line = self.lines.get(&place)?.waiters.range(behind + 1..);
-        line.find(|(_, waiter)| waiter.wanted == held).map(|(ticket, waiter)| (*ticket, waiter.client))
+        line.find(|(_, waiter)| waiter.awaited.fits(held)).map(|(ticket, waiter)| (*ticket, waiter.client))
     }
 
     /// How many keys somebody waits for.
     pub fn keys_len(&self) -> usize {
         self.lines.len()
+    }
+
+    /// How many of them somebody waits for who is to be told when the key goes.
+    pub fn keys_awaited_in_any_case(&self) -> usize {
+        self.lines.values().filter(|line| line.awaits_any_change()).count()
+    }
+}
+
+impl Line {
+    fn awaits_any_change(&self) -> bool {
+        self.waiters.values().any(|waiter| waiter.awaited == Awaited::AnyChange)
     }
 }
 
@@ -150,7 +181,7 @@ mod tests {
     fn served(table: &WaitTable, place: Place<'_>, held: Type) -> Vec<ClientId> {
         let mut behind = 0;
         let next = || {
-            let (ticket, client) = table.next_waiter(place, held, behind)?;
+            let (ticket, client) = table.next_waiter(place, Some(held), behind)?;
             behind = ticket;
             Some(client)
         };
@@ -160,9 +191,9 @@ mod tests {
     #[test]
     fn lines_are_in_the_order_of_arrival_and_by_type() {
         let mut table = WaitTable::default();
-        let first = table.join(30, Type::List, [LIST, OTHER].into_iter());
-        table.join(20, Type::Zset, [LIST].into_iter());
-        table.join(10, Type::List, [OTHER, LIST, OTHER].into_iter());
+        let first = table.join(30, Awaited::Type(Type::List), [LIST, OTHER].into_iter());
+        table.join(20, Awaited::Type(Type::Zset), [LIST].into_iter());
+        table.join(10, Awaited::Type(Type::List), [OTHER, LIST, OTHER].into_iter());
         assert_eq!(served(&table, LIST, Type::List), [30, 10]);
         assert_eq!(served(&table, LIST, Type::Zset), [20]);
         assert_eq!(served(&table, LIST, Type::Hash), [] as [ClientId; 0]);
@@ -172,9 +203,25 @@ mod tests {
     }
 
     #[test]
+    fn who_awaits_any_change_is_told_of_a_key_that_is_gone() {
+        let mut table = WaitTable::default();
+        table.join(1, Awaited::Type(Type::Stream), [LIST].into_iter());
+        table.join(2, Awaited::AnyChange, [LIST].into_iter());
+        assert_eq!(table.next_waiter(LIST, None, 0), Some((2, 2)));
+        assert_eq!(table.next_waiter(LIST, None, 2), None);
+        assert_eq!(served(&table, LIST, Type::Stream), [1, 2]);
+        assert_eq!(served(&table, LIST, Type::Set), [2]);
+        assert_eq!((table.keys_len(), table.keys_awaited_in_any_case()), (1, 1));
+        let empty = Db::new(crate::stdx::HashSeed::of_process());
+        table.join(3, Awaited::Type(Type::List), [OTHER].into_iter());
+        table.note_db(0, &empty);
+        assert_eq!((table.take_ready(), table.take_ready()), (Some(LIST.into()), None));
+    }
+
+    #[test]
     fn a_line_without_clients_is_not_kept() {
         let mut table = WaitTable::default();
-        let ticket = table.join(1, Type::List, [LIST, OTHER, LIST].into_iter());
+        let ticket = table.join(1, Awaited::Type(Type::List), [LIST, OTHER, LIST].into_iter());
         table.leave(ticket, [LIST, OTHER, LIST].into_iter());
         assert_eq!(table.keys_len(), 0);
         table.note(0, b"list");
@@ -184,7 +231,7 @@ mod tests {
     #[test]
     fn a_key_is_ready_once_however_often_it_changes() {
         let mut table = WaitTable::default();
-        table.join(1, Type::List, [LIST, OTHER].into_iter());
+        table.join(1, Awaited::Type(Type::List), [LIST, OTHER].into_iter());
         table.note(0, b"nobody's");
         table.note(1, b"list");
         assert!(!table.has_ready());

@@ -1,8 +1,9 @@
-//! Clients that wait for a key (BLPOP and its like): who is served when one is ready, and how else waiting ends.
+//! Clients that wait for a key (BLPOP, XREAD and their like): who is served when one is ready, and how else waiting ends.
 //!
 //! A client that waits stands in the line of each of its keys. When a command has changed such a key, the commands of
 //! those in its line are run once more, in the order in which they began to wait, for as long as the key holds what they
-//! wait for. Such a run may make further keys ready (BLMOVE); these are served behind the others.
+//! wait for. Such a run may make further keys ready (BLMOVE); these are served behind the others. Who waits for entries
+//! for a group of a stream is served whatever became of the key, for its command fails without the group.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -107,8 +108,8 @@ impl Executor {
         let client = self.clients.get_mut(key);
         let (id, db) = (client.session.id, client.session.db);
         let command = client.session.last_command.expect("a command asks to wait");
-        let Wait { args, keys, wanted, deadline } = wait;
-        let ticket = self.keyspace.waiting.join(id, wanted, places(&args, &keys, db));
+        let Wait { args, keys, awaited, deadline } = wait;
+        let ticket = self.keyspace.waiting.join(id, awaited, places(&args, &keys, db));
         if let Some(deadline) = deadline {
             self.deadlines.add(deadline, id);
         }
@@ -138,9 +139,9 @@ impl Executor {
     fn serve_line(&mut self, place: &PlaceBuf) {
         let place = place.as_place();
         let mut behind = 0;
-        while let Some(held) = self.keyspace.type_at(place, self.clock.latest().unix_ms)
-            && let Some((ticket, id)) = self.keyspace.waiting.next_waiter(place, held, behind)
-        {
+        loop {
+            let held = self.keyspace.type_at(place, self.clock.latest().unix_ms);
+            let Some((ticket, id)) = self.keyspace.waiting.next_waiter(place, held, behind) else { break };
             behind = ticket;
             if let Some(key) = self.clients.key_of(id) {
                 self.retry(key);

@@ -36,8 +36,7 @@ impl ServerClock {
             self.base = Now::read();
             self.latest = self.base;
         } else {
-            // The whole of it: it is less than a second.
-            let unix_us = self.base.unix_us + i64::from(elapsed.subsec_micros());
+            let unix_us = self.base.unix_us + elapsed.as_micros() as i64;
             self.latest = Now { unix_ms: unix_us / 1000, unix_us, monotonic };
         }
         self.latest

@@ -87,8 +87,7 @@ pub struct Executor {
     /// An error was written that no command's figures hold yet.
     uncounted_error: bool,
     limits: Limits,
-    /// Lent out while a client's commands run.
-    ahead: Option<Box<AheadDecoders>>,
+    ahead: Box<AheadDecoders>,
     /// The output buffer that clients use by turns, so that idle ones have none.
     spare_output: Vec<u8>,
 }
@@ -159,7 +158,7 @@ impl Executor {
             effects: Vec::new(),
             uncounted_error: false,
             limits: Limits { bulk_bytes_max: config.proto_max_bulk_len_bytes as usize, ..Limits::default() },
-            ahead: Some(Box::default()),
+            ahead: Box::default(),
             spare_output: Vec::new(),
             clock,
             table,
@@ -176,7 +175,7 @@ impl Executor {
         self.clock.advance();
         self.lend_output(key);
         self.clients.get_mut(key).query_bytes = bytes.len();
-        let mut ahead = self.ahead.take().unwrap_or_default();
+        let mut ahead = std::mem::take(&mut self.ahead);
         let mut consumed = 0;
         let then = loop {
             if self.is_held_up(key) {
@@ -205,7 +204,7 @@ impl Executor {
                 }
             }
         };
-        self.ahead = Some(ahead);
+        self.ahead = ahead;
         Processed { consumed, then }
     }
 
@@ -344,7 +343,7 @@ impl Executor {
         match self.table.row(command).command.run {
             Handler::Read(run) => {
                 let keyspace = &self.keyspace;
-                run(&mut ReadCtx { keyspace, session, config, table, now, reply }, args)
+                run(&mut ReadCtx { keyspace, session, config, table, now, may_wait, reply, effects }, args)
             }
             Handler::Write(run) => {
                 let keyspace = &mut self.keyspace;

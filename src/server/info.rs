@@ -83,7 +83,7 @@ impl Executor {
         out.field("clients_in_timeout_table", self.deadlines.len());
         out.field("total_blocking_keys", self.keyspace.waiting.keys_len());
         // Keys whose disappearance somebody waits for, which are streams with groups.
-        out.field("total_blocking_keys_on_nokey", 0);
+        out.field("total_blocking_keys_on_nokey", self.keyspace.waiting.keys_awaited_in_any_case());
     }
 
     fn info_persistence(&self, out: &mut InfoText) {
