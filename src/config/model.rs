@@ -117,6 +117,8 @@ pub struct Config {
     pub zset_max_listpack_entries: u64,
     pub zset_max_listpack_value_bytes: u64,
     pub hll_sparse_max_bytes: u64,
+    pub stream_node_max_bytes: u64,
+    pub stream_node_max_entries: u64,
 
     // Observing
     /// Negative: no slow log; 0: every command.
@@ -229,6 +231,8 @@ impl Config {
             zset_max_listpack_entries: 0,
             zset_max_listpack_value_bytes: 0,
             hll_sparse_max_bytes: 0,
+            stream_node_max_bytes: 0,
+            stream_node_max_entries: 0,
             slowlog_log_slower_than_us: 0,
             slowlog_max_len: 0,
             latency_monitor_threshold_ms: 0,

@@ -51,8 +51,8 @@ impl From<&Config> for Limits {
             set_max_listpack_value: size(config.set_max_listpack_value_bytes),
             zset_max_listpack_entries: size(config.zset_max_listpack_entries),
             zset_max_listpack_value: size(config.zset_max_listpack_value_bytes),
-            // The rows of these settings come with the commands.
-            ..Self::default()
+            stream_node_max_bytes: size(config.stream_node_max_bytes),
+            stream_node_max_entries: size(config.stream_node_max_entries),
         }
     }
 }

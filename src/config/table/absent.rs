@@ -31,7 +31,6 @@ const CLIENT_MEMORY: &Feature = &Feature {
     title: "Client eviction and client side caching",
     reason: "Copal limits each client's buffers, not their sum, and does not track keys for clients",
 };
-const STREAMS: &Feature = &Feature { title: "Streams", reason: "Copal does not have streams yet" };
 
 const NUMBER: Form = Form::Integer(0, I32_MAX);
 const PORT: Form = Form::Integer(0, 65_535);
@@ -153,6 +152,4 @@ pub const KEYS: &[Key] = &[
     fixed("watchdog-period", "0", NUMBER, DEBUGGING).hidden(),
     fixed("maxmemory-clients", "0", Form::BytesOrPercent, CLIENT_MEMORY),
     dormant("tracking-table-max-keys", "1000000", LONG, CLIENT_MEMORY),
-    dormant("stream-node-max-bytes", "4096", BYTES, STREAMS),
-    dormant("stream-node-max-entries", "100", LONG, STREAMS),
 ];

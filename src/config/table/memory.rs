@@ -190,4 +190,16 @@ pub const ENCODINGS: &[Key] = &[
     .doc("Length of the longest member of such a sorted set."),
     bytes("hll-sparse-max-bytes", "3000", SIZE, |c| c.hll_sparse_max_bytes, |c, v| c.hll_sparse_max_bytes = v)
         .doc("Length up to which a HyperLogLog tells its registers by runs; a longer one takes 12 KiB."),
+    bytes("stream-node-max-bytes", "4096", SIZE, |c| c.stream_node_max_bytes, |c, v| c.stream_node_max_bytes = v)
+        .applies(Apply::Encodings)
+        .doc("Size of the listpacks that make up a stream; 0 for no limit."),
+    integer(
+        "stream-node-max-entries",
+        "100",
+        COUNT,
+        |c| c.stream_node_max_entries as i64,
+        |c, v| c.stream_node_max_entries = v as u64,
+    )
+    .applies(Apply::Encodings)
+    .doc("Entries in each of them; 0 for no limit. XTRIM with ~ removes whole listpacks only."),
 ];

@@ -43,10 +43,6 @@ enum Excess {
 }
 
 impl Log {
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "whether a value is empty asks if its key goes, which a stream's never does"
-    )]
     pub fn len(&self) -> usize {
         self.len
     }

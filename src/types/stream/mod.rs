@@ -137,7 +137,7 @@ impl DataType for StreamValue {
         None
     }
 
-    fn view_inline<'a>(_encoding: Encoding, _bytes: &'a [u8]) -> &'a StreamValue {
+    fn view_inline(_encoding: Encoding, _bytes: &[u8]) -> &StreamValue {
         unreachable!("a stream is never kept inside a block")
     }
 
