@@ -39,6 +39,7 @@ mod slowlog;
 mod snapshot;
 mod sort;
 mod spec;
+mod stream;
 mod string;
 mod table;
 mod transactions;
@@ -90,6 +91,7 @@ const GROUPS: &[&[Command]] = &[
     slowlog::COMMANDS,
     snapshot::COMMANDS,
     sort::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transactions::COMMANDS,
     zset::COMMANDS,

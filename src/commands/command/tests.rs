@@ -3,7 +3,7 @@
 use super::docs::KeySpecs;
 use super::syntax::{self, Argument, Kind};
 use crate::commands::key_args::keys_of;
-use crate::commands::spec::{Arity, Handler, KeyFlags};
+use crate::commands::spec::{Arity, Begin, Handler, KeyFlags};
 use crate::commands::table::{CommandTable, Row};
 use crate::resp::ArgsBuf;
 
@@ -73,7 +73,15 @@ fn every_command_with_keys_yields_them_from_its_shortest_form() {
             continue;
         }
         let words = row.command.arity.number().unsigned_abs() as usize;
-        let args: ArgsBuf = std::iter::repeat_n("1", words).collect();
+        let mut line = vec!["1"; words];
+        for spec in row.command.keys {
+            if let Begin::Keyword(keyword, from) = spec.begin
+                && let Some(word) = usize::try_from(from).ok().and_then(|from| line.get_mut(from))
+            {
+                *word = keyword;
+            }
+        }
+        let args: ArgsBuf = line.into_iter().collect();
         let keys = keys_of(row, args.as_args());
         assert!(keys.is_ok_and(|keys| keys.iter().all(|key| key.index < words)), "{}", row.full_name);
     }

@@ -6,32 +6,32 @@ use super::dialogue;
 use crate::support::{Client, Server, Value, against_redis, bulk, encode_command, err, int, nil, ok, wait_until};
 
 /// A server under test, and one client that never waits.
-struct Scene {
-    server: Server,
-    main: Client,
+pub struct Scene {
+    pub server: Server,
+    pub main: Client,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let server = Server::start();
         let main = server.client();
         Self { server, main }
     }
 
     #[track_caller]
-    fn run(&mut self, line: &str) -> Value {
+    pub fn run(&mut self, line: &str) -> Value {
         self.main.run(line)
     }
 
     /// A further client, whose command waits by the time this returns.
     #[track_caller]
-    fn blocked(&mut self, line: &str) -> Client {
+    pub fn blocked(&mut self, line: &str) -> Client {
         let client = self.server.client();
         self.block(client, line)
     }
 
     #[track_caller]
-    fn block(&mut self, mut client: Client, line: &str) -> Client {
+    pub fn block(&mut self, mut client: Client, line: &str) -> Client {
         let before = self.blocked_clients();
         client.send(&encode_command(&words(line)));
         self.wait_for_blocked(before + 1);
@@ -49,7 +49,7 @@ impl Scene {
     }
 
     #[track_caller]
-    fn info(&mut self, section: &str, field: &str) -> String {
+    pub fn info(&mut self, section: &str, field: &str) -> String {
         let text = self.run(&format!("INFO {section}")).text();
         let value = text.lines().find_map(|line| line.strip_prefix(&format!("{field}:")).map(str::to_owned));
         value.unwrap_or_else(|| panic!("INFO {section} has no {field}"))
@@ -66,7 +66,7 @@ fn bulks(texts: &[&str]) -> Value {
 
 /// Asserts that so many clients wait now.
 #[track_caller]
-fn assert_waits(scene: &mut Scene, waiting: usize) {
+pub fn assert_waits(scene: &mut Scene, waiting: usize) {
     assert_eq!(scene.blocked_clients(), waiting, "clients that wait");
 }
 

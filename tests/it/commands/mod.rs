@@ -20,6 +20,8 @@ mod sets;
 mod snapshots;
 mod sort;
 mod sorted_sets;
+mod stream_readers;
+mod streams;
 mod strings;
 mod transactions;
 

@@ -1,0 +1,172 @@
+//! Adding entries to a stream and removing them: XADD, XDEL, XTRIM; and XSETID.
+
+use super::ids::{self, NewId};
+use super::trim::{Trim, TrimOptions};
+use super::{as_stream, edit, find_mut, note};
+use crate::commands::context::{WriteCtx, integer};
+use crate::commands::error::{CommandError, CommandResult};
+use crate::keyspace::EventClass;
+use crate::resp::Args;
+use crate::types::Limits;
+use crate::types::stream::{AppendError, StreamId, StreamValue};
+
+/// What XADD is given in front of the fields.
+struct AddOptions {
+    /// Do not create the key.
+    existing_only: bool,
+    trim: Option<Trim>,
+    id: NewId,
+    /// Which argument is the first field.
+    fields_from: usize,
+}
+
+impl AddOptions {
+    fn parse(args: Args<'_>, limits: &Limits) -> Result<Self, CommandError> {
+        let mut existing_only = false;
+        let mut trim = TrimOptions::default();
+        let mut index = 2;
+        let mut id = None;
+        while let Some(arg) = args.get(index) {
+            let read = if arg == b"*" { 0 } else { trim.read(args.tail(index))? };
+            index += read;
+            if read > 0 {
+                continue;
+            }
+            index += 1;
+            if !arg.eq_ignore_ascii_case(b"NOMKSTREAM") {
+                id = Some(NewId::parse(arg)?);
+                break;
+            }
+            existing_only = true;
+        }
+        let trim = trim.finish(limits)?;
+        let fields = args.len() - index;
+        match id {
+            Some(id) if fields > 0 && fields.is_multiple_of(2) => {
+                Ok(Self { existing_only, trim, id, fields_from: index })
+            }
+            _ => Err(CommandError::wrong_arity("xadd")),
+        }
+    }
+}
+
+pub fn xadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let limits = Limits::from(ctx.config);
+    let options = AddOptions::parse(args, &limits)?;
+    if options.id == NewId::Given(StreamId::MIN) {
+        return Err(CommandError::text("ERR The ID specified in XADD must be greater than 0-0"));
+    }
+    let (key, fields) = (args.arg(1), args.tail(options.fields_from));
+    let last = find_mut(ctx, key)?.map(|stream| stream.last_id());
+    if last.is_none() && options.existing_only {
+        ctx.reply.null();
+        return Ok(());
+    }
+    let last = last.unwrap_or(StreamId::MIN);
+    if last == StreamId::MAX {
+        return Err(CommandError::text("ERR The stream has exhausted the last possible ID, unable to add more items"));
+    }
+    let id = options.id.after(last, ctx.now_ms().unsigned_abs()).ok_or(CommandError::text(
+        "ERR The ID specified in XADD is equal or smaller than the target stream top item",
+    ))?;
+    let pairs = (0..fields.len()).step_by(2).map(|index| (fields.arg(index), fields.arg(index + 1)));
+    let edited = ctx.edit_or_insert(
+        key,
+        |_| StreamValue::new(),
+        |stream| stream.append(id, pairs, &limits).map(|()| options.trim.map_or(0, |trim| trim.apply(stream))),
+    )?;
+    let trimmed =
+        edited.result.map_err(|_: AppendError| CommandError::text("ERR Elements are too large to be stored"))?;
+    ids::write(ctx.reply, id);
+    ctx.changed(key, EventClass::STREAM, "xadd");
+    if trimmed > 0 {
+        ctx.notify(key, EventClass::STREAM, "xtrim");
+    }
+    Ok(())
+}
+
+pub fn xtrim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let mut options = TrimOptions::default();
+    let mut index = 2;
+    while index < args.len() {
+        match options.read(args.tail(index))? {
+            0 => return Err(CommandError::Syntax),
+            read => index += read,
+        }
+    }
+    let trim = options.finish_required(&Limits::from(ctx.config))?;
+    remove(ctx, args.arg(1), "xtrim", |stream| trim.apply(stream))
+}
+
+pub fn xdel(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    // A missing key is answered before a bad identifier.
+    if find_mut(ctx, args.arg(1))?.is_none() {
+        ctx.reply.integer(0);
+        return Ok(());
+    }
+    let ids: Vec<_> = args.tail(2).iter().map(ids::strict).collect::<Result<_, _>>()?;
+    remove(ctx, args.arg(1), "xdel", |stream| ids.iter().filter(|id| stream.delete(**id)).count())
+}
+
+/// Removes entries, and answers how many.
+fn remove(
+    ctx: &mut WriteCtx<'_>,
+    key: &[u8],
+    event: &'static str,
+    remove: impl FnOnce(&mut StreamValue) -> usize,
+) -> CommandResult {
+    let removed = edit(ctx, key, remove)?.unwrap_or(0);
+    if removed > 0 {
+        ctx.changed_times(key, EventClass::STREAM, event, removed);
+    }
+    ctx.reply.integer(removed as i64);
+    Ok(())
+}
+
+pub fn xsetid(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let key = args.arg(1);
+    let last = ids::strict(args.arg(2))?;
+    let (mut added, mut max_deleted) = (None, None);
+    let mut options = args.tail(3).iter();
+    while let Some(option) = options.next() {
+        let Some(value) = options.next() else { return Err(CommandError::Syntax) };
+        if option.eq_ignore_ascii_case(b"ENTRIESADDED") {
+            let number = u64::try_from(integer(value)?);
+            added = Some(number.map_err(|_| CommandError::text("ERR entries_added must be positive"))?);
+        } else if option.eq_ignore_ascii_case(b"MAXDELETEDID") {
+            let id = ids::strict(value)?;
+            if last < id {
+                return Err(CommandError::text(
+                    "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
+                ));
+            }
+            max_deleted = Some(id).filter(|id| *id != StreamId::MIN);
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    let stream = ctx.find(key).map(as_stream).transpose()?.ok_or(CommandError::NoSuchKey)?;
+    if last < stream.max_deleted_id() {
+        return Err(CommandError::text("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"));
+    }
+    if stream.last_entry_id().is_some_and(|top| last < top) {
+        return Err(CommandError::text("ERR The ID specified in XSETID is smaller than the target stream top item"));
+    }
+    if added.is_some_and(|added| added < stream.len() as u64) {
+        return Err(CommandError::text(
+            "ERR The entries_added specified in XSETID is smaller than the target stream length",
+        ));
+    }
+    edit(ctx, key, |stream| {
+        stream.set_last_id(last);
+        if let Some(added) = added {
+            stream.set_entries_added(added);
+        }
+        if let Some(id) = max_deleted {
+            stream.set_max_deleted_id(id);
+        }
+    })?;
+    note(ctx, key, "xsetid");
+    ctx.reply.ok();
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! Giving what one consumer has got and not acknowledged to another: XCLAIM, XAUTOCLAIM.
+
+use super::range::write_entry;
+use super::{consumer_seen_now, find_mut, ids, no_key_or_group, note_delivery};
+use crate::commands::context::{WriteCtx, integer_from};
+use crate::commands::error::{CommandError, CommandResult};
+use crate::resp::{Args, Reply};
+use crate::stdx::number::parse_i64;
+use crate::types::stream::{ConsumerId, Group, Log, StreamId, StreamValue};
+
+/// What XAUTOCLAIM looks at for each entry that it may claim.
+const ATTEMPTS_PER_ENTRY: usize = 10;
+
+/// How many entries XAUTOCLAIM claims at most, unless the client names a number.
+const AUTO_COUNT_DEFAULT: i64 = 100;
+
+/// The greatest number that the client may name.
+const AUTO_COUNT_MAX: i64 = i64::MAX / 16;
+
+/// How a claimed entry is noted and answered.
+#[derive(Clone, Copy)]
+struct Claim {
+    /// Entries that were delivered later than so long ago stay where they are.
+    idle_ms_min: i64,
+    /// The moment of the new delivery.
+    delivered_ms: i64,
+    /// The new number of deliveries, if it is not to be counted on.
+    deliveries: Option<u64>,
+    /// Entries that nobody has got are claimed too.
+    force: bool,
+    /// Answer with identifiers alone, and do not count this as a delivery.
+    just_id: bool,
+    now_ms: i64,
+}
+
+/// What became of one entry.
+enum Claimed {
+    Yes,
+    No,
+    /// The entry does not exist any more, and was taken off the pending ones.
+    Gone,
+}
+
+impl Claim {
+    /// Gives one entry to the consumer, and writes it, if that is to be.
+    fn apply(self, (log, group): (&Log, &mut Group), consumer: ConsumerId, id: StreamId, reply: &mut Reply) -> Claimed {
+        let pending = group.pending_of(id).copied();
+        let Some(entry) = log.entry(id) else {
+            return if group.acknowledge(id) { Claimed::Gone } else { Claimed::No };
+        };
+        let is_idle =
+            |delivered: i64| self.idle_ms_min == 0 || self.now_ms.saturating_sub(delivered) >= self.idle_ms_min;
+        let before = match pending {
+            Some(pending) if is_idle(pending.delivered_unix_ms) => pending.deliveries,
+            None if self.force => 1,
+            _ => return Claimed::No,
+        };
+        let deliveries = self.deliveries.unwrap_or(before.saturating_add(u64::from(!self.just_id)));
+        group.assign(id, consumer, self.delivered_ms, deliveries);
+        group.consumer_mut(consumer).active_unix_ms = Some(self.now_ms);
+        if self.just_id {
+            ids::write(reply, id);
+        } else {
+            write_entry(reply, entry);
+        }
+        Claimed::Yes
+    }
+}
+
+/// Refuses a key without the group.
+fn require_group(ctx: &mut WriteCtx<'_>, key: &[u8], group: &[u8]) -> CommandResult {
+    match find_mut(ctx, key)?.and_then(|stream| stream.group(group)) {
+        Some(_) => Ok(()),
+        None => Err(no_key_or_group(key, group, "")),
+    }
+}
+
+/// Reads the least idle time of the entries to claim.
+fn idle_ms_min(arg: &[u8], refused: &'static str) -> Result<i64, CommandError> {
+    parse_i64(arg).map(|idle| idle.max(0)).ok_or(CommandError::text(refused))
+}
+
+/// The arguments of XCLAIM behind the least idle time.
+struct ClaimOptions {
+    ids: Vec<StreamId>,
+    claim: Claim,
+    /// The group has read up to here at least.
+    last_id: StreamId,
+}
+
+impl ClaimOptions {
+    fn parse(args: Args<'_>, idle_ms_min: i64, now_ms: i64) -> Result<Self, CommandError> {
+        // The first argument that is no identifier is an option, or a mistake.
+        let ids: Vec<_> = args.iter().map_while(|arg| ids::strict(arg).ok()).collect();
+        let mut claim =
+            Claim { idle_ms_min, delivered_ms: now_ms, deliveries: None, force: false, just_id: false, now_ms };
+        let mut last_id = StreamId::MIN;
+        let mut delivered_ms = None;
+        let mut options = args.tail(ids.len()).iter();
+        while let Some(option) = options.next() {
+            let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
+            if is("FORCE") {
+                claim.force = true;
+                continue;
+            }
+            if is("JUSTID") {
+                claim.just_id = true;
+                continue;
+            }
+            let Some(value) = options.next() else { return Err(unrecognized(option)) };
+            let number = |name: &str| {
+                let refused = || CommandError::owned(format!("ERR Invalid {name} option argument for XCLAIM"));
+                parse_i64(value).ok_or_else(refused)
+            };
+            if is("IDLE") {
+                delivered_ms = Some(now_ms.wrapping_sub(number("IDLE")?));
+            } else if is("TIME") {
+                delivered_ms = Some(number("TIME")?);
+            } else if is("RETRYCOUNT") {
+                // A negative number is as good as none.
+                claim.deliveries = u64::try_from(number("RETRYCOUNT")?).ok();
+            } else if is("LASTID") {
+                last_id = ids::strict(value)?;
+            } else {
+                return Err(unrecognized(option));
+            }
+        }
+        // Clients whose clocks are wrong mean now.
+        claim.delivered_ms = delivered_ms.filter(|at| (0..=now_ms).contains(at)).unwrap_or(now_ms);
+        Ok(Self { ids, claim, last_id })
+    }
+}
+
+fn unrecognized(option: &[u8]) -> CommandError {
+    CommandError::Bytes([b"ERR Unrecognized XCLAIM option '", option, b"'"].concat())
+}
+
+pub fn xclaim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let (key, name, consumer) = (args.arg(1), args.arg(2), args.arg(3));
+    require_group(ctx, key, name)?;
+    let idle_ms_min = idle_ms_min(args.arg(4), "ERR Invalid min-idle-time argument for XCLAIM")?;
+    let now_ms = ctx.now_ms();
+    let options = ClaimOptions::parse(args.tail(5), idle_ms_min, now_ms)?;
+    let reply = &mut *ctx.reply;
+    let db = ctx.session.db;
+    let edited = ctx.keyspace.edit::<StreamValue, _>(db, key, now_ms, |stream| {
+        let (log, group) = stream.log_and_group_mut(name)?;
+        let mut changes = 0;
+        if options.last_id > group.last_delivered_id() {
+            group.set_last_delivered(options.last_id, group.entries_read());
+            changes += 1;
+        }
+        let (consumer, created) = consumer_seen_now(group, consumer, now_ms)?;
+        let header = reply.deferred();
+        let mut len = 0;
+        for &id in &options.ids {
+            match options.claim.apply((log, group), consumer, id, reply) {
+                Claimed::Yes => len += 1,
+                Claimed::Gone => changes += 1,
+                Claimed::No => {}
+            }
+        }
+        reply.set_deferred_array_len(header, len);
+        Some((created, changes + len))
+    })?;
+    if let Some((created, changes)) = edited.and_then(|edited| edited.result) {
+        note_delivery(ctx, key, created, changes);
+    }
+    Ok(())
+}
+
+/// The arguments of XAUTOCLAIM behind the least idle time.
+struct AutoClaim {
+    start: StreamId,
+    count: usize,
+    claim: Claim,
+}
+
+impl AutoClaim {
+    fn parse(args: Args<'_>, idle_ms_min: i64, now_ms: i64) -> Result<Self, CommandError> {
+        let start = ids::range_start(args.arg(0))?;
+        let mut count = AUTO_COUNT_DEFAULT;
+        let mut just_id = false;
+        let mut options = args.tail(1).iter();
+        while let Some(option) = options.next() {
+            if option.eq_ignore_ascii_case(b"JUSTID") {
+                just_id = true;
+                continue;
+            }
+            let value = options.next().filter(|_| option.eq_ignore_ascii_case(b"COUNT"));
+            const REFUSED: CommandError = CommandError::text("ERR COUNT must be > 0");
+            count = integer_from(value.ok_or(CommandError::Syntax)?, 1, REFUSED)?;
+            if count > AUTO_COUNT_MAX {
+                return Err(REFUSED);
+            }
+        }
+        let claim = Claim { idle_ms_min, delivered_ms: now_ms, deliveries: None, force: false, just_id, now_ms };
+        Ok(Self { start, count: usize::try_from(count).unwrap_or(usize::MAX), claim })
+    }
+
+    /// Claims entries, and writes where the next call has to go on, the entries, and those that are gone. Returns how
+    /// many changes that made.
+    fn apply(&self, (log, group): (&Log, &mut Group), consumer: ConsumerId, reply: &mut Reply) -> usize {
+        let next_pending = |group: &Group, from: Option<StreamId>| group.pending(from?..).next().map(|(id, _)| *id);
+        let mark = reply.len();
+        let header = reply.deferred();
+        let (mut claimed, mut gone) = (0, Vec::new());
+        let mut attempts = self.count.saturating_mul(ATTEMPTS_PER_ENTRY);
+        let mut from = Some(self.start);
+        while attempts > 0
+            && claimed + gone.len() < self.count
+            && let Some(id) = next_pending(group, from)
+        {
+            attempts -= 1;
+            from = id.next();
+            match self.claim.apply((log, group), consumer, id, reply) {
+                Claimed::Yes => claimed += 1,
+                Claimed::Gone => gone.push(id),
+                Claimed::No => {}
+            }
+        }
+        reply.set_deferred_array_len(header, claimed);
+        let entries = reply.split_off(mark);
+        reply.array(3);
+        ids::write(reply, next_pending(group, from).unwrap_or(StreamId::MIN));
+        reply.raw(&entries);
+        reply.array(gone.len());
+        for id in &gone {
+            ids::write(reply, *id);
+        }
+        claimed + gone.len()
+    }
+}
+
+pub fn xautoclaim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    let (key, name, consumer) = (args.arg(1), args.arg(2), args.arg(3));
+    let idle_ms_min = idle_ms_min(args.arg(4), "ERR Invalid min-idle-time argument for XAUTOCLAIM")?;
+    let now_ms = ctx.now_ms();
+    let options = AutoClaim::parse(args.tail(5), idle_ms_min, now_ms)?;
+    require_group(ctx, key, name)?;
+    let reply = &mut *ctx.reply;
+    let db = ctx.session.db;
+    let edited = ctx.keyspace.edit::<StreamValue, _>(db, key, now_ms, |stream| {
+        let (log, group) = stream.log_and_group_mut(name)?;
+        let (consumer, created) = consumer_seen_now(group, consumer, now_ms)?;
+        Some((created, options.apply((log, group), consumer, reply)))
+    })?;
+    if let Some((created, changes)) = edited.and_then(|edited| edited.result) {
+        note_delivery(ctx, key, created, changes);
+    }
+    Ok(())
+}

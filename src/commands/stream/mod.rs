@@ -1,0 +1,84 @@
+//! The stream commands, with those that wait for an entry.
+//! Owns:  the rows and handlers of XACK to XTRIM.
+//! Uses:  keyspace, types, config, resp, stdx.
+//! Never: how a stream is laid out.
+
+mod add;
+mod claim;
+mod groups;
+mod ids;
+mod info;
+mod pending;
+mod range;
+mod read;
+mod rows;
+mod trim;
+
+pub use rows::COMMANDS;
+
+use super::context::{ReadCtx, WriteCtx};
+use super::error::CommandError;
+use crate::keyspace::{Entry, EventClass, WrongType};
+use crate::types::ValueRef;
+use crate::types::stream::{ConsumerId, Group, StreamValue};
+
+/// A stream, or the news that the key holds something else.
+fn as_stream(entry: &Entry) -> Result<&StreamValue, WrongType> {
+    match entry.value() {
+        ValueRef::Stream(stream) => Ok(stream),
+        _ => Err(WrongType),
+    }
+}
+
+/// The stream at `key`, to be read.
+fn find<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<&'a StreamValue>, WrongType> {
+    ctx.find(key).map(as_stream).transpose()
+}
+
+/// The stream at `key`, to be looked at before it is changed.
+fn find_mut<'a>(ctx: &'a mut WriteCtx<'_>, key: &[u8]) -> Result<Option<&'a StreamValue>, WrongType> {
+    ctx.find(key).map(as_stream).transpose()
+}
+
+/// Changes the stream at `key`, which the caller has found.
+fn edit<R>(
+    ctx: &mut WriteCtx<'_>,
+    key: &[u8],
+    change: impl FnOnce(&mut StreamValue) -> R,
+) -> Result<Option<R>, WrongType> {
+    Ok(ctx.edit(key, change)?.map(|edited| edited.result))
+}
+
+/// Reports changes of a group of the stream at `key`, or of figures about the stream. Whoever watches the key is told
+/// nothing, as in Redis: no entry has come or gone.
+fn note(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str) {
+    ctx.keyspace.dirty += 1;
+    ctx.notify(key, EventClass::STREAM, event);
+}
+
+/// The consumer of this name, which is created if need be, as one that was seen now; and whether it was created.
+fn consumer_seen_now(group: &mut Group, name: &[u8], now_ms: i64) -> Option<(ConsumerId, bool)> {
+    let known = group.consumer_id(name);
+    let consumer = known.or_else(|| group.create_consumer(name, now_ms))?;
+    group.consumer_mut(consumer).seen_unix_ms = now_ms;
+    Some((consumer, known.is_none()))
+}
+
+/// Counts the changes that giving entries to a consumer made, and tells of the consumer if it was created for that.
+fn note_delivery(ctx: &mut WriteCtx<'_>, key: &[u8], created: bool, changes: usize) {
+    if created {
+        note(ctx, key, "xgroup-createconsumer");
+    }
+    ctx.keyspace.dirty += changes as u64;
+}
+
+/// Says that there is neither such a key nor such a group of it; `suffix` ends the text.
+fn no_key_or_group(key: &[u8], group: &[u8], suffix: &str) -> CommandError {
+    let text = [b"NOGROUP No such key '", key, b"' or consumer group '", group, b"'", suffix.as_bytes()];
+    CommandError::Bytes(text.concat())
+}
+
+/// Says that a stream has no such group.
+fn no_group(key: &[u8], group: &[u8]) -> CommandError {
+    CommandError::Bytes([b"NOGROUP No such consumer group '", group, b"' for key name '", key, b"'"].concat())
+}
