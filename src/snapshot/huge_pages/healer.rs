@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::kernel::{Block, PageMap, Spare, collapse};
+use super::kernel::{Block, PageMap, Spare, collapse, make_writable};
 use super::{HUGE_PAGE_BYTES, ranges};
 use crate::stdx::text::kilobyte_field;
 use crate::structures::mapped_tables;
@@ -80,6 +80,8 @@ struct State {
     look_now: bool,
     /// A step is under way.
     stepping: bool,
+    /// A child has shared our memory since it was last made writable.
+    protected: bool,
 }
 
 impl Healer {
@@ -120,6 +122,7 @@ impl Healer {
             let mut state = self.shared.lock();
             state.held = false;
             state.look_now = true;
+            state.protected = true;
         }
         self.shared.changed.notify_all();
     }
@@ -232,6 +235,14 @@ fn run(shared: &Shared) {
     }
 }
 
+/// What a look at all memory found.
+struct Found {
+    /// In small pages, and worth healing.
+    split: Vec<Block>,
+    /// In huge pages, as far as the kernel tells.
+    huge: Vec<Block>,
+}
+
 struct Healing<'a> {
     shared: &'a Shared,
     map: PageMap,
@@ -254,8 +265,12 @@ impl<'a> Healing<'a> {
     /// Looks at all memory and heals what is split.
     fn pass(&mut self) -> io::Result<End> {
         let start = Instant::now();
-        let Some(split) = self.look()? else { return Ok(End::Stopped) };
+        let Some(found) = self.look()? else { return Ok(End::Stopped) };
         self.looking = start.elapsed();
+        if !self.make_writable(&found) {
+            return Ok(End::Stopped);
+        }
+        let split = found.split;
         if split.is_empty() {
             return Ok(End::Done);
         }
@@ -300,22 +315,37 @@ impl<'a> Healing<'a> {
         Ok(End::Done)
     }
 
-    /// The blocks that are worth healing; none where healing is to stop.
-    fn look(&mut self) -> io::Result<Option<Vec<Block>>> {
+    /// Takes the faults upon itself by which each page that a fork has write-protected becomes writable again. A write
+    /// that faults waits for the collapse that is under way, wherever that is; any other write only for that of its own
+    /// page. Returns whether healing goes on.
+    fn make_writable(&self, found: &Found) -> bool {
+        if !std::mem::take(&mut self.shared.lock().protected) {
+            return true;
+        }
+        let blocks = found.split.iter().chain(&found.huge);
+        // A refusal leaves the faults to the writers.
+        let mut steps = blocks.map(|&block| self.shared.step(|| make_writable(block)));
+        let goes_on = steps.all(|step| step.is_some());
+        self.shared.lock().protected |= !goes_on;
+        goes_on
+    }
+
+    /// The blocks that are worth healing, and those that are healthy; none where healing is to stop.
+    fn look(&mut self) -> io::Result<Option<Found>> {
         let maps = std::fs::read_to_string("/proc/self/maps")?;
         let ranges = ranges::healable(&maps, &mapped_tables());
-        let mut split = Vec::new();
-        let mut huge_bytes = 0;
+        let (mut split, mut huge) = (Vec::new(), Vec::new());
         for range in ranges {
             for start in range.clone().step_by(LOOK_BYTES) {
                 let window = start..range.end.min(start + LOOK_BYTES);
                 let (map, blocks) = (&mut self.map, &mut self.blocks);
                 let Some(looked) = self.shared.step(|| map.look(window, blocks)) else { return Ok(None) };
                 looked?;
-                huge_bytes += self.blocks.iter().filter(|block| block.is_huge).count() * HUGE_PAGE_BYTES;
+                huge.extend(self.blocks.iter().copied().filter(|block| block.is_huge));
                 split.extend(self.blocks.iter().copied().filter(is_worth_healing));
             }
         }
+        let mut huge_bytes = huge.len() * HUGE_PAGE_BYTES;
         let mut split_bytes = split.len() * HUGE_PAGE_BYTES;
         if !self.map.tells_huge() {
             huge_bytes = anonymous_huge_bytes()?;
@@ -327,7 +357,7 @@ impl<'a> Healing<'a> {
         }
         self.shared.huge_bytes.store(huge_bytes as u64, Ordering::Relaxed);
         self.shared.split_bytes.store(split_bytes as u64, Ordering::Relaxed);
-        Ok(Some(split))
+        Ok(Some(Found { split, huge }))
     }
 }
 
@@ -389,12 +419,31 @@ mod tests {
         healer.shared.lock().rate = 1;
         let Ok(mut healing) = Healing::new(&healer.shared) else { return };
         let memory = vec![1u8; 8 * HUGE_PAGE_BYTES];
-        let split = healing.look().expect("a look").expect("nobody holds it");
-        assert!(split.iter().all(is_worth_healing));
+        let found = healing.look().expect("a look").expect("nobody holds it");
+        assert!(found.split.iter().all(is_worth_healing) && found.huge.iter().all(|block| block.is_huge));
         let progress = healer.progress();
         // Other tests allocate at the same time; this much is there in either kind of page.
         assert!(progress.huge_bytes + progress.split_bytes >= 4 * HUGE_PAGE_BYTES as u64, "{progress:?}");
         drop(memory);
+    }
+
+    #[test]
+    fn memory_is_made_writable_once_after_each_child_unless_the_next_one_comes_first() {
+        let healer = Healer::default();
+        healer.shared.lock().rate = 1;
+        let Ok(healing) = Healing::new(&healer.shared) else { return };
+        let memory = vec![1u8; 4 * HUGE_PAGE_BYTES];
+        let start = memory.as_ptr().addr().next_multiple_of(HUGE_PAGE_BYTES);
+        let block = Block { start, is_huge: false, present_bytes: HUGE_PAGE_BYTES };
+        let found = Found { split: vec![block], huge: Vec::new() };
+        healer.release();
+        healer.hold();
+        assert!(!healing.make_writable(&found));
+        assert!(healer.shared.lock().protected, "it is still to do");
+        healer.release();
+        assert!(healing.make_writable(&found));
+        assert!(!healer.shared.lock().protected);
+        assert!(memory.iter().all(|&byte| byte == 1));
     }
 
     #[test]

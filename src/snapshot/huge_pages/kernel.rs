@@ -170,6 +170,15 @@ pub fn collapse(block: Block) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Makes the pages of this place writable that a fork has left write-protected, as a write to each of them would.
+/// Other threads go on meanwhile. Older kernels than Linux 5.14 refuse, which only leaves it to the writes.
+pub fn make_writable(block: Block) -> io::Result<()> {
+    // SAFETY: this changes how the range is mapped, not what it holds, whoever owns it; where nothing is mapped, the
+    // kernel refuses.
+    let done = unsafe { libc::madvise(block.start as *mut libc::c_void, HUGE_PAGE_BYTES, libc::MADV_POPULATE_WRITE) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Room for one huge page, through which a huge page of the system is touched before a collapse takes it.
 ///
 /// A collapse copies 2 MiB while it holds a lock of the whole process. In a virtual machine a page that nobody has
