@@ -5,7 +5,7 @@ use crate::commands::context::WriteCtx;
 use crate::commands::error::CommandResult;
 use crate::keyspace::EventClass;
 use crate::resp::Args;
-use crate::structures::hyperloglog::{DenseSketch, Encoding, Registers, empty};
+use crate::structures::hyperloglog::{Encoding, Registers, empty};
 use crate::types::string::StringValue;
 
 pub fn pfmerge(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -21,22 +21,17 @@ pub fn pfmerge(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
             registers.merge(sketch)?;
         }
     }
-    if let Some(mut sketch) = ctx.raw_string_mut(key).and_then(DenseSketch::new) {
-        sketch.merge(&registers);
-        sketch.invalidate_cache();
-    } else {
-        let fresh = |room| StringValue::Raw(empty(room));
-        let edited = ctx.edit_or_insert(key, fresh, |string: &mut StringValue| {
-            change_sketch(string, config, |sketch| {
-                if any_dense {
-                    sketch.make_dense();
-                }
-                sketch.merge(&registers);
-                sketch.invalidate_cache();
-            })
-        })?;
-        edited.result?;
-    }
+    let fresh = |room| StringValue::Raw(empty(room));
+    let edited = ctx.edit_or_insert(key, fresh, |string: &mut StringValue| {
+        change_sketch(string, config, |sketch| {
+            if any_dense {
+                sketch.make_dense();
+            }
+            sketch.merge(&registers);
+            sketch.invalidate_cache();
+        })
+    })?;
+    edited.result?;
     // It is told as if the elements had been added one by one.
     ctx.changed(key, EventClass::STRING, "pfadd");
     ctx.reply.ok();

@@ -42,7 +42,9 @@ fn change_sketch<R>(
         StringValue::Embstr(bytes) | StringValue::Raw(bytes) => bytes,
     };
     let result = change(&mut Sketch::new(bytes, sparse_bytes_max(config))?);
-    string.make_raw();
+    if matches!(string, StringValue::Embstr(_)) {
+        string.make_raw();
+    }
     Ok(result)
 }
 

@@ -2,52 +2,13 @@
 
 use super::estimate::Histogram;
 use super::hash::Rank;
-use super::registers::Registers;
-use super::{Encoding, HEADER_BYTES, REGISTER_BITS, REGISTERS, SketchView, invalidate_cache};
+use super::{REGISTER_BITS, REGISTERS};
 
 const VALUE_MASK: u16 = (1 << REGISTER_BITS) - 1;
 
 /// Registers that are told apart together, and the bytes that they take.
 const GROUP: usize = 4;
 const GROUP_BYTES: usize = GROUP * REGISTER_BITS / 8;
-
-/// A dense sketch, whose registers are raised where they are.
-pub struct DenseSketch<'a>(&'a mut [u8]);
-
-impl<'a> DenseSketch<'a> {
-    /// The sketch, if the bytes are one and it is dense.
-    pub fn new(bytes: &'a mut [u8]) -> Option<Self> {
-        let is_dense = SketchView::new(bytes).is_ok_and(|view| view.encoding() == Encoding::Dense);
-        is_dense.then_some(Self(bytes))
-    }
-
-    /// Adds an element. Returns whether that changed a register.
-    #[inline]
-    pub fn add(&mut self, element: &[u8]) -> bool {
-        self.raise(Rank::of(element))
-    }
-
-    /// Raises every register to what it is in `registers`, where that is more.
-    pub fn merge(&mut self, registers: &Registers) {
-        for rank in registers.ranks() {
-            self.raise(rank);
-        }
-    }
-
-    /// Notes that the cached estimate no longer holds.
-    pub fn invalidate_cache(&mut self) {
-        invalidate_cache(self.0);
-    }
-
-    #[inline]
-    fn raise(&mut self, rank: Rank) -> bool {
-        let raised = raise(&mut self.0[HEADER_BYTES..], rank);
-        if raised {
-            invalidate_cache(self.0);
-        }
-        raised
-    }
-}
 
 /// Where a register begins: its byte, and the bits of that before it.
 #[inline]

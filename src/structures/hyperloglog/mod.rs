@@ -18,7 +18,6 @@ mod sparse;
 #[cfg(test)]
 mod tests;
 
-pub use dense::DenseSketch;
 pub use registers::Registers;
 pub use self_test::{SelfTestFailure, self_test};
 pub use sparse::{Opcode, Opcodes};
@@ -135,9 +134,11 @@ pub fn empty(mut room: Vec<u8>) -> Vec<u8> {
     room
 }
 
-/// A sketch that may change its encoding and its length.
+/// A sketch to be changed, whose encoding and length may change with it. The registers of a dense one rise where they are,
+/// and nothing is written where none does.
 pub struct Sketch<'a> {
     bytes: &'a mut Vec<u8>,
+    encoding: Encoding,
     /// A sparse sketch that would grow beyond this becomes dense.
     sparse_bytes_max: usize,
 }
@@ -145,8 +146,9 @@ pub struct Sketch<'a> {
 impl<'a> Sketch<'a> {
     /// Takes bytes that are a sketch through and through.
     pub fn new(bytes: &'a mut Vec<u8>, sparse_bytes_max: usize) -> Result<Self, SketchError> {
-        SketchView::new(bytes)?.check()?;
-        Ok(Self { bytes, sparse_bytes_max })
+        let view = SketchView::new(bytes)?;
+        view.check()?;
+        Ok(Self { encoding: view.encoding(), bytes, sparse_bytes_max })
     }
 
     /// Adds an element. Returns whether that changed a register.
@@ -161,52 +163,49 @@ impl<'a> Sketch<'a> {
         }
     }
 
-    /// Notes that the cached estimate no longer holds.
-    pub fn invalidate_cache(&mut self) {
-        invalidate_cache(self.bytes);
-    }
-
     /// Makes the sketch dense. Returns whether it was not.
     pub fn make_dense(&mut self) -> bool {
-        let view = SketchView::new(self.bytes).expect("the sketch was checked");
-        if view.encoding() == Encoding::Dense {
+        if self.encoding == Encoding::Dense {
             return false;
         }
         let mut registers = Registers::new();
-        registers.merge(view).expect("the sketch was checked");
+        registers.merge(SketchView { encoding: Encoding::Sparse, bytes: self.bytes }).expect("the sketch was checked");
         let mut dense = vec![0; DENSE_BYTES];
         dense[..HEADER_BYTES].copy_from_slice(&self.bytes[..HEADER_BYTES]);
         dense[ENCODING_AT] = Encoding::Dense as u8;
         for rank in registers.ranks() {
-            dense::raise(&mut dense[HEADER_BYTES..], rank);
+            dense::set(&mut dense[HEADER_BYTES..], rank);
         }
         *self.bytes = dense;
+        self.encoding = Encoding::Dense;
         true
     }
 
+    #[inline]
     fn raise(&mut self, rank: Rank) -> bool {
-        let raised = match sparse::raise_if_sparse(self.bytes, rank, self.sparse_bytes_max) {
-            Some(raised) => raised,
-            None => {
-                self.make_dense();
-                dense::raise(&mut self.bytes[HEADER_BYTES..], rank)
-            }
+        let in_runs = match self.encoding {
+            Encoding::Sparse => sparse::raise(self.bytes, rank, self.sparse_bytes_max),
+            Encoding::Dense => None,
         };
+        let raised = in_runs.unwrap_or_else(|| {
+            self.make_dense();
+            dense::raise(&mut self.bytes[HEADER_BYTES..], rank)
+        });
         if raised {
-            invalidate_cache(self.bytes);
+            self.invalidate_cache();
         }
         raised
+    }
+
+    /// Notes that the cached estimate no longer holds. Where that is known, nothing is written.
+    pub fn invalidate_cache(&mut self) {
+        if self.bytes[CACHE_STATE_AT] & CACHE_IS_STALE == 0 {
+            self.bytes[CACHE_STATE_AT] |= CACHE_IS_STALE;
+        }
     }
 }
 
 /// Notes the estimate in the bytes of a sketch.
 pub fn cache_cardinality(sketch: &mut [u8], cardinality: u64) {
     sketch[CARDINALITY_AT..HEADER_BYTES].copy_from_slice(&cardinality.to_le_bytes());
-}
-
-/// Notes that the cached estimate no longer holds. Where that is known, nothing is written.
-fn invalidate_cache(sketch: &mut [u8]) {
-    if sketch[CACHE_STATE_AT] & CACHE_IS_STALE == 0 {
-        sketch[CACHE_STATE_AT] |= CACHE_IS_STALE;
-    }
 }

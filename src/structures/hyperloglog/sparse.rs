@@ -12,7 +12,7 @@
 
 use super::estimate::Histogram;
 use super::hash::Rank;
-use super::{ENCODING_AT, Encoding, HEADER_BYTES, REGISTERS, SketchError};
+use super::{HEADER_BYTES, REGISTERS, SketchError};
 
 const VALUE_MAX: u8 = 32;
 const VALUES_MAX: usize = 4;
@@ -211,9 +211,9 @@ pub fn push_zeros(bytes: &mut Vec<u8>, registers: usize) {
 }
 
 /// Raises a register of a sound sparse sketch, which grows to `bytes_max` at most. Returns whether the register was
-/// lower, or `None` where the sketch is dense or has to become so.
-pub fn raise_if_sparse(sketch: &mut Vec<u8>, rank: Rank, bytes_max: usize) -> Option<bool> {
-    if sketch[ENCODING_AT] != Encoding::Sparse as u8 || rank.value > VALUE_MAX {
+/// lower, or `None` where the sketch has to become dense.
+pub fn raise(sketch: &mut Vec<u8>, rank: Rank, bytes_max: usize) -> Option<bool> {
+    if rank.value > VALUE_MAX {
         return None;
     }
     let mut walk = Walk::default();
@@ -288,7 +288,7 @@ mod tests {
     fn equal_values_side_by_side_share_a_run() {
         let mut sketch = empty(Vec::new());
         for index in [100, 102, 101, 103] {
-            assert_eq!(raise_if_sparse(&mut sketch, Rank { index, value: 3 }, 3000), Some(true));
+            assert_eq!(raise(&mut sketch, Rank { index, value: 3 }, 3000), Some(true));
         }
         let runs: Vec<_> = Opcodes::new(&sketch[HEADER_BYTES..]).collect();
         assert_eq!(
@@ -305,8 +305,8 @@ mod tests {
     fn a_sketch_that_may_not_grow_is_left_as_it_was() {
         let sketch = empty(Vec::new());
         let mut tried = sketch.clone();
-        assert_eq!(raise_if_sparse(&mut tried, Rank { index: 7, value: 1 }, 19), None);
-        assert_eq!(raise_if_sparse(&mut tried, Rank { index: 7, value: 33 }, 3000), None);
+        assert_eq!(raise(&mut tried, Rank { index: 7, value: 1 }, 19), None);
+        assert_eq!(raise(&mut tried, Rank { index: 7, value: 33 }, 3000), None);
         assert_eq!(tried, sketch);
     }
 
@@ -318,7 +318,7 @@ mod tests {
             let mut sketch = empty(Vec::new());
             let mut expected = [0; REGISTERS];
             for (index, value) in raises {
-                let raised = raise_if_sparse(&mut sketch, Rank { index, value }, usize::MAX);
+                let raised = raise(&mut sketch, Rank { index, value }, usize::MAX);
                 prop_assert_eq!(raised, Some(expected[index] < value));
                 expected[index] = value.max(expected[index]);
                 prop_assert_eq!(check(&sketch[HEADER_BYTES..]), Ok(()));

@@ -52,7 +52,7 @@ fn the_cache_holds_until_a_register_rises() {
     assert!(!sketch.add(&7u64.to_le_bytes()));
     assert!(sketch.make_dense());
     assert_eq!(view(&bytes).cached_cardinality(), Some(100));
-    let mut sketch = DenseSketch::new(&mut bytes).expect("a dense sketch");
+    let mut sketch = Sketch::new(&mut bytes, SPARSE_BYTES_MAX).expect("a sketch");
     assert!(!sketch.add(&7u64.to_le_bytes()));
     assert!(sketch.add(b"something new"));
     assert_eq!(view(&bytes).cached_cardinality(), None);
