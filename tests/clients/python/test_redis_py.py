@@ -50,6 +50,22 @@ class RedisPy(WithServer):
         self.assertEqual({key: client.type(key) for key in client.scan_iter()},
                          {"text": "string", "list": "list", "set": "set", "hash": "hash", "zset": "zset"})
 
+    def test_bits_and_sketches_are_changed_in_place(self):
+        client = self.client
+        self.assertEqual([client.setbit("days", day, 1) for day in (1, 5, 1)], [0, 0, 1])
+        self.assertEqual((client.getbit("days", 5), client.bitcount("days"), client.bitpos("days", 1)), (1, 2, 1))
+        self.assertEqual(client.bitcount("days", 2, 7, "BIT"), 1)
+        client.setbit("others", 5, 1)
+        self.assertEqual((client.bitop("AND", "both", "days", "others"), client.bitcount("both")), (1, 1))
+        field = client.bitfield("counters", default_overflow="SAT")
+        self.assertEqual(field.set("u8", "#1", 250).incrby("u8", "#1", 9).get("u8", 8).execute(), [0, 255, 255])
+        self.assertEqual(client.bitfield_ro("counters", "u8", "#1"), [255])
+        self.assertEqual(client.pfadd("visitors", *range(1000)), 1)
+        client.pfadd("more", *range(500, 1500))
+        self.assertAlmostEqual(client.pfcount("visitors"), 1000, delta=30)
+        self.assertTrue(client.pfmerge("all", "visitors", "more"))
+        self.assertEqual(client.pfcount("all"), client.pfcount("visitors", "more"))
+
     def test_bytes_survive_unchanged(self):
         with self.server.client(protocol=self.protocol) as client:
             every_byte = bytes(range(256)) * 5
