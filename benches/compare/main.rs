@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench compare -- --quick
 //! cargo bench --bench compare -- --keys 5000000 --rounds 5 --only memory,snapshot
+//! cargo bench --bench compare -- --only disk --folder /var/tmp
 //! cargo bench --bench compare -- --servers copal=target/fast/copal-server,redis=/usr/bin/redis-server
 //! ```
 //!
@@ -11,6 +12,7 @@
 
 mod cpu;
 mod data;
+mod disk;
 mod memory;
 mod paced;
 mod pauses;
@@ -47,6 +49,8 @@ enum Part {
     Cpu,
     Memory,
     Snapshot,
+    /// SAVE into `--folder`, which is to be on a disk, beside what the disk takes for the bytes alone.
+    Disk,
     /// The pause of fork, of several snapshots in a row under writes.
     Fork,
     /// What a paced client sees during BGSAVE.
@@ -134,6 +138,12 @@ fn main() {
         for data in &options.data {
             let rounds = if wanted(Part::Snapshot) { options.rounds } else { 0 };
             memory::compare(&options.servers, &options.folder, data, options.keys, rounds);
+        }
+    }
+    // Only where it is asked for: the default folder is no disk.
+    if options.only.contains(&Part::Disk) {
+        for data in &options.data {
+            disk::compare(&options.servers, &options.folder, data, options.keys, options.rounds);
         }
     }
     let pauses = Pauses {
