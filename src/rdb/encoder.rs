@@ -2,7 +2,7 @@ use std::io;
 
 use crate::stdx::number::{format_f64_17g, format_i64, parse_i64};
 
-use super::lzf::Compressor;
+use super::lzf::{Compressor, Kind};
 use super::{Crc64, Error, MAGIC, Opcode, Tag, VERSION_DEFAULT, VERSION_WITH_CHECKSUM, double, length, string};
 
 /// The longest text of an integer that is stored in binary: `-2147483648`.
@@ -14,16 +14,21 @@ const UNCOMPRESSED_BYTES_MAX: usize = 20;
 /// How much is gathered before the sink is called, unless the caller wants another size.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// The least that an encoder without a sink asks for.
+const GROWTH_BYTES_MIN: usize = 64;
+
+/// From this length on a length takes fourteen bits, and from the other on it takes more.
+const FOURTEEN_BITS_FROM: usize = 0x40;
+const MORE_BITS_FROM: usize = 0x4000;
+
 /// Where an encoder's bytes go: a file, a socket, a vector.
 pub trait Sink {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Writes what is in a buffer and leaves it empty, or puts an empty one in its place: what passes bytes on to another
-    /// thread so need not copy them.
-    fn write_buffer(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
-        self.write_all(buffer)?;
-        buffer.clear();
-        Ok(())
+    /// Writes the first `used` bytes of a buffer. Another one of the same length may be put in its place: what passes
+    /// bytes on to another thread so need not copy them.
+    fn write_buffer(&mut self, buffer: &mut Vec<u8>, used: usize) -> io::Result<()> {
+        self.write_all(&buffer[..used])
     }
 
     /// A chunk ends: the `bytes` many bytes written since the last one ended hold whole entries, and `crc` is the
@@ -67,9 +72,9 @@ impl Default for Options {
 /// first write of a chunk to its end. A thread calls `end_chunk` between two entries when `chunk_bytes` says that there
 /// is enough, and so never holds more of a huge value than its buffer does.
 pub struct Encoder<'s> {
+    /// Its length is how much it takes before it is passed on; it has been filled up to `used`.
     buffer: Vec<u8>,
-    /// The buffer is passed on before it would grow beyond this.
-    buffer_max: usize,
+    used: usize,
     sink: Option<&'s mut dyn Sink>,
     /// What the sink has received.
     flushed: u64,
@@ -80,8 +85,10 @@ pub struct Encoder<'s> {
     chunk_start: u64,
     options: Options,
     compressor: Compressor,
-    /// Where the compressor writes; it only ever grows.
+    /// Where the compressor writes what is too long for the rest of the buffer; it only ever grows.
     compressed: Vec<u8>,
+    /// What the strings that come are a part of.
+    kind: Kind,
 }
 
 impl<'s> Encoder<'s> {
@@ -90,18 +97,18 @@ impl<'s> Encoder<'s> {
     }
 
     pub fn with_buffer(sink: &'s mut dyn Sink, options: Options, buffer_bytes: usize) -> Self {
-        Self::build(Vec::with_capacity(buffer_bytes), buffer_bytes, Some(sink), options)
+        Self::build(vec![0; buffer_bytes], Some(sink), options)
     }
 
     /// An encoder without a sink, for `into_bytes`.
     pub fn detached(options: Options) -> Self {
-        Self::build(Vec::new(), usize::MAX, None, options)
+        Self::build(Vec::new(), None, options)
     }
 
-    fn build(buffer: Vec<u8>, buffer_max: usize, sink: Option<&'s mut dyn Sink>, options: Options) -> Self {
+    fn build(buffer: Vec<u8>, sink: Option<&'s mut dyn Sink>, options: Options) -> Self {
         Self {
             buffer,
-            buffer_max,
+            used: 0,
             sink,
             flushed: 0,
             spared: 0,
@@ -110,6 +117,7 @@ impl<'s> Encoder<'s> {
             options,
             compressor: Compressor::new(),
             compressed: Vec::new(),
+            kind: Kind::default(),
         }
     }
 
@@ -119,7 +127,7 @@ impl<'s> Encoder<'s> {
 
     /// How many bytes have been written so far, those in the buffer among them.
     pub fn written(&self) -> u64 {
-        self.flushed + self.buffer.len() as u64
+        self.flushed + self.used as u64
     }
 
     /// How many bytes it would have been without compression, but for a few that say how long the strings are.
@@ -134,22 +142,27 @@ impl<'s> Encoder<'s> {
 
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        // The buffer never holds more than its maximum, so that the subtraction cannot wrap.
-        if bytes.len() > self.buffer_max - self.buffer.len() {
+        let Some(room) = self.buffer.get_mut(self.used..self.used + bytes.len()) else {
             return self.raw_beyond_buffer(bytes);
-        }
-        self.buffer.extend_from_slice(bytes);
+        };
+        room.copy_from_slice(bytes);
+        self.used += bytes.len();
         Ok(())
     }
 
     #[cold]
     fn raw_beyond_buffer(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.flush()?;
-        if bytes.len() < self.buffer_max {
-            self.buffer.extend_from_slice(bytes);
-            return Ok(());
+        if self.sink.is_none() {
+            let needed = self.used + bytes.len();
+            self.buffer.resize(needed.max(self.buffer.len() * 2).max(GROWTH_BYTES_MIN), 0);
         }
-        self.pass_on(bytes)
+        self.flush()?;
+        let Some(room) = self.buffer.get_mut(self.used..self.used + bytes.len()) else {
+            return self.pass_on(bytes);
+        };
+        room.copy_from_slice(bytes);
+        self.used += bytes.len();
+        Ok(())
     }
 
     #[inline]
@@ -194,12 +207,45 @@ impl<'s> Encoder<'s> {
         self.raw(bytes)
     }
 
+    /// The name of an entry: a string of which the compressor expects nothing that it has learnt from values.
+    #[inline]
+    pub fn key(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let kind = std::mem::take(&mut self.kind);
+        let result = self.string(bytes);
+        self.kind = kind;
+        result
+    }
+
     fn compressed_string(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        // Compressed where it is to stand, behind the longest head that it can have.
+        let head = if bytes.len() < FOURTEEN_BITS_FROM { 3 } else { 5 };
+        let room = self.buffer.get_mut(self.used + head..).filter(|room| room.len() >= Compressor::room(bytes.len()));
+        let Some(room) = room.filter(|_| bytes.len() < MORE_BITS_FROM) else {
+            return self.compressed_apart(bytes);
+        };
+        let Some(used) = self.compressor.compress_into(bytes, self.kind, room) else {
+            return Ok(false);
+        };
+        self.spared += (bytes.len() - used) as u64;
+        let start = self.used + head;
+        self.byte(string::LZF)?;
+        self.length(used as u64)?;
+        self.length(bytes.len() as u64)?;
+        if self.used < start {
+            // The length turned out to fit into one byte, so that there is less to move than that says.
+            self.buffer.copy_within(start..start + FOURTEEN_BITS_FROM, self.used);
+        }
+        self.used += used;
+        Ok(true)
+    }
+
+    #[cold]
+    fn compressed_apart(&mut self, bytes: &[u8]) -> io::Result<bool> {
         let room = Compressor::room(bytes.len());
         if self.compressed.len() < room {
             self.compressed.resize(room, 0);
         }
-        let Some(used) = self.compressor.compress_into(bytes, &mut self.compressed) else {
+        let Some(used) = self.compressor.compress_into(bytes, self.kind, &mut self.compressed) else {
             return Ok(false);
         };
         self.spared += (bytes.len() - used) as u64;
@@ -332,6 +378,7 @@ impl<'s> Encoder<'s> {
         if tag.version() > self.options.version {
             return Err(self.version_too_low(tag));
         }
+        self.kind = Kind::of_values(tag);
         self.byte(tag.as_u8())
     }
 
@@ -354,7 +401,7 @@ impl<'s> Encoder<'s> {
         self.flush()?;
         let mut crc = self.crc;
         if self.options.checksum {
-            crc.update(&self.buffer);
+            crc.update(&self.buffer[..self.used]);
         }
         self.raw(&trailer(crc, self.options))?;
         self.flush()
@@ -363,29 +410,24 @@ impl<'s> Encoder<'s> {
     /// Passes the buffer on to the sink, if there is one.
     pub fn flush(&mut self) -> io::Result<()> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
-        if self.buffer.is_empty() {
+        // After an error, too, nothing may be left that would be written twice.
+        let used = std::mem::take(&mut self.used);
+        if used == 0 {
             return Ok(());
         }
         if self.options.checksum {
-            self.crc.update(&self.buffer);
+            self.crc.update(&self.buffer[..used]);
         }
-        self.flushed += self.buffer.len() as u64;
-        let result = sink.write_buffer(&mut self.buffer);
-        // After an error, too, nothing may be left that would be written twice.
-        self.buffer.clear();
-        result
+        self.flushed += used as u64;
+        sink.write_buffer(&mut self.buffer, used)
     }
 
     fn pass_on(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(sink) = &mut self.sink else {
-            self.buffer.extend_from_slice(bytes);
-            return Ok(());
-        };
         if self.options.checksum {
             self.crc.update(bytes);
         }
         self.flushed += bytes.len() as u64;
-        sink.write_all(bytes)
+        self.sink.as_mut().map_or(Ok(()), |sink| sink.write_all(bytes))
     }
 
     /// Passes on what has been written since the last chunk, and tells the sink that a chunk of whole entries ends.
@@ -401,7 +443,8 @@ impl<'s> Encoder<'s> {
     }
 
     /// What an encoder without a sink has in its buffer.
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.buffer.truncate(self.used);
         self.buffer
     }
 }
@@ -419,6 +462,7 @@ pub fn trailer(mut crc: Crc64, options: Options) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Decoder;
     use super::*;
 
     const PLAIN: Options = Options { compression: false, checksum: true, version: 10 };
@@ -513,6 +557,26 @@ mod tests {
             assert_eq!(encoder.written(), whole.len() as u64);
             assert_eq!(file, whole, "buffer of {buffer_bytes} bytes");
         }
+    }
+
+    #[test]
+    fn compressed_strings_are_read_back_wherever_the_buffer_ends() {
+        // Both lengths, that of the original and that of the compressed bytes, go from one byte to two here.
+        let text = |length: usize, period: usize| (0..length).map(|at| (at % period) as u8 + b'0').collect::<Vec<_>>();
+        let strings: Vec<_> =
+            (21..300).flat_map(|length| [3, 40, 58, 59, 60, 61, 62].map(|period| text(length, period))).collect();
+        let mut files = Vec::new();
+        for buffer_bytes in [100, 1000, 1 << 20] {
+            let mut file = Vec::new();
+            let mut encoder = Encoder::with_buffer(&mut file, Options::default(), buffer_bytes);
+            strings.iter().for_each(|string| encoder.string(string).unwrap());
+            encoder.flush().unwrap();
+            let mut decoder = Decoder::new(&file);
+            assert!(strings.iter().all(|string| *decoder.string().unwrap() == **string));
+            assert_eq!(decoder.remaining(), 0);
+            files.push(file);
+        }
+        assert!(files.iter().all(|file| *file == files[0] && file.len() < strings.concat().len()));
     }
 
     /// A file that several encoders share.

@@ -1,6 +1,8 @@
 //! LZF as liblzf defines it, which Redis uses for strings: literal runs of up to 32 bytes, and references of 3 to 264
 //! bytes to what stands at most 8,192 bytes back. There is no header: the length of the original is stored outside.
 
+use super::Tag;
+
 /// How far back a reference reaches.
 const DISTANCE_MAX: usize = 1 << 13;
 
@@ -36,12 +38,26 @@ const MISSES_PER_STEP_BITS: u32 = 5;
 
 const STEP_MAX: u32 = 64;
 
-/// After strings that did not compress the next one is searched as if it began with misses: with this many for each
-/// of them, up to a limit. Data that is compressed or encrypted already costs little then. The first string that does
-/// compress ends it, and every so many strings one is searched thoroughly.
-const MISSES_PER_FAILURE: u32 = 2;
-const INITIAL_MISSES_MAX: u32 = 3 << MISSES_PER_STEP_BITS;
+/// After strings of a kind that did not compress the next one is searched as if it began with misses: with this many for
+/// each of them, up to a limit. Data that is compressed or encrypted already costs little then. The first string that
+/// does compress ends it, and every so many strings one is searched thoroughly.
+const MISSES_PER_FAILURE: u32 = 8;
+const INITIAL_MISSES_MAX: u32 = 7 << MISSES_PER_STEP_BITS;
 const FAILURES_PER_THOROUGH_SEARCH: u32 = 64;
+
+/// What a string is a part of: nothing in particular, or the values of one type in one layout.
+///
+/// Documents, numbers in lists and tokens lie side by side in a data set. Each kind is judged by its own strings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Kind(u8);
+
+const KINDS: usize = 32;
+
+impl Kind {
+    pub(super) fn of_values(tag: Tag) -> Self {
+        Self(tag.as_u8() + 1)
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -68,8 +84,8 @@ pub struct Compressor {
     /// Empty until the first input that is long enough.
     table: Vec<u32>,
     base: u32,
-    /// How many inputs in a row did not compress.
-    failures: u32,
+    /// How many inputs of each kind in a row did not compress.
+    failures: [u32; KINDS],
 }
 
 impl Default for Compressor {
@@ -80,7 +96,7 @@ impl Default for Compressor {
 
 impl Compressor {
     pub const fn new() -> Self {
-        Self { table: Vec::new(), base: DISTANCE_MAX as u32 + 1, failures: 0 }
+        Self { table: Vec::new(), base: DISTANCE_MAX as u32 + 1, failures: [0; KINDS] }
     }
 
     /// Replaces what is in `out` by the compressed input and says whether that saves at least four bytes.
@@ -88,7 +104,7 @@ impl Compressor {
     pub fn compress(&mut self, input: &[u8], out: &mut Vec<u8>) -> bool {
         out.clear();
         out.resize(Self::room(input.len()), 0);
-        let length = self.compress_into(input, out);
+        let length = self.compress_into(input, Kind::default(), out);
         out.truncate(length.unwrap_or(0));
         length.is_some()
     }
@@ -100,7 +116,7 @@ impl Compressor {
 
     /// Compresses into the front of `out`, which must have `room(input.len())` bytes, and returns the length.
     /// What stands behind it in `out` is overwritten with anything.
-    pub(super) fn compress_into(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
+    pub(super) fn compress_into(&mut self, input: &[u8], kind: Kind, out: &mut [u8]) -> Option<usize> {
         if input.len() <= SAVING_MIN + MATCH_MIN || input.len() > INPUT_BYTES_MAX {
             return None;
         }
@@ -112,22 +128,23 @@ impl Compressor {
         }
         let base = self.base;
         self.base += advance;
-        let misses = self.initial_misses();
+        let failures = &mut self.failures[usize::from(kind.0) % KINDS];
+        let misses = initial_misses(*failures);
         let length = if input.len() <= SHORT_INPUT_BYTES_MAX {
             compress_with::<SHORT_SLOTS>(self.table.first_chunk_mut()?, base, misses, input, out)
         } else {
             compress_with::<SLOTS>(self.table.first_chunk_mut()?, base, misses, input, out)
         };
-        self.failures = if length.is_some() { 0 } else { self.failures.wrapping_add(1) };
+        *failures = if length.is_some() { 0 } else { failures.wrapping_add(1) };
         length
     }
+}
 
-    fn initial_misses(&self) -> u32 {
-        if self.failures.is_multiple_of(FAILURES_PER_THOROUGH_SEARCH) {
-            0
-        } else {
-            self.failures.saturating_mul(MISSES_PER_FAILURE).min(INITIAL_MISSES_MAX)
-        }
+fn initial_misses(failures: u32) -> u32 {
+    if failures.is_multiple_of(FAILURES_PER_THOROUGH_SEARCH) {
+        0
+    } else {
+        failures.saturating_mul(MISSES_PER_FAILURE).min(INITIAL_MISSES_MAX)
     }
 }
 
@@ -419,6 +436,22 @@ mod tests {
         let tries = (0..FAILURES_PER_THOROUGH_SEARCH).take_while(|_| !compressor.compress(json, &mut out)).count();
         assert!(tries < FAILURES_PER_THOROUGH_SEARCH as usize);
         assert!(compressor.compress(json, &mut out));
+    }
+
+    #[test]
+    fn each_kind_is_judged_by_its_own_strings() {
+        let mut compressor = Compressor::new();
+        let (list, hash) = (Kind::of_values(Tag::ListQuicklist2), Kind::of_values(Tag::HashListpack));
+        let noise: Vec<u8> = (0..200u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let json = br#"{"id":7,"name":"anna","mail":"anna@mail.example","boss":"anna","town":"anna-town"}"#;
+        let mut out = vec![0; Compressor::room(noise.len())];
+        let thorough = compressor.compress_into(json, Kind::default(), &mut out);
+        assert!(thorough.is_some());
+        for _ in 0..100 {
+            assert_eq!(compressor.compress_into(&noise, list, &mut out), None);
+            assert_eq!(compressor.compress_into(json, hash, &mut out), thorough);
+        }
+        assert_eq!((compressor.failures[usize::from(list.0)], compressor.failures[usize::from(hash.0)]), (100, 0));
     }
 
     #[test]

@@ -176,7 +176,7 @@ impl<'a> Serialiser<'a> {
         if let Err(error) = out.tag(value.tag(out.version())) {
             return Err(of_key(error, entry.key()));
         }
-        out.string(entry.key())?;
+        out.key(entry.key())?;
         value.save(out)?;
         done.keys += 1;
         Ok(())
@@ -251,7 +251,9 @@ enum Content {
     /// A part of a chunk, of entries of one database.
     Part {
         db: usize,
-        bytes: Vec<u8>,
+        buffer: Vec<u8>,
+        /// How much of the buffer is to be written.
+        used: usize,
     },
     End {
         crc: u64,
@@ -277,18 +279,19 @@ impl Remote<'_> {
         self.to_writer.send(Message { thread: self.thread, content }).is_ok()
     }
 
-    fn pass_on(&self, bytes: Vec<u8>) -> io::Result<()> {
+    fn pass_on(&self, buffer: Vec<u8>, used: usize) -> io::Result<()> {
         let db = self.label.db.get();
-        if self.send(Content::Part { db, bytes }) { Ok(()) } else { Err(gone()) }
+        if self.send(Content::Part { db, buffer, used }) { Ok(()) } else { Err(gone()) }
     }
 
+    /// A buffer with nothing in it that is still wanted.
     fn empty_buffer(&mut self) -> io::Result<Vec<u8>> {
         if let Ok(buffer) = self.buffers.try_recv() {
             return Ok(buffer);
         }
         if self.unmade > 0 {
             self.unmade -= 1;
-            return Ok(Vec::with_capacity(BUFFER_BYTES));
+            return Ok(vec![0; BUFFER_BYTES]);
         }
         self.buffers.recv().map_err(|_| gone())
     }
@@ -303,15 +306,15 @@ impl Sink for Remote<'_> {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         for part in bytes.chunks(BUFFER_BYTES) {
             let mut buffer = self.empty_buffer()?;
-            buffer.extend_from_slice(part);
-            self.pass_on(buffer)?;
+            buffer[..part.len()].copy_from_slice(part);
+            self.pass_on(buffer, part.len())?;
         }
         Ok(())
     }
 
-    fn write_buffer(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
+    fn write_buffer(&mut self, buffer: &mut Vec<u8>, used: usize) -> io::Result<()> {
         let next = self.empty_buffer()?;
-        self.pass_on(std::mem::replace(buffer, next))
+        self.pass_on(std::mem::replace(buffer, next), used)
     }
 
     fn end_chunk(&mut self, crc: u64, bytes: u64) -> io::Result<()> {
@@ -359,12 +362,10 @@ impl Gathering<'_, '_> {
     /// Returns whether the chunk goes on.
     fn handle(&mut self, message: Message) -> io::Result<bool> {
         match message.content {
-            Content::Part { db, bytes } => {
+            Content::Part { db, buffer, used } => {
                 self.writer.select(db)?;
-                self.writer.part(&bytes)?;
+                self.writer.part(&buffer[..used])?;
                 // A thread that has finished wants no buffer.
-                let mut buffer = bytes;
-                buffer.clear();
                 let _ = self.returns[message.thread].send(buffer);
                 Ok(true)
             }

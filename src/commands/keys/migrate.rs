@@ -163,14 +163,15 @@ impl Sink for Pieces {
         Ok(())
     }
 
-    fn write_buffer(&mut self, buffer: &mut Vec<u8>) -> io::Result<()> {
-        if buffer.len() < buffer.capacity() / 2 {
+    fn write_buffer(&mut self, buffer: &mut Vec<u8>, used: usize) -> io::Result<()> {
+        if used < buffer.len() / 2 {
             // The last one, or the only one of a small value.
-            self.0.push(buffer.as_slice().to_vec());
-            buffer.clear();
+            self.0.push(buffer[..used].to_vec());
         } else {
-            let empty = Vec::with_capacity(buffer.capacity());
-            self.0.push(std::mem::replace(buffer, empty));
+            let next = vec![0; buffer.len()];
+            let mut full = std::mem::replace(buffer, next);
+            full.truncate(used);
+            self.0.push(full);
         }
         Ok(())
     }
