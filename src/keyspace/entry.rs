@@ -14,7 +14,7 @@ use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::slice;
 
-use crate::structures::Element;
+use crate::structures::{Element, prefetch_bytes};
 use crate::types::{Encoding, Type, Value, ValueRef};
 
 const HEADER_BYTES: usize = size_of::<Header>();
@@ -22,6 +22,9 @@ const EXPIRY_BYTES: usize = size_of::<i64>();
 const VALUE_BYTES: usize = size_of::<Value>();
 const WIDE_LENGTH_BYTES: usize = size_of::<u32>();
 const ALIGN: usize = 8;
+
+/// A reader of more bytes in a row than this is helped by the processor itself.
+const PREFETCHED_BYTES_MAX: usize = 512;
 
 const HAS_EXPIRY: u8 = 1;
 const BOXED: u8 = 2;
@@ -181,6 +184,17 @@ impl Entry {
         }
         let (data_type, encoding) = self.kind();
         ValueRef::from_inline(data_type, encoding, self.inline_bytes())
+    }
+
+    /// Asks for the value's bytes for a reader who is to come soon; waits for the block's first line at most.
+    #[inline]
+    pub fn prefetch_value(&self) {
+        let bytes = if self.header().flags & BOXED == 0 {
+            self.inline_bytes()
+        } else {
+            self.value().as_row().unwrap_or_default()
+        };
+        prefetch_bytes(&bytes[..bytes.len().min(PREFETCHED_BYTES_MAX)]);
     }
 
     /// The owned value behind the pointer; `None` when the value lives inside the block.

@@ -34,7 +34,48 @@ impl<'k> Frozen<'k> {
     /// The entries in one of `segments` parts of a database; each entry is in one of them.
     pub fn segment(&self, db: usize, segment: usize, segments: usize) -> impl Iterator<Item = FrozenEntry<'k>> {
         let access = self.access;
-        self.dbs[db].keys().iter_segment(segment, segments).map(move |entry| FrozenEntry { entry, access })
+        let entries = self.dbs[db].keys().iter_segment(segment, segments);
+        Ahead::new(entries.map(move |entry| FrozenEntry { entry, access }))
+    }
+}
+
+/// How many entries' values are on their way into the cache while one is read. The table has asked for the beginnings
+/// of the entries themselves a little earlier, so that their lengths and pointers are there.
+const ENTRIES_AHEAD: usize = 8;
+
+/// Takes entries out some steps ahead of handing them on, and asks for their values then.
+struct Ahead<'k, I> {
+    entries: I,
+    waiting: [Option<FrozenEntry<'k>>; ENTRIES_AHEAD],
+    turn: usize,
+    /// How many turns ago the last entry was taken out.
+    ended: usize,
+}
+
+impl<'k, I: Iterator<Item = FrozenEntry<'k>>> Ahead<'k, I> {
+    fn new(entries: I) -> Self {
+        Self { entries, waiting: [None; ENTRIES_AHEAD], turn: 0, ended: 0 }
+    }
+}
+
+impl<'k, I: Iterator<Item = FrozenEntry<'k>>> Iterator for Ahead<'k, I> {
+    type Item = FrozenEntry<'k>;
+
+    #[inline]
+    fn next(&mut self) -> Option<FrozenEntry<'k>> {
+        while self.ended < ENTRIES_AHEAD {
+            let entering = if self.ended == 0 { self.entries.next() } else { None };
+            match &entering {
+                Some(entering) => entering.entry.prefetch_value(),
+                None => self.ended += 1,
+            }
+            let leaving = std::mem::replace(&mut self.waiting[self.turn % ENTRIES_AHEAD], entering);
+            self.turn += 1;
+            if leaving.is_some() {
+                return leaving;
+            }
+        }
+        None
     }
 }
 
@@ -70,5 +111,32 @@ impl<'k> FrozenEntry<'k> {
     /// How often the key is used, on the logarithmic scale of eviction.
     pub fn frequency(self) -> u32 {
         self.access.frequency(self.entry.clock())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stdx::HashSeed;
+
+    #[test]
+    fn segments_hand_out_each_entry_once_however_few_there_are() {
+        for keys in [0, 1, 7, 8, 9, 100] {
+            let mut keyspace = Keyspace::new(1, HashSeed { k0: 1, k1: 2 });
+            for number in 0..keys {
+                keyspace.set_string(0, format!("key:{number}").as_bytes(), &vec![b'v'; number * 20], None);
+            }
+            let frozen = Frozen::new(&keyspace);
+            for segments in [1, 3] {
+                let mut found: Vec<_> = (0..segments)
+                    .flat_map(|at| frozen.segment(0, at, segments))
+                    .map(|entry| entry.key().to_vec())
+                    .collect();
+                found.sort();
+                found.dedup();
+                assert_eq!(found.len(), keys);
+                assert_eq!((0..segments).flat_map(|at| frozen.segment(0, at, segments)).count(), keys);
+            }
+        }
     }
 }

@@ -20,6 +20,6 @@ pub mod zipmap;
 
 pub use dict::{
     Dict, Element, Iter, MappedTable, OccupiedSlot, ResizePolicy, Slot, TableStats, VacantSlot, huge_pages_for_tables,
-    mapped_table_bytes, mapped_tables, set_thread_resize_policy,
+    mapped_table_bytes, mapped_tables, prefetch_bytes, set_thread_resize_policy,
 };
 pub use thin::{ThinBytes, ThinPair};

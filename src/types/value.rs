@@ -141,6 +141,24 @@ impl<'a> ValueRef<'a> {
         }
     }
 
+    /// The value as one row of bytes, if it is kept as that.
+    pub fn as_row(self) -> Option<&'a [u8]> {
+        match self {
+            ValueRef::String(StringView::Embstr(bytes) | StringView::Raw(bytes)) => Some(bytes),
+            ValueRef::List(ListView::Listpack(listpack))
+            | ValueRef::Set(SetView::Listpack(listpack))
+            | ValueRef::Zset(ZsetView::Listpack(listpack))
+            | ValueRef::Hash(HashView::Listpack(listpack)) => Some(listpack.as_bytes()),
+            ValueRef::Set(SetView::Intset(intset)) => Some(intset.as_bytes()),
+            ValueRef::String(_)
+            | ValueRef::List(_)
+            | ValueRef::Set(_)
+            | ValueRef::Zset(_)
+            | ValueRef::Hash(_)
+            | ValueRef::Stream(_) => None,
+        }
+    }
+
     pub fn encoding(self) -> Encoding {
         match self {
             ValueRef::String(view) => view.encoding(),

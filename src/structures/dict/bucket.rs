@@ -344,13 +344,13 @@ impl<E: Element> Bucket<E> {
     /// Asks for the start of each element in this line, and for the next bucket if there is one.
     #[inline]
     pub(super) fn prefetch_elements(&self) {
-        self.prefetch_lines::<1>();
+        self.prefetch_spans::<0>();
     }
 
-    /// As `prefetch_elements`, but for so many lines of each element.
+    /// As `prefetch_elements`, but for elements that reach as far as that.
     #[inline]
-    pub(super) fn prefetch_lines<const LINES: usize>(&self) {
-        self.prefetch_slots::<LINES>(self.occupied());
+    pub(super) fn prefetch_spans<const SPAN: usize>(&self) {
+        self.prefetch_slots::<SPAN>(self.occupied());
         if let Some(next) = self.next() {
             prefetch_line(core::ptr::from_ref(next));
         }
@@ -359,17 +359,18 @@ impl<E: Element> Bucket<E> {
     /// Asks for the elements of this line that could be the one with this tag.
     #[inline]
     pub(super) fn prefetch_tagged(&self, tag: Tag) {
-        self.prefetch_slots::<1>(self.tagged(tag));
+        self.prefetch_slots::<0>(self.tagged(tag));
     }
 
     #[inline]
     #[expect(unsafe_code, reason = "reads the address in an element")]
-    fn prefetch_slots<const LINES: usize>(&self, slots: SlotMask) {
+    fn prefetch_slots<const SPAN: usize>(&self, slots: SlotMask) {
         for slot in slots {
             // SAFETY: the slot's tag is not zero, so an element is there, whose memory is a pointer by its contract.
             let start = unsafe { core::mem::transmute_copy::<E, *const u8>(&self.words[slot].element) };
-            for line in 0..LINES {
-                prefetch_line(start.wrapping_add(line * 64));
+            prefetch_line(start);
+            if SPAN > 0 {
+                prefetch_line(start.wrapping_add(SPAN));
             }
         }
     }

@@ -28,6 +28,7 @@ pub use walk::{Iter, TableStats};
 use smallvec::SmallVec;
 
 use bucket::{Bucket, Position, Tag};
+pub use prefetch::prefetch_bytes;
 pub(super) use prefetch::prefetch_line;
 use table::Table;
 

@@ -1,4 +1,20 @@
-//! The one hint to the processor that the table gives.
+//! The one hint to the processor that the table gives, and readers of what it holds.
+
+const LINE_BYTES: usize = 64;
+
+/// Asks for the cache lines of these bytes without waiting for them.
+#[inline]
+pub fn prefetch_bytes(bytes: &[u8]) {
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        prefetch_line(core::ptr::from_ref(byte));
+        at += LINE_BYTES;
+    }
+    // These steps leave out the last line where the bytes begin far behind in theirs.
+    if let Some(last) = bytes.last() {
+        prefetch_line(core::ptr::from_ref(last));
+    }
+}
 
 /// Asks for the cache line at `address` without waiting for it. Any address is allowed, also one that is not mapped.
 #[cfg(target_arch = "x86_64")]
