@@ -108,14 +108,34 @@ impl SaveOptions {
             return 1;
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        serialise::thread_count(self.threads, cores, system_load(), self.reserved_cores)
+        let load = SystemLoad::of_now();
+        // A client that waits for the end is worth more than the peace of a machine that was busy a minute ago.
+        let load = if self.reserved_cores == 0 { load.average.min(load.at_work) } else { load.average };
+        serialise::thread_count(self.threads, cores, load, self.reserved_cores)
     }
 }
 
-/// How many threads of the whole system wanted a core, on average over the last minute.
-fn system_load() -> f64 {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_ascii_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or(0.0)
+/// How many threads of the whole system want a core.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct SystemLoad {
+    /// Over the last minute.
+    average: f64,
+    /// At this moment, but for the one that asks.
+    at_work: f64,
+}
+
+impl SystemLoad {
+    fn of_now() -> Self {
+        Self::parse(&std::fs::read_to_string("/proc/loadavg").unwrap_or_default())
+    }
+
+    /// Reads `0.42 0.50 0.61 2/103 14906`; what is not there is no load.
+    fn parse(text: &str) -> Self {
+        let mut fields = text.split_ascii_whitespace();
+        let average = fields.next().and_then(|load| load.parse().ok()).unwrap_or(0.0);
+        let at_work = fields.nth(2).and_then(|threads| threads.split_once('/')?.0.parse().ok()).unwrap_or(1.0);
+        Self { average, at_work: f64::max(at_work - 1.0, 0.0) }
+    }
 }
 
 /// Who is told how a save gets on, and may end it.
@@ -190,5 +210,20 @@ pub fn delay_us(configured: i32) -> u64 {
     match u64::try_from(configured) {
         Ok(microseconds) => microseconds,
         Err(_) => u64::from(fastrand::u32(..configured.unsigned_abs()) == 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn load_is_read_as_the_kernel_tells_it() {
+        let load = |average, at_work| SystemLoad { average, at_work };
+        assert_eq!(SystemLoad::parse("1.36 1.29 1.01 3/103 14906\n"), load(1.36, 2.0));
+        assert_eq!(SystemLoad::parse("0.05 1.29 1.01 1/103 14906\n"), load(0.05, 0.0));
+        assert_eq!(SystemLoad::parse("0.05 1.29 1.01 0/0 14906\n"), load(0.05, 0.0));
+        assert_eq!(SystemLoad::parse("1.5"), load(1.5, 0.0));
+        assert_eq!(SystemLoad::parse(""), load(0.0, 0.0));
     }
 }
