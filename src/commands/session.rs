@@ -105,6 +105,7 @@ impl Session {
     }
 
     /// Whether nothing but AUTH and its like is answered. As long as the default user needs no password, everybody is it.
+    #[inline]
     pub fn must_authenticate(&self) -> bool {
         !self.free && !self.authenticated && !self.user.is_open()
     }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use proptest::prelude::*;
 
+use super::rules::RuleError;
 use super::{AccessRules, Denied, User, Users};
 use crate::commands::CommandTable;
 use crate::resp::ArgsBuf;
@@ -115,6 +116,9 @@ fn rules_are_refused_with_the_texts_of_redis() {
     for hash in ["#12", &format!("#{}", HASH_OF_PASS.to_uppercase()), &format!("!{HASH_OF_PASS}0")] {
         assert!(room.set("ann", hash).unwrap_err().ends_with("contain only lowercase hexadecimal characters"));
     }
+    // Within a selector a rule cannot end like one: read back, it would.
+    let book = AccessRules { table: &room.table, all_channels: false };
+    assert_eq!(User::new(b"ann", &book).apply(b"(~x) +@all)", &book), Err(RuleError::Syntax));
     let error = room.set("ann", "+get ( +set").unwrap_err();
     assert_eq!(error, "Unmatched parenthesis in acl selector starting at '('.");
     assert_eq!(room.set("a b", "on"), Err("Usernames can't contain spaces or null characters".to_owned()));
@@ -296,6 +300,8 @@ fn any_rule() -> impl Strategy<Value = String> {
         "clearselectors",
         "reset",
         "skip-sanitize-payload",
+        "~x)",
+        "&(y",
     ];
     prop::sample::select(RULES).prop_map(str::to_owned)
 }

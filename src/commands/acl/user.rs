@@ -217,6 +217,10 @@ impl User {
     fn add_selector(&mut self, rules: &[u8], book: &RuleBook<'_>) -> Result<(), RuleError> {
         let mut selector = Selector::new(book);
         for rule in split_args(rules).ok_or(RuleError::Syntax)? {
+            // Written to a file, such a rule would end the selector, and those behind it would be the user's own.
+            if rule.ends_with(b")") {
+                return Err(RuleError::Syntax);
+            }
             selector.apply(&rule, book)?;
         }
         self.selectors.push(selector);

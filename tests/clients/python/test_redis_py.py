@@ -179,6 +179,24 @@ class RedisPy(WithServer):
         with self.assertRaises(redis.ResponseError):
             self.client.execute_command("NOSUCHCOMMAND")
 
+    def test_users_are_made_shown_and_denied(self):
+        self.client.acl_setuser("worker", enabled=True, passwords=["+secret"], keys=["job:*"], categories=["+@read"],
+                                commands=["+ping"])
+        user = self.client.acl_getuser("worker")
+        self.assertTrue(user["enabled"])
+        self.assertEqual((user["categories"], user["commands"]), (["-@all", "+@read"], ["+ping"]))
+        self.assertIn("worker", self.client.acl_users())
+        with self.server.client(username="worker", password="secret", protocol=self.protocol) as worker:
+            self.assertTrue(worker.ping())
+            self.assertIsNone(worker.get("job:1"))
+            for denied in [lambda: worker.set("job:1", "x"), lambda: worker.get("other")]:
+                with self.assertRaises(redis.exceptions.NoPermissionError):
+                    denied()
+        self.assertEqual([entry["object"] for entry in self.client.acl_log()][:2], ["other", "set"])
+        with self.assertRaises(redis.exceptions.AuthenticationError):
+            self.server.client(username="worker", password="wrong").ping()
+        self.assertEqual(self.client.acl_deluser("worker"), 1)
+
     def test_iterators_see_every_element(self):
         self.client.sadd("set", *range(1000))
         self.client.hset("hash", mapping={f"f{n}": n for n in range(1000)})
