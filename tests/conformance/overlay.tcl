@@ -76,10 +76,10 @@ if {[info procs test] ne {}} {
 # A client that waits for entries for a group is told by 7.2 what its command finds when the key has changed; 7.0 has an
 # error of its own for that.
 if {[info procs assert_error] ne {}} {
-    rename assert_error assert_error_of_suite
+    rename assert_error assert_error_but_for_waits
     proc assert_error {pattern code {detail ""}} {
         if {$pattern ne {*no longer exists*}} {
-            uplevel 1 [list assert_error_of_suite $pattern $code $detail]
+            uplevel 1 [list assert_error_but_for_waits $pattern $code $detail]
         } elseif {[catch {uplevel 1 $code} error]} {
             assert {[string match {NOGROUP No such key*} $error] || [string match {WRONGTYPE*} $error]}
         } else {
