@@ -66,6 +66,27 @@ class RedisPy(WithServer):
         self.assertTrue(client.pfmerge("all", "visitors", "more"))
         self.assertEqual(client.pfcount("all"), client.pfcount("visitors", "more"))
 
+    def test_streams_are_shared_by_the_consumers_of_a_group(self):
+        client = self.client
+        ids = [client.xadd("stream", {"n": n}, maxlen=100, approximate=True) for n in range(4)]
+        self.assertEqual(client.xrange("stream", count=1), [(ids[0], {"n": "0"})])
+        self.assertEqual([id for id, _ in client.xrevrange("stream")], ids[::-1])
+        client.xgroup_create("stream", "group", id="0")
+
+        def taken(reply):
+            entries = reply["stream"][0] if isinstance(reply, dict) else reply[0][1]
+            return [id for id, _ in entries]
+
+        self.assertEqual(taken(client.xreadgroup("group", "anne", {"stream": ">"}, count=3)), ids[:3])
+        self.assertEqual(taken(client.xreadgroup("group", "bert", {"stream": ">"}, block=10)), ids[3:])
+        self.assertEqual(client.xpending("stream", "group")["pending"], 4)
+        self.assertEqual(client.xack("stream", "group", *ids[:2]), 2)
+        self.assertEqual(client.xclaim("stream", "group", "bert", 0, [ids[2]], justid=True), [ids[2]])
+        self.assertEqual([(row["name"], row["pending"]) for row in client.xinfo_consumers("stream", "group")],
+                         [("anne", 0), ("bert", 2)])
+        self.assertEqual(client.xautoclaim("stream", "group", "carl", 0, justid=True), ids[2:])
+        self.assertEqual(client.xinfo_stream("stream")["length"], 4)
+
     def test_bytes_survive_unchanged(self):
         with self.server.client(protocol=self.protocol) as client:
             every_byte = bytes(range(256)) * 5

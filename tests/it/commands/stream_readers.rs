@@ -35,7 +35,9 @@ fn every_client_that_waits_for_a_stream_is_served() {
     for client in &mut clients[..2] {
         assert_eq!(client.read(), entry("s", "2-1", "n", "2"));
     }
-    assert_eq!(clients[2].read().items().len(), 2, "the stream is named twice");
+    // 7.2 runs the command again, and so answers for each time that the stream is named.
+    let named = if against_redis() { 1 } else { 2 };
+    assert_eq!(clients[2].read().items().len(), named, "the stream is named twice");
 }
 
 #[test]
@@ -47,6 +49,10 @@ fn a_wait_for_what_comes_next_begins_where_the_stream_ended() {
     scene.run("XADD s 6-1 n 2");
     assert_eq!(next.read(), entry("s", "6-1", "n", "2"));
     assert_waits(&mut scene, 1);
+    if against_redis() {
+        // 7.0 answers with no entries here.
+        return;
+    }
     // What is gone before the transaction ends was never there.
     scene.main.transcript("> MULTI\n+OK\n> XADD s 8-1 n 3\n+QUEUED\n> XDEL s 8-1\n+QUEUED\n> EXEC\n[\"8-1\", :1]");
     assert_waits(&mut scene, 1);
@@ -90,7 +96,7 @@ fn a_group_that_goes_ends_the_waits_for_it() {
         scene.run("XGROUP CREATE s g $ MKSTREAM");
         let mut client = scene.blocked("XREADGROUP GROUP g Anne BLOCK 0 STREAMS s >");
         scene.run(line);
-        if line == "SET s x" {
+        if line == "SET s x" && !against_redis() {
             assert_eq!(client.read(), err("WRONGTYPE Operation against a key holding the wrong kind of value"));
         } else {
             assert_no_group(&mut client, "s", "g");

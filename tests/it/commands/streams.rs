@@ -325,7 +325,7 @@ fn several_streams_are_read_at_once() {
         nil-array
         > XREAD BLOCK 1 STREAMS missing $
         nil-array
-        > XREAD STREAMS one two 0
+        7.2> XREAD STREAMS one two 0
         -ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.
         > XREAD COUNT 1 BLOCK 1
         -ERR syntax error
@@ -335,7 +335,7 @@ fn several_streams_are_read_at_once() {
         -ERR timeout is not an integer or out of range
         > XREAD BLOCK -1 STREAMS one 0
         -ERR timeout is negative
-        > XREAD BLOCK 9223372036854775807 STREAMS one 0
+        7.2> XREAD BLOCK 9223372036854775807 STREAMS one 0
         -ERR timeout is out of range
         > XREAD STREAMS one >
         -ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.
@@ -516,7 +516,7 @@ fn consumers_of_a_group_share_its_entries() {
         -ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.
         > XREADGROUP COUNT 1 BLOCK 1 STREAMS s >
         -ERR Missing GROUP option for XREADGROUP
-        > XREADGROUP GROUP g Anne STREAMS s t >
+        7.2> XREADGROUP GROUP g Anne STREAMS s t >
         -ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified.
         > XREADGROUP GROUP g Anne COUNT 1 NOACK
         -ERR syntax error
