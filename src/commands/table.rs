@@ -1,6 +1,6 @@
 //! The command table: every row by number and by name.
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 use super::GROUPS;
 use super::error::CommandError;
@@ -9,9 +9,6 @@ use crate::resp::Args;
 
 /// A row's place in the table, by which statistics are kept.
 pub type CommandId = usize;
-
-/// No command's name is longer; a longer word is unknown without a lookup.
-const NAME_BYTES_MAX: usize = 32;
 
 /// One command or subcommand with what is derived from its constant row.
 pub struct Row {
@@ -28,16 +25,31 @@ pub struct Row {
 /// All commands, and the names under which clients reach them (`rename-command` changes those).
 pub struct CommandTable {
     rows: Vec<Row>,
-    by_name: HashMap<Box<[u8]>, CommandId, foldhash::fast::FixedState>,
+    by_name: HashTable<Named>,
+    /// The length of the longest name: a longer word is unknown without a lookup.
+    name_bytes_max: usize,
+}
+
+/// A name and what it stands for.
+struct Named {
+    name: Box<[u8]>,
+    id: CommandId,
+}
+
+/// The same for a name in any case. Names are short, are chosen by no client, and every command looks one up: this costs
+/// less than a hash that is made for more.
+fn hash_of_name(name: &[u8]) -> u64 {
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let in_lower_case = |byte: &u8| u64::from(byte | 0x20);
+    name.iter().fold(0, |hash: u64, byte| (hash.rotate_left(5) ^ in_lower_case(byte)).wrapping_mul(SPREAD))
 }
 
 impl CommandTable {
     pub fn new() -> Self {
-        let mut table = Self { rows: Vec::new(), by_name: HashMap::default() };
+        let mut table = Self { rows: Vec::new(), by_name: HashTable::new(), name_bytes_max: 0 };
         for command in GROUPS.iter().copied().flatten() {
             let id = table.add(command, None);
-            let old = table.by_name.insert(command.name.to_ascii_lowercase().into_bytes().into(), id);
-            assert!(old.is_none(), "{} stands in the table twice", command.name);
+            assert!(table.add_name(command.name.as_bytes(), id), "{} stands in the table twice", command.name);
         }
         table
     }
@@ -79,22 +91,38 @@ impl CommandTable {
 
     /// The commands that have a name of their own (no subcommands), those renamed away left out.
     pub fn commands(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| row.parent.is_none() && self.by_name.values().any(|id| *id == row.id))
+        self.rows.iter().filter(|row| row.parent.is_none() && self.by_name.iter().any(|named| named.id == row.id))
     }
 
     /// Gives a command another name, or none if `new` is empty. Returns whether `old` was there and `new` was free.
     pub fn rename(&mut self, old: &[u8], new: &[u8]) -> bool {
-        let Some(id) = self.by_name.remove(&*old.to_ascii_lowercase()) else { return false };
-        new.is_empty() || self.by_name.try_insert(new.to_ascii_lowercase().into(), id).is_ok()
+        if self.by_name(old).is_none() {
+            return false;
+        }
+        let is_old = |named: &Named| named.name.eq_ignore_ascii_case(old);
+        let Ok(found) = self.by_name.find_entry(hash_of_name(old), is_old) else { return false };
+        let id = found.remove().0.id;
+        new.is_empty() || self.add_name(new, id)
+    }
+
+    /// Makes a name stand for a row. Returns whether it was free.
+    fn add_name(&mut self, name: &[u8], id: CommandId) -> bool {
+        let free = self.by_name(name).is_none();
+        if free {
+            self.name_bytes_max = self.name_bytes_max.max(name.len());
+            let named = Named { name: name.into(), id };
+            self.by_name.insert_unique(hash_of_name(name), named, |named| hash_of_name(&named.name));
+        }
+        free
     }
 
     /// The row of a command's name, without its subcommands.
     pub fn by_name(&self, name: &[u8]) -> Option<&Row> {
-        let mut lower = [0; NAME_BYTES_MAX];
-        let lower = lower.get_mut(..name.len())?;
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        self.by_name.get(&*lower).map(|id| &self.rows[*id])
+        if name.len() > self.name_bytes_max {
+            return None;
+        }
+        let is_it = |named: &Named| named.name.eq_ignore_ascii_case(name);
+        self.by_name.find(hash_of_name(name), is_it).map(|named| &self.rows[named.id])
     }
 
     /// As [`CommandTable::by_full_name`], by the names that commands have by nature, whatever they were renamed to.
@@ -147,7 +175,6 @@ mod tests {
             let command = row.command;
             assert!(command.name.bytes().all(|byte| !byte.is_ascii_lowercase()), "{}", command.name);
             assert!(!command.summary.is_empty() && !command.since.is_empty(), "{}", row.full_name);
-            assert!(command.name.len() <= NAME_BYTES_MAX);
         }
     }
 

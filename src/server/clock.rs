@@ -36,7 +36,8 @@ impl ServerClock {
             self.base = Now::read();
             self.latest = self.base;
         } else {
-            let unix_us = self.base.unix_us + elapsed.as_micros() as i64;
+            // The whole of it: it is less than a second.
+            let unix_us = self.base.unix_us + i64::from(elapsed.subsec_micros());
             self.latest = Now { unix_ms: unix_us / 1000, unix_us, monotonic };
         }
         self.latest

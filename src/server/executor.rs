@@ -87,7 +87,8 @@ pub struct Executor {
     /// An error was written that no command's figures hold yet.
     uncounted_error: bool,
     limits: Limits,
-    ahead: Box<AheadDecoders>,
+    /// Lent out while a client's commands run.
+    ahead: Option<Box<AheadDecoders>>,
     /// The output buffer that clients use by turns, so that idle ones have none.
     spare_output: Vec<u8>,
 }
@@ -158,7 +159,7 @@ impl Executor {
             effects: Vec::new(),
             uncounted_error: false,
             limits: Limits { bulk_bytes_max: config.proto_max_bulk_len_bytes as usize, ..Limits::default() },
-            ahead: Box::default(),
+            ahead: Some(Box::default()),
             spare_output: Vec::new(),
             clock,
             table,
@@ -175,7 +176,7 @@ impl Executor {
         self.clock.advance();
         self.lend_output(key);
         self.clients.get_mut(key).query_bytes = bytes.len();
-        let mut ahead = std::mem::take(&mut self.ahead);
+        let mut ahead = self.ahead.take().unwrap_or_default();
         let mut consumed = 0;
         let then = loop {
             if self.is_held_up(key) {
@@ -204,7 +205,7 @@ impl Executor {
                 }
             }
         };
-        self.ahead = ahead;
+        self.ahead = Some(ahead);
         Processed { consumed, then }
     }
 
