@@ -5,6 +5,7 @@
 //! (Valkey 8 does the same: <https://valkey.io/blog/unlock-one-million-rps-part2/>). Where all of them work on one large
 //! collection, its table of members is looked up ahead in the same way.
 
+use std::iter;
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -12,6 +13,7 @@ use smallvec::SmallVec;
 use super::client::ClientKey;
 use super::executor::{Executor, Flow};
 use crate::resp::{Args, Decoder, Limits, ProtocolError, Step};
+use crate::stdx::number::parse_f64;
 use crate::types::Type;
 
 /// Commands decoded ahead at most. More would push each other's lines out of the first-level cache.
@@ -121,21 +123,24 @@ impl Executor {
     /// Asks for the memory of each command's first key, and where they are all one key, of what they want in its value.
     fn prefetch<'a>(&self, key: ClientKey, commands: impl Iterator<Item = Args<'a>> + Clone) {
         let keys = self.keyspace.db(self.clients.get(key).session.db).keys();
-        let names = commands.clone().filter_map(|args| args.get(1));
-        let hashes: SmallVec<[u64; BATCH_FRAMES_MAX]> = names.clone().map(|name| keys.hash(name)).collect();
-        for hash in &hashes {
-            keys.prefetch(*hash);
+        let mut names = commands.clone().filter_map(|args| args.get(1));
+        let Some(first) = names.next() else { return };
+        if !names.clone().all(|name| name == first) {
+            keys.prefetch_keys(iter::once(first).chain(names));
+            return;
         }
-        for hash in &hashes {
-            keys.prefetch_element(*hash);
-        }
-        if let ([first, others @ ..], Some(name)) = (&*hashes, names.clone().next())
-            && others.iter().all(|hash| hash == first)
-            && let Some(entry) = keys.find_hashed(*first, name)
-        {
-            // In front of the member of a sorted set stands its score; a field stands first, before its value.
-            let place = |args: &Args<'_>| if entry.data_type() == Type::Zset { args.len() - 1 } else { 2 };
-            entry.value().prefetch(commands.filter_map(|args| args.get(place(&args)).filter(|_| args.len() > 2)));
+        if let Some(entry) = keys.find(first) {
+            let is_zset = entry.data_type() == Type::Zset;
+            entry.value().prefetch(commands.filter_map(|args| match args.len() {
+                0..=2 => None,
+                // In front of the member of a sorted set stands its score, if it is given one.
+                count if is_zset => {
+                    let score = if count > 3 { parse_f64(args.arg(count - 2)) } else { None };
+                    Some((args.arg(count - 1), score))
+                }
+                // A field stands before its value.
+                _ => Some((args.arg(2), None)),
+            }));
         }
     }
 }

@@ -126,11 +126,12 @@ impl<'a> ValueRef<'a> {
     }
 
     /// Asks for the memory in which these members or fields of a large collection are or would be, for commands that are
-    /// to come. Small collections are asked for with their keys.
-    pub fn prefetch<'m>(self, members: impl Iterator<Item = &'m [u8]>) {
+    /// to come. Small collections are asked for with their keys. A score stands beside a member that is to get it.
+    pub fn prefetch<'m>(self, members: impl Iterator<Item = (&'m [u8], Option<f64>)>) {
+        let name = |(member, _)| member;
         match self {
-            ValueRef::Set(SetView::Hashtable(table)) => table.prefetch_keys(members),
-            ValueRef::Hash(HashView::Hashtable(fields)) => fields.table().prefetch_keys(members),
+            ValueRef::Set(SetView::Hashtable(table)) => _ = table.prefetch_keys(members.map(name)),
+            ValueRef::Hash(HashView::Hashtable(fields)) => _ = fields.table().prefetch_keys(members.map(name)),
             ValueRef::Zset(ZsetView::Tree(tree)) => tree.prefetch(members),
             ValueRef::Set(_)
             | ValueRef::Hash(_)

@@ -51,6 +51,9 @@ pub unsafe trait Element: Sized {
     }
 }
 
+/// The hashes of keys that are looked up ahead.
+pub type Hashes = SmallVec<[u64; 16]>;
+
 /// A hash table of elements with unique keys. Empty, it owns no memory.
 pub struct Dict<E: Element> {
     seed: HashSeed,
@@ -156,15 +159,16 @@ impl<E: Element> Dict<E> {
         }
     }
 
-    /// Asks for the memory in which these keys are or would be, for lookups that come a little later.
-    pub fn prefetch_keys<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
-        let hashes: SmallVec<[u64; 16]> = keys.map(|key| self.hash(key)).collect();
+    /// Asks for the memory in which these keys are or would be, for lookups that come a little later. Returns the hashes.
+    pub fn prefetch_keys<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Hashes {
+        let hashes: Hashes = keys.map(|key| self.hash(key)).collect();
         for &hash in &hashes {
             self.prefetch(hash);
         }
         for &hash in &hashes {
             self.prefetch_element(hash);
         }
+        hashes
     }
 
     /// Looks a key up to change, insert or remove its element.

@@ -1,7 +1,7 @@
 //! An inner node: up to [`INNER_MAX`] children with the number of pairs below each, and the lowest of them.
 
 use super::leaf::{LEAF_JOINED_MAX, LEAF_MIN};
-use super::tree::{Borders, Member, Node, NodeCounts, Pair, Probe, partition, search};
+use super::tree::{Borders, Member, Node, NodeCounts, Pair, Probe, Rescored, count_below, partition, search};
 
 /// With eight-byte handles an inner node takes 2,024 bytes and so fills a block of 2 KiB.
 pub(super) const INNER_MAX: usize = 56;
@@ -67,6 +67,12 @@ impl<H: Member> Inner<H> {
         }
     }
 
+    /// A child below which a pair of this score stands or would stand, as far as scores tell.
+    #[inline]
+    pub(super) fn child_for_score(&self, score: f64) -> usize {
+        count_below(&self.scores[..self.len], score).saturating_sub(1)
+    }
+
     /// The child that holds the pair of `rank` below this node, and the number of pairs before that child.
     pub(super) fn child_of_rank(&self, rank: usize) -> (usize, usize) {
         let mut before = 0;
@@ -120,6 +126,20 @@ impl<H: Member> Inner<H> {
         let removed = self.child_mut(index).remove(probe, size)?;
         self.after_removal(index, 1, size);
         Some(removed)
+    }
+
+    pub(super) fn rescore_or_remove(
+        &mut self,
+        probe: Probe<'_>,
+        new: f64,
+        size: &mut NodeCounts,
+    ) -> Option<Rescored<H>> {
+        let index = self.child_for(probe);
+        let rescored = self.child_mut(index).rescore_or_remove(probe, new, size)?;
+        if let Rescored::TakenOut(_) = rescored {
+            self.after_removal(index, 1, size);
+        }
+        Some(rescored)
     }
 
     pub(super) fn remove_run(

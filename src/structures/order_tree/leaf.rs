@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::tree::{Borders, Member, Pair, Probe, partition, search};
+use super::tree::{Borders, Member, Pair, Probe, Rescored, partition, search};
+use crate::structures::dict::prefetch_line;
 
 /// With eight-byte handles a leaf takes 1,016 bytes and so fills a block of 1 KiB.
 pub(super) const LEAF_MAX: usize = 63;
@@ -50,9 +51,18 @@ impl<H: Member> Leaf<H> {
         Pair { score: self.scores[index], handle: self.handles[index] }
     }
 
+    /// Asks for the leaf itself: a search reads lines all over it, one after the other, and an insertion moves half of it.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        let start = std::ptr::from_ref(self).cast::<u8>();
+        for line in (0..size_of::<Self>()).step_by(64) {
+            prefetch_line(start.wrapping_add(line));
+        }
+    }
+
     /// Asks for the members of some places, as far as there are such.
     #[inline]
-    pub(super) fn prefetch(&self, places: Range<usize>) {
+    pub(super) fn prefetch_members(&self, places: Range<usize>) {
         for handle in self.handles[..self.len].get(places.start..places.end.min(self.len)).unwrap_or_default() {
             handle.prefetch();
         }
@@ -114,9 +124,19 @@ impl<H: Member> Leaf<H> {
         true
     }
 
+    pub(super) fn rescore_or_remove(&mut self, probe: Probe<'_>, new: f64) -> Option<Rescored<H>> {
+        let index = self.search(probe).ok()?;
+        if self.rescore(index, probe.member, new) {
+            return Some(Rescored::InPlace);
+        }
+        let handle = self.handles[index];
+        self.remove_places(index, 1);
+        Some(Rescored::TakenOut(handle))
+    }
+
     /// Writes another score in place if the pair stays between its neighbours, and in the inside of the leaf: what
     /// stands first in a leaf stands in the nodes above it too.
-    pub(super) fn rescore(&mut self, index: usize, member: &[u8], score: f64) -> bool {
+    fn rescore(&mut self, index: usize, member: &[u8], score: f64) -> bool {
         if index == 0 || index + 1 >= self.len {
             return false;
         }

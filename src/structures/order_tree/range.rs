@@ -34,12 +34,12 @@ impl<H: Member> Iterator for Range<'_, H> {
         let (leaf, index) = match self.front {
             Some((leaf, index)) if index < leaf.len() => {
                 let ahead = index + PREFETCH_DISTANCE;
-                leaf.prefetch(ahead..ahead + 1);
+                leaf.prefetch_members(ahead..ahead + 1);
                 (leaf, index)
             }
             _ => {
                 let (leaf, index) = self.tree.seek(rank)?;
-                leaf.prefetch(index + 1..index + 1 + self.ranks.len().min(PREFETCH_DISTANCE));
+                leaf.prefetch_members(index + 1..index + 1 + self.ranks.len().min(PREFETCH_DISTANCE));
                 (leaf, index)
             }
         };
@@ -65,13 +65,13 @@ impl<H: Member> DoubleEndedIterator for Range<'_, H> {
             Some((leaf, behind)) if behind > 0 => {
                 let index = behind - 1;
                 if let Some(ahead) = index.checked_sub(PREFETCH_DISTANCE) {
-                    leaf.prefetch(ahead..ahead + 1);
+                    leaf.prefetch_members(ahead..ahead + 1);
                 }
                 (leaf, index)
             }
             _ => {
                 let (leaf, index) = self.tree.seek(rank)?;
-                leaf.prefetch(index.saturating_sub(self.ranks.len().min(PREFETCH_DISTANCE))..index);
+                leaf.prefetch_members(index.saturating_sub(self.ranks.len().min(PREFETCH_DISTANCE))..index);
                 (leaf, index)
             }
         };

@@ -13,6 +13,8 @@ pub use build::ScoredSetBuilder;
 use std::fmt;
 use std::ops::{self, Bound};
 
+use smallvec::SmallVec;
+
 use member::{MemberRef, ScoredMember};
 
 use super::dict::{Dict, Slot, TableStats};
@@ -52,9 +54,18 @@ impl ScoredSet {
         self.members.find(member).map(ScoredMember::score)
     }
 
-    /// Asks for the memory in which these members are or would be; see [`Dict::prefetch_keys`].
-    pub fn prefetch<'m>(&self, members: impl Iterator<Item = &'m [u8]>) {
-        self.members.prefetch_keys(members);
+    /// Asks for the memory in which these members are or would be (see [`Dict::prefetch_keys`]), and for the places in
+    /// the order of those that are to get a score: where they are and where they will be.
+    pub fn prefetch<'m>(&self, members: impl Iterator<Item = (&'m [u8], Option<f64>)>) {
+        let members: SmallVec<[_; 16]> = members.collect();
+        let hashes = self.members.prefetch_keys(members.iter().map(|&(member, _)| member));
+        for (hash, (member, score)) in hashes.into_iter().zip(members) {
+            let Some(score) = score else { continue };
+            self.order.prefetch(score);
+            if let Some(block) = self.members.find_hashed(hash, member) {
+                self.order.prefetch(block.score());
+            }
+        }
     }
 
     /// Gives `member` the score that `decide` makes of its present one; nothing changes if that is none.
