@@ -21,6 +21,7 @@ mod snapshots;
 mod sort;
 mod sorted_sets;
 mod stream_readers;
+mod stream_values;
 mod streams;
 mod strings;
 mod transactions;

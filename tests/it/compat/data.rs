@@ -28,6 +28,7 @@ pub fn fill(client: &mut Client) {
     }
     client.cmd(&[b"SET".as_slice(), b"\x00\xff\r\n", b"\x80\x81"]);
     fill_collections(client);
+    fill_streams(client);
     for database in [1, 7, 15] {
         client.cmd(&["SELECT", &database.to_string()]);
         client.cmd(&["SET", &format!("in:{database}"), "v", "EX", "100000"]);
@@ -67,6 +68,49 @@ fn fill_collections(client: &mut Client) {
     push("ZADD", "zset:long", vec!["1".into(), "m".repeat(65), "-inf".into(), "low".into()]);
     push("RPUSH", "list:odd", vec![String::new(), "-0".into(), "9223372036854775808".into(), "\u{0}\r\n".into()]);
     client.run("PEXPIREAT set:many 4000000000000");
+}
+
+/// Streams of every shape: one entry, full blocks, changing fields, deleted and trimmed entries, groups.
+fn fill_streams(client: &mut Client) {
+    let mut random = 11u32;
+    for (count, name) in [(1u64, "one"), (100, "full"), (101, "over"), (3000, "many")] {
+        for at in 1..=count {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let id = format!("{}-{}", 1_600_000_000_000 + at / 3 * 977, at);
+            let mut words = vec!["XADD".to_owned(), format!("stream:{name}"), id];
+            for field in 0..=(random >> 20) % 3 {
+                words.extend([
+                    format!("field {field}"),
+                    [random.to_string(), format!("{random:x} ").repeat(3)][at as usize % 2].clone(),
+                ]);
+            }
+            assert!(!client.cmd(&words).is_error(), "{words:?}");
+        }
+    }
+    for line in [
+        "XADD stream:edges 0-1 f v",
+        "XADD stream:edges 5-18446744073709551615 f v g 9223372036854775807",
+        "XADD stream:edges 18446744073709551615-7 -1 -9223372036854775808",
+        "XADD stream:empty 1-1 f v",
+        "XDEL stream:empty 1-1",
+        "XGROUP CREATE stream:groups:none group $ MKSTREAM",
+        "XDEL stream:many 1600000000000-1 1600000000977-5 1600000976023-2999",
+        "XTRIM stream:over MAXLEN = 77",
+        "XGROUP CREATE stream:many readers 0",
+        "XGROUP CREATE stream:many late 1600000500000-0 ENTRIESREAD 7",
+        "XREADGROUP GROUP readers alice COUNT 150 STREAMS stream:many >",
+        "XREADGROUP GROUP readers bob COUNT 30 STREAMS stream:many >",
+        "XREADGROUP GROUP late alice COUNT 3 STREAMS stream:many >",
+        "XGROUP CREATECONSUMER stream:many late idle",
+        "XCLAIM stream:many readers carol 0 1600000000977-3 1600000000977-4 TIME 1600000009999 RETRYCOUNT 9",
+        "XACK stream:many readers 1600000001954-6 1600000001954-7",
+        "XDEL stream:many 1600000002931-9",
+        "XSETID stream:one 1700000000000-3 ENTRIESADDED 40 MAXDELETEDID 5-5",
+        "PEXPIREAT stream:full 4000000000000",
+    ] {
+        let answer = client.run(line);
+        assert!(!answer.is_error(), "{line}: {answer:?}");
+    }
 }
 
 /// Scores of every kind: whole, fractions, very large and small, equal ones, and the infinities.

@@ -11,9 +11,10 @@ use crate::support::{Server, Setup, bulk, ok, redis_server, wait_until};
 const LAYOUTS: [&str; 5] = [
     "",
     "rdbcompression no\nlist-compress-depth 1",
-    "rdbchecksum no\nlist-max-listpack-size 3",
-    "list-max-listpack-size -5\nset-max-intset-entries 10\nzset-max-listpack-entries 1000\nhash-max-listpack-entries 9",
-    "hash-max-listpack-value 4\nzset-max-listpack-value 4\nset-max-intset-entries 2000\nlist-compress-depth 2",
+    "rdbchecksum no\nlist-max-listpack-size 3\nstream-node-max-entries 7",
+    "list-max-listpack-size -5\nset-max-intset-entries 10\nzset-max-listpack-entries 1000\nhash-max-listpack-entries 9\nstream-node-max-bytes 300",
+    "hash-max-listpack-value 4\nzset-max-listpack-value 4\nset-max-intset-entries 2000\nlist-compress-depth 2\n\
+     stream-node-max-entries 0\nstream-node-max-bytes 0",
 ];
 
 #[test]
@@ -107,7 +108,7 @@ fn the_data_of_these_tests_has_every_encoding() {
         .iter()
         .map(|key| client.cmd(&[b"OBJECT".as_slice(), b"ENCODING", &key.bytes()]).text())
         .collect();
-    let all = ["embstr", "hashtable", "int", "intset", "listpack", "quicklist", "raw", "skiplist"];
+    let all = ["embstr", "hashtable", "int", "intset", "listpack", "quicklist", "raw", "skiplist", "stream"];
     assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), all);
 }
 
@@ -118,6 +119,7 @@ fn dump_payloads_go_both_ways() {
     for (from, to) in [(&ours, &peer), (&peer, &ours)] {
         let (mut source, mut target) = (from.client(), to.client());
         target.run("FLUSHALL");
+        source.run("FLUSHALL");
         fill(&mut source);
         for database in 0..16 {
             source.run(&format!("SELECT {database}"));
@@ -132,6 +134,51 @@ fn dump_payloads_go_both_ways() {
         }
         assert_eq!(from.digest(), to.digest());
     }
+}
+
+#[test]
+fn streams_are_laid_out_byte_for_byte_as_redis_does() {
+    let config = "rdbcompression no\nrdb-version 10\nstream-node-max-entries 20";
+    let ours = Server::with_config(config);
+    let peer = redis_server(&config.replace("rdb-version 10\n", ""));
+    for server in [&ours, &peer] {
+        fill(&mut server.client());
+    }
+    for key in ["one", "full", "over", "edges", "empty"] {
+        let payload = |server: &Server| server.client().run(&format!("DUMP stream:{key}")).bytes();
+        assert!(payload(&ours) == payload(&peer), "{key}: {:?} {:?}", payload(&ours), payload(&peer));
+    }
+}
+
+#[test]
+fn consumer_groups_stay_what_they_are_on_a_journey() {
+    let state = |server: &Server| {
+        let mut client = server.client();
+        let mut told: Vec<_> =
+            ["XINFO GROUPS stream:many", "XINFO GROUPS stream:groups:none", "XPENDING stream:many late"]
+                .map(|line| client.run(line))
+                .into();
+        for group in ["readers", "late"] {
+            for pending in client.run(&format!("XPENDING stream:many {group} - + 1000")).items() {
+                // The time since the delivery is the third.
+                told.extend([0, 1, 3].map(|at| pending.items()[at].clone()));
+            }
+        }
+        told
+    };
+    let peer = redis_server("");
+    fill(&mut peer.client());
+    peer.client().run("SAVE");
+    let ours = Setup::new().file("dump.rdb", fs::read(peer.dump_path()).expect("the dump")).start();
+    assert_eq!(state(&ours), state(&peer));
+    ours.client().run("DEBUG RELOAD");
+    assert_eq!(state(&ours), state(&peer));
+    ours.background_save();
+    let mut back = redis_server("");
+    back.kill();
+    fs::copy(ours.dump_path(), back.dump_path()).expect("the dump can be copied");
+    back.start_again();
+    assert_eq!(state(&back), state(&peer));
 }
 
 #[test]
