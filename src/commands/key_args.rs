@@ -33,14 +33,10 @@ pub fn keys_of(row: &Row, args: Args<'_>) -> Result<Vec<KeyArg>, KeysError> {
     if !command.arity.accepts(args.len()) {
         return Err(KeysError::WrongArity);
     }
-    let mut keys = Vec::new();
-    if command.name == "MIGRATE"
-        && let Some(first) = first_of_many_migrated(args)
-    {
-        let flags = command.keys[0].flags;
-        keys.extend((first..args.len()).map(|index| KeyArg { index, flags }));
+    if let Some(keys) = many_migrated(command, args) {
         return if keys.is_empty() { Err(KeysError::InvalidArguments) } else { Ok(keys) };
     }
+    let mut keys = Vec::new();
     for spec in command.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
         match find(spec, args) {
             Found::Keys { first, last, step } => {
@@ -56,6 +52,9 @@ pub fn keys_of(row: &Row, args: Args<'_>) -> Result<Vec<KeyArg>, KeysError> {
 
 /// The keys among `args` as far as they can be told: of a line that is not valid, which its command refuses, some or none.
 pub fn keys_named(row: &Row, args: Args<'_>) -> Vec<KeyArg> {
+    if let Some(keys) = many_migrated(row.command, args) {
+        return keys;
+    }
     let specs = row.command.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY));
     let mut keys = Vec::new();
     for spec in specs {
@@ -63,10 +62,6 @@ pub fn keys_named(row: &Row, args: Args<'_>) -> Vec<KeyArg> {
             let flags = flags_in(row.command, spec, args);
             keys.extend((first..=last).step_by(step.max(1)).map(|index| KeyArg { index, flags }));
         }
-    }
-    // Behind KEYS stand the keys of MIGRATE in place of the one, which is empty then.
-    if row.command.name == "MIGRATE" && keys.len() > 1 && keys[0].index == 3 && args.arg(3).is_empty() {
-        keys.remove(0);
     }
     keys
 }
@@ -149,17 +144,18 @@ fn find_unknown(spec: &KeySpec, args: Args<'_>) -> Found {
     found
 }
 
-/// Where the keys of a MIGRATE of several keys begin: behind the first KEYS that is no password. The specifications see
-/// the last one, and take the empty argument, which says that the keys come later, for a key.
-fn first_of_many_migrated(args: Args<'_>) -> Option<usize> {
-    if !args.arg(3).is_empty() {
+/// The keys of a MIGRATE of several: all that stands behind the first KEYS that is no password. The specifications would
+/// see the last KEYS, which may be a key itself, and take the empty argument for a key that says where the keys are.
+fn many_migrated(command: &Command, args: Args<'_>) -> Option<Vec<KeyArg>> {
+    if command.name != "MIGRATE" || args.get(3).is_none_or(|key| !key.is_empty()) {
         return None;
     }
+    let flags = command.keys[0].flags;
     let mut index = 6;
     while let Some(option) = args.get(index) {
         let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
         index += match () {
-            () if is("KEYS") => return Some(index + 1),
+            () if is("KEYS") => return Some((index + 1..args.len()).map(|index| KeyArg { index, flags }).collect()),
             () if is("AUTH") => 2,
             () if is("AUTH2") => 3,
             () => 1,
@@ -278,6 +274,12 @@ mod tests {
         );
         assert_eq!(of(&["migrate", "h", "1", "", "0", "9", "KEYS"]), Err(KeysError::InvalidArguments));
         assert_eq!(of(&["migrate", "h", "1", "", "0", "9"]), Ok(vec![3]));
+        // Whoever asks what a user may do sees every key, and not only those behind the last word that reads KEYS.
+        let args: crate::resp::ArgsBuf =
+            "migrate h 1 _ 0 9 KEYS secret KEYS open".split(' ').map(|word| word.trim_matches('_')).collect();
+        let row = table.resolve(args.as_args()).expect("in the table");
+        let named: Vec<_> = keys_named(row, args.as_args()).iter().map(|key| key.index).collect();
+        assert_eq!(named, [7, 8, 9]);
     }
 
     #[test]
