@@ -42,6 +42,10 @@ fn debug(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
         (b"HELP", 2) => help::reply(ctx.reply, "DEBUG", HELP),
         (b"ASSERT", 2) => ctx.push(Effect::Debug(DebugEffect::Crash(Crash::Assertion))),
         (b"PANIC", 2) => ctx.push(Effect::Debug(DebugEffect::Crash(Crash::Panic))),
+        (b"REPLYBUFFER", 4) if args.arg(2).eq_ignore_ascii_case(b"RESIZING") => {
+            ctx.push(Effect::Debug(DebugEffect::LendOutput(is_on(args.arg(3)))));
+            ctx.reply.ok();
+        }
         (b"SEGFAULT", 2) => ctx.push(Effect::Debug(DebugEffect::Crash(Crash::Segfault))),
         (b"CONFIG-REWRITE-FORCE-ALL", 2) => {
             ctx.push(Effect::Config(ConfigEffect::Rewrite { everything: true }));
@@ -122,6 +126,10 @@ const HELP: &[(&str, &str)] = &[
         "Save the RDB on disk and reload it back to memory. Valid <option> values:\n* MERGE: conflicting keys will be \
          loaded from RDB.\n* NOFLUSH: the existing database will not be removed before load, but\n  conflicting keys \
          will be an error.\n* NOSAVE: the database will be loaded from an existing RDB file.",
+    ),
+    (
+        "REPLYBUFFER RESIZING <0|1>",
+        "Setting it to 0 lets clients keep their reply buffers when these are empty.\nSetting it to 1 takes them again.",
     ),
     ("SEGFAULT", "Crash the server with sigsegv."),
     (

@@ -314,6 +314,8 @@ pub enum DebugEffect {
     PauseCron(bool),
     /// Stop the whole server for so long.
     Sleep(Duration),
+    /// Whether clients without anything to be sent give their output buffers back.
+    LendOutput(bool),
     Log(Box<str>),
     Crash(Crash),
 }

@@ -91,6 +91,8 @@ pub struct Executor {
     ahead: Option<Box<AheadDecoders>>,
     /// The output buffer that clients use by turns, so that idle ones have none.
     spare_output: Vec<u8>,
+    /// Whether that is so (DEBUG REPLYBUFFER RESIZING).
+    pub(super) lends_output: bool,
 }
 
 /// How far [`Executor::process`] came.
@@ -161,6 +163,7 @@ impl Executor {
             limits: Limits { bulk_bytes_max: config.proto_max_bulk_len_bytes as usize, ..Limits::default() },
             ahead: Some(Box::default()),
             spare_output: Vec::new(),
+            lends_output: true,
             clock,
             table,
             users,
@@ -465,7 +468,7 @@ impl Executor {
     pub fn return_output(&mut self, key: ClientKey) {
         const SPARE_BYTES_MAX: usize = 1 << 18;
         let buffer = self.clients.get_mut(key).reply.buffer_mut();
-        if buffer.is_empty() && buffer.capacity() > 0 {
+        if buffer.is_empty() && buffer.capacity() > 0 && self.lends_output {
             let taken = std::mem::take(buffer);
             if taken.capacity() <= SPARE_BYTES_MAX && taken.capacity() > self.spare_output.capacity() {
                 self.spare_output = taken;

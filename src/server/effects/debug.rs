@@ -10,6 +10,7 @@ impl Executor {
         match effect {
             DebugEffect::SetActiveExpire(active) => self.active_expire = active,
             DebugEffect::PauseCron(paused) => self.cron_paused = paused,
+            DebugEffect::LendOutput(lend) => self.lends_output = lend,
             // Everybody waits: that is what is asked for.
             DebugEffect::Sleep(duration) => std::thread::sleep(duration),
             DebugEffect::Log(message) => tracing::warn!("DEBUG LOG: {message}"),

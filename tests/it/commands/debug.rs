@@ -1,7 +1,7 @@
 //! DEBUG, as far as tests of other things stand on it.
 
 use super::{dialogue, dialogue_resp3};
-use crate::support::{Server, int, ok, wait_until};
+use crate::support::{Server, against_redis, int, ok, wait_until};
 
 #[test]
 fn arguments_of_debug_are_checked() {
@@ -105,4 +105,26 @@ fn paused_cron_expires_nothing_by_itself() {
     assert_eq!(client.run("DBSIZE"), int(1));
     assert_eq!(client.run("DEBUG PAUSE-CRON 0"), ok());
     wait_until("the key expires", 10, || client.run("DBSIZE") == int(0));
+}
+
+#[test]
+fn idle_clients_keep_their_reply_buffers_only_when_told_to() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::start();
+    let (mut client, mut idle) = (server.client(), server.client());
+    let room = |client: &mut crate::support::Client| -> usize {
+        let list = client.run("CLIENT LIST").text();
+        let line = list.lines().find(|line| line.contains(" name=idle ")).expect("the idle client");
+        line.split(' ').find_map(|word| word.strip_prefix("rbs=")).expect("its room").parse().expect("a number")
+    };
+    idle.run("CLIENT SETNAME idle");
+    assert_eq!(room(&mut client), 0);
+    assert_eq!(client.run("DEBUG REPLYBUFFER RESIZING 0"), ok());
+    idle.run("PING");
+    assert!(room(&mut client) > 0);
+    assert_eq!(client.run("DEBUG REPLYBUFFER RESIZING 1"), ok());
+    idle.run("PING");
+    assert_eq!(room(&mut client), 0);
 }
