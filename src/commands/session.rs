@@ -8,6 +8,9 @@ use super::table::CommandId;
 use crate::keyspace::ClientId;
 use crate::resp::ArgsBuf;
 
+/// What a watched key takes beside its name, here and in the table of all watched keys.
+const WATCHED_KEY_BYTES: usize = 64;
+
 /// The state of one connection that commands read and change.
 #[derive(Debug)]
 pub struct Session {
@@ -24,7 +27,9 @@ pub struct Session {
     pub no_evict: bool,
     pub transaction: Option<Transaction>,
     /// Watched keys with their database.
-    pub watched: Vec<(usize, Box<[u8]>)>,
+    watched: Vec<(usize, Box<[u8]>)>,
+    /// What the watched keys take, their share of the table of all watched keys included.
+    watched_bytes: usize,
     /// Subscriptions of all kinds; while there are any, a RESP2 connection may only manage them.
     pub subscriptions: usize,
     pub monitor: bool,
@@ -62,9 +67,26 @@ pub enum ReplyMode {
 /// Commands queued between MULTI and EXEC.
 #[derive(Debug, Default)]
 pub struct Transaction {
-    pub queue: Vec<(CommandId, ArgsBuf)>,
+    queue: Vec<(CommandId, ArgsBuf)>,
+    queue_bytes: usize,
     /// A command was refused while queueing: EXEC aborts.
     pub failed: bool,
+}
+
+impl Transaction {
+    pub fn queue(&self) -> &[(CommandId, ArgsBuf)] {
+        &self.queue
+    }
+
+    pub fn push(&mut self, command: CommandId, args: ArgsBuf) {
+        self.queue_bytes += size_of::<(CommandId, ArgsBuf)>() + args.memory_usage();
+        self.queue.push((command, args));
+    }
+
+    /// Bytes of memory that the queued commands take.
+    pub fn memory_usage(&self) -> usize {
+        self.queue_bytes
+    }
 }
 
 impl Session {
@@ -80,6 +102,7 @@ impl Session {
             no_evict: false,
             transaction: None,
             watched: Vec::new(),
+            watched_bytes: 0,
             subscriptions: 0,
             monitor: false,
             peer,
@@ -125,6 +148,29 @@ impl Session {
     pub fn follow_user(&mut self, user: Rc<User>) {
         self.free = (self.authenticated || user.is_open()) && user.is_unrestricted();
         self.user = user;
+    }
+}
+
+impl Session {
+    pub fn watched(&self) -> &[(usize, Box<[u8]>)] {
+        &self.watched
+    }
+
+    pub fn note_watched(&mut self, db: usize, key: &[u8]) {
+        self.watched_bytes += WATCHED_KEY_BYTES + key.len();
+        self.watched.push((db, key.into()));
+    }
+
+    pub fn take_watched(&mut self) -> Vec<(usize, Box<[u8]>)> {
+        self.watched_bytes = 0;
+        std::mem::take(&mut self.watched)
+    }
+
+    /// Bytes of memory held for what the connection has set and asked for. Sums are kept, so that this costs the same
+    /// however much that is.
+    pub fn memory_usage(&self) -> usize {
+        let names = self.name.len() + self.lib_name.len() + self.lib_version.len();
+        names + self.watched_bytes + self.transaction.as_ref().map_or(0, Transaction::memory_usage)
     }
 }
 

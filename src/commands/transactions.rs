@@ -90,7 +90,7 @@ fn watch(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     for key in args.tail(1).iter() {
         let expired = ctx.keyspace.db(db).is_due(key, ctx.now.unix_ms);
         if ctx.keyspace.watch.watch(client, db, key, expired) {
-            ctx.session.watched.push((db, key.into()));
+            ctx.session.note_watched(db, key);
         }
     }
     ctx.reply.ok();

@@ -1,9 +1,10 @@
 //! One setting: its row in the table, and how its value is read and written.
 
+use super::kinds::MemoryShare;
 use super::model::Config;
 use super::value::{
-    ValueError, only, parse_bytes, parse_choice, parse_flag, parse_integer, parse_memory_or_percent, parse_octal,
-    parse_text, show_bytes, show_flag, split_at_spaces,
+    ValueError, only, parse_bytes, parse_choice, parse_flag, parse_integer, parse_memory_share, parse_octal,
+    parse_text, show_bytes, show_flag, show_memory_share, split_at_spaces,
 };
 
 /// What the server has to do after a setting changed while it runs.
@@ -76,7 +77,6 @@ pub enum Form {
     Flag,
     Integer(i64, i64),
     Bytes(u64, u64),
-    BytesOrPercent,
     Choice(&'static [&'static str]),
     Text,
     /// Any bytes.
@@ -108,6 +108,11 @@ pub enum Value {
         max: u64,
         read: fn(&Config) -> u64,
         write: fn(&mut Config, u64),
+    },
+    /// An amount of memory, or a percentage of `maxmemory`.
+    MemoryShare {
+        read: fn(&Config) -> MemoryShare,
+        write: fn(&mut Config, MemoryShare),
     },
     /// `write` is given an index into `names`, and `read` answers one.
     Choice {
@@ -280,6 +285,7 @@ impl Key {
             Value::Integer { read, .. } => read(config).to_string().into(),
             Value::Octal { read, .. } => format!("{:o}", read(config)).into(),
             Value::Bytes { read, .. } => read(config).to_string().into(),
+            Value::MemoryShare { read, .. } => show_memory_share(read(config), |bytes| bytes.to_string()).into(),
             Value::Choice { names, read, .. } => names[read(config)].into(),
             Value::Text { read, .. } => read(config).into(),
             Value::Scalar { read, .. } => read(config).into(),
@@ -298,6 +304,7 @@ impl Key {
     pub fn lines(&self, config: &Config) -> Vec<Vec<Vec<u8>>> {
         match self.value {
             Value::Bytes { read, .. } => vec![vec![show_bytes(read(config)).into()]],
+            Value::MemoryShare { read, .. } => vec![vec![show_memory_share(read(config), show_bytes).into()]],
             Value::List { per_line, spell, .. } => {
                 let args = spell(config);
                 if args.is_empty() {
@@ -319,6 +326,7 @@ impl Key {
             Value::Integer { min, max, write, .. } => write(config, parse_integer(only(args)?, min, max)?),
             Value::Octal { max, write, .. } => write(config, parse_octal(only(args)?, max)?),
             Value::Bytes { min, max, write, .. } => write(config, parse_bytes(only(args)?, min, max)?),
+            Value::MemoryShare { write, .. } => write(config, parse_memory_share(only(args)?)?),
             Value::Choice { names, write, .. } => write(config, parse_choice(only(args)?, names)?),
             Value::Text { check, write, .. } => {
                 let text = parse_text(only(args)?)?;
@@ -360,7 +368,6 @@ impl Form {
             Self::Flag => show_flag(parse_flag(only(args)?)?).into(),
             Self::Integer(min, max) => parse_integer(only(args)?, min, max)?.to_string().into(),
             Self::Bytes(min, max) => parse_bytes(only(args)?, min, max)?.to_string().into(),
-            Self::BytesOrPercent => parse_memory_or_percent(only(args)?)?.into(),
             Self::Choice(names) => names[parse_choice(only(args)?, names)?].into(),
             Self::Text => parse_text(only(args)?)?.into(),
             Self::Secret => only(args)?.to_vec(),

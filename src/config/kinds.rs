@@ -54,6 +54,23 @@ pub struct OomScores {
     pub child: i32,
 }
 
+/// An amount of memory, or so many percent of `maxmemory`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryShare {
+    Bytes(u64),
+    Percent(u8),
+}
+
+impl MemoryShare {
+    /// How much it is, where `maxmemory` is so much; zero, where that is no limit, is nothing to take a share of.
+    pub fn bytes_of(self, maxmemory_bytes: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Percent(percent) => (u128::from(maxmemory_bytes) * u128::from(percent) / 100) as u64,
+        }
+    }
+}
+
 /// From which connections a dangerous action is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AllowedFrom {

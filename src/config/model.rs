@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::kinds::{
-    AllowedFrom, ClientBufferLimit, EvictionPolicy, HugePages, LogLevel, OomScoreAdj, OomScores, RenamedCommand,
-    SanitizePayload, SaveRule, ShutdownOnSignal, SnapshotIoPriority, Supervised,
+    AllowedFrom, ClientBufferLimit, EvictionPolicy, HugePages, LogLevel, MemoryShare, OomScoreAdj, OomScores,
+    RenamedCommand, SanitizePayload, SaveRule, ShutdownOnSignal, SnapshotIoPriority, Supervised,
 };
 use super::notify::NotifyFlags;
 use super::table::KEYS;
@@ -101,6 +101,8 @@ pub struct Config {
 
     // Clients
     pub maxclients: u32,
+    /// What the buffers of all clients may take together; 0 for no limit.
+    pub maxmemory_clients: MemoryShare,
     /// Indexed by `ClientClass`.
     pub client_output_buffer_limits: [ClientBufferLimit; 3],
     pub client_query_buffer_limit_bytes: u64,
@@ -218,6 +220,7 @@ impl Config {
             huge_pages: HugePages::Auto,
             huge_page_healing_mb_per_second: 0,
             maxclients: 0,
+            maxmemory_clients: MemoryShare::Bytes(0),
             client_output_buffer_limits: [ClientBufferLimit::default(); 3],
             client_query_buffer_limit_bytes: 0,
             proto_max_bulk_len_bytes: 0,

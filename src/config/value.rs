@@ -1,5 +1,6 @@
 //! The texts of values: how they are read, shown, and refused.
 
+use super::kinds::MemoryShare;
 use crate::stdx::number::{parse_f64, parse_i64};
 use crate::stdx::text::parse_memory;
 
@@ -104,17 +105,25 @@ pub fn parse_bytes(arg: &[u8], min: u64, max: u64) -> Result<u64, ValueError> {
     }
 }
 
-/// Reads an amount of memory, or a share of it such as `5%`; answers the text in its canonical form.
-pub fn parse_memory_or_percent(arg: &[u8]) -> Result<String, ValueError> {
+/// Reads an amount of memory, or a share of it such as `5%`.
+pub fn parse_memory_share(arg: &[u8]) -> Result<MemoryShare, ValueError> {
     const PERCENT_MAX: u8 = 100;
     if let Some(bytes) = parse_memory(arg) {
-        return Ok(bytes.to_string());
+        return Ok(MemoryShare::Bytes(bytes));
     }
     let percent = arg.strip_suffix(b"%").and_then(parse_i64).filter(|percent| *percent >= 0);
-    match percent.ok_or(ValueError::NotMemoryOrPercent)? {
-        0 => Ok("0".to_owned()),
-        percent if percent > i64::from(PERCENT_MAX) => Err(ValueError::PercentageTooLarge { max: PERCENT_MAX }),
-        percent => Ok(format!("{percent}%")),
+    match percent.map(u8::try_from).ok_or(ValueError::NotMemoryOrPercent)? {
+        Ok(0) => Ok(MemoryShare::Bytes(0)),
+        Ok(percent @ ..=PERCENT_MAX) => Ok(MemoryShare::Percent(percent)),
+        _ => Err(ValueError::PercentageTooLarge { max: PERCENT_MAX }),
+    }
+}
+
+/// The share as CONFIG GET tells it, or with an amount in the largest unit that it is a multiple of.
+pub fn show_memory_share(share: MemoryShare, show_amount: fn(u64) -> String) -> String {
+    match share {
+        MemoryShare::Bytes(bytes) => show_amount(bytes),
+        MemoryShare::Percent(percent) => format!("{percent}%"),
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Counters {
     pub unexpected_error_replies: u64,
     pub client_query_buffer_limit_disconnections: u64,
     pub client_output_buffer_limit_disconnections: u64,
+    /// Closed for the memory that all clients took together.
+    pub evicted_clients: u64,
     pub acl_access_denied_auth: u64,
     pub acl_access_denied_cmd: u64,
     pub acl_access_denied_key: u64,

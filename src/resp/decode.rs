@@ -132,6 +132,11 @@ impl Decoder {
         self.state != State::Between
     }
 
+    /// How many bytes of a frame that has begun are taken in; an argument is when it is there as a whole.
+    pub fn taken_in(&self) -> usize {
+        if self.is_mid_frame() { self.position } else { 0 }
+    }
+
     /// How many bytes of memory the decoder holds beside the connection's buffer.
     pub fn memory_usage(&self) -> usize {
         self.spans.capacity() * size_of::<Span>() + self.inline.memory_usage()

@@ -7,12 +7,13 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use super::blocking::Blocked;
+use super::client_memory::{ClientMemory, Counted};
 use super::executor::Executor;
 use super::wake::Wake;
 use crate::commands::{Peer, Session, User};
 use crate::config::{ClientBufferLimit, ClientClass};
 use crate::keyspace::ClientId;
-use crate::resp::{Protocol, Reply};
+use crate::resp::{Decoder, Protocol, Reply};
 
 /// Unsent bytes that no limit counts: as in Redis, where every client has so much room for small replies.
 const UNCOUNTED_OUTPUT_BYTES: usize = 16 * 1024;
@@ -40,9 +41,16 @@ pub struct Client {
     pub close: Option<Close>,
     /// Why the client's next command has to wait.
     pub stall: Option<Stall>,
-    /// Bytes read and not executed yet, and the room for them.
+    /// Bytes read and not taken in yet, and the room for them and for what was taken in.
     pub query_bytes: usize,
     pub query_capacity: usize,
+    /// Bytes taken in of a command of which more is to come, and what reading it takes beside the buffer.
+    pub partial_bytes: usize,
+    pub decoder_bytes: usize,
+    /// With more unsent bytes of replies than this, no further command is executed before some are sent.
+    pub unsent_bytes_max: usize,
+    /// What the client counts for in the memory of all.
+    pub(super) counted: Counted,
     /// The most bytes of replies that were waiting at once.
     pub reply_bytes_peak: usize,
     /// Since when the output has been over the soft limit.
@@ -95,18 +103,12 @@ impl Client {
 
     /// Bytes of memory held for the client, but for its share of tables that all clients share.
     pub fn memory_usage(&self) -> usize {
-        let session = &self.session;
-        let names = session.name.len() + session.lib_name.len() + session.lib_version.len();
-        let queue = session.transaction.iter().flat_map(|transaction| &transaction.queue);
-        let queued: usize = queue.map(|(_, args)| size_of_val(args) + args.memory_usage()).sum();
-        let watched: usize = session.watched.iter().map(|(_, key)| key.len() + 64).sum();
         size_of::<Self>()
-            + names
-            + queued
-            + watched
+            + self.session.memory_usage()
             + self.blocked().map_or(0, Blocked::memory_usage)
             + self.channels.memory_usage()
             + self.query_capacity
+            + self.decoder_bytes
             + self.reply.capacity()
     }
 
@@ -144,6 +146,7 @@ pub struct Clients {
     /// does not stand within the command's own reply.
     executing: Option<ClientKey>,
     held_pushes: Vec<u8>,
+    pub(super) memory: ClientMemory,
 }
 
 impl Clients {
@@ -168,6 +171,10 @@ impl Clients {
             stall: None,
             query_bytes: 0,
             query_capacity: 0,
+            partial_bytes: 0,
+            decoder_bytes: 0,
+            unsent_bytes_max: 0,
+            counted: Counted::default(),
             reply_bytes_peak: 0,
             over_soft_limit_since: None,
             channels: Default::default(),
@@ -176,10 +183,14 @@ impl Clients {
             commands_total: 0,
         });
         self.by_id.insert(id, key);
+        if self.memory.is_limited() {
+            self.recount(key);
+        }
         key
     }
 
     pub fn remove(&mut self, key: ClientKey) -> Client {
+        self.discount(key);
         let client = self.slab.remove(key);
         self.by_id.remove(&client.session.id);
         client
@@ -205,6 +216,7 @@ impl Clients {
         self.by_id.remove(&client.session.id);
         client.reply.discard_front(client.reply.len());
         client.close(Close::Now);
+        self.discount(key);
     }
 
     pub fn begin_command(&mut self, key: ClientKey) {
@@ -293,10 +305,12 @@ impl Executor {
     }
 
     /// Notes how much of a connection's input waits, and closes one that exceeds `client-query-buffer-limit`.
-    pub fn note_query_buffer(&mut self, key: ClientKey, bytes: usize, capacity: usize) {
+    pub fn note_query_buffer(&mut self, key: ClientKey, decoder: &Decoder, bytes: usize, capacity: usize) {
         let client = self.clients.get_mut(key);
-        client.query_bytes = bytes;
+        client.partial_bytes = decoder.taken_in().min(bytes);
+        client.query_bytes = bytes - client.partial_bytes;
         client.query_capacity = capacity;
+        client.decoder_bytes = decoder.memory_usage();
         if bytes as u64 > self.config.client_query_buffer_limit_bytes {
             self.counters.client_query_buffer_limit_disconnections += 1;
             tracing::warn!("Closing client that reached max query buffer length: id={}", client.session.id);

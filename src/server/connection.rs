@@ -250,7 +250,7 @@ impl Connection {
             }
             self.pending.extend_from_slice(rest);
         }
-        executor.note_query_buffer(self.key, self.pending.len(), self.pending.capacity());
+        executor.note_query_buffer(self.key, &self.decoder, self.pending.len(), self.pending.capacity());
     }
 
     /// Executes what is pending. Returns whether anything was consumed.
@@ -270,7 +270,7 @@ impl Connection {
         {
             self.pending.reserve_exact(growth(self.pending.len(), need_hint));
         }
-        executor.note_query_buffer(self.key, self.pending.len(), self.pending.capacity());
+        executor.note_query_buffer(self.key, &self.decoder, self.pending.len(), self.pending.capacity());
         consumed > 0
     }
 
@@ -288,12 +288,16 @@ impl Connection {
             match self.stream.try_write(client.reply.as_bytes()) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(sent) => executor.count_written(self.key, sent),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    executor.settle_memory(self.key);
+                    return Ok(executor.clients.get(self.key).close != Some(Close::Now));
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
         executor.return_output(self.key);
+        executor.settle_memory(self.key);
         if executor.exit.is_some() {
             self.shared.exit.raise();
         }

@@ -31,9 +31,12 @@ use crate::snapshot::HugePageSystem;
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
 
+/// After so many bytes of replies these are sent, as far as that goes, before the next command is executed.
+const REPLY_BYTES_AT_ONCE: usize = 1 << 20;
+
 /// A client with this many bytes of unsent replies executes nothing further until some of them are sent: a pipeline
 /// may be endless, the memory for its replies is not.
-const UNSENT_BYTES_PAUSE: usize = 1 << 20;
+const UNSENT_BYTES_PAUSE: usize = 16 << 20;
 
 /// The server's state and the way commands change it. No field holds a handle to another.
 pub struct Executor {
@@ -178,7 +181,9 @@ impl Executor {
     pub fn process(&mut self, key: ClientKey, decoder: &mut Decoder, bytes: &[u8]) -> Processed {
         self.clock.advance();
         self.lend_output(key);
-        self.clients.get_mut(key).query_bytes = bytes.len();
+        let client = self.clients.get_mut(key);
+        client.query_bytes = bytes.len();
+        client.unsent_bytes_max = UNSENT_BYTES_PAUSE.min(client.reply.len() + REPLY_BYTES_AT_ONCE);
         let mut ahead = self.ahead.take().unwrap_or_default();
         let mut consumed = 0;
         let then = loop {
@@ -217,7 +222,7 @@ impl Executor {
         let client = self.clients.get(key);
         // Once the last snapshot is taken, no change may be acknowledged any more.
         let ending = self.exit.is_some();
-        ending || client.close.is_some() || client.stall.is_some() || client.reply.len() > UNSENT_BYTES_PAUSE
+        ending || client.close.is_some() || client.stall.is_some() || client.reply.len() > client.unsent_bytes_max
     }
 
     /// Answers bytes that are no command, which ends the connection.
@@ -240,7 +245,7 @@ impl Executor {
             Verdict::Queue(command) => {
                 let client = self.clients.get_mut(key);
                 let transaction = client.session.transaction.as_mut().expect("only inside MULTI");
-                transaction.queue.push((command, args.to_buf()));
+                transaction.push(command, args.to_buf());
                 let mark = client.reply.len();
                 client.reply.simple("QUEUED");
                 self.apply_reply_mode(key, mark);
@@ -479,6 +484,7 @@ impl Executor {
     /// Takes over limits that clients feel at once.
     pub fn apply_client_limits(&mut self) {
         self.limits.bulk_bytes_max = self.config.proto_max_bulk_len_bytes as usize;
+        self.follow_client_memory_limit();
     }
 
     /// Seconds since the start.

@@ -182,7 +182,7 @@ impl Executor {
         out.field("expired_time_cap_reached_count", keys.expired_time_cap_reached);
         out.field("expire_cycle_cpu_milliseconds", self.counters.expire_cycle_us / 1000);
         out.field("evicted_keys", keys.evicted);
-        out.field("evicted_clients", 0);
+        out.field("evicted_clients", self.counters.evicted_clients);
         let (over_limit_now, over_limit) = self.memory.over_limit();
         out.field("total_eviction_exceeded_time", over_limit.as_millis());
         out.field("current_eviction_exceeded_time", over_limit_now.as_millis());

@@ -9,6 +9,7 @@ mod banner;
 mod batch;
 mod blocking;
 mod client;
+mod client_memory;
 mod clock;
 mod connection;
 mod crash;

@@ -80,7 +80,7 @@ impl Executor {
 
     pub(super) fn queue_any(&self, key: ClientKey, test: impl Fn(Flags) -> bool) -> bool {
         let transaction = &self.clients.get(key).session.transaction;
-        let mut queue = transaction.iter().flat_map(|transaction| &transaction.queue);
+        let mut queue = transaction.iter().flat_map(|transaction| transaction.queue());
         queue.any(|(command, _)| test(self.table.row(*command).flags))
     }
 }

@@ -14,9 +14,10 @@ type Name = Box<[u8]>;
 /// What one client is subscribed to.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
-    pub channels: HashSet<Name>,
-    pub patterns: HashSet<Name>,
-    pub shard: HashSet<Name>,
+    channels: HashSet<Name>,
+    patterns: HashSet<Name>,
+    shard: HashSet<Name>,
+    bytes: usize,
 }
 
 impl Subscriptions {
@@ -40,10 +41,23 @@ impl Subscriptions {
         self.channels.len() + self.patterns.len() + self.shard.len()
     }
 
+    /// Returns whether the name is new.
+    fn insert(&mut self, kind: ChannelKind, name: &Name) -> bool {
+        let is_new = self.of_mut(kind).insert(name.clone());
+        self.bytes += if is_new { memory_of(name) } else { 0 };
+        is_new
+    }
+
+    /// Returns whether the name was there.
+    fn remove(&mut self, kind: ChannelKind, name: &Name) -> bool {
+        let was_there = self.of_mut(kind).remove(name);
+        self.bytes -= if was_there { memory_of(name) } else { 0 };
+        was_there
+    }
+
     /// Bytes of memory that the names take, the tables' own room estimated.
     pub fn memory_usage(&self) -> usize {
-        let names = self.channels.iter().chain(&self.patterns).chain(&self.shard);
-        names.map(|name| name.len() + 2 * size_of::<Name>()).sum()
+        self.bytes
     }
 
     /// The count that a confirmation of `kind` tells.
@@ -53,6 +67,10 @@ impl Subscriptions {
             ChannelKind::Shard => self.shard.len(),
         }
     }
+}
+
+fn memory_of(name: &Name) -> usize {
+    name.len() + 2 * size_of::<Name>()
 }
 
 /// The subscribers of every channel and pattern.
@@ -190,7 +208,7 @@ impl Executor {
         };
         for name in names {
             let client = self.clients.get_mut(key);
-            if client.channels.of_mut(kind).insert(name.clone()) {
+            if client.channels.insert(kind, &name) {
                 self.pubsub.of_mut(kind).entry(name.clone()).or_default().push(client.session.id);
             }
             client.session.subscriptions = client.channels.len();
@@ -212,7 +230,7 @@ impl Executor {
         }
         for name in names {
             let client = self.clients.get_mut(key);
-            if client.channels.of_mut(kind).remove(&name) {
+            if client.channels.remove(kind, &name) {
                 self.pubsub.remove(kind, &name, client.session.id);
             }
             client.session.subscriptions = client.channels.len();
@@ -234,7 +252,7 @@ impl Executor {
     /// Takes the client off every channel without a word (RESET, the end of a connection).
     pub(super) fn unsubscribe_all(&mut self, key: ClientKey) {
         let client = self.clients.get_mut(key);
-        let Subscriptions { channels, patterns, shard } = std::mem::take(&mut client.channels);
+        let Subscriptions { channels, patterns, shard, .. } = std::mem::take(&mut client.channels);
         client.session.subscriptions = 0;
         let id = client.session.id;
         for (kind, names) in

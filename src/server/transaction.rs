@@ -25,9 +25,9 @@ impl Executor {
     }
 
     fn run_queue(&mut self, key: ClientKey, transaction: Transaction) {
-        self.clients.get_mut(key).reply.array(transaction.queue.len());
+        self.clients.get_mut(key).reply.array(transaction.queue().len());
         self.in_exec = true;
-        for (command, args) in &transaction.queue {
+        for (command, args) in transaction.queue() {
             let args = args.as_args();
             match self.denial(key, *command, args) {
                 None => self.call(key, *command, args),
@@ -60,7 +60,7 @@ impl Executor {
         let now_ms = self.clock.latest().unix_ms;
         let watch = &self.keyspace.watch;
         watch.has_changed(session.id)
-            || session.watched.iter().any(|(db, name)| {
+            || session.watched().iter().any(|(db, name)| {
                 let due = self.keyspace.db(*db).is_due(name, now_ms);
                 watch.has_expired(session.id, *db, name, due)
             })
@@ -69,10 +69,10 @@ impl Executor {
     /// Forgets what the client watches.
     pub(super) fn unwatch(&mut self, key: ClientKey) {
         let session = &mut self.clients.get_mut(key).session;
-        if session.watched.is_empty() {
+        if session.watched().is_empty() {
             return;
         }
-        let watched = std::mem::take(&mut session.watched);
+        let watched = session.take_watched();
         self.keyspace.watch.unwatch(session.id, watched.iter().map(|(db, name)| (*db, &**name)));
     }
 }

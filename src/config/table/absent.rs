@@ -27,10 +27,7 @@ const SYSTEM: &Feature = &Feature {
 };
 const DEBUGGING: &Feature =
     &Feature { title: "Debugging aids", reason: "Copal has no memory test and no software watchdog" };
-const CLIENT_MEMORY: &Feature = &Feature {
-    title: "Client eviction and client side caching",
-    reason: "Copal limits each client's buffers, not their sum, and does not track keys for clients",
-};
+const TRACKING: &Feature = &Feature { title: "Client side caching", reason: "Copal does not track keys for clients" };
 
 const NUMBER: Form = Form::Integer(0, I32_MAX);
 const PORT: Form = Form::Integer(0, 65_535);
@@ -150,6 +147,5 @@ pub const KEYS: &[Key] = &[
     fixed("locale-collate", "", Form::Text, SYSTEM),
     fixed("crash-memcheck-enabled", "no", Form::Flag, DEBUGGING),
     fixed("watchdog-period", "0", NUMBER, DEBUGGING).hidden(),
-    fixed("maxmemory-clients", "0", Form::BytesOrPercent, CLIENT_MEMORY),
-    dormant("tracking-table-max-keys", "1000000", LONG, CLIENT_MEMORY),
+    dormant("tracking-table-max-keys", "1000000", LONG, TRACKING),
 ];

@@ -254,6 +254,7 @@ mod tests {
                 }
                 Value::Text { .. } | Value::Secret { .. } => "other".to_owned(),
                 Value::Octal { .. } => "700".to_owned(),
+                Value::MemoryShare { .. } => "7%".to_owned(),
                 Value::Scalar { .. } => "KEA".to_owned(),
                 Value::List { .. } | Value::Lines { .. } | Value::Fixed { .. } | Value::Dormant { .. } => continue,
             };

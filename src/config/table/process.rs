@@ -231,6 +231,17 @@ pub const CLIENTS: &[Key] = &[
         .applies(Apply::MaxClients)
         .doc("How many clients may be connected at once. The limit on open files must leave room for them."),
     Key::new(
+        "maxmemory-clients",
+        "0",
+        Value::MemoryShare { read: |c| c.maxmemory_clients, write: |c, v| c.maxmemory_clients = v },
+    )
+    .applies(Apply::ClientLimits)
+    .doc(
+        "Close the clients that take the most memory when all take more than this together, as an amount or as a \
+         percentage of maxmemory such as 5%; 0 for no limit. Less than 128 kb counts as 128 kb. CLIENT NO-EVICT takes a \
+         connection out.",
+    ),
+    Key::new(
         "client-output-buffer-limit",
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
         Value::List {

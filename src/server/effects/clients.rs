@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::commands::{ClientEffect, ClientFilter, ClientType, CommandError, Peer, UnblockWith};
+use crate::commands::{
+    ChannelKind, ClientEffect, ClientFilter, ClientType, CommandError, Peer, Transaction, UnblockWith,
+};
 use crate::config::ClientClass;
 use crate::server::blocking::Blocked;
 use crate::server::client::{Client, ClientKey, Close};
@@ -68,8 +70,8 @@ impl Executor {
         let now_ms = self.clock.latest().unix_ms;
         let seconds_since = |then_ms: i64| (now_ms - then_ms).max(0) / 1000;
         let args_bytes = if key == asking { args_bytes } else { client.blocked().map_or(0, Blocked::args_bytes) };
-        let queued = session.transaction.as_ref().map(|transaction| &transaction.queue);
-        let queued_bytes: usize = queued.into_iter().flatten().map(|(_, args)| args.memory_usage()).sum();
+        let partial_bytes = if key == asking { 0 } else { client.partial_bytes };
+        let transaction = session.transaction.as_ref();
         let unsent = client.reply.len();
         let beyond = unsent.saturating_sub(REPLY_CHUNK_BYTES);
         let in_list = if beyond > 0 { client.reply.capacity() } else { 0 };
@@ -90,14 +92,14 @@ impl Executor {
             seconds_since(session.last_used_ms),
             self.client_flags(client),
             session.db,
-            client.channels.channels.len(),
-            client.channels.patterns.len(),
-            client.channels.shard.len(),
-            queued.map_or(-1, |queue| queue.len() as i64),
+            client.channels.of(ChannelKind::Channel).len(),
+            client.channels.of(ChannelKind::Pattern).len(),
+            client.channels.of(ChannelKind::Shard).len(),
+            transaction.map_or(-1, |transaction| transaction.queue().len() as i64),
             client.query_bytes,
-            client.query_capacity.saturating_sub(client.query_bytes),
-            args_bytes,
-            queued_bytes,
+            client.query_capacity.saturating_sub(client.query_bytes + partial_bytes),
+            args_bytes + partial_bytes,
+            transaction.map_or(0, Transaction::memory_usage),
             client.reply.capacity().min(REPLY_CHUNK_BYTES),
             client.reply_bytes_peak.min(REPLY_CHUNK_BYTES),
             unsent.min(REPLY_CHUNK_BYTES),
@@ -110,7 +112,7 @@ impl Executor {
             client.reply.protocol().version(),
             text(&session.lib_name),
             text(&session.lib_version),
-            session.watched.len(),
+            session.watched().len(),
         );
         debug_assert!(result.is_ok(), "writing to a string does not fail");
         line

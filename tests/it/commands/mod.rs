@@ -3,6 +3,7 @@
 mod acl;
 mod bitmaps;
 mod blocking;
+mod client_eviction;
 mod clients;
 mod connection;
 mod debug;
