@@ -39,6 +39,7 @@ impl Default for Limits {
 }
 
 impl From<&Config> for Limits {
+    #[inline]
     fn from(config: &Config) -> Self {
         let size = |setting: u64| usize::try_from(setting).unwrap_or(usize::MAX);
         Self {

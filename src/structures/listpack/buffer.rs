@@ -82,6 +82,39 @@ impl Buffer {
         &mut self.bytes[at..at + added]
     }
 
+    /// The row with `more` bytes put before it, to be written, where there is slack for them.
+    #[inline]
+    pub(super) fn extend_front(&mut self, more: usize) -> Option<&mut [u8]> {
+        self.start = self.start.checked_sub(more)?;
+        self.bytes.get_mut(self.start..)
+    }
+
+    /// The row with room for `more` bytes behind it, to be appended to, where there is slack for them.
+    #[inline]
+    pub(super) fn spare_back(&mut self, more: usize) -> Option<&mut Vec<u8>> {
+        (self.bytes.capacity() - self.bytes.len() >= more).then_some(&mut self.bytes)
+    }
+
+    /// Takes the first `less` bytes away.
+    #[inline]
+    pub(super) fn cut_front(&mut self, less: usize) {
+        self.start = self.bytes.len().min(self.start + less);
+    }
+
+    /// Makes slack of `more` bytes at one end.
+    pub(super) fn reserve(&mut self, at_front: bool, more: usize) {
+        if !self.has_room(at_front, more) {
+            self.make_room(at_front, more);
+        }
+    }
+
+    /// Gives memory back that the row would not need if it had been made in one go.
+    pub(super) fn trim(&mut self) {
+        if self.bytes.capacity() > size_class(self.len()) {
+            self.shrink();
+        }
+    }
+
     /// Moves what lies before `head` and what lies from `tail` on apart by so many bytes more.
     fn widen(&mut self, head: usize, tail: usize, more: usize) {
         let front_is_shorter = head < self.len() - tail;

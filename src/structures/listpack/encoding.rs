@@ -11,6 +11,9 @@ pub(super) const END: u8 = 0xFF;
 /// Stands in the header in place of a number of entries that 16 bits cannot hold.
 pub(super) const COUNT_UNKNOWN: u16 = u16::MAX;
 
+/// The longest text of an integer, `-9223372036854775808`.
+const INT_TEXT_BYTES_MAX: usize = 20;
+
 const STRING_6_BITS: u8 = 0x80;
 const INT_13_BITS: u8 = 0xC0;
 const STRING_12_BITS: u8 = 0xE0;
@@ -191,6 +194,60 @@ pub(super) fn decode_backlen(bytes: &[u8]) -> Option<usize> {
         }
     }
     None
+}
+
+/// An entry of the kind that most are: one byte at its head, less than 64 bytes, and one byte that tells the length.
+#[derive(Clone, Copy)]
+pub(super) struct Short<'a> {
+    head: u8,
+    payload: &'a [u8],
+}
+
+impl<'a> Short<'a> {
+    /// `None` for a long string. An integer is written into `room`.
+    #[inline]
+    pub(super) fn new(entry: Entry<'a>, room: &'a mut [u8; 9]) -> Option<Self> {
+        match entry {
+            Entry::Bytes(bytes) if !may_be_integer(bytes) => Self::string(bytes),
+            _ => Self::integer_or_string(entry, room),
+        }
+    }
+
+    #[inline]
+    fn string(bytes: &'a [u8]) -> Option<Self> {
+        (bytes.len() < 64).then_some(Self { head: STRING_6_BITS | bytes.len() as u8, payload: bytes })
+    }
+
+    #[inline(never)]
+    fn integer_or_string(entry: Entry<'a>, room: &'a mut [u8; 9]) -> Option<Self> {
+        let value = match entry {
+            Entry::Int(value) => value,
+            Entry::Bytes(bytes) => match parse_i64(bytes) {
+                Some(value) => value,
+                None => return Self::string(bytes),
+            },
+        };
+        let len = encode_int(value, room);
+        Some(Self { head: room[0], payload: room.get(1..len)? })
+    }
+
+    /// The size of the whole entry.
+    #[inline]
+    pub(super) fn size(self) -> usize {
+        self.payload.len() + 2
+    }
+
+    /// The pieces of the entry: the byte at its head, what follows that, and the length.
+    #[inline]
+    pub(super) fn pieces(self) -> (u8, &'a [u8], u8) {
+        (self.head, self.payload, self.payload.len() as u8 + 1)
+    }
+}
+
+/// Whether bytes might spell an integer, by a look at their length and the first of them.
+#[inline]
+fn may_be_integer(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'-' | b'0'..=b'9', ..]) && bytes.len() <= INT_TEXT_BYTES_MAX
 }
 
 /// An entry as the pieces in which it is written.

@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use super::super::size_class::{copied, size_class};
 use super::buffer::Buffer;
-use super::encoding::{COUNT_UNKNOWN, END, Encoded, Entry, HEADER_BYTES};
+use super::encoding::{COUNT_UNKNOWN, END, Encoded, Entry, HEADER_BYTES, Short, backlen_size, decode};
 use super::view::{EMPTY, Lp, Pos};
 
 /// A listpack of its own, one heap block with slack at both ends.
@@ -76,7 +76,11 @@ impl Listpack {
     }
 
     pub fn push_back<'a>(&mut self, value: impl Into<Entry<'a>>) {
-        let encoded = Encoded::new(value.into());
+        let value = value.into();
+        if self.push_back_in_slack(value) {
+            return;
+        }
+        let encoded = Encoded::new(value);
         let size = encoded.size();
         // The end mark is written anew behind the entry instead of being moved.
         if let Some((end, entry)) = self.splice(self.end(), 1, size + 1).split_last_mut() {
@@ -87,7 +91,101 @@ impl Listpack {
     }
 
     pub fn push_front<'a>(&mut self, value: impl Into<Entry<'a>>) {
-        self.insert_offset(HEADER_BYTES, value.into());
+        let value = value.into();
+        if !self.push_front_in_slack(value) {
+            self.insert_offset(HEADER_BYTES, value);
+        }
+    }
+
+    /// Pushes an integer or a short string if there is slack for it in front. False, with nothing changed, if not.
+    #[inline]
+    pub fn push_front_in_slack(&mut self, value: Entry<'_>) -> bool {
+        let mut room = [0; 9];
+        let Some(entry) = Short::new(value, &mut room) else { return false };
+        let count = self.header_count().saturating_add(1);
+        let size = entry.size();
+        if self.0.len() > SIZE_MAX - size {
+            return false;
+        }
+        let Some(row) = self.0.extend_front(size) else { return false };
+        write_header(row, count);
+        if let Some([head, payload @ .., backlen]) = row.get_mut(HEADER_BYTES..HEADER_BYTES + size) {
+            let (head_byte, bytes, backlen_byte) = entry.pieces();
+            *head = head_byte;
+            payload.copy_from_slice(bytes);
+            *backlen = backlen_byte;
+        }
+        true
+    }
+
+    /// Pushes an integer or a short string if there is slack for it behind. False, with nothing changed, if not.
+    #[inline]
+    pub fn push_back_in_slack(&mut self, value: Entry<'_>) -> bool {
+        let mut room = [0; 9];
+        let Some(entry) = Short::new(value, &mut room) else { return false };
+        let count = self.header_count().saturating_add(1);
+        let size = entry.size();
+        if self.0.len() > SIZE_MAX - size {
+            return false;
+        }
+        let Some(row) = self.0.spare_back(size) else { return false };
+        let (head, payload, backlen) = entry.pieces();
+        // The head takes the place of the end mark.
+        if let Some(end) = row.last_mut() {
+            *end = head;
+        }
+        row.extend_from_slice(payload);
+        row.extend_from_slice(&[backlen, END]);
+        self.set_header(count);
+        true
+    }
+
+    /// Makes slack of `bytes` in front or behind for entries to come.
+    pub fn reserve(&mut self, in_front: bool, bytes: usize) {
+        self.0.reserve(in_front, bytes);
+    }
+
+    /// Gives the slack back, for a listpack that is not expected to grow.
+    pub fn trim(&mut self) {
+        self.0.trim();
+    }
+
+    /// Takes the first entry out, and calls `read` with it before that. False if there is none.
+    #[inline]
+    pub fn pop_front(&mut self, read: impl FnOnce(Entry<'_>)) -> bool {
+        let row = self.0.as_slice();
+        let Some((entry, size)) = row.get(HEADER_BYTES..self.end()).and_then(decode) else { return false };
+        read(entry);
+        let count = self.count_less_one();
+        self.0.cut_front(size + backlen_size(size));
+        self.set_header(count);
+        self.0.shrink_if_sparse();
+        true
+    }
+
+    /// Takes the last entry out, and calls `read` with it before that. False if there is none.
+    #[inline]
+    pub fn pop_back(&mut self, read: impl FnOnce(Entry<'_>)) -> bool {
+        let Some(last) = self.last() else { return false };
+        let Some(entry) = self.entry(last) else { return false };
+        read(entry);
+        let count = self.count_less_one();
+        self.0.truncate(last.0 as usize + 1);
+        if let Some(end) = self.0.as_mut_slice().last_mut() {
+            *end = END;
+        }
+        self.set_header(count);
+        self.0.shrink_if_sparse();
+        true
+    }
+
+    /// The number of entries for the header once one has gone.
+    #[inline]
+    fn count_less_one(&self) -> u16 {
+        match self.header_count() {
+            COUNT_UNKNOWN => COUNT_UNKNOWN,
+            count => count.saturating_sub(1),
+        }
     }
 
     /// Inserts before the entry at `pos` and returns the new entry's place, which is the same.
@@ -245,10 +343,21 @@ impl Listpack {
 
     #[inline]
     fn set_header(&mut self, count: u16) {
-        let (size, [low, high]) = ((self.0.len() as u32).to_le_bytes(), count.to_le_bytes());
-        if let Some(header) = self.0.as_mut_slice().first_chunk_mut::<HEADER_BYTES>() {
-            *header = [size[0], size[1], size[2], size[3], low, high];
-        }
+        write_header(self.0.as_mut_slice(), count);
+    }
+}
+
+/// The most bytes that a listpack may have.
+const SIZE_MAX: usize = u32::MAX as usize;
+
+/// Writes the size, which is that of `row`, and the number of entries.
+#[inline]
+fn write_header(row: &mut [u8], count: u16) {
+    let size = row.len() as u32;
+    if let Some(header) = row.first_chunk_mut::<HEADER_BYTES>() {
+        let (stated_size, stated_count) = header.split_at_mut(4);
+        stated_size.copy_from_slice(&size.to_le_bytes());
+        stated_count.copy_from_slice(&count.to_le_bytes());
     }
 }
 

@@ -194,6 +194,95 @@ fn count_past_sixteen_bits_is_found_by_walking() {
     assert_eq!(merged.header_count(), 533);
 }
 
+/// Texts around each step of the format: integers, what only looks like one, and strings of all lengths that matter.
+fn values_around_each_step() -> Vec<Vec<u8>> {
+    let texts = ["", "-", "0", "-0", "00", "7", "-7", "1a", "-a", "9223372036854775808", "99999999999999999999"];
+    let mut values: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    values.extend(every_encoding_values());
+    values.push(b"123456789012345678901".to_vec());
+    for len in [1, 15, 16, 17, 62, 63, 64, 65, 124, 125, 126, 127, 128, 129, 4_095, 4_096] {
+        values.push(vec![b'x'; len]);
+        values.push(vec![b'5'; len]);
+    }
+    values
+}
+
+#[test]
+fn pushing_where_there_is_slack_writes_what_insertion_writes() {
+    for slack in [0, 1, 10, 65, 5_000] {
+        for value in &values_around_each_step() {
+            for start in [&[][..], &["a"], &["a", "1", "b"]] {
+                let mut inserted = listpack(start);
+                inserted.insert_at(0, value);
+                let (mut front, mut back) = (listpack(start), listpack(start));
+                front.reserve(true, slack);
+                front.push_front(value);
+                assert_eq!(front.as_bytes(), inserted.as_bytes());
+                inserted = listpack(start);
+                inserted.insert_at(start.len(), value);
+                back.reserve(false, slack);
+                back.push_back(value);
+                assert_eq!(back.as_bytes(), inserted.as_bytes());
+                checked(&back);
+            }
+        }
+    }
+}
+
+#[test]
+fn popping_at_an_end_takes_what_is_there_and_leaves_the_rest() {
+    let values = values_around_each_step();
+    let all: Listpack = values.iter().collect();
+    let (mut from_front, mut from_back) = (all.clone(), all.clone());
+    for index in 0..values.len() {
+        let (mut first, mut last) = (Vec::new(), Vec::new());
+        assert!(from_front.pop_front(|entry| first = entry.to_vec()));
+        assert!(from_back.pop_back(|entry| last = entry.to_vec()));
+        assert_eq!((&first, &last), (&values[index], &values[values.len() - 1 - index]));
+        assert_eq!(from_front, values[index + 1..].iter().collect());
+        assert_eq!(from_back, values[..values.len() - 1 - index].iter().collect());
+        checked(&from_front);
+        checked(&from_back);
+    }
+    assert!(!from_front.pop_front(|_| panic!("nothing is left")));
+    assert!(!from_back.pop_back(|_| panic!("nothing is left")));
+    assert_eq!((from_front.as_bytes(), from_back.as_bytes()), (Listpack::new().as_bytes(), Listpack::new().as_bytes()));
+}
+
+#[test]
+fn memory_of_popped_entries_is_given_back() {
+    for front in [true, false] {
+        let mut list: Listpack = (0..1_000).map(|_| Entry::Bytes(b"0123456789abcdef")).collect();
+        while list.len() > 10 {
+            if front {
+                list.pop_front(|_| ())
+            } else {
+                list.pop_back(|_| ())
+            };
+            assert!(list.heap_bytes() <= list.size() * 2 + 64, "{} of {}", list.size(), list.heap_bytes());
+        }
+    }
+}
+
+#[test]
+fn pushing_in_slack_and_popping_know_a_count_past_sixteen_bits() {
+    let mut list: Listpack = (0..65_533).map(|n| Entry::Int(n % 100)).collect();
+    list.reserve(true, 100);
+    assert!(list.push_front_in_slack(Entry::Int(1)));
+    assert_eq!(list.header_count(), 65_534);
+    assert!(list.pop_back(|_| ()));
+    assert_eq!(list.header_count(), 65_533);
+    assert!(list.push_back_in_slack(Entry::Int(1)) && list.push_front_in_slack(Entry::Int(2)));
+    assert_eq!((list.header_count(), list.len()), (u16::MAX, 65_535));
+    assert!(list.push_front_in_slack(Entry::Bytes(b"front")) && list.push_back_in_slack(Entry::Bytes(b"back")));
+    assert_eq!((list.header_count(), list.len()), (u16::MAX, 65_537));
+    for _ in 0..4 {
+        assert!(list.pop_front(|_| ()) && list.pop_back(|_| ()));
+    }
+    assert_eq!((list.header_count(), list.len()), (u16::MAX, 65_529));
+    checked(&list);
+}
+
 #[test]
 fn random_picks_are_places_of_fields_and_distinct_when_asked() {
     let mut rng = fastrand::Rng::with_seed(7);
@@ -296,6 +385,10 @@ fn use_every_operation(bytes: &[u8]) {
             checked(&list);
         }
     }
+    list.pop_front(|_| ());
+    checked(&list);
+    list.pop_back(|_| ());
+    checked(&list);
     list.append(view);
     list.prepend(view);
     list.insert_at(1, b"x");

@@ -40,6 +40,7 @@ impl Lp {
     }
 
     /// The size of the whole listpack in bytes.
+    #[inline]
     pub fn size(&self) -> usize {
         self.0.len()
     }
@@ -61,6 +62,7 @@ impl Lp {
         self.checked(HEADER_BYTES)
     }
 
+    #[inline]
     pub fn last(&self) -> Option<Pos> {
         self.before(self.end())
     }

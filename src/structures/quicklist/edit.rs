@@ -154,8 +154,8 @@ impl<C: NodeCodec> Quicklist<C> {
     /// Writes over an element within its listpack, unless the node would become too large. A node of one element may
     /// become as large as that is.
     fn replace_in_node(&mut self, node: usize, offset: usize, value: Entry<'_>) -> bool {
-        let (limits, count) = (self.limits, self.counts[node] as usize);
-        if self.nodes[node].is_plain() || value.text_len() >= limits.packed_threshold {
+        let (room, count) = (self.room, self.counts[node] as usize);
+        if self.nodes[node].is_plain() || value.text_len() >= self.limits.packed_threshold {
             return false;
         }
         self.change_packed(node, 0, |listpack| {
@@ -163,7 +163,7 @@ impl<C: NodeCodec> Quicklist<C> {
                 return false;
             };
             let size = listpack.size() - Listpack::growth(old) + Listpack::growth(value);
-            let fits = count == 1 || limits.allow(size, count);
+            let fits = count == 1 || room.allows(size, count);
             if fits {
                 listpack.replace(pos, value);
             }
@@ -195,7 +195,7 @@ impl<C: NodeCodec> Quicklist<C> {
         let count = self.counts[left] as usize + self.counts[left + 1] as usize;
         let fits = !first.is_plain()
             && !second.is_plain()
-            && self.limits.allow(first.raw_len() + second.raw_len() - Listpack::EMPTY_SIZE, count);
+            && self.room.allows(first.raw_len() + second.raw_len() - Listpack::EMPTY_SIZE, count);
         if !fits {
             return;
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::marker::PhantomData;
 
 use super::iter::Iter;
-use super::node::{Limits, Node, NodeCodec, NodeView};
+use super::node::{Limits, Node, NodeCodec, NodeView, Room};
 use crate::structures::listpack::{Entry, Listpack, Lp};
 
 /// A list of byte strings, fast at both ends.
@@ -17,6 +17,8 @@ pub struct Quicklist<C> {
     pub(super) counts: VecDeque<u32>,
     pub(super) len: usize,
     pub(super) limits: Limits,
+    /// What `limits` says about the size of a node.
+    pub(super) room: Room,
     codec: PhantomData<fn() -> C>,
 }
 
@@ -68,7 +70,14 @@ impl<'a> From<Entry<'a>> for Item<'a> {
 
 impl<C: NodeCodec> Quicklist<C> {
     pub fn new(limits: Limits) -> Self {
-        Self { nodes: VecDeque::new(), counts: VecDeque::new(), len: 0, limits, codec: PhantomData }
+        Self {
+            nodes: VecDeque::new(),
+            counts: VecDeque::new(),
+            len: 0,
+            limits,
+            room: limits.room(),
+            codec: PhantomData,
+        }
     }
 
     /// A list whose only node is `listpack`.
@@ -87,10 +96,12 @@ impl<C: NodeCodec> Quicklist<C> {
     }
 
     /// The number of elements.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -100,10 +111,15 @@ impl<C: NodeCodec> Quicklist<C> {
     }
 
     /// Sets the limits for changes to come; what is there is not laid out anew.
+    #[inline]
     pub fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
+        if self.limits != limits {
+            self.limits = limits;
+            self.room = limits.room();
+        }
     }
 
+    #[inline]
     pub fn node_count(&self) -> usize {
         self.nodes.len()
     }
@@ -134,20 +150,58 @@ impl<C: NodeCodec> Quicklist<C> {
         self.insert_node(self.nodes.len(), Node::Plain(element), 1);
     }
 
+    #[inline]
     pub fn push_back<'a>(&mut self, value: impl Into<Entry<'a>>) {
         let value = value.into();
-        match self.nodes.len().checked_sub(1).filter(|&last| self.admits(last, value)) {
-            Some(last) => self.change_packed(last, 1, |listpack| listpack.push_back(value)),
-            None => self.insert_element_node(self.nodes.len(), value),
+        if let (Some(Node::Packed(listpack)), Some(count)) = (self.nodes.back_mut(), self.counts.back_mut())
+            && self.room.admits(listpack.size(), *count as usize, value.text_len())
+            && listpack.push_back_in_slack(value)
+        {
+            *count += 1;
+            self.len += 1;
+        } else {
+            self.push_anywhere(Direction::Backward, value);
         }
     }
 
+    #[inline]
     pub fn push_front<'a>(&mut self, value: impl Into<Entry<'a>>) {
         let value = value.into();
-        if !self.is_empty() && self.admits(0, value) {
-            self.change_packed(0, 1, |listpack| listpack.push_front(value));
+        if let (Some(Node::Packed(listpack)), Some(count)) = (self.nodes.front_mut(), self.counts.front_mut())
+            && self.room.admits(listpack.size(), *count as usize, value.text_len())
+            && listpack.push_front_in_slack(value)
+        {
+            *count += 1;
+            self.len += 1;
         } else {
-            self.insert_element_node(0, value);
+            self.push_anywhere(Direction::Forward, value);
+        }
+    }
+
+    /// Pushes at the end that `end` starts at, whatever stands there.
+    #[inline(never)]
+    pub(super) fn push_anywhere(&mut self, end: Direction, value: Entry<'_>) {
+        let (nodes, in_front) = (self.nodes.len(), end == Direction::Forward);
+        let node = if in_front { 0 } else { nodes.saturating_sub(1) };
+        if self.admits(node, value) {
+            let room = self.room.bytes;
+            self.change_packed(node, 1, |listpack| {
+                if nodes > 1 {
+                    // A node at the end of a long list will soon be full, so it grows in fewer steps than others.
+                    let more = (listpack.size() / 2).max(FIRST_GROWTH_BYTES);
+                    listpack.reserve(in_front, more.min(room.saturating_sub(listpack.size())));
+                }
+                if in_front {
+                    listpack.push_front(value);
+                } else {
+                    listpack.push_back(value);
+                }
+            });
+        } else {
+            if let Some(Node::Packed(full)) = self.nodes.get_mut(node) {
+                full.trim();
+            }
+            self.insert_element_node(if in_front { 0 } else { nodes }, value);
         }
     }
 
@@ -160,16 +214,53 @@ impl<C: NodeCodec> Quicklist<C> {
     }
 
     pub fn pop_front(&mut self) -> Option<Item<'static>> {
-        let item = self.take_plain(0).or_else(|| Some(self.front()?.into_owned()))?;
-        self.remove_in_node(0, 0, 1);
-        Some(item)
+        self.pop_item(Direction::Forward)
     }
 
     pub fn pop_back(&mut self) -> Option<Item<'static>> {
-        let last = self.nodes.len().checked_sub(1)?;
-        let item = self.take_plain(last).or_else(|| Some(self.back()?.into_owned()))?;
-        self.remove_in_node(last, self.counts[last] as usize - 1, 1);
-        Some(item)
+        self.pop_item(Direction::Backward)
+    }
+
+    fn pop_item(&mut self, end: Direction) -> Option<Item<'static>> {
+        let node = if end == Direction::Forward { 0 } else { self.nodes.len().checked_sub(1)? };
+        if let Some(Node::Plain(bytes)) = self.nodes.get_mut(node) {
+            let bytes = std::mem::take(bytes);
+            self.remove_in_node(node, 0, 1);
+            return Some(Item::Bytes(Cow::Owned(bytes)));
+        }
+        let mut item = None;
+        self.pop(end, |entry| item = Some(Item::from(entry).into_owned()));
+        item
+    }
+
+    /// Takes out the element at the end that `end` starts at, and calls `read` with it before that.
+    #[inline]
+    pub fn pop(&mut self, end: Direction, read: impl FnOnce(Entry<'_>)) {
+        let (node, count) = match end {
+            Direction::Forward => (self.nodes.front_mut(), self.counts.front_mut()),
+            Direction::Backward => (self.nodes.back_mut(), self.counts.back_mut()),
+        };
+        match (node, count) {
+            (Some(Node::Packed(listpack)), Some(count)) if *count > 1 => {
+                match end {
+                    Direction::Forward => listpack.pop_front(read),
+                    Direction::Backward => listpack.pop_back(read),
+                };
+                *count -= 1;
+                self.len -= 1;
+            }
+            _ => self.pop_last_of_node(end, read),
+        }
+    }
+
+    /// The same where a node goes with its only element, or stands compressed.
+    #[cold]
+    fn pop_last_of_node(&mut self, end: Direction, read: impl FnOnce(Entry<'_>)) {
+        let item = if end == Direction::Forward { self.front() } else { self.back() };
+        if let Some(item) = item {
+            read(item.as_entry());
+            self.remove_end(end, 1);
+        }
     }
 
     /// Moves the last element to the front.
@@ -242,7 +333,7 @@ impl<C: NodeCodec> Quicklist<C> {
     /// Whether `value` may join the elements of a node.
     pub(super) fn admits(&self, node: usize, value: Entry<'_>) -> bool {
         let Some(there) = self.nodes.get(node) else { return false };
-        !there.is_plain() && self.limits.admit(there.raw_len(), self.counts[node] as usize, value.text_len())
+        !there.is_plain() && self.room.admits(there.raw_len(), self.counts[node] as usize, value.text_len())
     }
 
     /// Puts `value` into a new node that has the index `at`.
@@ -250,7 +341,9 @@ impl<C: NodeCodec> Quicklist<C> {
         let node = if value.text_len() >= self.limits.packed_threshold {
             Node::Plain(value.to_vec())
         } else {
-            Node::Packed(std::iter::once(value).collect())
+            let mut listpack = Listpack::with_capacity(Listpack::EMPTY_SIZE + Listpack::growth(value));
+            listpack.push_back(value);
+            Node::Packed(listpack)
         };
         self.insert_node(at, node, 1);
     }
@@ -313,14 +406,6 @@ impl<C: NodeCodec> Quicklist<C> {
         }
     }
 
-    /// The bytes of a plain node that is about to go.
-    fn take_plain(&mut self, node: usize) -> Option<Item<'static>> {
-        match self.nodes.get_mut(node) {
-            Some(Node::Plain(bytes)) => Some(Item::Bytes(Cow::Owned(std::mem::take(bytes)))),
-            _ => None,
-        }
-    }
-
     fn element(&self, node: usize, offset: i64) -> Option<Item<'_>> {
         let node = self.nodes.get(node)?;
         match node {
@@ -341,6 +426,7 @@ impl<C: NodeCodec> Clone for Quicklist<C> {
             counts: self.counts.clone(),
             len: self.len,
             limits: self.limits,
+            room: self.room,
             codec: PhantomData,
         }
     }
@@ -353,6 +439,9 @@ impl<'a, C: NodeCodec, T: Into<Entry<'a>>> Extend<T> for Quicklist<C> {
         }
     }
 }
+
+/// What a small node at the end of a long list grows by, in bytes.
+const FIRST_GROWTH_BYTES: usize = 128;
 
 /// Counts are added up in blocks, which the compiler does with vector instructions.
 const COUNTS_BLOCK: usize = 64;

@@ -30,18 +30,41 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The most that a node may hold.
+    pub(super) fn room(&self) -> Room {
+        let (bytes, count) = match usize::try_from(self.fill) {
+            Ok(fill) => (COUNTED_NODE_BYTES_MAX, fill),
+            Err(_) => {
+                let step = (self.fill.unsigned_abs() as usize).min(NODE_BYTES_MAX.len());
+                (NODE_BYTES_MAX[step - 1], usize::MAX)
+            }
+        };
+        Room { bytes, count, packed_threshold: self.packed_threshold }
+    }
+}
+
+/// [`Limits`] put into numbers, for looking at them often.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// The most bytes of a node.
+    pub(super) bytes: usize,
+    /// The most elements of a node.
+    count: usize,
+    packed_threshold: usize,
+}
+
+impl Room {
     /// Whether an element of `element_bytes` may join `count` others in a node of `node_bytes`.
-    pub(super) fn admit(&self, node_bytes: usize, count: usize, element_bytes: usize) -> bool {
+    #[inline]
+    pub(super) fn admits(&self, node_bytes: usize, count: usize, element_bytes: usize) -> bool {
         element_bytes < self.packed_threshold
-            && self.allow(node_bytes + element_bytes + ELEMENT_OVERHEAD_BYTES, count + 1)
+            && self.allows(node_bytes + element_bytes + ELEMENT_OVERHEAD_BYTES, count + 1)
     }
 
     /// Whether a node may have this size and hold this many elements.
-    pub(super) fn allow(&self, node_bytes: usize, count: usize) -> bool {
-        match usize::try_from(self.fill) {
-            Ok(fill) => count <= fill && node_bytes <= COUNTED_NODE_BYTES_MAX,
-            Err(_) => node_bytes <= NODE_BYTES_MAX[(self.fill.unsigned_abs() as usize).min(NODE_BYTES_MAX.len()) - 1],
-        }
+    #[inline]
+    pub(super) fn allows(&self, node_bytes: usize, count: usize) -> bool {
+        node_bytes <= self.bytes && count <= self.count
     }
 }
 

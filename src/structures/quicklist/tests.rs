@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::node::Node;
 use super::*;
-use crate::structures::listpack::{Listpack, validate};
+use crate::structures::listpack::{Entry, Listpack, validate};
 
 /// Writes runs as (length, byte): shorter for the runs that these tests use, longer for anything else.
 struct RunLength;
@@ -61,7 +61,7 @@ fn check(list: &List) {
                 assert_eq!(listpack.len(), list.counts[index] as usize);
                 assert!(!listpack.is_empty());
                 assert!(
-                    listpack.len() == 1 || limits.allow(listpack.size(), listpack.len()),
+                    listpack.len() == 1 || list.room.allows(listpack.size(), listpack.len()),
                     "node {index} is too large"
                 );
             }
@@ -188,6 +188,101 @@ fn inner_nodes_are_compressed_and_the_ends_are_not() {
     }
     assert_eq!(list.remove_range(5, 10), 10);
     check(&list);
+}
+
+fn node_bytes(list: &List) -> Vec<Vec<u8>> {
+    let bytes = list.nodes().map(|node| match node {
+        NodeView::Packed(listpack) => listpack.as_bytes().to_vec(),
+        NodeView::Plain(bytes) | NodeView::Compressed { bytes, .. } => bytes.to_vec(),
+    });
+    bytes.collect()
+}
+
+#[test]
+fn short_way_to_push_fills_nodes_as_the_long_one_does() {
+    let texts = ["", "7", "-1", "4096", "1234567890123456789012", "short", "0123456789abcdef"];
+    for (fill, depth, threshold) in
+        [(-1, 0, 1 << 30), (-2, 1, 1 << 30), (3, 1, 1 << 30), (400, 0, 1 << 30), (-1, 2, 64)]
+    {
+        for end in [Direction::Forward, Direction::Backward] {
+            let limits = limits(fill, depth, threshold);
+            let (mut quick, mut long) = (List::new(limits), List::new(limits));
+            for n in 0..6_000_usize {
+                let mut value = texts[n % texts.len()].as_bytes().to_vec();
+                if n % 5 == 0 {
+                    value = vec![b'a' + (n % 3) as u8; [61, 62, 63, 64, 65, 125, 126, 127, 128][n / 5 % 9]];
+                }
+                long.push_anywhere(end, Entry::Bytes(&value));
+                match end {
+                    Direction::Forward => quick.push_front(&value),
+                    Direction::Backward => quick.push_back(&value),
+                }
+            }
+            assert_eq!(quick.counts, long.counts);
+            assert_eq!(node_bytes(&quick), node_bytes(&long));
+            check(&quick);
+            let heap: usize = quick.nodes.iter().map(Node::heap_bytes).sum();
+            let content: usize = quick.nodes.iter().map(Node::raw_len).sum();
+            assert!(depth > 0 || heap <= content * 5 / 4 + 8_192, "{heap} bytes for {content}");
+        }
+    }
+}
+
+#[test]
+fn nodes_are_full_to_the_same_byte_at_both_ends() {
+    // A node of 4096 bytes, of which 7 are its own and 18 each element's: a further element is thought to need 24.
+    for end in [Direction::Forward, Direction::Backward] {
+        let mut list = List::new(limits(-1, 0, 1 << 30));
+        while list.node_count() < 3 {
+            match end {
+                Direction::Forward => list.push_front(b"sixteen-bytes-ab"),
+                Direction::Backward => list.push_back(b"sixteen-bytes-ab"),
+            }
+        }
+        let mut counts = [226, 226, 1];
+        if end == Direction::Forward {
+            counts.reverse();
+        }
+        assert_eq!(list.counts, counts);
+        check(&list);
+    }
+}
+
+#[test]
+fn node_holds_more_elements_than_its_header_can_tell() {
+    let mut list = List::new(limits(100_000, 0, 1 << 30));
+    list.push_node((0..65_533).map(|n| Entry::Int(n % 100)).collect());
+    list.room.bytes = 1 << 20;
+    for n in 0..5 {
+        list.push_front(-n);
+        list.push_back(n);
+    }
+    assert_eq!((list.len(), list.node_count(), list.get(4)), (65_543, 1, Some(Item::Int(0))));
+    for n in (0..5).rev() {
+        assert_eq!(list.pop_front(), Some(Item::Int(-n)));
+        assert_eq!(list.pop_back(), Some(Item::Int(n)));
+    }
+    assert_eq!((list.len(), list.get(65_532)), (65_533, Some(Item::Int(32))));
+}
+
+#[test]
+fn ends_that_stand_compressed_are_pushed_to_and_popped_from() {
+    let mut list = List::new(limits(2, 1, 1 << 30));
+    for n in 0..12u8 {
+        list.push_back(&vec![n; 60]);
+    }
+    // Without compression nothing is unpacked that comes to an end.
+    list.set_limits(limits(2, 0, 1 << 30));
+    for n in 0..3 {
+        assert_eq!(list.pop_front().map(Item::into_vec), Some(vec![n; 60]));
+        assert_eq!(list.pop_back().map(Item::into_vec), Some(vec![11 - n; 60]));
+    }
+    list.push_front(b"front");
+    list.push_back(b"back");
+    let expected: Vec<Vec<u8>> =
+        [b"front".to_vec()].into_iter().chain((3..9).map(|n| vec![n; 60])).chain([b"back".to_vec()]).collect();
+    assert_eq!(contents(&list, Direction::Forward), expected);
+    assert_eq!(list.len(), 8);
 }
 
 #[test]

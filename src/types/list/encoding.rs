@@ -27,6 +27,7 @@ pub fn set_packed_threshold(bytes: usize) {
 }
 
 /// The limits of a quicklist's nodes.
+#[inline]
 pub fn node_limits(limits: &Limits) -> quicklist::Limits {
     quicklist::Limits {
         // No elements at all cannot be meant; Redis too takes 0 for 1.
@@ -37,6 +38,7 @@ pub fn node_limits(limits: &Limits) -> quicklist::Limits {
 }
 
 /// Whether a listpack of this size and length is too large to be a list's only one.
+#[inline]
 pub fn exceeds(limits: &Limits, bytes: usize, count: usize) -> bool {
     match listpack_max(limits) {
         (Some(bytes_max), _) => bytes > bytes_max,
@@ -46,6 +48,7 @@ pub fn exceeds(limits: &Limits, bytes: usize, count: usize) -> bool {
 
 /// Whether a quicklist's only node may become the list. Half of the limit is asked for where the list has shrunk, so
 /// that one whose size goes up and down around the limit is not converted to and fro.
+#[inline]
 pub fn fits(limits: &Limits, bytes: usize, count: usize, shrinking: bool) -> bool {
     let share = if shrinking { 2 } else { 1 };
     match listpack_max(limits) {
@@ -55,6 +58,7 @@ pub fn fits(limits: &Limits, bytes: usize, count: usize, shrinking: bool) -> boo
 }
 
 /// The most bytes, or else the most elements.
+#[inline]
 fn listpack_max(limits: &Limits) -> (Option<usize>, usize) {
     match usize::try_from(limits.list_max_listpack_size) {
         Ok(count) => (None, count.max(1)),

@@ -17,7 +17,7 @@ use std::fmt;
 use super::{DataType, Encoding, Limits, LoadOptions, Type, Value, View};
 use crate::rdb;
 use crate::structures::listpack::{Listpack, Lp, Pos};
-use crate::structures::quicklist::Quicklist;
+use crate::structures::quicklist::{self, Quicklist};
 
 pub use crate::structures::listpack::Entry as Element;
 pub use crate::structures::quicklist::Direction;
@@ -46,41 +46,63 @@ impl ListValue {
         Self::Listpack(Listpack::reusing(room))
     }
 
+    #[inline]
     pub fn len(&self) -> usize {
         self.view().len()
     }
 
     /// Makes a quicklist of a listpack that `values` would make too large. To be called before they are put in.
+    #[inline]
     pub fn make_room<'v>(&mut self, values: impl Iterator<Item = &'v [u8]>, limits: &Limits) {
         match self {
             Self::Listpack(listpack) => {
                 let (bytes, count) = values.fold((0, 0), |(bytes, count), value| (bytes + value.len(), count + 1));
                 if encoding::exceeds(limits, listpack.size() + bytes, listpack.len() + count) {
-                    let listpack = std::mem::take(listpack);
-                    let node_limits = encoding::node_limits(limits);
-                    *self = Self::Quicklist(Box::new(Quicklist::from_listpack(node_limits, listpack)));
+                    self.split(encoding::node_limits(limits));
                 }
             }
             Self::Quicklist(quicklist) => quicklist.set_limits(encoding::node_limits(limits)),
         }
     }
 
+    /// Makes a quicklist of a listpack.
+    #[cold]
+    fn split(&mut self, limits: quicklist::Limits) {
+        if let Self::Listpack(listpack) = self {
+            *self = Self::Quicklist(Box::new(Quicklist::from_listpack(limits, std::mem::take(listpack))));
+        }
+    }
+
     /// Makes a listpack of a quicklist that has become small enough. To be called after elements went.
+    #[inline]
     pub fn shrink(&mut self, limits: &Limits) {
         self.convert_if_small(limits, true);
     }
 
+    #[inline]
     fn convert_if_small(&mut self, limits: &Limits, shrinking: bool) {
-        let Self::Quicklist(quicklist) = self else { return };
-        if let Some(listpack) = quicklist.only_listpack()
-            && encoding::fits(limits, listpack.size(), quicklist.len(), shrinking)
+        if let Self::Quicklist(quicklist) = self
+            && quicklist.node_count() <= 1
+            && quicklist
+                .only_listpack()
+                .is_none_or(|listpack| encoding::fits(limits, listpack.size(), quicklist.len(), shrinking))
         {
+            self.join();
+        }
+    }
+
+    /// Makes a listpack of a quicklist that has one as its only node, or no elements.
+    #[cold]
+    fn join(&mut self) {
+        let Self::Quicklist(quicklist) = self else { return };
+        if let Some(listpack) = quicklist.only_listpack() {
             *self = Self::Listpack(listpack.to_owned());
         } else if quicklist.is_empty() {
             *self = Self::new();
         }
     }
 
+    #[inline]
     pub fn push(&mut self, end: End, value: &[u8]) {
         match (self, end) {
             (Self::Listpack(listpack), End::Left) => listpack.push_front(value),
@@ -98,7 +120,20 @@ impl ListValue {
     }
 
     /// Takes up to `count` elements out at one end, and calls `visit` with each before that.
+    #[inline]
     pub fn take(&mut self, end: End, count: usize, visit: impl FnMut(Element<'_>)) {
+        if count != 1 {
+            return self.take_many(end, count, visit);
+        }
+        match (self, end) {
+            (Self::Quicklist(quicklist), End::Left) => quicklist.pop(Direction::Forward, visit),
+            (Self::Quicklist(quicklist), End::Right) => quicklist.pop(Direction::Backward, visit),
+            (Self::Listpack(listpack), End::Left) => _ = listpack.pop_front(visit),
+            (Self::Listpack(listpack), End::Right) => _ = listpack.pop_back(visit),
+        }
+    }
+
+    fn take_many(&mut self, end: End, count: usize, visit: impl FnMut(Element<'_>)) {
         let len = self.len();
         let (first, direction) = match end {
             End::Left => (0, Direction::Forward),
@@ -211,6 +246,7 @@ impl DataType for ListValue {
         &[rdb::Tag::List, rdb::Tag::ListZiplist, rdb::Tag::ListQuicklist, rdb::Tag::ListQuicklist2];
     type View<'a> = ListView<'a>;
 
+    #[inline]
     fn view(&self) -> ListView<'_> {
         match self {
             Self::Listpack(listpack) => ListView::Listpack(listpack),

@@ -17,6 +17,7 @@ pub enum ListView<'a> {
 }
 
 impl<'a> ListView<'a> {
+    #[inline]
     pub fn len(self) -> usize {
         match self {
             Self::Listpack(listpack) => listpack.len(),
@@ -24,6 +25,7 @@ impl<'a> ListView<'a> {
         }
     }
 
+    #[inline]
     pub fn is_empty(self) -> bool {
         match self {
             Self::Listpack(listpack) => listpack.is_empty(),
