@@ -41,13 +41,10 @@ fn push_existing(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End) -> CommandRes
 
 fn push(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End) -> CommandResult {
     let (key, values) = (args.arg(1), args.tail(2));
-    let limits = Limits::from(ctx.config);
+    let config = ctx.config;
     let edited = ctx.edit_or_insert(key, ListValue::new_in, |list| {
-        list.make_room(values.iter(), &limits);
-        for value in values {
-            list.push(end, value);
-        }
-        list.len()
+        // Here, so that only what the list asks for is read.
+        list.push_all(end, values.iter(), &Limits::from(config))
     })?;
     report(ctx, key, push_event(end), values.len(), false);
     ctx.reply.integer(edited.result as i64);

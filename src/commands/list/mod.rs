@@ -38,6 +38,7 @@ fn exists(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<bool, WrongType> {
 }
 
 /// Reports a change of so many elements, and that nothing is left if that is so.
+#[inline]
 fn report(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str, changes: usize, emptied: bool) {
     let db = ctx.db();
     ctx.keyspace.dirty += changes as u64;

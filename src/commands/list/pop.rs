@@ -52,12 +52,12 @@ fn pop(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End, command: &str) -> Comma
 /// Takes `count` elements out of the list at `key`, which has as many, and writes each as a bulk reply. Returns whether
 /// there is a list.
 pub fn pop_into_reply(ctx: &mut WriteCtx<'_>, key: &[u8], end: End, count: usize) -> Result<bool, CommandError> {
-    let limits = Limits::from(ctx.config);
+    let config = ctx.config;
     let (db, now_ms) = (ctx.db(), ctx.now_ms());
     let reply = &mut *ctx.reply;
     let edited = ctx.keyspace.edit::<ListValue, _>(db, key, now_ms, |list| {
         list.take(end, count, |element| element::bulk(reply, element));
-        list.shrink(&limits);
+        list.shrink(&Limits::from(config));
     })?;
     let Some(edited) = edited else { return Ok(false) };
     report(ctx, key, pop_event(end), count, edited.emptied);

@@ -143,6 +143,12 @@ pub(super) fn decode(bytes: &[u8]) -> Option<(Entry<'_>, usize)> {
     }
 }
 
+/// As [`decode`], for where it is seldom called.
+#[inline(never)]
+pub(super) fn decode_any(bytes: &[u8]) -> Option<(Entry<'_>, usize)> {
+    decode(bytes)
+}
+
 /// The bytes of the entry at the start of `bytes`, if it is one of the strings that most entries are: shorter than 64
 /// bytes. A quicker way than [`decode`] to look at many.
 #[inline]
@@ -183,9 +189,11 @@ pub(super) const fn backlen_size(size: usize) -> usize {
 #[inline]
 pub(super) fn decode_backlen(bytes: &[u8]) -> Option<usize> {
     let &last = bytes.last()?;
-    if last < 0x80 {
-        return Some(usize::from(last));
-    }
+    if last < 0x80 { Some(usize::from(last)) } else { decode_long_backlen(bytes) }
+}
+
+#[inline(never)]
+fn decode_long_backlen(bytes: &[u8]) -> Option<usize> {
     let mut size = 0;
     for (position, &byte) in bytes.iter().rev().take(5).enumerate() {
         size |= usize::from(byte & 0x7F) << (7 * position);

@@ -75,8 +75,12 @@ impl Listpack {
         self.0.shrink_to_fit();
     }
 
+    #[inline]
     pub fn push_back<'a>(&mut self, value: impl Into<Entry<'a>>) {
-        let value = value.into();
+        self.push_back_entry(value.into());
+    }
+
+    fn push_back_entry(&mut self, value: Entry<'_>) {
         if self.push_back_in_slack(value) {
             return;
         }
@@ -90,15 +94,19 @@ impl Listpack {
         self.write_header(1, 0);
     }
 
+    #[inline]
     pub fn push_front<'a>(&mut self, value: impl Into<Entry<'a>>) {
-        let value = value.into();
+        self.push_front_entry(value.into());
+    }
+
+    fn push_front_entry(&mut self, value: Entry<'_>) {
         if !self.push_front_in_slack(value) {
             self.insert_offset(HEADER_BYTES, value);
         }
     }
 
     /// Pushes an integer or a short string if there is slack for it in front. False, with nothing changed, if not.
-    #[inline]
+    #[inline(always)]
     pub fn push_front_in_slack(&mut self, value: Entry<'_>) -> bool {
         let mut room = [0; 9];
         let Some(entry) = Short::new(value, &mut room) else { return false };
@@ -119,7 +127,7 @@ impl Listpack {
     }
 
     /// Pushes an integer or a short string if there is slack for it behind. False, with nothing changed, if not.
-    #[inline]
+    #[inline(always)]
     pub fn push_back_in_slack(&mut self, value: Entry<'_>) -> bool {
         let mut room = [0; 9];
         let Some(entry) = Short::new(value, &mut room) else { return false };
@@ -151,10 +159,9 @@ impl Listpack {
     }
 
     /// Takes the first entry out, and calls `read` with it before that. False if there is none.
-    #[inline]
+    #[inline(always)]
     pub fn pop_front(&mut self, read: impl FnOnce(Entry<'_>)) -> bool {
-        let row = self.0.as_slice();
-        let Some((entry, size)) = row.get(HEADER_BYTES..self.end()).and_then(decode) else { return false };
+        let Some((entry, size)) = self.entry_and_size(HEADER_BYTES) else { return false };
         read(entry);
         let count = self.count_less_one();
         self.0.cut_front(size + backlen_size(size));
@@ -164,10 +171,10 @@ impl Listpack {
     }
 
     /// Takes the last entry out, and calls `read` with it before that. False if there is none.
-    #[inline]
+    #[inline(always)]
     pub fn pop_back(&mut self, read: impl FnOnce(Entry<'_>)) -> bool {
         let Some(last) = self.last() else { return false };
-        let Some(entry) = self.entry(last) else { return false };
+        let Some((entry, _)) = self.entry_and_size(last.0 as usize) else { return false };
         read(entry);
         let count = self.count_less_one();
         self.0.truncate(last.0 as usize + 1);

@@ -233,7 +233,7 @@ fn pushing_where_there_is_slack_writes_what_insertion_writes() {
 fn popping_at_an_end_takes_what_is_there_and_leaves_the_rest() {
     let values = values_around_each_step();
     let all: Listpack = values.iter().collect();
-    let (mut from_front, mut from_back) = (all.clone(), all.clone());
+    let (mut from_front, mut from_back) = (all.clone(), all);
     for index in 0..values.len() {
         let (mut first, mut last) = (Vec::new(), Vec::new());
         assert!(from_front.pop_front(|entry| first = entry.to_vec()));

@@ -6,7 +6,7 @@ use crate::stdx::number::parse_i64;
 
 use super::Listpack;
 use super::encoding::{
-    COUNT_UNKNOWN, END, Entry, HEADER_BYTES, backlen_size, decode, decode_backlen, entry_size, short_string,
+    COUNT_UNKNOWN, END, Entry, HEADER_BYTES, backlen_size, decode, decode_any, decode_backlen, entry_size, short_string,
 };
 
 /// A listpack in borrowed bytes, as `str` is to `String`.
@@ -103,6 +103,16 @@ impl Lp {
     #[inline]
     pub fn entry(&self, pos: Pos) -> Option<Entry<'_>> {
         decode(self.tail(pos.0 as usize)).map(|(entry, _)| entry)
+    }
+
+    /// The value at an offset and its size without the length behind it; quickest for a short string.
+    #[inline]
+    pub(super) fn entry_and_size(&self, offset: usize) -> Option<(Entry<'_>, usize)> {
+        let tail = self.tail(offset);
+        match short_string(tail) {
+            Some(text) => Some((Entry::Bytes(text), 1 + text.len())),
+            None => decode_any(tail),
+        }
     }
 
     /// The value at a place, and the place of the entry that follows it.

@@ -37,10 +37,10 @@ pub fn node_limits(limits: &Limits) -> quicklist::Limits {
     }
 }
 
-/// Whether a listpack of this size and length is too large to be a list's only one.
+/// Whether a listpack of this size and length is too large to be a list's only one, going by `list-max-listpack-size`.
 #[inline]
-pub fn exceeds(limits: &Limits, bytes: usize, count: usize) -> bool {
-    match listpack_max(limits) {
+pub fn exceeds(fill: i32, bytes: usize, count: usize) -> bool {
+    match listpack_max(fill) {
         (Some(bytes_max), _) => bytes > bytes_max,
         (None, count_max) => bytes > COUNTED_LISTPACK_BYTES_MAX || count > count_max,
     }
@@ -48,10 +48,9 @@ pub fn exceeds(limits: &Limits, bytes: usize, count: usize) -> bool {
 
 /// Whether a quicklist's only node may become the list. Half of the limit is asked for where the list has shrunk, so
 /// that one whose size goes up and down around the limit is not converted to and fro.
-#[inline]
-pub fn fits(limits: &Limits, bytes: usize, count: usize, shrinking: bool) -> bool {
+pub fn fits(fill: i32, bytes: usize, count: usize, shrinking: bool) -> bool {
     let share = if shrinking { 2 } else { 1 };
-    match listpack_max(limits) {
+    match listpack_max(fill) {
         (Some(bytes_max), _) => bytes <= bytes_max / share,
         (None, count_max) => count <= count_max / share,
     }
@@ -59,11 +58,11 @@ pub fn fits(limits: &Limits, bytes: usize, count: usize, shrinking: bool) -> boo
 
 /// The most bytes, or else the most elements.
 #[inline]
-fn listpack_max(limits: &Limits) -> (Option<usize>, usize) {
-    match usize::try_from(limits.list_max_listpack_size) {
+fn listpack_max(fill: i32) -> (Option<usize>, usize) {
+    match usize::try_from(fill) {
         Ok(count) => (None, count.max(1)),
         Err(_) => {
-            let step = limits.list_max_listpack_size.unsigned_abs() as usize;
+            let step = fill.unsigned_abs() as usize;
             (Some(LISTPACK_BYTES_MAX[step.min(LISTPACK_BYTES_MAX.len()) - 1]), usize::MAX)
         }
     }
@@ -93,23 +92,19 @@ impl NodeCodec for Lzf {
 mod tests {
     use super::*;
 
-    fn limits(list_max_listpack_size: i32) -> Limits {
-        Limits { list_max_listpack_size, ..Limits::default() }
-    }
-
     #[test]
     fn negative_sizes_limit_bytes_and_positive_ones_elements() {
-        assert!(!exceeds(&limits(-2), 8192, 5_000) && exceeds(&limits(-2), 8193, 1));
-        assert!(!exceeds(&limits(-100), 65_536, 1) && exceeds(&limits(-100), 65_537, 1));
-        assert!(!exceeds(&limits(3), 8192, 3) && exceeds(&limits(3), 100, 4) && exceeds(&limits(3), 8193, 1));
-        assert!(!exceeds(&limits(0), 100, 1) && exceeds(&limits(0), 100, 2));
+        assert!(!exceeds(-2, 8192, 5_000) && exceeds(-2, 8193, 1));
+        assert!(!exceeds(-100, 65_536, 1) && exceeds(-100, 65_537, 1));
+        assert!(!exceeds(3, 8192, 3) && exceeds(3, 100, 4) && exceeds(3, 8193, 1));
+        assert!(!exceeds(0, 100, 1) && exceeds(0, 100, 2));
     }
 
     #[test]
     fn shrunken_list_must_be_at_half_of_the_limit() {
-        assert!(fits(&limits(-2), 8192, 9, false) && !fits(&limits(-2), 8192, 9, true));
-        assert!(fits(&limits(-2), 4096, 9, true));
-        assert!(fits(&limits(4), 100, 2, true) && !fits(&limits(4), 100, 3, true) && fits(&limits(4), 100, 4, false));
+        assert!(fits(-2, 8192, 9, false) && !fits(-2, 8192, 9, true));
+        assert!(fits(-2, 4096, 9, true));
+        assert!(fits(4, 100, 2, true) && !fits(4, 100, 3, true) && fits(4, 100, 4, false));
     }
 
     #[test]

@@ -54,55 +54,68 @@ impl ListValue {
     /// Makes a quicklist of a listpack that `values` would make too large. To be called before they are put in.
     #[inline]
     pub fn make_room<'v>(&mut self, values: impl Iterator<Item = &'v [u8]>, limits: &Limits) {
+        self.make_room_within(values, encoding::node_limits(limits));
+    }
+
+    fn make_room_within<'v>(&mut self, values: impl Iterator<Item = &'v [u8]>, limits: quicklist::Limits) {
         match self {
             Self::Listpack(listpack) => {
                 let (bytes, count) = values.fold((0, 0), |(bytes, count), value| (bytes + value.len(), count + 1));
-                if encoding::exceeds(limits, listpack.size() + bytes, listpack.len() + count) {
-                    self.split(encoding::node_limits(limits));
+                if encoding::exceeds(limits.fill, listpack.size() + bytes, listpack.len() + count) {
+                    let listpack = std::mem::take(listpack);
+                    *self = Self::Quicklist(Box::new(Quicklist::from_listpack(limits, listpack)));
                 }
             }
-            Self::Quicklist(quicklist) => quicklist.set_limits(encoding::node_limits(limits)),
-        }
-    }
-
-    /// Makes a quicklist of a listpack.
-    #[cold]
-    fn split(&mut self, limits: quicklist::Limits) {
-        if let Self::Listpack(listpack) = self {
-            *self = Self::Quicklist(Box::new(Quicklist::from_listpack(limits, std::mem::take(listpack))));
+            Self::Quicklist(quicklist) => quicklist.set_limits(limits),
         }
     }
 
     /// Makes a listpack of a quicklist that has become small enough. To be called after elements went.
     #[inline]
     pub fn shrink(&mut self, limits: &Limits) {
-        self.convert_if_small(limits, true);
-    }
-
-    #[inline]
-    fn convert_if_small(&mut self, limits: &Limits, shrinking: bool) {
         if let Self::Quicklist(quicklist) = self
             && quicklist.node_count() <= 1
-            && quicklist
-                .only_listpack()
-                .is_none_or(|listpack| encoding::fits(limits, listpack.size(), quicklist.len(), shrinking))
         {
-            self.join();
+            self.convert_if_small(limits.list_max_listpack_size, true);
         }
     }
 
-    /// Makes a listpack of a quicklist that has one as its only node, or no elements.
-    #[cold]
-    fn join(&mut self) {
+    fn convert_if_small(&mut self, fill: i32, shrinking: bool) {
         let Self::Quicklist(quicklist) = self else { return };
-        if let Some(listpack) = quicklist.only_listpack() {
+        if let Some(listpack) = quicklist.only_listpack()
+            && encoding::fits(fill, listpack.size(), quicklist.len(), shrinking)
+        {
             *self = Self::Listpack(listpack.to_owned());
         } else if quicklist.is_empty() {
             *self = Self::new();
         }
     }
 
+    /// Pushes `values` one after the other, making room for them first; returns how many elements there are then.
     #[inline]
+    pub fn push_all<'v>(&mut self, end: End, values: impl Iterator<Item = &'v [u8]> + Clone, limits: &Limits) -> usize {
+        let limits = encoding::node_limits(limits);
+        let Self::Quicklist(quicklist) = self else { return self.push_all_to_listpack(end, values, limits) };
+        quicklist.set_limits(limits);
+        match end {
+            End::Left => values.for_each(|value| quicklist.push_front(value)),
+            End::Right => values.for_each(|value| quicklist.push_back(value)),
+        }
+        quicklist.len()
+    }
+
+    #[inline(never)]
+    fn push_all_to_listpack<'v>(
+        &mut self,
+        end: End,
+        values: impl Iterator<Item = &'v [u8]> + Clone,
+        limits: quicklist::Limits,
+    ) -> usize {
+        self.make_room_within(values.clone(), limits);
+        values.for_each(|value| self.push(end, value));
+        self.len()
+    }
+
     pub fn push(&mut self, end: End, value: &[u8]) {
         match (self, end) {
             (Self::Listpack(listpack), End::Left) => listpack.push_front(value),
@@ -133,6 +146,7 @@ impl ListValue {
         }
     }
 
+    #[inline(never)]
     fn take_many(&mut self, end: End, count: usize, visit: impl FnMut(Element<'_>)) {
         let len = self.len();
         let (first, direction) = match end {

@@ -56,7 +56,7 @@ pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -
         }
         Tag::ListZiplist => {
             let listpack = load_ziplist(input)?;
-            if !encoding::exceeds(options.limits, listpack.size(), listpack.len()) {
+            if !encoding::exceeds(options.limits.list_max_listpack_size, listpack.size(), listpack.len()) {
                 return Ok(ListValue::Listpack(listpack));
             }
             quicklist.push_node(listpack);
@@ -73,7 +73,7 @@ pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -
         }
     }
     let mut list = ListValue::Quicklist(Box::new(quicklist));
-    list.convert_if_small(options.limits, false);
+    list.convert_if_small(options.limits.list_max_listpack_size, false);
     Ok(list)
 }
 
