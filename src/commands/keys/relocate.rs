@@ -1,4 +1,6 @@
 //! Values under other names: RENAME, RENAMENX, MOVE, COPY.
+//!
+//! As in Redis a key that takes another one's place is told as `new`, unlike one that SET overwrites.
 
 use crate::commands::context::{WriteCtx, database};
 use crate::commands::error::{CommandError, CommandResult};
@@ -79,10 +81,14 @@ fn rename_key(ctx: &mut WriteCtx<'_>, from: &[u8], to: &[u8], overwrite: bool) -
     if from == to {
         return Ok(false);
     }
-    if ctx.find(to).is_some() && !overwrite {
+    let replaces = ctx.find(to).is_some();
+    if replaces && !overwrite {
         return Ok(false);
     }
     let db = ctx.db();
+    if replaces {
+        ctx.keyspace.events.notify(EventClass::NEW, "new", db, to);
+    }
     ctx.keyspace.relocate(Place { db, key: from }, Place { db, key: to });
     ctx.keyspace.signal(db, from);
     ctx.notify(from, EventClass::GENERIC, "rename_from");
@@ -130,9 +136,13 @@ fn copy(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let now_ms = ctx.now_ms();
     ctx.keyspace.expire_if_due(source, from, now_ms);
     let touch = if ctx.session.no_touch { Touch::No } else { Touch::Yes };
-    let copies = ctx.keyspace.find(source, from, now_ms, touch).is_some()
-        && (ctx.keyspace.find_for_write(target, to, now_ms).is_none() || replace);
+    let exists = ctx.keyspace.find(source, from, now_ms, touch).is_some();
+    let replaces = exists && ctx.keyspace.find_for_write(target, to, now_ms).is_some();
+    let copies = exists && (replace || !replaces);
     if copies {
+        if replaces {
+            ctx.keyspace.events.notify(EventClass::NEW, "new", target, to);
+        }
         ctx.keyspace.duplicate(Place { db: source, key: from }, Place { db: target, key: to });
         ctx.keyspace.dirty += 1;
         ctx.keyspace.signal(target, to);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::dialogue;
-use crate::support::{Client, Server, bulk, encode_command, int, nil, render, wait_until};
+use crate::support::{Client, Server, bulk, encode_command, int, nil, ok, render, wait_until};
 
 #[track_caller]
 fn expect(client: &mut Client, replies: &[&str]) {
@@ -193,6 +193,41 @@ fn keyspace_events_are_published_when_they_are_asked_for() {
     client.transcript("> CONFIG SET notify-keyspace-events Ex\n+OK\n> SET brief v PX 20\n+OK");
     expect(&mut listener, &[r#"["pmessage", "__key*__:*", "__keyevent@3__:expired", "brief"]"#]);
     assert!(client.run("CONFIG SET notify-keyspace-events \"?\"").is_error());
+}
+
+#[test]
+fn a_key_that_takes_the_place_of_another_is_told_as_new() {
+    let server = Server::with_config("notify-keyspace-events En");
+    let mut client = server.client();
+    client.transcript("> MSET a 1 b 2 c 3\n+OK");
+    let payload = client.run("DUMP a").bytes();
+    let mut listener = server.client();
+    listener.run("PSUBSCRIBE *");
+    client.transcript(
+        r#"
+        > SET b 4
+        +OK
+        > COPY a b REPLACE
+        :1
+        > RENAME a c
+        +OK
+        > RENAME c d
+        +OK
+        "#,
+    );
+    for options in [&["0"][..], &["1", "ABSTTL"]] {
+        let command = [
+            &[&b"RESTORE"[..], b"b", options[0].as_bytes(), &payload, b"REPLACE"],
+            &options[1..].iter().map(|option| option.as_bytes()).collect::<Vec<_>>()[..],
+        ]
+        .concat();
+        assert_eq!(client.cmd(&command), ok());
+    }
+    client.run("PUBLISH end of-it");
+    for key in ["b", "c", "d", "b"] {
+        expect(&mut listener, &[&format!(r#"["pmessage", "*", "__keyevent@0__:new", "{key}"]"#)]);
+    }
+    expect(&mut listener, &[r#"["pmessage", "*", "end", "of-it"]"#]);
 }
 
 #[test]
