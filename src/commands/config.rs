@@ -87,7 +87,7 @@ fn get(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
 fn set(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     let words = args.tail(2);
     if !words.len().is_multiple_of(2) {
-        return Err(CommandError::wrong_arity("config|set"));
+        return Err(CommandError::Syntax);
     }
     let pair = |index: usize| (words.arg(index).into(), words.arg(index + 1).into());
     let pairs = (0..words.len()).step_by(2).map(pair).collect();

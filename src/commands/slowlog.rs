@@ -1,6 +1,6 @@
 //! SLOWLOG (<https://redis.io/docs/latest/commands/slowlog-get/>), and which arguments no log may show.
 
-use super::context::{AdminCtx, integer};
+use super::context::{AdminCtx, integer_from};
 use super::effect::{Effect, ObserveEffect};
 use super::error::{CommandError, CommandResult};
 use super::help;
@@ -72,10 +72,8 @@ fn get(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     if args.len() > 3 {
         return Err(help::unknown_or_wrong_arity(args, "SLOWLOG"));
     }
-    let count = args.get(2).map_or(Ok(COUNT_DEFAULT), integer)?;
-    if count < -1 {
-        return Err(CommandError::text("ERR count should be greater than or equal to -1"));
-    }
+    let refused = CommandError::text("ERR count should be greater than or equal to -1");
+    let count = args.get(2).map_or(Ok(COUNT_DEFAULT), |arg| integer_from(arg, -1, refused))?;
     ctx.push(Effect::Observe(ObserveEffect::SlowLogGet { count: usize::try_from(count).ok() }));
     Ok(())
 }

@@ -9,7 +9,7 @@ pub struct CommandStat {
     pub total_ns: u64,
     pub rejected: u64,
     pub failed: u64,
-    /// From the first call on that was made while `tracks_latency` was set.
+    /// The calls that were made while `tracks_latency` was set.
     pub latency: Option<Box<Histogram>>,
 }
 
@@ -54,12 +54,9 @@ impl CommandStats {
         &self.stats[command]
     }
 
-    /// Starts or stops the histograms; those there are go when they stop.
+    /// Starts or stops the histograms. What they hold stays until the figures are reset.
     pub fn track_latency(&mut self, track: bool) {
         self.tracks_latency = track;
-        if !track {
-            self.stats.iter_mut().for_each(|stat| stat.latency = None);
-        }
     }
 
     pub fn reset(&mut self) {
@@ -79,14 +76,16 @@ mod tests {
     }
 
     #[test]
-    fn histograms_exist_only_while_latency_is_tracked() {
+    fn histograms_grow_only_while_latency_is_tracked() {
         let mut stats = CommandStats::new(2);
         stats.record(0, 1000, false);
         assert_eq!(stats.get(0).latency.as_ref().map(|histogram| histogram.total()), Some(1));
         assert!(stats.get(1).latency.is_none());
         stats.track_latency(false);
         stats.record(0, 1000, true);
-        assert!(stats.get(0).latency.is_none());
+        stats.record(1, 1000, false);
+        assert_eq!(stats.get(0).latency.as_ref().map(|histogram| histogram.total()), Some(1));
+        assert!(stats.get(1).latency.is_none());
         assert_eq!((stats.get(0).calls, stats.get(0).failed), (2, 1));
     }
 }

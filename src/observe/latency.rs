@@ -93,10 +93,12 @@ impl LatencyMonitor {
         text.push_str(&"-".repeat(GRAPH_COLUMNS));
         text.push('\n');
         let samples: Vec<LatencySample> = series.samples.iter().copied().collect();
-        for block in samples.chunks(GRAPH_COLUMNS) {
+        for (index, block) in samples.chunks(GRAPH_COLUMNS).enumerate() {
+            if index > 0 {
+                text.push('\n');
+            }
             push_columns(&mut text, block, low, high);
             push_labels(&mut text, block, now_seconds);
-            text.push('\n');
         }
         Some(text)
     }
@@ -109,20 +111,18 @@ fn push_columns(text: &mut String, samples: &[LatencySample], low: u64, high: u6
     let levels = GRAPH_ROWS * TOP.len();
     let level = |sample: &LatencySample| match high - low {
         0 => 0,
-        range => ((sample.milliseconds - low) * (levels as u64 - 1) / range) as usize,
+        range => (u128::from(sample.milliseconds - low) * levels as u128 / u128::from(range)) as usize,
     };
     for row in (0..GRAPH_ROWS).rev() {
-        let mut line = String::new();
         for sample in samples {
-            let level = level(sample);
+            let level = level(sample).min(levels - 1);
             let cell = match (level / TOP.len()).cmp(&row) {
                 std::cmp::Ordering::Less => ' ',
                 std::cmp::Ordering::Equal => TOP[level % TOP.len()],
                 std::cmp::Ordering::Greater => '|',
             };
-            line.push(cell);
+            text.push(cell);
         }
-        text.push_str(line.trim_end());
         text.push('\n');
     }
 }
@@ -131,10 +131,10 @@ fn push_labels(text: &mut String, samples: &[LatencySample], now_seconds: i64) {
     let labels: Vec<Vec<char>> =
         samples.iter().map(|sample| age(now_seconds - sample.unix_seconds).chars().collect()).collect();
     let height = labels.iter().map(Vec::len).max().unwrap_or(0);
+    text.extend(std::iter::repeat_n(' ', samples.len()));
     text.push('\n');
     for row in 0..height {
-        let line: String = labels.iter().map(|label| label.get(row).copied().unwrap_or(' ')).collect();
-        text.push_str(line.trim_end());
+        text.extend(labels.iter().map(|label| label.get(row).copied().unwrap_or(' ')));
         text.push('\n');
     }
 }
@@ -313,7 +313,7 @@ mod tests {
         }
         let dashes = "-".repeat(80);
         let expected = format!(
-            "command - high 1200 ms, low 100 ms (all time high 1200 ms)\n{dashes}\n  #\n  |\n  |\n_#|\n\n212\nhms\n\n"
+            "command - high 1200 ms, low 100 ms (all time high 1200 ms)\n{dashes}\n  #\n  |\n  |\n_#|\n   \n212\nhms\n"
         );
         assert_eq!(monitor.graph(b"command", SETUP.now_seconds).unwrap(), expected);
         assert_eq!(monitor.graph(b"nothing", 0), None);

@@ -232,6 +232,9 @@ impl Executor {
     }
 
     fn info_latency_stats(&self, out: &mut InfoText) {
+        if !self.config.latency_tracking {
+            return;
+        }
         let percentiles = &self.config.latency_tracking_info_percentiles;
         for row in self.table.rows() {
             let Some(histogram) = &self.command_stats.get(row.id).latency else { continue };

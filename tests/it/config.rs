@@ -95,6 +95,8 @@ fn config_set_changes_what_it_can_and_explains_what_it_cannot() {
         -ERR Unknown option or number of arguments for CONFIG SET - 'bogus'
         > CONFIG SET timeout
         -ERR wrong number of arguments for 'config|set' command
+        > CONFIG SET timeout 0 hz
+        -ERR syntax error
         > CONFIG SET timeout abc
         -ERR CONFIG SET failed (possibly related to argument 'timeout') - argument couldn't be parsed into an integer
         > CONFIG SET timeout -1

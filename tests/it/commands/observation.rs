@@ -39,6 +39,8 @@ fn slow_commands_are_kept_with_their_arguments() {
         r#"
         > SLOWLOG GET -2
         -ERR count should be greater than or equal to -1
+        > SLOWLOG GET ten
+        -ERR count should be greater than or equal to -1
         > SLOWLOG RESET
         +OK
         > SLOWLOG LEN
@@ -88,6 +90,39 @@ fn latency_events_are_kept_and_told() {
     assert_eq!(histogram.field("set").field("calls"), &int(1));
     assert!(matches!(histogram.field("set").field("histogram_usec"), Value::Map(pairs) if !pairs.is_empty()));
     assert!(server.info("latencystats").contains_key("latency_percentiles_usec_set"));
+}
+
+#[test]
+fn a_latency_graph_has_rows_of_equal_width() {
+    let server = Server::with_config("latency-monitor-threshold 20");
+    let mut client = server.client();
+    client.transcript("> LATENCY RESET\n...\n> DEBUG SLEEP 0.05\n+OK");
+    let graph = client.run("LATENCY GRAPH command").text();
+    let rows: Vec<&str> = graph.strip_suffix('\n').expect("a line feed at the end").split('\n').skip(2).collect();
+    assert_eq!(rows[..5], [" ", " ", " ", "_", " "], "{graph}");
+    assert!(rows.len() >= 7 && rows.iter().all(|row| row.len() == 1), "{graph}");
+}
+
+#[test]
+fn histograms_outlive_the_tracking_of_latency() {
+    let server = Server::start();
+    let mut client = server.client_resp3();
+    client.transcript(
+        r#"
+        > CONFIG RESETSTAT
+        +OK
+        > GET key
+        _
+        > CONFIG SET latency-tracking no
+        +OK
+        > GET key
+        _
+        "#,
+    );
+    assert_eq!(client.run("LATENCY HISTOGRAM get").field("get").field("calls"), &int(1));
+    assert!(!server.info("latencystats").contains_key("latency_percentiles_usec_get"));
+    client.transcript("> CONFIG SET latency-tracking yes\n+OK\n> GET key\n_");
+    assert_eq!(client.run("LATENCY HISTOGRAM get").field("get").field("calls"), &int(2));
 }
 
 #[test]
