@@ -1,7 +1,7 @@
 //! Giving what one consumer has got and not acknowledged to another: XCLAIM, XAUTOCLAIM.
 
 use super::range::write_entry;
-use super::{consumer_seen_now, find_mut, ids, no_key_or_group, note_delivery};
+use super::{consumer_seen_now, find_mut_as_read, ids, no_key_or_group, note_delivery};
 use crate::commands::context::{WriteCtx, integer_from};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::resp::{Args, Reply};
@@ -69,7 +69,7 @@ impl Claim {
 
 /// Refuses a key without the group.
 fn require_group(ctx: &mut WriteCtx<'_>, key: &[u8], group: &[u8]) -> CommandResult {
-    match find_mut(ctx, key)?.and_then(|stream| stream.group(group)) {
+    match find_mut_as_read(ctx, key)?.and_then(|stream| stream.group(group)) {
         Some(_) => Ok(()),
         None => Err(no_key_or_group(key, group, "")),
     }

@@ -18,7 +18,7 @@ pub use rows::COMMANDS;
 
 use super::context::{ReadCtx, WriteCtx};
 use super::error::CommandError;
-use crate::keyspace::{Entry, EventClass, WrongType};
+use crate::keyspace::{Entry, EventClass, Touch, WrongType};
 use crate::types::ValueRef;
 use crate::types::stream::{ConsumerId, Group, StreamValue};
 
@@ -38,6 +38,14 @@ fn find<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<&'a StreamValue>, Wr
 /// The stream at `key`, to be looked at before it is changed.
 fn find_mut<'a>(ctx: &'a mut WriteCtx<'_>, key: &[u8]) -> Result<Option<&'a StreamValue>, WrongType> {
     ctx.find(key).map(as_stream).transpose()
+}
+
+/// The stream at `key`, which is to be changed but counts as read: keys that are there or missing make a hit or a miss.
+fn find_mut_as_read<'a>(ctx: &'a mut WriteCtx<'_>, key: &[u8]) -> Result<Option<&'a StreamValue>, WrongType> {
+    let (db, now_ms) = (ctx.db(), ctx.now_ms());
+    let touch = if ctx.session.no_touch { Touch::No } else { Touch::Yes };
+    ctx.keyspace.expire_if_due(db, key, now_ms);
+    ctx.keyspace.find(db, key, now_ms, touch).map(as_stream).transpose()
 }
 
 /// Changes the stream at `key`, which the caller has found.

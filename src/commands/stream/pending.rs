@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{edit, find, find_mut, ids, no_key_or_group};
+use super::{edit, find, find_mut_as_read, ids, no_key_or_group};
 use crate::commands::context::{ReadCtx, WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::resp::{Args, Reply};
@@ -11,7 +11,7 @@ use crate::types::stream::{Group, Pending, StreamId};
 pub fn xack(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, group) = (args.arg(1), args.arg(2));
     // A group that is missing is answered before a bad identifier.
-    if find_mut(ctx, key)?.and_then(|stream| stream.group(group)).is_none() {
+    if find_mut_as_read(ctx, key)?.and_then(|stream| stream.group(group)).is_none() {
         ctx.reply.integer(0);
         return Ok(());
     }

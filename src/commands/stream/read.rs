@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::range::{write_entries, write_entry};
-use super::{consumer_seen_now, find, find_mut, ids, no_key_or_group, note_delivery};
+use super::{consumer_seen_now, find, find_mut_as_read, ids, no_key_or_group, note_delivery};
 use crate::commands::context::{ReadCtx, WriteCtx, integer};
 use crate::commands::effect::{Effect, Wait};
 use crate::commands::error::{CommandError, CommandResult};
@@ -166,7 +166,7 @@ pub fn xreadgroup(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (group, consumer) = options.group.ok_or(CommandError::text("ERR Missing GROUP option for XREADGROUP"))?;
     let mut streams = Vec::with_capacity(options.keys.len());
     for (key, id) in options.streams(args) {
-        if find_mut(ctx, key)?.and_then(|stream| stream.group(group)).is_none() {
+        if find_mut_as_read(ctx, key)?.and_then(|stream| stream.group(group)).is_none() {
             return Err(no_key_or_group(key, group, " in XREADGROUP with GROUP option"));
         }
         let after = match id {

@@ -1,7 +1,7 @@
 //! XREAD and XREADGROUP that wait: who is served, and how else a wait ends.
 
 use super::blocking::{Scene, assert_waits};
-use crate::support::{Client, Value, against_redis, bulk, err, int, ok};
+use crate::support::{Client, Server, Value, against_redis, bulk, err, int, ok};
 
 /// What XREAD answers in RESP2 with one entry of one field.
 fn entry(key: &str, id: &str, field: &str, value: &str) -> Value {
@@ -19,6 +19,28 @@ fn assert_no_group(client: &mut Client, key: &str, group: &str) {
     }
     let text = format!("NOGROUP No such key '{key}' or consumer group '{group}' in XREADGROUP with GROUP option");
     assert_eq!(client.read(), err(&text));
+}
+
+#[test]
+fn what_a_group_does_with_a_stream_counts_as_reading_it() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.transcript("> XADD s 1-1 n 1\n...\n> XGROUP CREATE s g 0\n+OK");
+    let commands = |key: &str| {
+        [
+            format!("XREADGROUP GROUP g c STREAMS {key} >"),
+            format!("XCLAIM {key} g d 0 1-1"),
+            format!("XAUTOCLAIM {key} g c 0 0"),
+            format!("XACK {key} g 1-1"),
+        ]
+    };
+    for (key, field) in [("s", "keyspace_hits"), ("missing", "keyspace_misses")] {
+        for command in commands(key) {
+            client.run("CONFIG RESETSTAT");
+            client.run(&command);
+            assert_ne!(server.info("stats")[field], "0", "{command}");
+        }
+    }
 }
 
 #[test]
