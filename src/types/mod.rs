@@ -140,6 +140,6 @@ pub trait View: Copy {
 pub struct LoadOptions<'a> {
     /// Encoding thresholds.
     pub limits: &'a Limits,
-    /// Walk every element of packed encodings, not only their frame.
+    /// Look for members that come twice in packed sorted sets too. Everything else is always looked at.
     pub sanitize: bool,
 }

@@ -113,7 +113,8 @@ impl RestoreOptions {
 fn restore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
     let options = RestoreOptions::parse(args.tail(4))?;
-    if !options.replace && ctx.find(key).is_some() {
+    let replaces = ctx.find(key).is_some();
+    if replaces && !options.replace {
         return Err(BUSY_KEY);
     }
     let ttl = integer(args.arg(2))?;
@@ -129,11 +130,14 @@ fn restore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let now_ms = ctx.now_ms();
     if expiry.is_some_and(|at_ms| at_ms <= now_ms) {
         let lazily = ctx.keyspace.lazy_free.policy.server_del;
-        if ctx.find(key).is_some() {
+        if replaces {
             ctx.remove(key, lazily);
             ctx.changed(key, EventClass::GENERIC, "del");
         }
     } else {
+        if replaces {
+            ctx.notify(key, EventClass::NEW, "new");
+        }
         ctx.insert(key, value, expiry);
         set_clock(ctx, key, &options);
         ctx.changed(key, EventClass::GENERIC, "restore");
@@ -146,12 +150,13 @@ fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandErro
     let opened =
         if ctx.keyspace.skips_checksums { rdb::dump::open_unchecked(payload) } else { rdb::dump::open(payload) };
     let (body, _version) = opened.map_err(|_| BAD_ENVELOPE)?;
-    let sanitize = match ctx.config.sanitize_dump_payload {
+    // Whoever may send a payload may send a forged one, so that a setting decides only what is counted.
+    let options = LoadOptions { limits: &ctx.keyspace.limits, sanitize: true };
+    let counted = match ctx.config.sanitize_dump_payload {
         SanitizePayload::No => false,
         SanitizePayload::Yes => true,
         SanitizePayload::Clients => !ctx.session.user().skips_sanitizing(),
     };
-    let options = LoadOptions { limits: &ctx.keyspace.limits, sanitize };
     let mut input = Decoder::new(body);
     let tag = input.tag().map_err(|cause| CommandError::BadPayload { kind: None, cause })?;
     let refused = |cause| CommandError::BadPayload { kind: Some(tag), cause };
@@ -159,7 +164,7 @@ fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandErro
     if input.remaining() > 0 {
         return Err(refused(input.invalid("bytes behind the value")));
     }
-    if options.sanitize && !matches!(value, Value::String(_)) {
+    if counted && !matches!(value, Value::String(_)) {
         let checked = &ctx.keyspace.stats.payloads_checked;
         checked.set(checked.get() + 1);
     }

@@ -103,8 +103,9 @@ pub const KEYS: &[Key] = &[
         |c, i| c.sanitize_dump_payload = SanitizePayload::ALL[i],
     )
     .doc(
-        "Check every part of a compact encoding when it comes from a dump file (yes) or from RESTORE (yes or \
-         clients) instead of only its frame. With clients, users with skip-sanitize-payload are trusted.",
+        "Look for members that come twice in small sorted sets of a dump file too (yes); all else in it is always \
+         checked, and so is all that RESTORE brings. Payloads of RESTORE are counted in dump_payload_sanitizations \
+         with yes, and with clients where the user is not one with skip-sanitize-payload.",
     ),
     integer(
         "rdb-key-save-delay",

@@ -66,7 +66,7 @@ impl Default for Division {
 #[derive(Clone, Debug)]
 pub struct LoadSettings {
     pub limits: Limits,
-    /// Walk every element of packed encodings, not only their frame.
+    /// As in [`LoadOptions`].
     pub sanitize: bool,
     /// Keys whose expiry is past are dropped.
     pub now: Now,

@@ -18,6 +18,19 @@ pub fn score_of(entry: Entry<'_>) -> f64 {
     checked_score(entry).unwrap_or(0.0)
 }
 
+/// Whether the pairs of a listpack from outside stand in order; `None` where one of them has no score.
+pub fn checked_order(lp: &Lp) -> Option<bool> {
+    let mut in_order = true;
+    let mut before: Option<(Entry<'_>, f64)> = None;
+    for (member, score) in lp.pairs() {
+        let score = checked_score(score)?;
+        in_order &= before
+            .is_none_or(|(there, there_score)| is_before(there, there_score, member.text(&mut IntText::new()), score));
+        before = Some((member, score));
+    }
+    Some(in_order)
+}
+
 /// The pairs of a listpack.
 pub fn pairs(lp: &Lp) -> impl DoubleEndedIterator<Item = (Entry<'_>, f64)> {
     lp.pairs().map(|(member, score)| (member, score_of(score)))

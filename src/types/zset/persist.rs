@@ -1,15 +1,15 @@
 //! Sorted sets in RDB.
 
-use std::collections::HashSet;
 use std::io;
 
 use super::{ZsetValue, ZsetView, packed, tree_of};
 use crate::rdb::{self, Tag};
 use crate::stdx::HashSeed;
-use crate::structures::listpack::{self, Entry, Listpack, Lp};
+use crate::structures::listpack::{self, Listpack};
 use crate::structures::scored_set::ScoredSetBuilder;
 use crate::structures::ziplist::Ziplist;
 use crate::types::LoadOptions;
+use crate::types::packed::has_duplicates;
 
 /// The fewest bytes that a member and its score take: a length of zero, and a double as text or in binary.
 const ASCII_PAIR_BYTES_MIN: usize = 2;
@@ -77,33 +77,28 @@ fn load_pairs<'a>(
     Ok(value)
 }
 
-/// Checks that a listpack holds members and scores by turns, and takes it as the set or makes a tree of it.
+/// Checks that a listpack holds members and scores by turns, and takes it as the set or makes a tree of it. Lookups by
+/// score rely on the order, so that what is out of order is put in order whether or not sanitising is asked for.
 fn finish_packed(
     listpack: Listpack,
     offset: u64,
     input: &rdb::Decoder<'_>,
     options: &LoadOptions<'_>,
 ) -> rdb::Result<ZsetValue> {
-    let mut place = 0;
-    for entry in listpack.iter() {
-        if place % 2 == 1 && packed::checked_score(entry).is_none() {
-            return Err(input.invalid_at(offset, "sorted set with a score that is not a number"));
-        }
-        place += 1;
-    }
-    if place % 2 == 1 {
+    let len = listpack.len();
+    if !len.is_multiple_of(2) {
         return Err(input.invalid_at(offset, "sorted set with a member without a score"));
     }
-    if options.sanitize && has_duplicates(&listpack) {
+    let Some(in_order) = packed::checked_order(&listpack) else {
+        return Err(input.invalid_at(offset, "sorted set with a score that is not a number"));
+    };
+    if options.sanitize && has_duplicates(&listpack, 2) {
         return Err(input.invalid_at(offset, "sorted set with a member that comes twice"));
     }
-    if place / 2 > options.limits.zset_max_listpack_entries {
-        return Ok(ZsetValue::Tree(Box::new(tree_of(&listpack))));
+    if in_order && len / 2 <= options.limits.zset_max_listpack_entries {
+        return Ok(ZsetValue::Listpack(listpack));
     }
-    Ok(ZsetValue::Listpack(listpack))
-}
-
-fn has_duplicates(listpack: &Lp) -> bool {
-    let mut seen = HashSet::new();
-    !listpack.pairs().all(|(member, _)| seen.insert(Entry::to_vec(member)))
+    let mut value = ZsetValue::Tree(Box::new(tree_of(&listpack)));
+    value.convert_if_small(options.limits);
+    Ok(value)
 }

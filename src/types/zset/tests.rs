@@ -140,6 +140,28 @@ fn members_that_come_twice_and_scores_that_are_none_are_refused() {
 }
 
 #[test]
+fn pairs_that_are_out_of_order_are_put_in_order() {
+    let packed = |entries: &[&str]| {
+        let listpack: Listpack = entries.iter().map(|entry| entry.as_bytes()).collect();
+        let mut encoder = rdb::Encoder::detached(rdb::Options::default());
+        encoder.string(listpack.as_bytes()).expect("memory takes everything");
+        encoder.into_bytes()
+    };
+    let expected = [("-5".into(), 1.0), ("10".into(), 1.0), ("9".into(), 1.0), ("a".into(), 1.5)];
+    for entries in [["a", "1.5", "10", "1", "9", "1", "-5", "1"], ["-5", "1", "10", "1", "a", "1.5", "9", "1"]] {
+        for entries_max in [4, 3] {
+            let zset = load(rdb::Tag::ZsetListpack, &packed(&entries), &limits(entries_max)).expect("four pairs");
+            assert_eq!(pairs(&zset), expected);
+            let encoding = if entries_max == 4 { Encoding::Listpack } else { Encoding::Skiplist };
+            assert_eq!(zset.view().encoding(), encoding);
+        }
+    }
+    let ziplist = b"\x19\x19\0\0\0\x16\0\0\0\x04\0\0\x03two\x05\xf3\x02\x03one\x05\xf2\xff";
+    let zset = load(rdb::Tag::ZsetZiplist, ziplist, &limits(128)).expect("a ziplist");
+    assert_eq!(pairs(&zset), [("one".into(), 1.0), ("two".into(), 2.0)]);
+}
+
+#[test]
 fn set_becomes_a_tree_by_its_members_or_by_their_length() {
     let limits = Limits { zset_max_listpack_entries: 3, zset_max_listpack_value: 4, ..Limits::default() };
     let mut zset = zset_of(&[("a", 1.0), ("b", 2.0), ("c", 3.0)], &limits);

@@ -547,6 +547,37 @@ fn a_damaged_restore_payload_is_refused() {
 }
 
 #[test]
+fn a_forged_sorted_set_is_refused_or_put_in_order() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.run("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1");
+    let mut restore = |pairs: [(u8, u8); 3]| {
+        // A listpack of one-letter members and small scores, in the frame of DUMP.
+        let mut payload = b"\x11\x16\x16\0\0\0\x06\0".to_vec();
+        pairs.iter().for_each(|(member, score)| payload.extend([0x81, *member, 2, *score, 1]));
+        payload.extend([0xFF, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        client.cmd(&[&b"RESTORE"[..], b"z", b"0", &payload, b"REPLACE"])
+    };
+    assert_eq!(restore([(b'a', 1), (b'a', 2), (b'b', 3)]), crate::support::err("ERR Bad data format"));
+    assert_eq!(restore([(b'b', 9), (b'a', 9), (b'c', 3)]), ok());
+    let mut client = server.client();
+    client.transcript(
+        r#"
+        > ZRANGE z 0 -1
+        ["c", "a", "b"]
+        > ZRANGEBYSCORE z 2 4
+        ["c"]
+        > ZADD z 5 d
+        :1
+        > ZRANGE z 0 -1
+        ["c", "d", "a", "b"]
+        > OBJECT ENCODING z
+        "listpack"
+        "#,
+    );
+}
+
+#[test]
 fn what_is_wrong_with_a_payload_is_logged() {
     let server = Server::start();
     let mut client = server.client();
