@@ -26,17 +26,21 @@ fn pop_event(end: End) -> &'static str {
 }
 
 fn pop(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End, command: &str) -> CommandResult {
+    if args.len() > 2 {
+        return pop_counted(ctx, args, end, command);
+    }
+    if !pop_into_reply(ctx, args.arg(1), end, 1)? {
+        ctx.reply.null();
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn pop_counted(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End, command: &str) -> CommandResult {
     if args.len() > 3 {
         return Err(CommandError::wrong_arity(command));
     }
-    let key = args.arg(1);
-    let count = args.get(2).map(|arg| integer_from(arg, 0, CommandError::NotPositive)).transpose()?;
-    let Some(count) = count else {
-        if !pop_into_reply(ctx, key, end, 1)? {
-            ctx.reply.null();
-        }
-        return Ok(());
-    };
+    let (key, count) = (args.arg(1), integer_from(args.arg(2), 0, CommandError::NotPositive)?);
     let Some(list) = ctx.find(key).map(as_list).transpose()? else {
         ctx.reply.null_array();
         return Ok(());

@@ -229,27 +229,37 @@ impl<C: NodeCodec> Quicklist<C> {
             return Some(Item::Bytes(Cow::Owned(bytes)));
         }
         let mut item = None;
-        self.pop(end, |entry| item = Some(Item::from(entry).into_owned()));
+        let read = |entry: Entry<'_>| item = Some(Item::from(entry).into_owned());
+        match end {
+            Direction::Forward => self.pop_front_into(read),
+            Direction::Backward => self.pop_back_into(read),
+        }
         item
     }
 
-    /// Takes out the element at the end that `end` starts at, and calls `read` with it before that.
+    /// Takes out the first element, and calls `read` with it before that.
     #[inline]
-    pub fn pop(&mut self, end: Direction, read: impl FnOnce(Entry<'_>)) {
-        let (node, count) = match end {
-            Direction::Forward => (self.nodes.front_mut(), self.counts.front_mut()),
-            Direction::Backward => (self.nodes.back_mut(), self.counts.back_mut()),
-        };
-        match (node, count) {
+    pub fn pop_front_into(&mut self, read: impl FnOnce(Entry<'_>)) {
+        match (self.nodes.front_mut(), self.counts.front_mut()) {
             (Some(Node::Packed(listpack)), Some(count)) if *count > 1 => {
-                match end {
-                    Direction::Forward => listpack.pop_front(read),
-                    Direction::Backward => listpack.pop_back(read),
-                };
+                listpack.pop_front(read);
                 *count -= 1;
                 self.len -= 1;
             }
-            _ => self.pop_last_of_node(end, read),
+            _ => self.pop_last_of_node(Direction::Forward, read),
+        }
+    }
+
+    /// Takes out the last element, and calls `read` with it before that.
+    #[inline]
+    pub fn pop_back_into(&mut self, read: impl FnOnce(Entry<'_>)) {
+        match (self.nodes.back_mut(), self.counts.back_mut()) {
+            (Some(Node::Packed(listpack)), Some(count)) if *count > 1 => {
+                listpack.pop_back(read);
+                *count -= 1;
+                self.len -= 1;
+            }
+            _ => self.pop_last_of_node(Direction::Backward, read),
         }
     }
 

@@ -139,8 +139,8 @@ impl ListValue {
             return self.take_many(end, count, visit);
         }
         match (self, end) {
-            (Self::Quicklist(quicklist), End::Left) => quicklist.pop(Direction::Forward, visit),
-            (Self::Quicklist(quicklist), End::Right) => quicklist.pop(Direction::Backward, visit),
+            (Self::Quicklist(quicklist), End::Left) => quicklist.pop_front_into(visit),
+            (Self::Quicklist(quicklist), End::Right) => quicklist.pop_back_into(visit),
             (Self::Listpack(listpack), End::Left) => _ = listpack.pop_front(visit),
             (Self::Listpack(listpack), End::Right) => _ = listpack.pop_back(visit),
         }
