@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Index;
 
 /// Where one argument lies in the bytes of its frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: usize,
     pub(super) len: usize,

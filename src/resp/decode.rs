@@ -55,7 +55,7 @@ pub enum Step {
 /// frame's first byte, so that no byte is looked at twice and the buffer may be moved between the calls.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    spans: Vec<Span>,
+    spans: Spans,
     /// The arguments of an inline command with quotes, which the buffer does not hold as they are meant.
     inline: ArgsBuf,
     state: State,
@@ -65,6 +65,14 @@ pub struct Decoder {
     scanned: usize,
     /// How many arguments are still to come, the one being read included.
     remaining: usize,
+}
+
+/// Where the arguments of a frame are. The slots behind `len` are left from longer frames, so that the arguments of another
+/// frame can be noted without a look at how much room there is.
+#[derive(Debug, Default)]
+struct Spans {
+    slots: Vec<Span>,
+    len: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,6 +102,42 @@ impl Decoder {
     /// again and more behind them. After an error the decoder is of no further use.
     #[inline]
     pub fn decode(&mut self, buf: &[u8], limits: &Limits) -> Result<Step, ProtocolError> {
+        match self.decode_whole(buf, limits) {
+            Some(consumed) => Ok(Step::Frame { consumed }),
+            None => self.decode_in_steps(buf, limits),
+        }
+    }
+
+    /// Reads a frame of the usual kind that is there as a whole. It answers what [`decode_in_steps`](Self::decode_in_steps)
+    /// would, or leaves to it whatever is out of the ordinary, without having changed anything that it looks at.
+    #[inline]
+    fn decode_whole(&mut self, buf: &[u8], limits: &Limits) -> Option<usize> {
+        if self.state != State::Between || !limits.authenticated {
+            return None;
+        }
+        let (count, mut position) = read_header(buf, 0, b'*')?;
+        // There are as many slots as the longest frame so far has needed: room is never made because of a mere claim.
+        if count == 0 || count > limits.multibulk_max || self.spans.slots.len() > KEPT_SPANS_MAX {
+            return None;
+        }
+        for slot in self.spans.slots.get_mut(..count)? {
+            let (len, start) = read_header(buf, position, b'$')?;
+            if len > limits.bulk_bytes_max {
+                return None;
+            }
+            *slot = Span { start, len };
+            position = start + len + 2;
+        }
+        if position > buf.len() {
+            return None;
+        }
+        self.spans.len = count;
+        Some(position)
+    }
+
+    /// Reads a frame of any kind as far as it is there.
+    #[inline(never)]
+    fn decode_in_steps(&mut self, buf: &[u8], limits: &Limits) -> Result<Step, ProtocolError> {
         if self.state == State::Between {
             self.begin();
         }
@@ -124,7 +168,10 @@ impl Decoder {
     /// The arguments of the frame that was decoded last. `buf` is what [`decode`](Self::decode) was given.
     #[inline]
     pub fn args<'a>(&'a self, buf: &'a [u8]) -> Args<'a> {
-        if self.spans.is_empty() { self.inline.as_args() } else { Args::new(buf, &self.spans) }
+        match self.spans.as_slice() {
+            [] => self.inline.as_args(),
+            spans => Args::new(buf, spans),
+        }
     }
 
     /// Whether a frame has begun whose end is still to come.
@@ -139,16 +186,12 @@ impl Decoder {
 
     /// How many bytes of memory the decoder holds beside the connection's buffer.
     pub fn memory_usage(&self) -> usize {
-        self.spans.capacity() * size_of::<Span>() + self.inline.memory_usage()
+        self.spans.slots.capacity() * size_of::<Span>() + self.inline.memory_usage()
     }
 
-    #[inline]
     fn begin(&mut self) {
         self.spans.clear();
         self.inline.clear();
-        if self.spans.capacity() > KEPT_SPANS_MAX {
-            self.spans.shrink_to(KEPT_SPANS_MAX);
-        }
         self.position = 0;
         self.scanned = 0;
         self.state = State::FirstLine;
@@ -283,7 +326,7 @@ impl Decoder {
         }
         self.state = State::Between;
         let consumed = newline + 1;
-        let is_empty = self.spans.is_empty() && self.inline.as_args().is_empty();
+        let is_empty = self.spans.as_slice().is_empty() && self.inline.as_args().is_empty();
         Ok(if is_empty { Step::Empty { consumed } } else { Step::Frame { consumed } })
     }
 
@@ -301,6 +344,50 @@ impl Decoder {
             position += len;
         }
     }
+}
+
+impl Spans {
+    #[inline]
+    fn as_slice(&self) -> &[Span] {
+        &self.slots[..self.len]
+    }
+
+    fn push(&mut self, span: Span) {
+        match self.slots.get_mut(self.len) {
+            Some(slot) => *slot = span,
+            None => self.slots.push(span),
+        }
+        self.len += 1;
+    }
+
+    fn clear(&mut self) {
+        self.len = 0;
+        self.slots.truncate(KEPT_SPANS_MAX);
+        self.slots.shrink_to(KEPT_SPANS_MAX);
+    }
+}
+
+/// Reads a header of one to nine digits: its number, and where what stands behind it begins. Whatever else is at
+/// `position` is `None` and left to a slower look.
+#[inline(always)]
+fn read_header(buf: &[u8], position: usize, sigil: u8) -> Option<(usize, usize)> {
+    const ZERO: usize = b'0' as usize;
+    match *buf.get(position..)? {
+        [first, units @ b'0'..=b'9', b'\r', _, ..] if first == sigil => Some((usize::from(units) - ZERO, position + 4)),
+        [first, tens @ b'1'..=b'9', units @ b'0'..=b'9', b'\r', _, ..] if first == sigil => {
+            Some((usize::from(tens) * 10 + usize::from(units) - 11 * ZERO, position + 5))
+        }
+        [first, ..] if first == sigil => read_long_header(buf, position),
+        _ => None,
+    }
+}
+
+/// Out of line, so that it takes no registers from the loop over short arguments.
+#[cold]
+#[inline(never)]
+fn read_long_header(buf: &[u8], position: usize) -> Option<(usize, usize)> {
+    let (number, end) = read_small_number(buf, position + 1)?;
+    Some((number as usize, end + 2))
 }
 
 /// Reads a number of one to nine digits without a leading zero that begins at `start` and is followed by a carriage

@@ -6,9 +6,6 @@
 //! collection, its table of members is looked up ahead in the same way.
 
 use std::iter;
-use std::ops::Range;
-
-use smallvec::SmallVec;
 
 use super::client::ClientKey;
 use super::executor::{Executor, Flow};
@@ -25,7 +22,9 @@ pub type AheadDecoders = [Decoder; BATCH_FRAMES_MAX - 1];
 /// Frames that lie behind each other in one connection's input.
 #[derive(Debug)]
 pub struct Batch {
-    frames: SmallVec<[Range<usize>; BATCH_FRAMES_MAX]>,
+    /// Where each of the frames begins.
+    starts: [usize; BATCH_FRAMES_MAX],
+    len: usize,
     /// Bytes up to the end of the last frame, empty lines counted.
     bytes: usize,
     pub end: BatchEnd,
@@ -44,18 +43,27 @@ pub enum BatchEnd {
 
 impl Batch {
     /// Decodes the frames at the beginning of `bytes`, where `decoder` may be in the middle of the first.
+    ///
+    /// Out of line, since within the loop over the batches too little would be left of the registers for this one.
+    #[inline(never)]
     pub fn decode(decoder: &mut Decoder, ahead: &mut AheadDecoders, bytes: &[u8], limits: &Limits) -> Batch {
+        let mut decoder = decoder;
         // AUTH lifts the limits of the frames behind it, so these are not read before it has run.
-        let frames_max = if limits.authenticated { BATCH_FRAMES_MAX } else { 1 };
-        let mut batch = Batch { frames: SmallVec::new(), bytes: 0, end: BatchEnd::Full };
-        while batch.frames.len() < frames_max {
-            let decoder = decoder_of(batch.frames.len(), decoder, ahead);
-            match decoder.decode(&bytes[batch.bytes..], limits) {
+        let mut ahead = ahead[..if limits.authenticated { BATCH_FRAMES_MAX - 1 } else { 0 }].iter_mut();
+        let mut batch = Batch { starts: [0; BATCH_FRAMES_MAX], len: 0, bytes: 0, end: BatchEnd::Full };
+        let (mut len, mut position) = (0, 0);
+        loop {
+            match decoder.decode(&bytes[position..], limits) {
                 Ok(Step::Frame { consumed }) => {
-                    batch.frames.push(batch.bytes..batch.bytes + consumed);
-                    batch.bytes += consumed;
+                    batch.starts[len] = position;
+                    len += 1;
+                    position += consumed;
+                    match ahead.next() {
+                        Some(next) => decoder = next,
+                        None => break,
+                    }
                 }
-                Ok(Step::Empty { consumed }) => batch.bytes += consumed,
+                Ok(Step::Empty { consumed }) => position += consumed,
                 Ok(Step::Incomplete { need_hint }) => {
                     batch.end = BatchEnd::Incomplete { need_hint };
                     break;
@@ -69,28 +77,29 @@ impl Batch {
                 }
             }
         }
+        batch.len = len;
+        batch.bytes = position;
         batch
+    }
+
+    /// Where the frames begin.
+    #[inline]
+    fn starts(&self) -> &[usize] {
+        &self.starts[..self.len]
     }
 
     /// Makes the connection's own decoder the one that has read the unfinished frame, if there is one.
     pub fn keep_unfinished(&self, decoder: &mut Decoder, ahead: &mut AheadDecoders) {
-        if let (BatchEnd::Incomplete { .. }, Some(slot)) = (self.end, self.frames.len().checked_sub(1)) {
+        if let (BatchEnd::Incomplete { .. }, Some(slot)) = (self.end, self.len.checked_sub(1)) {
             std::mem::swap(decoder, &mut ahead[slot]);
         }
     }
 
     /// Forgets what was read of an unfinished frame, for a batch that was not executed to its end.
     pub fn forget_unfinished(&self, ahead: &mut AheadDecoders) {
-        if let (BatchEnd::Incomplete { .. }, Some(slot)) = (self.end, self.frames.len().checked_sub(1)) {
+        if let (BatchEnd::Incomplete { .. }, Some(slot)) = (self.end, self.len.checked_sub(1)) {
             ahead[slot] = Decoder::new();
         }
-    }
-}
-
-fn decoder_of<'d>(frame: usize, decoder: &'d mut Decoder, ahead: &'d mut AheadDecoders) -> &'d mut Decoder {
-    match frame.checked_sub(1) {
-        None => decoder,
-        Some(slot) => &mut ahead[slot],
     }
 }
 
@@ -107,14 +116,14 @@ impl Executor {
     ) -> Result<usize, usize> {
         let args_of = |frame: usize| -> Args<'_> {
             let decoder = frame.checked_sub(1).map_or(decoder, |slot| &ahead[slot]);
-            decoder.args(&bytes[batch.frames[frame].start..])
+            decoder.args(&bytes[batch.starts[frame]..])
         };
-        if batch.frames.len() > 1 {
-            self.prefetch(key, (0..batch.frames.len()).map(args_of));
+        if batch.len > 1 {
+            self.prefetch(key, (0..batch.len).map(args_of));
         }
-        for (frame, range) in batch.frames.iter().enumerate() {
+        for (frame, &start) in batch.starts().iter().enumerate() {
             if self.is_held_up(key) || self.execute(key, args_of(frame)) == Flow::Postponed {
-                return Err(range.start);
+                return Err(start);
             }
         }
         Ok(batch.bytes)
@@ -158,9 +167,9 @@ mod tests {
             loop {
                 let bytes = &input[start..end];
                 let batch = Batch::decode(&mut decoder, &mut ahead, bytes, &Limits::default());
-                for (frame, range) in batch.frames.iter().enumerate() {
+                for (frame, &start) in batch.starts().iter().enumerate() {
                     let decoder = frame.checked_sub(1).map_or(&decoder, |slot| &ahead[slot]);
-                    commands.push(decoder.args(&bytes[range.start..]).iter().map(<[u8]>::to_vec).collect());
+                    commands.push(decoder.args(&bytes[start..]).iter().map(<[u8]>::to_vec).collect());
                 }
                 start += batch.bytes;
                 if batch.end != BatchEnd::Full {
@@ -179,7 +188,7 @@ mod tests {
         let broken = Batch::decode(&mut Decoder::new(), &mut ahead, b"PING\r\n*2\r\n$3\r\nGET\r\n:1\r\n", &limits);
         assert!(matches!(broken.end, BatchEnd::Broken(_)));
         let whole = Batch::decode(&mut Decoder::new(), &mut ahead, b"PING\r\n*1\r\n$4\r\nTIME\r\n", &limits);
-        assert_eq!((whole.frames.len(), whole.bytes), (2, 20));
+        assert_eq!((whole.len, whole.bytes), (2, 20));
         assert_eq!(ahead[0].args(b"*1\r\n$4\r\nTIME\r\n").len(), 1);
     }
 

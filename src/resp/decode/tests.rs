@@ -187,7 +187,120 @@ fn encode(args: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
+/// A decoder that has had a frame of so many arguments, and may note as many at once.
+fn used_decoder(args: usize) -> Decoder {
+    let mut decoder = Decoder::new();
+    let bytes = encode(&vec![Vec::new(); args]);
+    decoder.decode(&bytes, &Limits::default()).expect("the bytes are well-formed");
+    assert_eq!(decoder.args(&bytes).len(), args);
+    decoder
+}
+
+#[test]
+fn usual_frames_are_read_at_once() {
+    let limits = Limits::default();
+    for count in [1, 2, 3, 9, 10, 11, 99, 100, 1000] {
+        for len in [0, 1, 9, 10, 99, 100, 999, 1000, 9999, 10_000] {
+            let bytes = encode(&vec![vec![b'x'; len]; count]);
+            let mut decoder = used_decoder(1000);
+            assert_eq!(decoder.decode_whole(&bytes, &limits), Some(bytes.len()), "{count} of {len}");
+            assert!(decoder.args(&bytes).iter().all(|arg| arg.len() == len));
+            assert_eq!(used_decoder(count - 1).decode_whole(&bytes, &limits), None, "no slots for a claim of {count}");
+            for end in [bytes.len() - 1, bytes.len() - 2, bytes.len() / 2, 3, 0] {
+                assert_eq!(decoder.decode_whole(&bytes[..end], &limits), None);
+            }
+        }
+    }
+}
+
+#[test]
+fn limits_hold_for_frames_that_are_read_at_once() {
+    let bytes = encode(&vec![vec![b'x'; 20]; 12]);
+    let taken = |limits: Limits| used_decoder(12).decode_whole(&bytes, &limits).is_some();
+    assert!(taken(Limits { bulk_bytes_max: 20, multibulk_max: 12, ..Limits::default() }));
+    assert!(!taken(Limits { bulk_bytes_max: 19, ..Limits::default() }));
+    assert!(!taken(Limits { multibulk_max: 11, ..Limits::default() }));
+    assert!(!taken(Limits { authenticated: false, ..Limits::default() }));
+}
+
+/// Gives two decoders, one of which reads everything in steps, the same bytes up to each of `ends`, and compares all that
+/// they say.
+fn compare_with_steps(mut quick: Decoder, bytes: &[u8], ends: impl Iterator<Item = usize>, limits: &Limits) {
+    let mut steps = Decoder::new();
+    let mut start = 0;
+    for end in ends {
+        loop {
+            let buf = &bytes[start..end];
+            let step = quick.decode(buf, limits);
+            assert_eq!(step, steps.decode_in_steps(buf, limits));
+            assert_eq!((quick.is_mid_frame(), quick.taken_in()), (steps.is_mid_frame(), steps.taken_in()));
+            match step {
+                Ok(Step::Frame { consumed } | Step::Empty { consumed }) => {
+                    assert!(quick.args(buf).iter().eq(steps.args(buf)));
+                    start += consumed;
+                }
+                Ok(Step::Incomplete { .. }) => break,
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Frames of all widths of headers, now and then an inline command between them.
+fn frames() -> impl Strategy<Value = Vec<u8>> {
+    let arg_len = || prop_oneof![8 => 0usize..20, 2 => 95usize..105, 1 => 990usize..1010];
+    let arg = || arg_len().prop_map(|len| vec![b'x'; len]);
+    let frame = prop_oneof![
+        8 => proptest::collection::vec(arg(), 0..5).prop_map(|args| encode(&args)),
+        2 => proptest::collection::vec(arg(), 5..14).prop_map(|args| encode(&args)),
+        1 => (95usize..105).prop_map(|count| encode(&vec![b"y".to_vec(); count])),
+        1 => "[a ]{0,9}\r?\n".prop_map(String::into_bytes),
+    ];
+    proptest::collection::vec(frame, 1..8).prop_map(|frames| frames.concat())
+}
+
+/// Replaces, removes or inserts a byte.
+fn mutate(bytes: &mut Vec<u8>, at: prop::sample::Index, with: Option<u8>, inserts: bool) {
+    let at = at.index(bytes.len());
+    match with {
+        Some(byte) if inserts => bytes.insert(at, byte),
+        Some(byte) => bytes[at] = byte,
+        None if bytes.len() > 1 => drop(bytes.remove(at)),
+        None => {}
+    }
+}
+
 proptest! {
+    #[test]
+    fn frames_read_at_once_are_what_steps_make_of_them(
+        bytes in frames(),
+        mutations in proptest::collection::vec(
+            (any::<prop::sample::Index>(), proptest::option::of(proptest::sample::select(b"*$\r\n0123456789-x\xff".to_vec())), any::<bool>()),
+            0..4,
+        ),
+        cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..12),
+        (authenticated, is_used) in (proptest::bool::weighted(0.8), any::<bool>()),
+        bulk_bytes_max in proptest::sample::select(vec![0, 5, 9, 10, 99, 100, 1000, 512 << 20]),
+        multibulk_max in proptest::sample::select(vec![0, 1, 3, 9, 10, 99, 100, i32::MAX as usize]),
+        inline_bytes_max in proptest::sample::select(vec![4, 64 * 1024]),
+    ) {
+        let mut bytes = bytes;
+        for (at, with, inserts) in mutations {
+            mutate(&mut bytes, at, with, inserts);
+        }
+        let quick = || if is_used { used_decoder(120) } else { Decoder::new() };
+        for limits in [
+            Limits { authenticated, bulk_bytes_max, multibulk_max, inline_bytes_max },
+            Limits { authenticated, ..Limits::default() },
+        ] {
+            let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
+            ends.push(bytes.len());
+            ends.sort_unstable();
+            compare_with_steps(quick(), &bytes, ends.into_iter(), &limits);
+            compare_with_steps(quick(), &bytes, 0..=bytes.len(), &limits);
+        }
+    }
+
     #[test]
     fn what_is_encoded_decodes_to_the_same(
         frames in proptest::collection::vec(proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 1..6), 0..6),
