@@ -1,6 +1,6 @@
 //! Replies as bytes.
 
-use crate::stdx::number::format_f64;
+use crate::stdx::number::{SHORT_NUMBER_END, format_f64, short_digits};
 
 /// The dialect that a client has asked for by `HELLO`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,12 @@ pub struct Reply {
 
 /// Sent bytes that may stay at the front of a buffer whatever its length.
 const SENT_BYTES_KEPT: usize = 64 * 1024;
+
+/// What a header of a short number takes, and with fewer digits while it is written.
+const SHORT_HEADER_BYTES_MAX: usize = 11;
+
+/// The room that a string needs beside its bytes.
+const BULK_ROOM: usize = 24;
 
 /// The room kept for a deferred header: that of fewer than ten elements.
 const DEFERRED_HEADER: &[u8; 4] = b"*0\r\n";
@@ -96,22 +102,16 @@ impl Reply {
         self.out.extend_from_slice(b"\r\n");
     }
 
-    #[inline]
     pub fn integer(&mut self, value: i64) {
-        if let Ok(small) = usize::try_from(value) {
-            self.header(b':', small);
-        } else {
-            self.line(b':', itoa::Buffer::new().format(value).as_bytes());
+        match usize::try_from(value) {
+            Ok(number) if number < SHORT_NUMBER_END as usize => self.header(b':', number),
+            _ => self.long_integer(value),
         }
     }
 
     #[inline]
     pub fn bulk(&mut self, bytes: impl AsRef<[u8]>) {
-        let bytes = bytes.as_ref();
-        self.out.reserve(bytes.len() + 24);
-        self.header(b'$', bytes.len());
-        self.out.extend_from_slice(bytes);
-        self.out.extend_from_slice(b"\r\n");
+        self.bulk_bytes(bytes.as_ref());
     }
 
     /// A number as a string.
@@ -140,29 +140,22 @@ impl Reply {
     }
 
     /// The header of an array; `len` replies follow.
-    #[inline]
     pub fn array(&mut self, len: usize) {
         self.header(b'*', len);
     }
 
     /// The header of a map; `pairs` times a key and a value follow.
-    #[inline]
     pub fn map(&mut self, pairs: usize) {
-        if self.is_resp3() {
-            self.header(b'%', pairs);
-        } else {
-            self.header(b'*', pairs * 2);
-        }
+        let (prefix, len) = if self.is_resp3() { (b'%', pairs) } else { (b'*', pairs * 2) };
+        self.header(prefix, len);
     }
 
     /// The header of a set; `len` replies follow.
-    #[inline]
     pub fn set(&mut self, len: usize) {
         self.header(if self.is_resp3() { b'~' } else { b'*' }, len);
     }
 
     /// The header of a message that answers no request; `len` replies follow. In RESP2 it looks like any array.
-    #[inline]
     pub fn push(&mut self, len: usize) {
         self.header(if self.is_resp3() { b'>' } else { b'*' }, len);
     }
@@ -339,16 +332,74 @@ impl Reply {
         self.out[at + 1 + digits.len()..at + header_len].copy_from_slice(b"\r\n");
     }
 
-    #[inline]
+    fn bulk_bytes(&mut self, bytes: &[u8]) {
+        let len = bytes.len();
+        let room = self.out.capacity() - self.out.len();
+        // Told in two steps, from which it can be seen that the header needs no more room.
+        if room < BULK_ROOM || room - BULK_ROOM < len || len >= SHORT_NUMBER_END as usize {
+            return self.long_bulk(bytes);
+        }
+        self.short_header(b'$', len as u32);
+        self.end_line(bytes);
+    }
+
+    /// Room is made for the whole of it at once: where it is large, each piece would take twice of what there is.
+    #[cold]
+    #[inline(never)]
+    fn long_bulk(&mut self, bytes: &[u8]) {
+        self.out.reserve(bytes.len() + BULK_ROOM);
+        self.header(b'$', bytes.len());
+        self.end_line(bytes);
+    }
+
+    /// Out of line: what calls it keeps nothing, and so has no registers to save.
+    #[inline(never)]
+    fn end_line(&mut self, text: &[u8]) {
+        self.out.extend_from_slice(text);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// A line of a number, such as begins most replies.
+    #[inline(always)]
     fn header(&mut self, prefix: u8, number: usize) {
+        // With the room looked at once, no line of a short number has to make room: there is no call to save registers for.
+        if number < SHORT_NUMBER_END as usize && self.out.capacity() - self.out.len() >= SHORT_HEADER_BYTES_MAX {
+            self.short_header(prefix, number as u32);
+        } else {
+            self.long_header(prefix, number);
+        }
+    }
+
+    /// All eight bytes that a short number may take are written, since so many cost less than a number of bytes that has to
+    /// be looked at.
+    #[inline(always)]
+    fn short_header(&mut self, prefix: u8, number: u32) {
         if number < 10 {
             self.out.extend_from_slice(&[prefix, b'0' + number as u8, b'\r', b'\n']);
         } else if number < 100 {
             let (tens, units) = (number / 10, number % 10);
             self.out.extend_from_slice(&[prefix, b'0' + tens as u8, b'0' + units as u8, b'\r', b'\n']);
         } else {
-            self.line(prefix, itoa::Buffer::new().format(number).as_bytes());
+            let (digits, len) = short_digits(number);
+            let mut line = [prefix; SHORT_HEADER_BYTES_MAX];
+            line[1..9].copy_from_slice(&digits);
+            let end = self.out.len() + 1 + len + 2;
+            self.out.extend_from_slice(&line);
+            self.out[end - 2..end].copy_from_slice(b"\r\n");
+            self.out.truncate(end);
         }
+    }
+
+    #[inline(never)]
+    fn long_integer(&mut self, value: i64) {
+        self.line(b':', itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn long_header(&mut self, prefix: u8, number: usize) {
+        self.out.reserve(SHORT_HEADER_BYTES_MAX);
+        self.line(prefix, itoa::Buffer::new().format(number).as_bytes());
     }
 
     #[inline]

@@ -38,6 +38,7 @@ const BYTE_ORDER_ALLOWED: &[(&str, &str)] = &[
     ("structures/", "encoded blocks"),
     ("keyspace/entry.rs", "numbers inside the entry's block"),
     ("types/string/encoding.rs", "integers inside the entry's block"),
+    ("stdx/number/integer.rs", "digits found side by side in a word"),
 ];
 
 /// Files that may be longer than [`LINES_MAX`], because they are tables.

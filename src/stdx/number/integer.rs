@@ -43,6 +43,31 @@ pub fn format_u64(value: u64) -> IntText {
     text
 }
 
+/// Numbers from here on have more digits than [`short_digits`] tells.
+pub const SHORT_NUMBER_END: u32 = 100_000_000;
+
+/// The digits of a number from 1 to below [`SHORT_NUMBER_END`], at the front of eight bytes, and how many they are. The bytes behind
+/// them are without meaning.
+///
+/// All are found side by side in the lanes of one word, and no step depends on how many they are: a number's length cannot
+/// be foretold.
+#[inline]
+pub fn short_digits(number: u32) -> ([u8; 8], usize) {
+    debug_assert!(number > 0 && number < SHORT_NUMBER_END);
+    // The first digit goes to the lowest lane. Instead of being divided, a lane is multiplied by a fraction that is exact
+    // for all that it can hold: 10,486 / 2^20 is a hundredth up to four digits, 103 / 2^10 a tenth up to two. What is left of
+    // a lane goes to the one above, and the quotient takes its place: (lane - 100 * quotient) << 16 | quotient.
+    let number = u64::from(number);
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = (fours << 16) - hundreds * ((100 << 16) - 1);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    let ones = (twos << 8) - tens * ((10 << 8) - 1);
+    let leading_zeros = ones.trailing_zeros() / 8;
+    let text = (ones | 0x3030_3030_3030_3030) >> (leading_zeros * 8);
+    (text.to_le_bytes(), 8 - leading_zeros as usize)
+}
+
 #[inline]
 fn parse_digits(digits: &[u8]) -> Option<u64> {
     // Twenty digits are the most that 64 bits hold; up to nineteen cannot overflow.
@@ -135,6 +160,22 @@ mod tests {
             } else if let Ok(value) = text.parse::<i64>() {
                 prop_assert_ne!(value.to_string(), text);
             }
+        }
+    }
+
+    #[test]
+    fn short_numbers_are_told_in_full_up_to_their_end() {
+        let check = |number: u32| {
+            let (digits, len) = short_digits(number);
+            assert_eq!(&digits[..len], number.to_string().as_bytes());
+        };
+        (1..20_000).for_each(check);
+        for power in (0..8).map(|exponent| 10u32.pow(exponent)) {
+            [power, power + 1, 9 * power, 10 * power - 1].into_iter().for_each(check);
+        }
+        // Every value of the upper four digits, with several of the lower.
+        for upper in 1..10_000 {
+            [0, 1, 99, 100, 9999].into_iter().for_each(|lower| check(upper * 10_000 + lower));
         }
     }
 }
