@@ -5,6 +5,9 @@ use std::cell::RefCell;
 
 pub use crate::config::NotifyFlags as EventClass;
 
+/// What a read tells that finds no key.
+const KEY_MISS: &str = "keymiss";
+
 /// One event.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyEvent {
@@ -35,8 +38,20 @@ impl Events {
     #[inline]
     pub fn notify(&self, class: EventClass, name: &'static str, db: usize, key: &[u8]) {
         if self.wanted.contains(class) {
-            self.queue.borrow_mut().push(KeyEvent { name, db, key: key.into() });
+            let at = if class == EventClass::EXPIRED { self.place_of_expired(db, key) } else { None };
+            let mut queue = self.queue.borrow_mut();
+            let at = at.unwrap_or(queue.len());
+            queue.insert(at, KeyEvent { name, db, key: key.into() });
         }
+    }
+
+    /// A key that a read finds past its expiry is deleted only after the command, but is told as expired before it is
+    /// told as missing.
+    fn place_of_expired(&self, db: usize, key: &[u8]) -> Option<usize> {
+        if !self.wanted.contains(EventClass::KEY_MISS) {
+            return None;
+        }
+        self.queue.borrow().iter().position(|event| event.name == KEY_MISS && event.db == db && *event.key == *key)
     }
 
     #[inline]

@@ -248,6 +248,10 @@ fn advise(event: &str, setup: &LatencySetup) -> Vec<String> {
              machine, look for noisy neighbours of a virtual one, and measure with 'redis-cli --intrinsic-latency 100'."
                 .to_owned(),
         ),
+        "command-unblocking" => advice.push(
+            "Clients that had waited for a key were served by commands that took long: see the slow log for which."
+                .to_owned(),
+        ),
         "fork" => advice.push(
             "Forking copies the page tables. Huge pages make that many times cheaper: the log says at start whether \
              they are used, and if not, why."

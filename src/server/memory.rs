@@ -264,8 +264,12 @@ impl Executor {
             Eviction { policy: self.config.maxmemory_policy, samples: self.config.maxmemory_samples as usize };
         let mut evicted = 0;
         while self.memory.used_bytes() > self.config.maxmemory_bytes {
+            let begun = (self.config.latency_monitor_threshold_ms > 0).then(Instant::now);
             if eviction.policy == EvictionPolicy::NoEviction || !self.keyspace.evict_one(&eviction) {
                 return self.wait_for_memory(start, limit);
+            }
+            if let Some(begun) = begun {
+                self.note_latency("eviction-del", begun.elapsed());
             }
             // Events that wait to be published take memory, and eviction would run after its own tail.
             self.after_command();

@@ -85,6 +85,24 @@ fn writes_are_refused_when_memory_is_short_and_nothing_may_go() {
 }
 
 #[test]
+fn evicting_a_large_value_is_told_as_a_latency_event() {
+    let server = Server::with_config("latency-monitor-threshold 1");
+    let mut client = server.client();
+    for batch in 0..20 {
+        let members: Vec<String> = (0..10_000).map(|number| format!("member:{batch}:{number}")).collect();
+        client.cmd(&[vec!["SADD".to_owned(), "large".to_owned()], members].concat());
+    }
+    client.run("LATENCY RESET");
+    client.run("EXPIRE large 1000");
+    limit_memory(&mut client, "volatile-ttl", 0);
+    client.cmd(&["SET", "key", &"x".repeat(1_000_000)]);
+    assert_eq!(client.run("EXISTS large"), int(0), "nothing else may go");
+    for event in ["eviction-del", "eviction-cycle"] {
+        assert!(!client.run(&format!("LATENCY HISTORY {event}")).items().is_empty(), "{event}");
+    }
+}
+
+#[test]
 fn every_policy_keeps_the_limit_without_emptying_the_database() {
     for policy in [
         "allkeys-lru",

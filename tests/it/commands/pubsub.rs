@@ -196,6 +196,22 @@ fn keyspace_events_are_published_when_they_are_asked_for() {
 }
 
 #[test]
+fn a_read_of_a_key_past_its_expiry_tells_of_that_first_and_of_the_miss_then() {
+    let server = Server::with_config("notify-keyspace-events Exm");
+    let mut client = server.client();
+    client.run("DEBUG SET-ACTIVE-EXPIRE 0");
+    client.transcript("> SET a 1 PX 1\n+OK\n> SET b 1 PX 1\n+OK");
+    let mut listener = server.client();
+    listener.run("PSUBSCRIBE __key*");
+    std::thread::sleep(Duration::from_millis(20));
+    client.run("MGET c a b");
+    for event in ["keymiss:c", "expired:a", "keymiss:a", "expired:b", "keymiss:b"] {
+        let (event, key) = event.split_once(':').expect("an event of a key");
+        expect(&mut listener, &[&format!(r#"["pmessage", "__key*", "__keyevent@0__:{event}", "{key}"]"#)]);
+    }
+}
+
+#[test]
 fn a_key_that_takes_the_place_of_another_is_told_as_new() {
     let server = Server::with_config("notify-keyspace-events En");
     let mut client = server.client();
