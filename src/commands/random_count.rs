@@ -10,6 +10,9 @@ pub const PICKS_AT_ONCE: usize = 1000;
 /// A reply of repeated picks does not grow beyond this: a count may ask for more than any memory holds.
 const REPLY_BYTES_MAX: usize = 1 << 30;
 
+/// What a pick takes in a reply at least, which is what an empty element takes: `$0`, and two ends of lines.
+const PICK_BYTES_MIN: usize = 6;
+
 /// How far a reply is built beyond the limit of its client, which then is over it however the server counts.
 const REPLY_BYTES_BEYOND_LIMIT: u64 = 64 * 1024;
 
@@ -37,16 +40,18 @@ impl RandomCount {
     }
 }
 
-/// Whether to go on with a reply of repeated picks that was `start` bytes long, to be asked every [`PICKS_AT_ONCE`]. One
-/// that has grown out of bounds is refused. One that costs the client its connection, because of
-/// `client-output-buffer-limit`, needs no more: what follows would never be sent.
-pub fn goes_on(ctx: &ReadCtx<'_>, start: usize) -> Result<bool, CommandError> {
+/// Whether to go on with a reply of repeated picks that was `start` bytes long, to be asked every [`PICKS_AT_ONCE`] while
+/// so many picks are `left`. One that grows out of bounds is refused as soon as that is certain. One that costs the client
+/// its connection, because of `client-output-buffer-limit`, needs no more: what follows would never be sent.
+pub fn goes_on(ctx: &ReadCtx<'_>, start: usize, left: usize) -> Result<bool, CommandError> {
     let unsent = ctx.reply.len();
-    if unsent - start > REPLY_BYTES_MAX {
-        return Err(CommandError::OutOfRange);
-    }
     let class = if ctx.session.subscriptions > 0 { ClientClass::PubSub } else { ClientClass::Normal };
     let limit = ctx.config.output_limit(class).hard_bytes;
+    // Who is to lose the connection is not answered by an error.
+    let to_come = if limit == 0 { left.saturating_mul(PICK_BYTES_MIN) } else { 0 };
+    if (unsent - start).saturating_add(to_come) > REPLY_BYTES_MAX {
+        return Err(CommandError::OutOfRange);
+    }
     Ok(limit == 0 || unsent as u64 <= limit.saturating_add(REPLY_BYTES_BEYOND_LIMIT))
 }
 

@@ -202,6 +202,29 @@ fn random_picks_end_with_the_connection_that_cannot_take_them() {
 }
 
 #[test]
+fn random_picks_of_which_no_reply_could_hold_as_many_are_refused_at_once() {
+    if crate::support::against_redis() {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.client();
+    client.run("HSET hash field value");
+    client.run("SADD set member");
+    client.run("ZADD zset 1 member");
+    for line in [
+        "HRANDFIELD hash -9223372036854775807",
+        "HRANDFIELD hash -999999999 WITHVALUES",
+        "SRANDMEMBER set -999999999",
+        "ZRANDMEMBER zset -9223372036854775807",
+        "ZRANDMEMBER zset -4611686018427387903 WITHSCORES",
+    ] {
+        assert_eq!(client.run(line), err("ERR value is out of range"), "{line}");
+    }
+    let peak: u64 = server.info_field("memory", "used_memory_peak").parse().expect("a number");
+    assert!(peak < 64 << 20, "no reply was built before it was refused: {peak}");
+}
+
+#[test]
 fn a_slow_reader_over_its_output_limit_is_closed() {
     let server = Server::with_config("client-output-buffer-limit normal 1mb 0 0");
     let mut admin = server.client();

@@ -42,7 +42,7 @@ pub fn hrandfield(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
             let start = ctx.reply.len();
             header(ctx.reply, count, with_values);
             let mut left = count;
-            while left > 0 && goes_on(ctx, start)? {
+            while left > 0 && goes_on(ctx, start, left)? {
                 let pairs = hash.random_many(left.min(PICKS_AT_ONCE), now_ms, &mut rng);
                 answer(ctx.reply, &pairs, with_values);
                 left -= pairs.len();

@@ -82,7 +82,7 @@ pub fn srandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
             let start = ctx.reply.len();
             ctx.reply.array(count);
             for pick in 0..count {
-                if pick.is_multiple_of(PICKS_AT_ONCE) && !goes_on(ctx, start)? {
+                if pick.is_multiple_of(PICKS_AT_ONCE) && !goes_on(ctx, start, count - pick)? {
                     break;
                 }
                 if let Some(member) = set.random(&mut rng) {

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use super::{Layout, find};
-use crate::commands::context::{ReadCtx, integer};
+use crate::commands::context::ReadCtx;
 use crate::commands::element;
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::keys::iterate::{ScanOptions, cursor};
-use crate::commands::random_count::{PICKS_AT_ONCE, goes_on};
+use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, goes_on};
 use crate::resp::{Args, Reply};
 use crate::stdx::number::{format_f64_17g, format_u64};
 use crate::types::zset::{Member, ZsetView};
@@ -22,13 +22,15 @@ pub fn zrandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
         }
         return Ok(());
     };
-    let count = integer(count)?;
+    let count = RandomCount::parse(count)?;
     let with_scores = match (args.len(), args.get(3)) {
         (3, _) => false,
         (4, Some(word)) if word.eq_ignore_ascii_case(b"WITHSCORES") => true,
         _ => return Err(CommandError::Syntax),
     };
-    if count == i64::MIN || (with_scores && count.unsigned_abs() > i64::MAX as u64 / 2) {
+    let (RandomCount::Distinct(number) | RandomCount::Repeating(number)) = count;
+    // Each member comes with its score, so that twice the count has to be a number as well.
+    if with_scores && number > i64::MAX as usize / 2 {
         return Err(CommandError::OutOfRange);
     }
     let Some(zset) = find(ctx, args.arg(1))? else {
@@ -36,10 +38,10 @@ pub fn zrandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
         return Ok(());
     };
     let layout = Layout::with_scores(with_scores, ctx.reply);
-    if count < 0 {
-        return pick_any(ctx, zset, count.unsigned_abs() as usize, layout);
+    match count {
+        RandomCount::Distinct(count) => pick_distinct(ctx.reply, zset, count, layout),
+        RandomCount::Repeating(count) => pick_any(ctx, zset, count, layout)?,
     }
-    pick_distinct(ctx.reply, zset, usize::try_from(count).unwrap_or(usize::MAX), layout);
     Ok(())
 }
 
@@ -53,7 +55,7 @@ fn pick_any(ctx: &mut ReadCtx<'_>, zset: ZsetView<'_>, count: usize, layout: Lay
         zset.for_all(|member, score| packed.push((member.to_vec(), score)));
     }
     for pick in 0..count {
-        if pick.is_multiple_of(PICKS_AT_ONCE) && !goes_on(ctx, start)? {
+        if pick.is_multiple_of(PICKS_AT_ONCE) && !goes_on(ctx, start, count - pick)? {
             break;
         }
         let rank = fastrand::usize(..zset.len());

@@ -497,6 +497,8 @@ fn random_members_are_members_and_different_where_the_count_is_positive() {
         []
         > ZRANDMEMBER small x
         -ERR value is not an integer or out of range
+        > ZRANDMEMBER small -9223372036854775808 WITHSCORE
+        -ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807
         > ZRANDMEMBER small 1 WITHSCORE
         -ERR syntax error
         > ZRANDMEMBER small -9223372036854770000 WITHSCORES
