@@ -1,7 +1,7 @@
 //! The expiry of single fields: HEXPIRE and its relatives, HTTL and its relatives, HPERSIST.
 
-use super::hash;
-use crate::commands::context::{ReadCtx, WriteCtx, integer};
+use super::{as_hash, hash};
+use crate::commands::context::{ReadCtx, WriteCtx, integer, integer_from};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::keyspace::{Edited, EventClass};
 use crate::resp::Args;
@@ -9,6 +9,10 @@ use crate::types::hash::HashValue;
 
 /// No field expires later than this, in milliseconds of the unix clock: Redis keeps 46 bits.
 const MOMENT_MS_MAX: i64 = (1 << 46) - 1;
+
+/// What is said of a number of fields below 1, which is not the same for all of these commands.
+const TOO_FEW_FIELDS_TO_EXPIRE: CommandError = CommandError::text("ERR Parameter `numFields` should be greater than 0");
+const TOO_FEW_FIELDS: CommandError = CommandError::text("ERR Number of fields must be a positive integer");
 
 /// What is answered for one field.
 const NO_FIELD: i64 = -2;
@@ -104,10 +108,11 @@ fn set_expiry(
     command: &'static str,
 ) -> CommandResult {
     let key = args.arg(1);
+    check_type(ctx, key)?;
     let now_ms = ctx.now_ms();
     let moment = moment(args.arg(2), unit, origin, now_ms, command)?;
     let condition = Condition::of_option(args.arg(3));
-    let fields = fields(args.tail(if condition.is_some() { 4 } else { 3 }))?;
+    let fields = fields(args.tail(if condition.is_some() { 4 } else { 3 }), TOO_FEW_FIELDS_TO_EXPIRE)?;
     let condition = condition.unwrap_or(Condition::Always);
     let edited = edit_fields(ctx, key, fields, |hash, field| match hash.expiry(field) {
         None => NO_FIELD,
@@ -136,7 +141,8 @@ fn set_expiry(
 
 pub fn hpersist(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
-    let fields = fields(args.tail(2))?;
+    check_type(ctx, key)?;
+    let fields = fields(args.tail(2), TOO_FEW_FIELDS)?;
     let edited = edit_fields(ctx, key, fields, |hash, field| match hash.expiry(field) {
         None => NO_FIELD,
         Some(None) => NO_EXPIRY,
@@ -166,8 +172,8 @@ fn edit_fields(
 
 fn tell_expiry(ctx: &mut ReadCtx<'_>, args: Args<'_>, unit: Unit, origin: Origin) -> CommandResult {
     let now_ms = ctx.now.unix_ms;
-    let fields = fields(args.tail(2))?;
     let hash = hash(ctx, args.arg(1))?;
+    let fields = fields(args.tail(2), TOO_FEW_FIELDS)?;
     ctx.reply.array(fields.len());
     for field in fields {
         ctx.reply.integer(match hash.and_then(|hash| hash.expiry(field, now_ms)) {
@@ -196,16 +202,20 @@ fn moment(arg: &[u8], unit: Unit, origin: Origin, now_ms: i64, command: &'static
         .ok_or(CommandError::InvalidExpire(command))
 }
 
-/// The fields behind `FIELDS numfields`.
-fn fields(args: Args<'_>) -> Result<Args<'_>, CommandError> {
+/// Refuses a key of another type, which Redis does before it reads any other argument.
+fn check_type(ctx: &mut WriteCtx<'_>, key: &[u8]) -> CommandResult {
+    ctx.find(key).map(as_hash).transpose()?;
+    Ok(())
+}
+
+/// The fields behind `FIELDS numfields`; `too_few` says that this number is none, or not positive.
+fn fields(args: Args<'_>, too_few: CommandError) -> Result<Args<'_>, CommandError> {
     if !args.get(0).is_some_and(|word| word.eq_ignore_ascii_case(b"FIELDS")) {
         return Err(CommandError::text("ERR Mandatory argument FIELDS is missing or not at the right position"));
     }
-    let count = args.get(1).and_then(|count| integer(count).ok()).and_then(|count| usize::try_from(count).ok());
-    let count = count.filter(|&count| count > 0);
-    let count = count.ok_or(CommandError::text("ERR Parameter `numFields` should be greater than 0"))?;
+    let count = integer_from(args.get(1).unwrap_or_default(), 1, too_few)?;
     let fields = args.tail(2);
-    if fields.len() != count {
+    if usize::try_from(count) != Ok(fields.len()) {
         return Err(CommandError::text("ERR The `numfields` parameter must match the number of arguments"));
     }
     Ok(fields)

@@ -98,13 +98,20 @@ fn scan(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 
 /// Reads the cursor of SCAN and its like.
 pub(in crate::commands) fn cursor(arg: &[u8]) -> Result<u64, CommandError> {
-    // Redis reads it by strtoul, for which an empty text is 0, and a sign and leading zeros are nothing special.
-    let digits = arg.strip_prefix(b"+").unwrap_or(arg);
+    // Redis reads it by strtoul, for which an empty text is 0, leading zeros are nothing special, and a minus counts
+    // from the largest number down.
+    let (negative, digits) = match arg {
+        b"+" | b"-" => return Err(CommandError::InvalidCursor),
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
     let first = digits.iter().position(|&byte| byte != b'0').unwrap_or(digits.len());
-    match &digits[first..] {
-        b"" => Ok(0),
-        significant => parse_u64(significant).ok_or(CommandError::InvalidCursor),
-    }
+    let number = match &digits[first..] {
+        b"" => 0,
+        significant => parse_u64(significant).ok_or(CommandError::InvalidCursor)?,
+    };
+    Ok(if negative { number.wrapping_neg() } else { number })
 }
 
 /// The options of SCAN; those of its like that walk one value are the same without TYPE.
@@ -168,10 +175,12 @@ mod tests {
 
     #[test]
     fn cursors_are_read_as_redis_reads_them() {
-        for (text, value) in [("0", 0), ("17", 17), ("18446744073709551615", u64::MAX), ("007", 7), ("+5", 5)] {
+        for (text, value) in [("", 0), ("0", 0), ("17", 17), ("18446744073709551615", u64::MAX), ("007", 7), ("+5", 5)]
+        {
             assert_eq!(cursor(text.as_bytes()), Ok(value), "{text}");
         }
-        for text in ["x", " 1", "1 ", "18446744073709551616", "0x1", "1.0"] {
+        assert_eq!((cursor(b"-0"), cursor(b"-1")), (Ok(0), Ok(u64::MAX)));
+        for text in ["x", " 1", "1 ", "18446744073709551616", "0x1", "1.0", "+", "-", "+-1", "--1"] {
             assert_eq!(cursor(text.as_bytes()), Err(CommandError::InvalidCursor), "{text}");
         }
     }

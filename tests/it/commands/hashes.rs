@@ -217,6 +217,8 @@ fn a_scan_finds_every_field_of_a_large_hash() {
         > HSCAN few 0 COUNT 0
         -ERR syntax error
         > HSCAN few -1
+        ["0", ["one", "1", "two", "2"]]
+        > HSCAN few 1x
         -ERR invalid cursor
         "#,
     );
@@ -407,13 +409,22 @@ fn conditions_decide_whether_a_field_is_to_expire() {
         -ERR Parameter `numFields` should be greater than 0
         > HEXPIRE hash 10 FIELDS 2 a
         -ERR The `numfields` parameter must match the number of arguments
+        > HTTL hash FIELDS 0 a
+        -ERR Number of fields must be a positive integer
+        > HPERSIST hash FIELDS x a
+        -ERR Number of fields must be a positive integer
         > HTTL hash FIELDS 2 a
         -ERR The `numfields` parameter must match the number of arguments
         > HEXPIRE hash 10
         -ERR wrong number of arguments for 'hexpire' command
         > SET string value
         +OK
-        > HEXPIRE string 10 FIELDS 1 a
+        // The type of the key is looked at before anything else.
+        > HEXPIRE string x FIELD 0 a
+        -WRONGTYPE Operation against a key holding the wrong kind of value
+        > HPERSIST string FIELD 0 a
+        -WRONGTYPE Operation against a key holding the wrong kind of value
+        > HTTL string FIELD 0 a
         -WRONGTYPE Operation against a key holding the wrong kind of value
         "#,
     );
