@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::context::{ClientCtx, integer};
+use super::context::{ClientCtx, database};
 use super::effect::{ConnectionEffect, Effect};
 use super::error::{CommandError, CommandResult};
 use super::spec::{Arity, Command, Flags, Group, Handler};
@@ -107,12 +107,7 @@ fn echo(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn select(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
-    let index = integer(args.arg(1)).map_err(|_| CommandError::NotInteger)?;
-    let databases = ctx.config.databases as i64;
-    if !(0..databases).contains(&index) {
-        return Err(CommandError::DbOutOfRange);
-    }
-    ctx.session.db = index as usize;
+    ctx.session.db = database(args.arg(1), ctx.config)?;
     ctx.reply.ok();
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::connection::{check_attribute, check_name};
 use super::context::{ClientCtx, integer};
 use super::effect::{ClientEffect, ClientFilter, ClientType, ConnectionEffect, Effect, PauseMode, UnblockWith};
 use super::error::{CommandError, CommandResult};
+use super::help;
 use super::session::ReplyMode;
 use crate::resp::Args;
 use crate::stdx::number::parse_i64;
@@ -135,15 +136,15 @@ fn reply(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn pause(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
+    if args.len() > 4 {
+        return Err(help::unknown_or_wrong_arity(args, "CLIENT"));
+    }
     let mode = match args.get(3) {
         None => PauseMode::All,
         Some(mode) if mode.eq_ignore_ascii_case(b"all") => PauseMode::All,
         Some(mode) if mode.eq_ignore_ascii_case(b"write") => PauseMode::Writes,
         Some(_) => return Err(CommandError::text("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
-    if args.len() > 4 {
-        return Err(CommandError::wrong_arity("client|pause"));
-    }
     let timeout = parse_i64(args.arg(2)).ok_or(CommandError::text("ERR timeout is not an integer or out of range"))?;
     if timeout < 0 {
         return Err(CommandError::text("ERR timeout is negative"));
@@ -159,15 +160,15 @@ fn unpause(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
 }
 
 fn unblock(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
+    if args.len() > 4 {
+        return Err(help::unknown_or_wrong_arity(args, "CLIENT"));
+    }
     let with = match args.get(3) {
         None => UnblockWith::Timeout,
         Some(reason) if reason.eq_ignore_ascii_case(b"timeout") => UnblockWith::Timeout,
         Some(reason) if reason.eq_ignore_ascii_case(b"error") => UnblockWith::Error,
         Some(_) => return Err(CommandError::text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
     };
-    if args.len() > 4 {
-        return Err(CommandError::wrong_arity("client|unblock"));
-    }
     let id = integer(args.arg(2))?;
     ask(ctx, ClientEffect::Unblock { id, with })
 }
@@ -205,7 +206,7 @@ fn caching(_ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
 }
 
 fn help(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
-    super::help::reply(ctx.reply, "CLIENT", HELP);
+    help::reply(ctx.reply, "CLIENT", HELP);
     Ok(())
 }
 

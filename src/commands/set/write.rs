@@ -1,7 +1,7 @@
 //! Changing sets: SADD, SREM, SMOVE, SPOP.
 
 use super::as_set;
-use crate::commands::context::{WriteCtx, integer};
+use crate::commands::context::{WriteCtx, integer_from};
 use crate::commands::element::bulk;
 use crate::commands::error::{CommandError, CommandResult};
 use crate::keyspace::EventClass;
@@ -92,7 +92,8 @@ pub fn spop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         }
         return Ok(());
     };
-    let count = usize::try_from(integer(count)?).map_err(|_| CommandError::NotPositive)?;
+    let count = integer_from(count, 0, CommandError::NotPositive)?;
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
     let exists = ctx.find(key).map(as_set).transpose()?.is_some();
     if count == 0 || !exists {
         ctx.reply.empty_set();

@@ -22,6 +22,14 @@ fn ping_echo_and_select_answer() {
         -ERR wrong number of arguments for 'echo' command
         > SELECT 15
         +OK
+        > SELECT 16
+        -ERR DB index is out of range
+        > SELECT -1
+        -ERR DB index is out of range
+        > SELECT 2147483648
+        -ERR value is out of range, value must between -2147483648 and 2147483647
+        > SELECT one
+        -ERR value is not an integer or out of range
         > SELECT
         -ERR wrong number of arguments for 'select' command
         "#,
@@ -386,6 +394,8 @@ fn client_pause_holds_writes_or_everything_until_unpause() {
         -ERR timeout is negative
         > CLIENT PAUSE 10 BOGUS
         -ERR CLIENT PAUSE mode must be WRITE or ALL
+        > CLIENT PAUSE 10 BOGUS x
+        -ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP.
         > CLIENT PAUSE 1 ALL
         +OK
         > CLIENT UNPAUSE

@@ -187,6 +187,8 @@ fn unblock_finds_nobody_to_wake() {
         -ERR value is not an integer or out of range
         > CLIENT UNBLOCK 1 BOGUS
         -ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR
+        > CLIENT UNBLOCK 1 BOGUS x
+        -ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.
         "#,
     );
 }

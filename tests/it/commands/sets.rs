@@ -227,7 +227,7 @@ fn random_members_come_once_or_again_and_popped_ones_are_gone() {
         > SPOP missing -1
         -ERR value is out of range, must be positive
         > SPOP missing x
-        -ERR value is not an integer or out of range
+        -ERR value is out of range, must be positive
         > SPOP missing 1 2
         -ERR syntax error
         > SRANDMEMBER missing
