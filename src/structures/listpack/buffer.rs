@@ -11,6 +11,10 @@ pub(super) struct Buffer {
     start: usize,
 }
 
+/// Slack that a row keeps however short it gets. A small node of a list is given half of it when it grows, so that pushing
+/// and popping by turns does not ask for memory and give it back each time.
+const SLACK_KEPT_BYTES: usize = 256;
+
 impl Buffer {
     pub(super) fn from_vec(bytes: Vec<u8>) -> Self {
         Self { bytes, start: 0 }
@@ -51,10 +55,10 @@ impl Buffer {
         self.bytes.shrink_to_fit();
     }
 
-    /// Gives memory back if less than half of it is used.
+    /// Gives memory back if less than half of it is used, and more than a little is not.
     #[inline]
     pub(super) fn shrink_if_sparse(&mut self) {
-        if self.len() * 2 < self.bytes.capacity() {
+        if self.len() * 2 + SLACK_KEPT_BYTES < self.bytes.capacity() {
             self.shrink();
         }
     }

@@ -143,7 +143,8 @@ impl Listpack {
             *end = head;
         }
         row.extend_from_slice(payload);
-        row.extend_from_slice(&[backlen, END]);
+        row.push(backlen);
+        row.push(END);
         self.set_header(count);
         true
     }
@@ -348,7 +349,7 @@ impl Listpack {
         self.set_header(u16::try_from(count).unwrap_or(COUNT_UNKNOWN));
     }
 
-    #[inline]
+    #[inline(always)]
     fn set_header(&mut self, count: u16) {
         write_header(self.0.as_mut_slice(), count);
     }

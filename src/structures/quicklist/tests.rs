@@ -249,6 +249,31 @@ fn nodes_are_full_to_the_same_byte_at_both_ends() {
 }
 
 #[test]
+fn pushing_and_popping_by_turns_keeps_the_memory_of_the_end_node() {
+    for end in [Direction::Forward, Direction::Backward] {
+        let mut list = List::new(limits(-1, 0, 1 << 30));
+        let push = |list: &mut List| match end {
+            Direction::Forward => list.push_front(b"sixteen-bytes-ab"),
+            Direction::Backward => list.push_back(b"sixteen-bytes-ab"),
+        };
+        while list.len() < 1_000 {
+            push(&mut list);
+            if list.node_count() < 2 {
+                continue;
+            }
+            push(&mut list);
+            let node = if end == Direction::Forward { 0 } else { list.node_count() - 1 };
+            let (count, memory) = (list.counts[node], list.nodes[node].heap_bytes());
+            match end {
+                Direction::Forward => list.pop_front(),
+                Direction::Backward => list.pop_back(),
+            };
+            assert!(count == 1 || list.nodes[node].heap_bytes() == memory, "{count} elements in {memory} bytes");
+        }
+    }
+}
+
+#[test]
 fn node_holds_more_elements_than_its_header_can_tell() {
     let mut list = List::new(limits(100_000, 0, 1 << 30));
     list.push_node((0..65_533).map(|n| Entry::Int(n % 100)).collect());
