@@ -1,8 +1,11 @@
 //! Commands of features that Copal does not have, which clients send to find out whether it has them.
 
-use super::context::ReadCtx;
+use super::context::{ReadCtx, integer};
+use super::effect::{Effect, InVain, Wait};
 use super::error::{CommandError, CommandResult};
 use super::spec::{Arity, Command, Flags, Group, Handler};
+use super::waiting::deadline_in_ms;
+use crate::keyspace::Awaited;
 use crate::resp::Args;
 
 pub(super) const COMMANDS: &[Command] = &[
@@ -47,6 +50,25 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: Flags::FAST.or(Flags::LOADING).or(Flags::STALE),
         run: Handler::Read(no_cluster),
         ..Command::in_group(Group::Cluster)
+    },
+    Command {
+        name: "ROLE",
+        summary: "Returns the replication role.",
+        since: "2.8.12",
+        flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST),
+        run: Handler::Read(role),
+        ..Command::in_group(Group::Server)
+    },
+    Command {
+        name: "WAIT",
+        summary: "Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.",
+        since: "3.0.0",
+        arity: Arity::exactly(3),
+        flags: Flags::BLOCKING,
+        syntax: "numreplicas timeout",
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        run: Handler::Read(wait),
+        ..Command::in_group(Group::Generic)
     },
 ];
 
@@ -173,6 +195,33 @@ const MODULE: &[Command] = &[
 
 fn no_cluster(_ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
     Err(CommandError::text("ERR This instance has cluster support disabled"))
+}
+
+/// A master without replicas, which has sent them nothing.
+fn role(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
+    ctx.reply.array(3);
+    ctx.reply.bulk("master");
+    ctx.reply.integer(0);
+    ctx.reply.empty_array();
+    Ok(())
+}
+
+/// Waits for replicas that do not come, and then says that none has what was written.
+fn wait(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    let replicas = integer(args.arg(1))?;
+    let deadline = deadline_in_ms(args.arg(2), ctx.now)?;
+    if replicas > 0 && ctx.may_wait {
+        ctx.effects.push(Effect::Wait(Box::new(Wait {
+            args: args.to_buf(),
+            keys: 0..0,
+            awaited: Awaited::AnyChange,
+            deadline,
+            in_vain: InVain::Zero,
+        })));
+    } else {
+        ctx.reply.integer(0);
+    }
+    Ok(())
 }
 
 fn cluster_help(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {

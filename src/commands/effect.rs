@@ -45,6 +45,15 @@ pub struct Wait {
     pub awaited: Awaited,
     /// When the client is answered that nothing came; `None`: never.
     pub deadline: Option<Instant>,
+    pub in_vain: InVain,
+}
+
+/// What a client is answered whose time is up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InVain {
+    NullArray,
+    /// So many replicas have what was written.
+    Zero,
 }
 
 /// Values to hand to another server.

@@ -50,8 +50,8 @@ pub use acl::{AccessRules, Denial, DenialReason, Denied, Reloaded, User, UserCha
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{
     ChannelKind, ClientEffect, ClientFilter, ClientType, ConfigEffect, ConfigPair, ConnectionEffect, Crash,
-    DebugEffect, Effect, MemoryEffect, MigratedKey, Migration, ObserveEffect, PauseMode, PubSubEffect, ShutdownRequest,
-    SnapshotEffect, UnblockWith, UsersEffect, Wait,
+    DebugEffect, Effect, InVain, MemoryEffect, MigratedKey, Migration, ObserveEffect, PauseMode, PubSubEffect,
+    ShutdownRequest, SnapshotEffect, UnblockWith, UsersEffect, Wait,
 };
 pub use error::CommandError;
 pub use session::{Peer, ReplyMode, Session, Transaction};

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::context::WriteCtx;
-use super::effect::{Effect, Wait};
+use super::effect::{Effect, InVain, Wait};
 use super::error::{CommandError, CommandResult};
 use super::multi_pop::MultiPop;
 use crate::keyspace::Awaited;
@@ -61,6 +61,7 @@ pub fn wait(
             keys,
             awaited: Awaited::Type(wanted),
             deadline,
+            in_vain: InVain::NullArray,
         })));
     }
     ctx.may_wait

@@ -15,7 +15,7 @@ use super::connection::Shared;
 use super::executor::Executor;
 use super::gate::{self, Verdict};
 use super::wake::Wake;
-use crate::commands::{CommandError, CommandId, Effect, UnblockWith, Wait};
+use crate::commands::{CommandError, CommandId, Effect, InVain, UnblockWith, Wait};
 use crate::keyspace::{ClientId, Place, PlaceBuf, Ticket};
 use crate::resp::ArgsBuf;
 
@@ -28,6 +28,7 @@ pub struct Blocked {
     keys: Range<usize>,
     ticket: Ticket,
     deadline: Option<Instant>,
+    in_vain: InVain,
     /// How long the runs so far took, the time between them not counted.
     busy: Duration,
 }
@@ -108,12 +109,12 @@ impl Executor {
         let client = self.clients.get_mut(key);
         let (id, db) = (client.session.id, client.session.db);
         let command = client.session.last_command.expect("a command asks to wait");
-        let Wait { args, keys, awaited, deadline } = wait;
+        let Wait { args, keys, awaited, deadline, in_vain } = wait;
         let ticket = self.keyspace.waiting.join(id, awaited, places(&args, &keys, db));
         if let Some(deadline) = deadline {
             self.deadlines.add(deadline, id);
         }
-        let blocked = Blocked { command, args, keys, ticket, deadline, busy: Duration::ZERO };
+        let blocked = Blocked { command, args, keys, ticket, deadline, in_vain, busy: Duration::ZERO };
         client.stall = Some(Stall::Blocked(Box::new(blocked)));
     }
 
@@ -213,7 +214,13 @@ impl Executor {
         let Some(blocked) = self.end_wait(key) else { return false };
         let mark = self.clients.get(key).reply.len();
         match with {
-            UnblockWith::Timeout => self.clients.get_mut(key).reply.null_array(),
+            UnblockWith::Timeout => {
+                let reply = &mut self.clients.get_mut(key).reply;
+                match blocked.in_vain {
+                    InVain::NullArray => reply.null_array(),
+                    InVain::Zero => reply.integer(0),
+                }
+            }
             UnblockWith::Error => {
                 self.reply_error(key, &CommandError::text("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
             }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::range::{write_entries, write_entry};
 use super::{consumer_seen_now, find, find_mut_as_read, ids, no_key_or_group, note_delivery};
 use crate::commands::context::{ReadCtx, WriteCtx, integer};
-use crate::commands::effect::{Effect, Wait};
+use crate::commands::effect::{Effect, InVain, Wait};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::waiting::deadline_in_ms;
 use crate::keyspace::Awaited;
@@ -89,7 +89,7 @@ impl<'a> Options<'a> {
     ) {
         match self.block {
             Some(deadline) if may_wait => {
-                let wait = Wait { args: line, keys: self.keys, awaited, deadline };
+                let wait = Wait { args: line, keys: self.keys, awaited, deadline, in_vain: InVain::NullArray };
                 effects.push(Effect::Wait(Box::new(wait)));
             }
             _ => reply.null_array(),

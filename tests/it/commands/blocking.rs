@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::dialogue;
-use crate::support::{Client, Server, Value, against_redis, bulk, encode_command, err, int, nil, ok, wait_until};
+use crate::support::{
+    Client, Server, Value, against_redis, bulk, encode_command, err, int, nil, ok, simple, wait_until,
+};
 
 /// A server under test, and one client that never waits.
 pub struct Scene {
@@ -464,6 +466,46 @@ fn client_unblock_ends_a_wait_by_nothing_or_by_an_error() {
     assert_eq!(scene.info("errorstats", "errorstat_UNBLOCKED"), "count=1");
     let stats = scene.info("commandstats", "cmdstat_brpop");
     assert!(stats.ends_with("failed_calls=1") || against_redis(), "{stats}");
+}
+
+#[test]
+fn who_waits_for_replicas_is_told_that_none_came() {
+    let mut scene = Scene::new();
+    let mut client = scene.server.client();
+    client.transcript(
+        r#"
+        > SET key value
+        +OK
+        > WAIT 0 0
+        :0
+        > WAIT -1 0
+        :0
+        > WAIT 1 10
+        :0
+        > WAIT one 0
+        -ERR value is not an integer or out of range
+        > WAIT 0 one
+        -ERR timeout is not an integer or out of range
+        > WAIT 0 -1
+        -ERR timeout is negative
+        > MULTI
+        +OK
+        > WAIT 1 0
+        +QUEUED
+        > EXEC
+        [:0]
+        "#,
+    );
+    let id = client.run("CLIENT ID").integer();
+    for (reason, reply) in [("", int(0)), (" ERROR", err("UNBLOCKED client unblocked via CLIENT UNBLOCK"))] {
+        client = scene.block(client, "WAIT 1 0");
+        // What others do is of no use to it.
+        scene.run("RPUSH list a");
+        assert_waits(&mut scene, 1);
+        assert_eq!(scene.run(&format!("CLIENT UNBLOCK {id}{reason}")), int(1));
+        assert_eq!(client.read(), reply);
+    }
+    assert_eq!(client.run("PING"), simple("PONG"));
 }
 
 #[test]

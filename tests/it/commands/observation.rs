@@ -217,6 +217,8 @@ fn features_that_are_not_there_say_so() {
         -ERR This instance has cluster support disabled
         > ASKING
         -ERR This instance has cluster support disabled
+        > ROLE
+        ["master", :0, []]
         > MODULE LIST
         []
         > MODULE HELP
