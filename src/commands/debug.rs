@@ -15,8 +15,9 @@ use crate::stdx::glob::glob_match;
 use crate::stdx::number::parse_f64;
 use crate::stdx::text::parse_memory;
 use crate::structures::TableStats;
+use crate::structures::quicklist::{NodeCodec, NodeView, Quicklist};
 use crate::types::hash::HashView;
-use crate::types::list::set_packed_threshold;
+use crate::types::list::{ListView, set_packed_threshold};
 use crate::types::set::SetView;
 use crate::types::string::StringValue;
 use crate::types::zset::ZsetView;
@@ -204,14 +205,38 @@ fn describe(ctx: &mut AdminCtx<'_>, key: &[u8]) -> CommandResult {
     let mut encoder =
         Encoder::detached(rdb::Options { compression: ctx.config.rdbcompression, checksum: false, version });
     let serialized = value.save(&mut encoder).map_or(0, |()| encoder.written());
+    let nodes = match value {
+        ValueRef::List(ListView::Quicklist(list)) => describe_nodes(list),
+        _ => String::new(),
+    };
     ctx.reply.simple(&format!(
-        "Value at:{:p} refcount:1 encoding:{} serializedlength:{serialized} lru:{} lru_seconds_idle:{}",
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{serialized} lru:{} lru_seconds_idle:{}{nodes}",
         entry.key().as_ptr(),
         value.encoding().name(),
         entry.clock(),
         ctx.keyspace.access.idle_seconds(entry.clock()),
     ));
     Ok(())
+}
+
+/// How a large list is cut into nodes, and how many bytes these have before compression.
+fn describe_nodes<C: NodeCodec>(list: &Quicklist<C>) -> String {
+    let limits = list.limits();
+    let bytes: usize = list
+        .nodes()
+        .map(|node| match node {
+            NodeView::Packed(listpack) => listpack.as_bytes().len(),
+            NodeView::Plain(element) => element.len(),
+            NodeView::Compressed { raw_len, .. } => raw_len,
+        })
+        .sum();
+    format!(
+        " ql_nodes:{nodes} ql_avg_node:{average:.2} ql_listpack_max:{fill} ql_compressed:{compressed} ql_uncompressed_size:{bytes}",
+        nodes = list.node_count(),
+        average = list.len() as f64 / list.node_count() as f64,
+        fill = limits.fill,
+        compressed = i32::from(limits.compress_depth > 0),
+    )
 }
 
 fn populate(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
