@@ -40,7 +40,9 @@ pub fn zadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 pub fn zincrby(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    add(ctx, args.arg(1), Options { increment: true, ..Options::default() }, args.tail(2))
+    // An option of ZADD is one here too, which leaves no pair.
+    let (options, pairs) = Options::parse(args.tail(2))?;
+    add(ctx, args.arg(1), Options { increment: true, ..options }, pairs)
 }
 
 impl Options {

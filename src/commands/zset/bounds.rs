@@ -74,10 +74,10 @@ fn score_bound(arg: &[u8]) -> Option<Bound<f64>> {
 /// Redis reads these by strtod alone, which passes over leading space, takes an empty text for zero and what is too
 /// large for an infinity.
 fn lenient_double(text: &[u8]) -> Option<f64> {
-    let text = text.trim_ascii_start();
     if text.is_empty() {
         return Some(0.0);
     }
+    let text = text.trim_ascii_start();
     let lenient = || std::str::from_utf8(text).ok()?.parse::<f64>().ok().filter(|value| !value.is_nan());
     parse_f64(text).or_else(lenient)
 }
@@ -137,7 +137,8 @@ mod tests {
         assert_eq!(score_bound(b"+inf"), Some(Bound::Included(f64::INFINITY)));
         assert_eq!(score_bound(b" 7"), Some(Bound::Included(7.0)));
         assert_eq!(score_bound(b"1e999"), Some(Bound::Included(f64::INFINITY)));
-        for text in ["nan", "(nan", "1x", "((1", "one"] {
+        assert_eq!(score_bound(b"("), Some(Bound::Excluded(0.0)));
+        for text in ["nan", "(nan", "1x", "((1", "one", " ", "( "] {
             assert_eq!(score_bound(text.as_bytes()), None, "{text}");
         }
     }

@@ -77,6 +77,8 @@ fn scores_are_incremented_and_never_become_no_number() {
         -ERR resulting score is not a number (NaN)
         > ZSCORE z a
         "inf"
+        > ZINCRBY z NX a
+        -ERR syntax error
         > ZINCRBY z x a
         -ERR value is not a valid float
         > ZADD z 1e20 large 1e-10 small -0 minus
