@@ -110,9 +110,9 @@ impl WriteCtx<'_> {
         self.keyspace.raw_string_mut(self.session.db, key, self.now.unix_ms)
     }
 
-    /// Deletes the fields of a hash whose expiry has passed.
-    pub fn expire_fields(&mut self, key: &[u8]) {
-        self.keyspace.expire_fields(self.session.db, key, self.now.unix_ms);
+    /// Deletes fields of a hash whose expiry has passed, those that are `named` in any case.
+    pub fn expire_fields<'f>(&mut self, key: &[u8], named: impl Iterator<Item = &'f [u8]>) {
+        self.keyspace.expire_named_fields(self.session.db, key, named, self.now.unix_ms);
     }
 
     /// Changes the value of an existing key of type `T`. The caller reports the change with [`WriteCtx::changed`], and

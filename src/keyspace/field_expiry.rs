@@ -14,6 +14,10 @@ use crate::types::hash::HashValue;
 /// Fields deleted from one hash before the others and the clock are looked at again.
 const FIELDS_A_ROUND: usize = 100;
 
+/// Rounds for which one command deletes fields that it does not name; the others are left to the cycle, so that a command
+/// takes no longer because many fields of its hash expire at once.
+const ROUNDS_A_COMMAND: usize = 10;
+
 /// Hashes that one command may find with fields past their expiry before it stops noting them.
 const LAPSED_MAX: usize = 64;
 
@@ -88,21 +92,43 @@ impl FieldExpiries {
 }
 
 impl Keyspace {
-    /// Deletes the fields of `key` whose expiry has passed, and the key with the last of them.
+    /// Deletes fields of `key` whose expiry has passed, as many as one command may, and the key with the last field.
     pub fn expire_fields(&mut self, db: usize, key: &[u8], now_ms: i64) {
-        while self.dbs[db].field_expiries().is_due(key, now_ms) {
+        for _ in 0..ROUNDS_A_COMMAND {
+            if !self.dbs[db].field_expiries().is_due(key, now_ms) {
+                break;
+            }
             self.expire_fields_once(db, key, now_ms);
         }
     }
 
+    /// Deletes those of the fields `named` whose expiry has passed, and as many others as one command may.
+    pub fn expire_named_fields<'f>(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        named: impl Iterator<Item = &'f [u8]>,
+        now_ms: i64,
+    ) {
+        self.expire_fields(db, key, now_ms);
+        if self.dbs[db].field_expiries().is_due(key, now_ms) {
+            self.remove_fields(db, key, |hash| named.filter(|field| hash.remove_if_due(field, now_ms)).count());
+        }
+    }
+
     fn expire_fields_once(&mut self, db: usize, key: &[u8], now_ms: i64) {
-        let hash = self.dbs[db].hash(key);
-        let edited = self.dbs[db].edit(hash, key, None, |hash: &mut HashValue| hash.remove_due(now_ms, FIELDS_A_ROUND));
-        let Some(edited) = edited.ok().flatten().filter(|edited| edited.result > 0) else {
+        let removed = self.remove_fields(db, key, |hash| hash.remove_due(now_ms, FIELDS_A_ROUND));
+        if removed == 0 {
             debug_assert!(false, "the index names hashes with fields that expire, and no others");
             self.dbs[db].field_expiries_mut().note(key, None);
-            return;
-        };
+        }
+    }
+
+    /// Runs `remove` on a hash and reports how many fields have expired by it, which is returned too.
+    fn remove_fields(&mut self, db: usize, key: &[u8], remove: impl FnOnce(&mut HashValue) -> usize) -> usize {
+        let hash = self.dbs[db].hash(key);
+        let edited = self.dbs[db].edit(hash, key, None, remove);
+        let Some(edited) = edited.ok().flatten().filter(|edited| edited.result > 0) else { return 0 };
         self.stats.expired_fields += edited.result as u64;
         self.dirty += edited.result as u64;
         self.signal(db, key);
@@ -110,6 +136,7 @@ impl Keyspace {
         if edited.emptied {
             self.events.notify(EventClass::GENERIC, "del", db, key);
         }
+        edited.result
     }
 
     /// Deletes the due fields of all hashes until none is left or the budget is spent. Returns whether time ran out.

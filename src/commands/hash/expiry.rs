@@ -166,7 +166,7 @@ fn edit_fields(
     fields: Args<'_>,
     mut change: impl FnMut(&mut HashValue, &[u8]) -> i64,
 ) -> Result<Option<Edited<Vec<i64>>>, CommandError> {
-    ctx.expire_fields(key);
+    ctx.expire_fields(key, fields.iter());
     Ok(ctx.edit(key, |hash: &mut HashValue| fields.iter().map(|field| change(hash, field)).collect())?)
 }
 

@@ -51,7 +51,7 @@ fn change<R, T: AsRef<[u8]>>(
 ) -> Result<R, CommandError> {
     let (key, field, now_ms) = (args.arg(1), args.arg(2), ctx.now_ms());
     let limits = Limits::from(ctx.config);
-    ctx.expire_fields(key);
+    ctx.expire_fields(key, std::iter::once(field));
     let edited = ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| {
         let (answer, text) = compute(hash.view().find(field, now_ms))?;
         hash.set_keeping_expiry(field, text.as_ref(), &limits);

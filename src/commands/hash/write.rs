@@ -28,7 +28,7 @@ fn set_fields(ctx: &mut WriteCtx<'_>, args: Args<'_>, command: &str) -> Result<u
     }
     let limits = Limits::from(ctx.config);
     let count = pairs.len() / 2;
-    ctx.expire_fields(key);
+    ctx.expire_fields(key, pairs.iter().step_by(2));
     let edited = ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| {
         hash.expect_fields(count, &limits);
         (0..count).filter(|pair| hash.set(pairs.arg(2 * pair), pairs.arg(2 * pair + 1), &limits)).count()
@@ -40,7 +40,7 @@ fn set_fields(ctx: &mut WriteCtx<'_>, args: Args<'_>, command: &str) -> Result<u
 pub fn hsetnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, field, value) = (args.arg(1), args.arg(2), args.arg(3));
     let now_ms = ctx.now_ms();
-    ctx.expire_fields(key);
+    ctx.expire_fields(key, std::iter::once(field));
     let found = ctx.find(key).map(|entry| as_hash(entry).map(|hash| hash.find(field, now_ms).is_some()));
     let exists = found.transpose()?.unwrap_or(false);
     if !exists {
@@ -54,7 +54,7 @@ pub fn hsetnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 
 pub fn hdel(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, fields) = (args.arg(1), args.tail(2));
-    ctx.expire_fields(key);
+    ctx.expire_fields(key, fields.iter());
     let edited = ctx.edit(key, |hash: &mut HashValue| fields.iter().filter(|field| hash.remove(field)).count())?;
     let mut removed = 0;
     if let Some(edited) = edited {

@@ -126,6 +126,12 @@ impl HashValue {
         }
     }
 
+    /// Removes a field if its expiry has passed. Returns whether that was so.
+    pub fn remove_if_due(&mut self, field: &[u8], now_ms: i64) -> bool {
+        let is_due = matches!(self.expiry(field), Some(Some(at_ms)) if at_ms <= now_ms);
+        is_due && self.remove(field)
+    }
+
     fn make_hashtable(&mut self) -> &mut Fields {
         if let Self::Listpack(listpack) = self {
             let mut fields = Fields::with_capacity(listpack.len() / 2);
@@ -315,6 +321,11 @@ impl<'a> HashView<'a> {
                 let places = listpack.random_many(count, 2, rng);
                 places.into_iter().filter_map(|place| pair_at(listpack, place)).collect()
             }
+            Self::Hashtable(fields) if self.has_due(now_ms) => {
+                // Fields that are due may be nearly all there are, so that single draws would find the others too rarely.
+                let live = live_texts(fields, now_ms);
+                (0..if live.is_empty() { 0 } else { count }).map(|_| live[rng.usize(..live.len())]).collect()
+            }
             Self::Hashtable(_) => (0..count).map_while(|_| self.random(now_ms, rng)).collect(),
         }
     }
@@ -327,7 +338,7 @@ impl<'a> HashView<'a> {
                 places.into_iter().filter_map(|place| pair_at(listpack, place)).collect()
             }
             Self::Hashtable(fields) if self.has_due(now_ms) => {
-                let mut live: Vec<_> = fields.table().iter().filter(|pair| is_live(pair, now_ms)).map(texts).collect();
+                let mut live = live_texts(fields, now_ms);
                 let (len, count) = (live.len(), count.min(live.len()));
                 for index in 0..count {
                     live.swap(index, rng.usize(index..len));
@@ -358,6 +369,10 @@ impl<'a> HashView<'a> {
 
 fn is_live(pair: &ThinPair, now_ms: i64) -> bool {
     pair.expiry().is_none_or(|at_ms| at_ms > now_ms)
+}
+
+fn live_texts(fields: &Fields, now_ms: i64) -> Vec<(Text<'_>, Text<'_>)> {
+    fields.table().iter().filter(|pair| is_live(pair, now_ms)).map(texts).collect()
 }
 
 fn texts(pair: &ThinPair) -> (Text<'_>, Text<'_>) {

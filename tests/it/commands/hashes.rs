@@ -431,6 +431,47 @@ fn conditions_decide_whether_a_field_is_to_expire() {
 }
 
 #[test]
+fn a_command_deletes_a_part_of_many_fields_that_expire_at_once() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.client();
+    client.run("DEBUG SET-ACTIVE-EXPIRE 0");
+    let names: Vec<String> = (0..20_000).map(|index| format!("field:{index:05}")).collect();
+    let mut set = vec!["HSET", "hash", "kept", "1"];
+    set.extend(names.iter().flat_map(|name| [name.as_str(), "1"]));
+    assert_eq!(client.cmd(&set), int(20_001));
+    let mut expire = vec!["HPEXPIRE", "hash", "1", "FIELDS", "20000"];
+    expire.extend(names.iter().map(String::as_str));
+    assert_eq!(client.cmd(&expire).items().len(), 20_000);
+    client.run("DEBUG SLEEP 0.01");
+    client.transcript("> HMGET hash field:00000 field:19999 kept\n[nil, nil, \"1\"]");
+    assert_eq!(client.run("HLEN hash"), int(19_001), "the first command has deleted some");
+    assert_eq!(client.run("HRANDFIELD hash -5000").texts(), vec!["kept"; 5000]);
+    // Those that a command names are gone in any case, whichever the others are.
+    client.transcript(
+        r#"
+        > HSETNX hash field:19999 2
+        :1
+        > HINCRBY hash field:19998 5
+        :5
+        > HSET hash field:19997 3 field:19996 4
+        :2
+        > HDEL hash field:19995
+        :0
+        > HPERSIST hash FIELDS 1 field:19994
+        [:-2]
+        > HTTL hash FIELDS 3 field:19999 field:19998 field:19997
+        [:-1, :-1, :-1]
+        > DEBUG SET-ACTIVE-EXPIRE 1
+        +OK
+        "#,
+    );
+    wait_until("the others are deleted by themselves", 10, || client.run("HLEN hash") == int(5));
+}
+
+#[test]
 fn fields_that_expire_survive_a_restart_and_publish_their_events() {
     if against_redis() {
         return;
