@@ -25,6 +25,12 @@ pub use crate::structures::scored_set::Upserted;
 /// A listpack of at most this many bytes lives inside its key's block.
 pub const INLINE_BYTES_MAX: usize = 512;
 
+/// A listpack never gets larger, whatever the configuration says: its length has to fit its header.
+const LISTPACK_BYTES_MAX: usize = 1 << 30;
+
+/// The most that a pair needs in a listpack besides the member's bytes: its two lengths, and a score as a text.
+const PAIR_OVERHEAD_BYTES_MAX: usize = 48;
+
 /// A sorted set on its own.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ZsetValue {
@@ -37,7 +43,7 @@ impl ZsetValue {
     /// An empty sorted set for so many members to come, the longest of which has `member_bytes_max` bytes.
     /// It is laid out in `room` if it is small.
     pub fn for_members(members: usize, member_bytes_max: usize, limits: &Limits, room: Vec<u8>) -> Self {
-        if fits(members, member_bytes_max, limits) {
+        if fits(0, members, member_bytes_max, limits) {
             Self::Listpack(Listpack::reusing(room))
         } else {
             Self::Tree(Box::new(ScoredSet::new(HashSeed::of_process())))
@@ -78,7 +84,7 @@ impl ZsetValue {
                 packed::remove(listpack, pos);
                 packed::insert(listpack, member, score);
             }
-            (None, Some(score)) if fits(listpack.len() / 2 + 1, member.len(), limits) => {
+            (None, Some(score)) if fits(listpack.size(), listpack.len() / 2 + 1, member.len(), limits) => {
                 packed::insert(listpack, member, score);
             }
             (None, Some(score)) => {
@@ -129,8 +135,13 @@ impl ZsetValue {
     /// Makes a listpack of a tree that is small enough, for a set that was built at once.
     fn convert_if_small(&mut self, limits: &Limits) {
         let Self::Tree(tree) = self else { return };
+        let mut bytes = 0;
         let small = tree.len() <= limits.zset_max_listpack_entries
-            && tree.iter().all(|(member, _)| member.len() <= limits.zset_max_listpack_value);
+            && tree.iter().all(|(member, _)| {
+                let fits = fits(bytes, tree.len(), member.len(), limits);
+                bytes += member.len() + PAIR_OVERHEAD_BYTES_MAX;
+                fits
+            });
         if small {
             let mut listpack = Listpack::new();
             for (member, score) in tree.iter() {
@@ -141,8 +152,11 @@ impl ZsetValue {
     }
 }
 
-fn fits(members: usize, member_bytes_max: usize, limits: &Limits) -> bool {
-    members <= limits.zset_max_listpack_entries && member_bytes_max <= limits.zset_max_listpack_value
+/// Whether a listpack of so many bytes may take in a member of `member_bytes_max`, so that it has `members` in the end.
+fn fits(listpack_bytes: usize, members: usize, member_bytes_max: usize, limits: &Limits) -> bool {
+    members <= limits.zset_max_listpack_entries
+        && member_bytes_max <= limits.zset_max_listpack_value
+        && listpack_bytes + member_bytes_max < LISTPACK_BYTES_MAX
 }
 
 /// The tree of a listpack's pairs; of a member that comes twice, which only a hostile dump brings, the first stays.

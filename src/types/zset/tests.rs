@@ -188,6 +188,15 @@ fn small_sets_live_inside_their_keys_block() {
     assert!(zset_of(SCORES, &limits(0)).view().memory_usage(5) > 100);
 }
 
+#[test]
+fn no_listpack_grows_beyond_a_gigabyte_whatever_the_limits_are() {
+    let unlimited = Limits { zset_max_listpack_value: usize::MAX, ..limits(usize::MAX) };
+    assert!(fits(0, 1, (1 << 30) - 1, &unlimited));
+    assert!(!fits(0, 1, 1 << 30, &unlimited));
+    assert!(fits(1 << 29, 2, (1 << 29) - 1, &unlimited));
+    assert!(!fits(1 << 29, 2, 1 << 29, &unlimited));
+}
+
 proptest! {
     #[test]
     fn both_encodings_answer_alike(
