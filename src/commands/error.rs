@@ -28,6 +28,9 @@ pub enum CommandError {
     OutOfRange,
     #[error("ERR value is out of range, must be positive")]
     NotPositive,
+    /// The one number of 64 bits that has no counterpart of the other sign.
+    #[error("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")]
+    NotNegatable,
     #[error("ERR no such key")]
     NoSuchKey,
     #[error("ERR index out of range")]

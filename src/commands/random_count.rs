@@ -27,9 +27,7 @@ pub enum RandomCount {
 impl RandomCount {
     pub fn parse(arg: &[u8]) -> Result<Self, CommandError> {
         match integer(arg)? {
-            i64::MIN => Err(CommandError::text(
-                "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-            )),
+            i64::MIN => Err(CommandError::NotNegatable),
             count if count < 0 => Ok(Self::Repeating(count.unsigned_abs() as usize)),
             count => Ok(Self::Distinct(count as usize)),
         }

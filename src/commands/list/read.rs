@@ -94,7 +94,7 @@ impl Search {
 
     fn set_rank(&mut self, rank: i64) -> CommandResult {
         if rank == i64::MIN {
-            return Err(CommandError::OutOfRange);
+            return Err(CommandError::NotNegatable);
         }
         if rank == 0 {
             return Err(CommandError::text(

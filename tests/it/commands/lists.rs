@@ -213,6 +213,10 @@ fn positions_are_found_by_rank_count_and_length() {
         []
         > LPOS list c RANK 0
         -ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list
+        > LPOS list c RANK -9223372036854775807
+        nil
+        7.2> LPOS list c RANK -9223372036854775808
+        -ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807
         > LPOS list c COUNT -1
         -ERR COUNT can't be negative
         > LPOS list c MAXLEN -1
