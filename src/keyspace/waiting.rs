@@ -67,15 +67,11 @@ pub struct WaitTable {
 
 #[derive(Default, Debug)]
 struct Line {
-    waiters: BTreeMap<Ticket, Waiter>,
+    /// Apart by what is awaited, so that nobody is looked at for whom the key is of no use; nearly always there is one.
+    /// None is empty.
+    queues: Vec<(Awaited, BTreeMap<Ticket, ClientId>)>,
     /// The key is in `ready`.
     is_ready: bool,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    client: ClientId,
-    awaited: Awaited,
 }
 
 impl WaitTable {
@@ -89,7 +85,7 @@ impl WaitTable {
                 None => self.lines.entry(place.into()).or_default(),
             };
             // A key that is named twice is one key.
-            line.waiters.insert(ticket, Waiter { client, awaited });
+            line.queue_mut(awaited).insert(ticket, client);
         }
         ticket
     }
@@ -98,8 +94,11 @@ impl WaitTable {
     pub fn leave<'a>(&mut self, ticket: Ticket, places: impl Iterator<Item = Place<'a>>) {
         for place in places {
             if let Some(line) = self.lines.get_mut(&place) {
-                line.waiters.remove(&ticket);
-                if line.waiters.is_empty() {
+                line.queues.retain_mut(|(_, queue)| {
+                    queue.remove(&ticket);
+                    !queue.is_empty()
+                });
+                if line.queues.is_empty() {
                     self.lines.remove(&place);
                 }
             }
@@ -150,8 +149,11 @@ impl WaitTable {
     /// To whom a key that changed is of use, now that it holds a value of type `held`, if any: who has waited longest,
     /// of those behind the ticket `behind`.
     pub fn next_waiter(&self, place: Place<'_>, held: Option<Type>, behind: Ticket) -> Option<(Ticket, ClientId)> {
-        let mut line = self.lines.get(&place)?.waiters.range(behind + 1..);
-        line.find(|(_, waiter)| waiter.awaited.fits(held)).map(|(ticket, waiter)| (*ticket, waiter.client))
+        let queues = self.lines.get(&place)?.queues.iter().filter(|(awaited, _)| awaited.fits(held));
+        queues
+            .filter_map(|(_, queue)| queue.range(behind + 1..).next())
+            .min()
+            .map(|(ticket, client)| (*ticket, *client))
     }
 
     /// How many keys somebody waits for.
@@ -166,8 +168,16 @@ impl WaitTable {
 }
 
 impl Line {
+    fn queue_mut(&mut self, wanted: Awaited) -> &mut BTreeMap<Ticket, ClientId> {
+        let index = self.queues.iter().position(|(awaited, _)| *awaited == wanted).unwrap_or_else(|| {
+            self.queues.push((wanted, BTreeMap::new()));
+            self.queues.len() - 1
+        });
+        &mut self.queues[index].1
+    }
+
     fn awaits_any_change(&self) -> bool {
-        self.waiters.values().any(|waiter| waiter.awaited == Awaited::AnyChange)
+        self.queues.iter().any(|(awaited, _)| *awaited == Awaited::AnyChange)
     }
 }
 
@@ -195,6 +205,11 @@ mod tests {
         table.join(20, Awaited::Type(Type::Zset), [LIST].into_iter());
         table.join(10, Awaited::Type(Type::List), [OTHER, LIST, OTHER].into_iter());
         assert_eq!(served(&table, LIST, Type::List), [30, 10]);
+        table.join(5, Awaited::AnyChange, [LIST].into_iter());
+        let late = table.join(7, Awaited::Type(Type::List), [LIST].into_iter());
+        assert_eq!(served(&table, LIST, Type::List), [30, 10, 5, 7], "whatever they wait for");
+        table.leave(late - 1, [LIST].into_iter());
+        table.leave(late, [LIST].into_iter());
         assert_eq!(served(&table, LIST, Type::Zset), [20]);
         assert_eq!(served(&table, LIST, Type::Hash), [] as [ClientId; 0]);
         table.leave(first, [LIST, OTHER].into_iter());
