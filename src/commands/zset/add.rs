@@ -128,6 +128,7 @@ pub fn add_scored(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, scored: 
     let limits = Limits::from(ctx.config);
     let mut outcome = Outcome::default();
     let change = |zset: &mut ZsetValue, outcome: &mut Outcome| {
+        zset.expect_members(scored.len(), &limits);
         for &(score, member) in scored {
             zset.upsert(member, &limits, |old| options.decide(old, score, outcome));
         }

@@ -61,6 +61,14 @@ impl ZsetValue {
         value
     }
 
+    /// Readies the set for a command that names so many members. As in Redis these count as if all were new, so that a
+    /// listpack which they would outgrow is not filled first.
+    pub fn expect_members(&mut self, count: usize, limits: &Limits) {
+        if count > limits.zset_max_listpack_entries {
+            self.make_tree();
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.view().len()
     }

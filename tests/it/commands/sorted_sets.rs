@@ -620,6 +620,11 @@ fn sorted_set_becomes_a_skiplist_by_members_or_length() {
         :2
         > OBJECT ENCODING small
         "listpack"
+        // Members that are named at once count as if all were new.
+        7.2> ZADD small 1 a 1 a 1 a 1 a
+        :0
+        7.2> OBJECT ENCODING small
+        "skiplist"
         "#,
     );
 }
