@@ -1,11 +1,15 @@
 //! The command table: every row by number and by name.
 
-use hashbrown::HashTable;
+use std::cell::Cell;
+
+use hashbrown::hash_table::OccupiedEntry;
+use hashbrown::{HashMap, HashTable};
 
 use super::GROUPS;
 use super::error::CommandError;
 use super::spec::{Command, Flags, Handler};
 use crate::resp::Args;
+use crate::structures::FoldedName;
 
 /// A row's place in the table, by which statistics are kept.
 pub type CommandId = usize;
@@ -22,31 +26,28 @@ pub struct Row {
     pub flags: Flags,
 }
 
+/// Where no name was looked up yet.
+const NO_NAME: (FoldedName, CommandId) = (FoldedName::NONE, 0);
+
 /// All commands, and the names under which clients reach them (`rename-command` changes those).
 pub struct CommandTable {
     rows: Vec<Row>,
-    by_name: HashTable<Named>,
-    /// The length of the longest name: a longer word is unknown without a lookup.
-    name_bytes_max: usize,
-}
-
-/// A name and what it stands for.
-struct Named {
-    name: Box<[u8]>,
-    id: CommandId,
-}
-
-/// The same for a name in any case. Names are short, are chosen by no client, and every command looks one up: this costs
-/// less than a hash that is made for more.
-fn hash_of_name(name: &[u8]) -> u64 {
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let in_lower_case = |byte: &u8| u64::from(byte | 0x20);
-    name.iter().fold(0, |hash: u64, byte| (hash.rotate_left(5) ^ in_lower_case(byte)).wrapping_mul(SPREAD))
+    /// Every command looks its name up: those that are as short as names are by nature are compared as words.
+    by_short_name: HashTable<(FoldedName, CommandId)>,
+    /// The name looked up last: commands mostly come several of a kind.
+    recent: Cell<(FoldedName, CommandId)>,
+    /// In small letters.
+    by_long_name: HashMap<Box<[u8]>, CommandId>,
 }
 
 impl CommandTable {
     pub fn new() -> Self {
-        let mut table = Self { rows: Vec::new(), by_name: HashTable::new(), name_bytes_max: 0 };
+        let mut table = Self {
+            rows: Vec::new(),
+            by_short_name: HashTable::new(),
+            recent: Cell::new(NO_NAME),
+            by_long_name: HashMap::new(),
+        };
         for command in GROUPS.iter().copied().flatten() {
             let id = table.add(command, None);
             assert!(table.add_name(command.name.as_bytes(), id), "{} stands in the table twice", command.name);
@@ -91,17 +92,21 @@ impl CommandTable {
 
     /// The commands that have a name of their own (no subcommands), those renamed away left out.
     pub fn commands(&self) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(|row| row.parent.is_none() && self.by_name.iter().any(|named| named.id == row.id))
+        let named = || self.by_short_name.iter().map(|(_, id)| id).chain(self.by_long_name.values());
+        self.rows.iter().filter(move |row| row.parent.is_none() && named().any(|id| *id == row.id))
     }
 
     /// Gives a command another name, or none if `new` is empty. Returns whether `old` was there and `new` was free.
     pub fn rename(&mut self, old: &[u8], new: &[u8]) -> bool {
-        if self.by_name(old).is_none() {
-            return false;
+        let Some(id) = self.by_name(old).map(|row| row.id) else { return false };
+        self.recent.set(NO_NAME);
+        match FoldedName::new(old) {
+            Some(name) => {
+                let found = self.by_short_name.find_entry(name.hash(), |named| named.0 == name);
+                drop(found.map(OccupiedEntry::remove));
+            }
+            None => drop(self.by_long_name.remove(&*old.to_ascii_lowercase())),
         }
-        let is_old = |named: &Named| named.name.eq_ignore_ascii_case(old);
-        let Ok(found) = self.by_name.find_entry(hash_of_name(old), is_old) else { return false };
-        let id = found.remove().0.id;
         new.is_empty() || self.add_name(new, id)
     }
 
@@ -109,20 +114,39 @@ impl CommandTable {
     fn add_name(&mut self, name: &[u8], id: CommandId) -> bool {
         let free = self.by_name(name).is_none();
         if free {
-            self.name_bytes_max = self.name_bytes_max.max(name.len());
-            let named = Named { name: name.into(), id };
-            self.by_name.insert_unique(hash_of_name(name), named, |named| hash_of_name(&named.name));
+            match FoldedName::new(name) {
+                Some(name) => {
+                    self.by_short_name.insert_unique(name.hash(), (name, id), |named| named.0.hash());
+                }
+                None => drop(self.by_long_name.insert(name.to_ascii_lowercase().into(), id)),
+            }
         }
         free
     }
 
     /// The row of a command's name, without its subcommands.
+    #[inline(always)]
     pub fn by_name(&self, name: &[u8]) -> Option<&Row> {
-        if name.len() > self.name_bytes_max {
-            return None;
-        }
-        let is_it = |named: &Named| named.name.eq_ignore_ascii_case(name);
-        self.by_name.find(hash_of_name(name), is_it).map(|named| &self.rows[named.id])
+        let id = match FoldedName::new(name) {
+            Some(name) if self.recent.get().0 == name => self.recent.get().1,
+            Some(name) => self.by_short_name(name)?,
+            None => self.by_long_name(name)?,
+        };
+        Some(&self.rows[id])
+    }
+
+    #[inline(never)]
+    fn by_short_name(&self, name: FoldedName) -> Option<CommandId> {
+        let named = self.by_short_name.find(name.hash(), |named| named.0 == name)?;
+        self.recent.set(*named);
+        Some(named.1)
+    }
+
+    #[cold]
+    fn by_long_name(&self, name: &[u8]) -> Option<CommandId> {
+        // Whatever a client sends is not copied to be found unknown.
+        let longest = self.by_long_name.keys().map(|name| name.len()).max()?;
+        if name.len() > longest { None } else { self.by_long_name.get(&*name.to_ascii_lowercase()).copied() }
     }
 
     /// As [`CommandTable::by_full_name`], by the names that commands have by nature, whatever they were renamed to.
@@ -144,18 +168,30 @@ impl CommandTable {
     }
 
     /// The row that a command line runs, its subcommand resolved; arity is not looked at.
+    #[inline(always)]
+    pub fn find(&self, args: Args<'_>) -> Option<&Row> {
+        let row = self.by_name(args.arg(0))?;
+        if row.subcommands.is_empty() { Some(row) } else { self.find_subcommand(row, args) }
+    }
+
+    fn find_subcommand<'a>(&'a self, row: &'a Row, args: Args<'_>) -> Option<&'a Row> {
+        match args.get(1) {
+            Some(name) => self.subcommand(row, name),
+            None => Some(row).filter(|row| !matches!(row.command.run, Handler::Container)),
+        }
+    }
+
+    /// What a client is told of a command line for which [`CommandTable::find`] has no row.
+    pub fn why_missing(&self, args: Args<'_>) -> CommandError {
+        match self.by_name(args.arg(0)) {
+            None => CommandError::unknown_command(args),
+            Some(row) if args.len() == 1 => CommandError::wrong_arity(&row.full_name),
+            Some(row) => CommandError::unknown_subcommand(args, row.command.name),
+        }
+    }
+
     pub fn resolve(&self, args: Args<'_>) -> Result<&Row, CommandError> {
-        let row = self.by_name(args.arg(0)).ok_or_else(|| CommandError::unknown_command(args))?;
-        if row.subcommands.is_empty() {
-            return Ok(row);
-        }
-        if args.len() == 1 {
-            return match row.command.run {
-                Handler::Container => Err(CommandError::wrong_arity(&row.full_name)),
-                _ => Ok(row),
-            };
-        }
-        self.subcommand(row, args.arg(1)).ok_or_else(|| CommandError::unknown_subcommand(args, row.command.name))
+        self.find(args).ok_or_else(|| self.why_missing(args))
     }
 }
 
@@ -190,5 +226,19 @@ mod tests {
         let table = CommandTable::new();
         assert_eq!(&*table.by_name(b"gEt").expect("GET is there").full_name, "get");
         assert!(table.by_name(&[b'x'; 1000]).is_none());
+    }
+
+    #[test]
+    fn names_of_any_length_are_given_and_taken_away() {
+        let mut table = CommandTable::new();
+        let long = [b'X'; 40];
+        assert!(table.rename(b"get", &long));
+        assert!(table.by_name(b"get").is_none() && table.by_name(&[b'y'; 40]).is_none());
+        assert_eq!(&*table.by_name(&[b'x'; 40]).expect("renamed").full_name, "get");
+        assert!(table.commands().any(|row| &*row.full_name == "get"));
+        assert!(!table.rename(b"set", &long), "the name is taken");
+        assert!(table.rename(&long, b"fetch") && table.rename(b"FETCH", b""));
+        assert!(table.by_name(&long).is_none() && table.by_name(b"fetch").is_none());
+        assert!(!table.commands().any(|row| &*row.full_name == "get"));
     }
 }

@@ -42,7 +42,7 @@ pub fn deadline_in_ms(arg: &[u8], now: Now) -> Result<Option<Instant>, CommandEr
 fn after(milliseconds: u64, now: Now) -> Result<Option<Instant>, CommandError> {
     match milliseconds {
         0 => Ok(None),
-        milliseconds => now.monotonic.checked_add(Duration::from_millis(milliseconds)).map(Some).ok_or(OUT_OF_RANGE),
+        milliseconds => now.monotonic().checked_add(Duration::from_millis(milliseconds)).map(Some).ok_or(OUT_OF_RANGE),
     }
 }
 
@@ -112,7 +112,7 @@ mod tests {
 
     fn milliseconds(text: &str) -> Result<Option<u128>, String> {
         let now = Now::read();
-        let after = |at: Instant| at.duration_since(now.monotonic).as_millis();
+        let after = |at: Instant| at.duration_since(now.monotonic()).as_millis();
         deadline(text.as_bytes(), now).map(|at| at.map(after)).map_err(|error| error.to_string())
     }
 
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn timeouts_in_milliseconds_are_whole_numbers() {
         let now = Now::read();
-        let after = |at: Instant| at.duration_since(now.monotonic).as_millis();
+        let after = |at: Instant| at.duration_since(now.monotonic()).as_millis();
         for (text, expected) in [
             ("0", Ok(None)),
             ("1", Ok(Some(1))),

@@ -27,12 +27,21 @@ pub struct AccessClock {
     minutes: u32,
     /// While a snapshot child lives, reads write no clock: each such write would copy a page.
     frozen: bool,
+    /// The client whose command runs wants to leave no traces (CLIENT NO-TOUCH).
+    stopped: bool,
     rng: RefCell<fastrand::Rng>,
 }
 
 impl Default for AccessClock {
     fn default() -> Self {
-        Self { policy: AccessPolicy::Lru, seconds: 0, minutes: 0, frozen: false, rng: RefCell::default() }
+        Self {
+            policy: AccessPolicy::Lru,
+            seconds: 0,
+            minutes: 0,
+            frozen: false,
+            stopped: false,
+            rng: RefCell::default(),
+        }
     }
 }
 
@@ -55,6 +64,11 @@ impl AccessClock {
         self.frozen = frozen;
     }
 
+    /// Makes uses leave no traces, or leave them again.
+    pub fn set_stopped(&mut self, stopped: bool) {
+        self.stopped = stopped;
+    }
+
     /// The LRU clock, in seconds (INFO's `lru_clock`).
     pub fn lru_seconds(&self) -> u32 {
         self.seconds
@@ -72,7 +86,7 @@ impl AccessClock {
     /// Notes that `entry` is used now.
     #[inline]
     pub fn touch(&self, entry: &Entry) {
-        if self.frozen {
+        if self.frozen || self.stopped {
             return;
         }
         let clock = match self.policy {

@@ -7,6 +7,7 @@ use super::access::AccessClock;
 use super::entry::{Entry, EntryRef, Vacated};
 use super::expire::ExpireState;
 use super::field_expiry::{FieldExpiries, next_field_expiry};
+use super::known_hash::KnownHash;
 use super::ready::ReadyEntry;
 use crate::stdx::HashSeed;
 use crate::structures::{Dict, ResizePolicy, Slot, TableStats};
@@ -27,6 +28,7 @@ pub struct Db {
     field_expiries: FieldExpiries,
     /// Memory in which a value that lives inside its key's block is changed.
     room: Vec<u8>,
+    pub(super) known: KnownHash,
     pub(super) expire_state: ExpireState,
 }
 
@@ -46,6 +48,7 @@ impl Db {
             lapsed: RefCell::default(),
             field_expiries: FieldExpiries::default(),
             room: Vec::new(),
+            known: KnownHash::default(),
             expire_state: ExpireState::default(),
         }
     }
@@ -93,7 +96,7 @@ impl Db {
     /// The entry of `key`, even one past its expiry.
     #[inline]
     pub fn peek(&self, key: &[u8]) -> Option<&Entry> {
-        self.keys.find(key)
+        self.find(key)
     }
 
     /// As [`Db::peek`], for a key whose hash is at hand.
@@ -105,7 +108,12 @@ impl Db {
     /// The entry of `key` unless its expiry has passed, which is noted for deletion.
     #[inline]
     pub fn live(&self, key: &[u8], now_ms: i64) -> Option<&Entry> {
-        self.keys.find(key).filter(|entry| self.is_live(entry, now_ms))
+        self.find(key).filter(|entry| self.is_live(entry, now_ms))
+    }
+
+    #[inline]
+    fn find(&self, key: &[u8]) -> Option<&Entry> {
+        if self.keys.is_empty() { None } else { self.keys.find_hashed(self.hash(key), key) }
     }
 
     /// Whether the expiry of an entry of this database has not passed; one that has is noted for deletion.
@@ -129,7 +137,13 @@ impl Db {
     /// The hash of a key, which the methods that end in `_hashed` expect.
     #[inline]
     pub fn hash(&self, key: &[u8]) -> u64 {
-        self.keys.hash(key)
+        match self.known.of(key) {
+            Some(hash) => {
+                debug_assert_eq!(hash, self.keys.hash(key));
+                hash
+            }
+            None => self.keys.hash(key),
+        }
     }
 
     /// Whether `key` exists and its expiry has passed.
@@ -155,7 +169,7 @@ impl Db {
     /// Starts fetching the bucket of `key`, for callers that know several keys ahead.
     #[inline]
     pub fn prefetch(&self, key: &[u8]) {
-        self.keys.prefetch(self.keys.hash(key));
+        self.keys.prefetch(self.hash(key));
     }
 
     /// Walks a part of the keys; see [`Dict::scan`].
@@ -175,7 +189,7 @@ impl Db {
     /// Sets `key`; gives back the value that it held, if that is costly to free.
     pub fn insert(&mut self, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) -> Option<Value> {
         self.field_expiries.note(key, next_field_expiry(value.view()));
-        let hash = self.keys.hash(key);
+        let hash = self.hash(key);
         match self.keys.entry_hashed(hash, key) {
             Slot::Occupied(mut slot) => {
                 let entry = slot.get_mut();
@@ -221,7 +235,7 @@ impl Db {
             None => (Encoding::Raw, bytes),
         };
         self.field_expiries.note(key, None);
-        let hash = self.keys.hash(key);
+        let hash = self.hash(key);
         match self.keys.entry_hashed(hash, key) {
             Slot::Occupied(mut slot) => {
                 let entry = slot.get_mut();
@@ -249,7 +263,7 @@ impl Db {
         access: &AccessClock,
         compute: impl FnOnce(Option<StringView<'_>>) -> Result<i64, E>,
     ) -> Result<i64, E> {
-        let hash = self.keys.hash(key);
+        let hash = self.hash(key);
         match self.keys.entry_hashed(hash, key) {
             Slot::Occupied(mut slot) => {
                 let entry = slot.get_mut();
@@ -358,7 +372,7 @@ impl Db {
 
     pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
         self.field_expiries.note(key, None);
-        let hash = self.keys.hash(key);
+        let hash = self.hash(key);
         if !self.expires.is_empty() {
             self.expires.remove_hashed(hash, key);
         }
@@ -367,7 +381,7 @@ impl Db {
 
     /// Sets or takes away the expiry of `key`. Returns whether the key exists.
     pub fn set_expiry(&mut self, key: &[u8], expiry: Option<i64>) -> bool {
-        let hash = self.keys.hash(key);
+        let hash = self.hash(key);
         let Some(entry) = self.keys.find_mut_hashed(hash, key) else { return false };
         let indexed = entry.expiry().is_some();
         let vacated = entry.set_expiry(expiry);
@@ -395,6 +409,7 @@ impl Db {
             lapsed: RefCell::default(),
             field_expiries: std::mem::take(&mut self.field_expiries),
             room: Vec::new(),
+            known: KnownHash::default(),
             expire_state: std::mem::take(&mut self.expire_state),
         }
     }
@@ -475,7 +490,7 @@ fn index_expiry(expires: &mut Dict<EntryRef>, hash: u64, entry: &Entry) {
 
 /// Brings the index in line with an entry that was changed: it may have got or lost its expiry, and may have left its
 /// block, which `vacated` keeps until the index no longer names it. `indexed` says whether it had an expiry before.
-#[inline]
+#[inline(always)]
 fn reindex(expires: &mut Dict<EntryRef>, hash: u64, entry: &Entry, indexed: bool, vacated: Option<Vacated>) {
     match (indexed, entry.expiry().is_some()) {
         (false, false) => {}

@@ -11,6 +11,7 @@ mod evict;
 mod expire;
 mod field_expiry;
 mod frozen;
+mod known_hash;
 mod lazy_free;
 mod ready;
 mod relocate;

@@ -11,6 +11,8 @@ use super::client::ClientKey;
 use super::executor::{Executor, Flow};
 use crate::resp::{Args, Decoder, Limits, ProtocolError, Step};
 use crate::stdx::number::parse_f64;
+use crate::stdx::text::are_equal;
+use crate::structures::Hashes;
 use crate::types::Type;
 
 /// Commands decoded ahead at most. More would push each other's lines out of the first-level cache.
@@ -114,33 +116,51 @@ impl Executor {
         batch: &Batch,
         bytes: &[u8],
     ) -> Result<usize, usize> {
-        let args_of = |frame: usize| -> Args<'_> {
-            let decoder = frame.checked_sub(1).map_or(decoder, |slot| &ahead[slot]);
-            decoder.args(&bytes[batch.starts[frame]..])
-        };
-        if batch.len > 1 {
-            self.prefetch(key, (0..batch.len).map(args_of));
+        let mut commands = [Args::empty(); BATCH_FRAMES_MAX];
+        let commands = &mut commands[..batch.len];
+        for ((args, &start), decoder) in commands.iter_mut().zip(batch.starts()).zip(iter::once(decoder).chain(ahead)) {
+            *args = decoder.args(&bytes[start..]);
         }
-        for (frame, &start) in batch.starts().iter().enumerate() {
-            if self.is_held_up(key) || self.execute(key, args_of(frame)) == Flow::Postponed {
+        if let [args] = commands {
+            return if self.execute_unless_held_up(key, *args) { Ok(batch.bytes) } else { Err(batch.starts[0]) };
+        }
+        let seed = self.keyspace.db(self.clients.get(key).session.db).seed();
+        let mut hashes = self.prefetch(key, commands).into_iter();
+        for (args, &start) in commands.iter().zip(batch.starts()) {
+            let db = self.clients.get(key).session.db;
+            if let Some(name) = args.get(1)
+                && let Some(hash) = hashes.next()
+            {
+                self.keyspace.know_hash(db, name, hash, seed);
+            }
+            let executed = self.execute_unless_held_up(key, *args);
+            self.keyspace.forget_hash(db);
+            if !executed {
                 return Err(start);
             }
         }
         Ok(batch.bytes)
     }
 
+    #[inline]
+    fn execute_unless_held_up(&mut self, key: ClientKey, args: Args<'_>) -> bool {
+        !self.is_held_up(key) && self.execute(key, args) == Flow::Done
+    }
+
     /// Asks for the memory of each command's first key, and where they are all one key, of what they want in its value.
-    fn prefetch<'a>(&self, key: ClientKey, commands: impl Iterator<Item = Args<'a>> + Clone) {
+    /// Returns the hashes of these keys.
+    #[inline(never)]
+    fn prefetch(&self, key: ClientKey, commands: &[Args<'_>]) -> Hashes {
         let keys = self.keyspace.db(self.clients.get(key).session.db).keys();
-        let mut names = commands.clone().filter_map(|args| args.get(1));
-        let Some(first) = names.next() else { return };
-        if !names.clone().all(|name| name == first) {
-            keys.prefetch_keys(iter::once(first).chain(names));
-            return;
+        let mut names = commands.iter().filter_map(|args| args.get(1));
+        let Some(first) = names.next() else { return Hashes::new() };
+        if !names.clone().all(|name| are_equal(name, first)) {
+            return keys.prefetch_keys(iter::once(first).chain(names));
         }
-        if let Some(entry) = keys.find(first) {
+        let hash = keys.hash(first);
+        if let Some(entry) = keys.find_hashed(hash, first) {
             let is_zset = entry.data_type() == Type::Zset;
-            entry.value().prefetch(commands.filter_map(|args| match args.len() {
+            entry.value().prefetch(commands.iter().filter_map(|args| match args.len() {
                 0..=2 => None,
                 // In front of the member of a sorted set stands its score, if it is given one.
                 count if is_zset => {
@@ -151,6 +171,7 @@ impl Executor {
                 _ => Some((args.arg(2), None)),
             }));
         }
+        Hashes::from_elem(hash, commands.len())
     }
 }
 

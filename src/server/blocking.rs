@@ -18,6 +18,7 @@ use super::wake::Wake;
 use crate::commands::{CommandError, CommandId, Effect, InVain, UnblockWith, Wait};
 use crate::keyspace::{ClientId, Place, PlaceBuf, Ticket};
 use crate::resp::ArgsBuf;
+use crate::stdx::clock::Now;
 
 /// A command that waits.
 #[derive(Debug)]
@@ -119,9 +120,9 @@ impl Executor {
     }
 
     /// Whether the command that the client ran from `start` on waits now; notes how long it took so far.
-    pub(super) fn has_blocked(&mut self, key: ClientKey, start: Instant) -> bool {
+    pub(super) fn has_blocked(&mut self, key: ClientKey, start: Now) -> bool {
         let Some(Stall::Blocked(blocked)) = &mut self.clients.get_mut(key).stall else { return false };
-        blocked.busy = self.clock.advance().monotonic.saturating_duration_since(start);
+        blocked.busy = self.clock.advance().since(start);
         true
     }
 
@@ -158,13 +159,13 @@ impl Executor {
         let Some(Stall::Blocked(blocked)) = client.stall.take_if(|stall| !ending && stall.is_blocked()) else { return };
         let args = blocked.args.as_args();
         match gate::check(self, key, args) {
-            Verdict::Run(_) => self.run_again(key, blocked),
-            Verdict::Refuse(command, error) => {
+            Ok(_) => self.run_again(key, blocked),
+            Err(Verdict::Refuse(command, error)) => {
                 self.leave_lines(key, &blocked);
                 self.refuse(key, command, &error, args);
                 self.check_output_limit(key);
             }
-            Verdict::Queue(_) | Verdict::Postpone | Verdict::HangUp => {
+            Err(Verdict::Queue(_) | Verdict::Postpone | Verdict::HangUp) => {
                 debug_assert!(false, "the command has passed the gate outside MULTI, and there is no pause");
                 self.clients.get_mut(key).stall = Some(Stall::Blocked(blocked));
             }
@@ -172,11 +173,11 @@ impl Executor {
     }
 
     fn run_again(&mut self, key: ClientKey, mut blocked: Box<Blocked>) {
-        let start = self.clock.latest().monotonic;
+        let start = self.clock.latest();
         let mark = self.clients.get(key).reply.len();
         self.run(key, blocked.command, blocked.args.as_args(), mark);
         let waits_on = self.effects.drain(..).any(|effect| matches!(effect, Effect::Wait(_)));
-        let elapsed = self.clock.advance().monotonic.saturating_duration_since(start);
+        let elapsed = self.clock.advance().since(start);
         blocked.busy += elapsed;
         if waits_on {
             self.clients.get_mut(key).stall = Some(Stall::Blocked(blocked));
@@ -231,13 +232,13 @@ impl Executor {
 
     /// Keeps the figures of a command that has waited and is answered now.
     fn conclude_wait(&mut self, key: ClientKey, blocked: &Blocked, mark: usize) {
-        self.conclude(key, blocked.command, blocked.args.as_args(), mark, blocked.busy);
+        self.conclude(key, blocked.command, blocked.args.as_args(), mark, blocked.busy.as_nanos() as u64);
         self.check_output_limit(key);
     }
 
     /// Answers those whose time is up. Returns when the next one's is.
     fn end_elapsed_waits(&mut self) -> Option<Instant> {
-        let now = self.clock.advance().monotonic;
+        let now = self.clock.advance().monotonic();
         while let Some(id) = self.deadlines.take_elapsed(now) {
             if let Some(key) = self.clients.key_of(id) {
                 self.unblock(key, UnblockWith::Timeout);

@@ -319,8 +319,15 @@ impl Executor {
     }
 
     /// Closes a client whose unsent output exceeds `client-output-buffer-limit`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check_output_limit(&mut self, key: ClientKey) {
+        let client = self.clients.get(key);
+        if client.reply.len() > UNCOUNTED_OUTPUT_BYTES || client.over_soft_limit_since.is_some() {
+            self.check_counted_output(key);
+        }
+    }
+
+    fn check_counted_output(&mut self, key: ClientKey) {
         let client = self.clients.get_mut(key);
         let mut limit = self.config.output_limit(client.class());
         if client.session.must_authenticate() {
@@ -328,7 +335,7 @@ impl Executor {
             limit.hard_bytes = UNAUTHENTICATED_OUTPUT_BYTES_MAX;
         }
         if limit.hard_bytes | limit.soft_bytes != 0
-            && client.exceeds_output_limit(limit, self.clock.latest().monotonic)
+            && client.exceeds_output_limit(limit, self.clock.latest().monotonic())
             && client.close.is_none()
         {
             self.counters.client_output_buffer_limit_disconnections += 1;

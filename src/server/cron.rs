@@ -62,7 +62,7 @@ impl Executor {
             let cycle = ExpireCycle { now_ms: now.unix_ms, budget, effort };
             self.keyspace.expire_cycle(&cycle);
             self.keyspace.expire_fields_cycle(&cycle);
-            let elapsed = now.monotonic.elapsed();
+            let elapsed = self.clock.advance().since(now);
             self.counters.expire_cycle_us += elapsed.as_micros() as u64;
             self.note_latency("expire-cycle", elapsed);
             self.after_command();
@@ -75,7 +75,7 @@ impl Executor {
         self.snapshot_cron();
         self.shutdown_cron();
         self.close_idle_clients();
-        self.migrations.close_idle_links(now.monotonic);
+        self.migrations.close_idle_links(now.monotonic());
         self.enforce_output_limits();
     }
 

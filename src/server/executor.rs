@@ -53,8 +53,8 @@ pub struct Executor {
     pub slow_log: SlowLog,
     pub latency: LatencyMonitor,
     pub meters: Meters,
-    /// A command that takes so long is of interest to the slow log or the latency monitor.
-    pub(super) noteworthy: Duration,
+    /// A command that takes so many nanoseconds is of interest to the slow log or the latency monitor.
+    pub(super) noteworthy_ns: u64,
     pub clock: ServerClock,
     pub started: Now,
     pub run_id: String,
@@ -140,7 +140,7 @@ impl Executor {
             slow_log: SlowLog::default(),
             latency: LatencyMonitor::default(),
             meters: Meters::default(),
-            noteworthy: Duration::MAX,
+            noteworthy_ns: u64::MAX,
             started: clock.latest(),
             run_id: run_id(),
             replication_id: run_id(),
@@ -191,6 +191,9 @@ impl Executor {
                 break Then::Wait;
             }
             let rest = &bytes[consumed..];
+            if rest.is_empty() {
+                break Then::Read { need_hint: 1 };
+            }
             let limits = Limits { authenticated: !self.clients.get(key).session.must_authenticate(), ..self.limits };
             let batch = Batch::decode(decoder, &mut ahead, rest, &limits);
             match self.execute_batch(key, decoder, &ahead, &batch, rest) {
@@ -218,6 +221,7 @@ impl Executor {
     }
 
     /// Whether the client's next command has to wait.
+    #[inline]
     pub(super) fn is_held_up(&self, key: ClientKey) -> bool {
         let client = self.clients.get(key);
         // Once the last snapshot is taken, no change may be acknowledged any more.
@@ -234,7 +238,7 @@ impl Executor {
     /// Executes one command of a client, or queues it inside a transaction, or refuses it.
     pub fn execute(&mut self, key: ClientKey, args: Args<'_>) -> Flow {
         match gate::check(self, key, args) {
-            Verdict::Run(command) => {
+            Ok(command) => {
                 self.clients.begin_command(key);
                 self.call(key, command, args);
                 self.after_command();
@@ -242,8 +246,19 @@ impl Executor {
                 self.check_output_limit(key);
                 Flow::Done
             }
+            Err(verdict) => self.follow_verdict(key, verdict, args),
+        }
+    }
+
+    /// Does with a command what the gate says that has not let it through.
+    ///
+    /// Out of line, like whatever else few commands need: within, it would cost the others registers.
+    #[inline(never)]
+    fn follow_verdict(&mut self, key: ClientKey, verdict: Verdict, args: Args<'_>) -> Flow {
+        match verdict {
             Verdict::Queue(command) => {
                 let client = self.clients.get_mut(key);
+                client.session.last_command = Some(command);
                 let transaction = client.session.transaction.as_mut().expect("only inside MULTI");
                 transaction.push(command, args.to_buf());
                 let mark = client.reply.len();
@@ -252,6 +267,7 @@ impl Executor {
                 Flow::Done
             }
             Verdict::Refuse(command, error) => {
+                self.clients.get_mut(key).session.last_command = command;
                 self.refuse(key, command, &error, args);
                 self.check_output_limit(key);
                 Flow::Done
@@ -280,12 +296,11 @@ impl Executor {
         let mut done = true;
         if !self.effects.is_empty() {
             self.perform_effects(key);
-            done = !self.has_blocked(key, now.monotonic) && self.clients.get(key).stall.is_none();
+            done = !self.has_blocked(key, now) && self.clients.get(key).stall.is_none();
         }
         if done {
             let end = self.clock.advance();
-            let elapsed = end.monotonic.saturating_duration_since(now.monotonic);
-            self.conclude(key, command, args, mark, elapsed);
+            self.conclude(key, command, args, mark, end.nanoseconds_since(now));
         }
         if !self.monitors.is_empty() {
             self.feed_monitors(key, command, args);
@@ -308,12 +323,18 @@ impl Executor {
             self.keyspace.delete_lapsed(db, now.unix_ms);
         }
         if let Err(error) = result {
-            self.clients.get_mut(key).reply.truncate(mark);
-            self.effects.clear();
-            self.reply_error(key, &error);
-            if let CommandError::WrongPass { user } = &error {
-                self.note_failed_login(key, user, args);
-            }
+            self.answer_failure(key, &error, args, mark);
+        }
+    }
+
+    /// Writes the error of a command in the place of what it has written of a reply.
+    #[inline(never)]
+    fn answer_failure(&mut self, key: ClientKey, error: &CommandError, args: Args<'_>, mark: usize) {
+        self.clients.get_mut(key).reply.truncate(mark);
+        self.effects.clear();
+        self.reply_error(key, error);
+        if let CommandError::WrongPass { user } = error {
+            self.note_failed_login(key, user, args);
         }
     }
 
@@ -325,14 +346,14 @@ impl Executor {
         command: CommandId,
         args: Args<'_>,
         mark: usize,
-        elapsed: Duration,
+        elapsed_ns: u64,
     ) {
         self.apply_reply_mode(key, mark);
         let failed = std::mem::take(&mut self.uncounted_error);
         self.counters.total_commands_processed += 1;
-        self.command_stats.record(command, elapsed.as_nanos() as u64, failed);
-        if elapsed >= self.noteworthy {
-            self.note_slow_command(key, command, args, elapsed);
+        self.command_stats.record(command, elapsed_ns, failed);
+        if elapsed_ns >= self.noteworthy_ns {
+            self.note_slow_command(key, command, args, Duration::from_nanos(elapsed_ns));
         }
     }
 
@@ -355,8 +376,17 @@ impl Executor {
                 run(&mut ReadCtx { keyspace, session, config, table, now, may_wait, reply, effects }, args)
             }
             Handler::Write(run) => {
+                let no_touch = session.no_touch;
                 let keyspace = &mut self.keyspace;
-                run(&mut WriteCtx { keyspace, session, config, table, now, may_wait, reply, effects }, args)
+                if no_touch {
+                    keyspace.access.set_stopped(true);
+                }
+                let result =
+                    run(&mut WriteCtx { keyspace, session, config, table, now, may_wait, reply, effects }, args);
+                if no_touch {
+                    self.keyspace.access.set_stopped(false);
+                }
+                result
             }
             Handler::Client(run) => {
                 let users = &self.users;
@@ -415,7 +445,7 @@ impl Executor {
     fn log_attack(&mut self, key: ClientKey) {
         const LOG_EVERY: Duration = Duration::from_secs(60);
         let now = self.clock.latest();
-        let is_due = |then: Now| now.monotonic.saturating_duration_since(then.monotonic) > LOG_EVERY;
+        let is_due = |then: Now| now.since(then) > LOG_EVERY;
         if self.attack_logged.is_none_or(is_due) {
             self.attack_logged = Some(now);
             tracing::warn!(
@@ -489,7 +519,7 @@ impl Executor {
 
     /// Seconds since the start.
     pub fn uptime(&self) -> Duration {
-        self.clock.latest().monotonic.saturating_duration_since(self.started.monotonic)
+        self.clock.latest().since(self.started)
     }
 }
 

@@ -6,10 +6,9 @@ use super::memory::Room;
 use crate::commands::{CommandError, CommandId, Flags};
 use crate::resp::{Args, Protocol};
 
-/// What is to become of a command.
+/// What is to become of a command that does not run now.
 #[derive(Debug)]
 pub enum Verdict {
-    Run(CommandId),
     /// Kept for EXEC.
     Queue(CommandId),
     Refuse(Option<CommandId>, CommandError),
@@ -31,18 +30,48 @@ const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it
     during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
     details about the RDB error.";
 
-/// Judges one command of a client.
-pub fn check(executor: &mut Executor, key: ClientKey, args: Args<'_>) -> Verdict {
-    let id = match executor.table.resolve(args) {
-        Ok(row) => row.id,
-        Err(_) if is_http_header(args.arg(0)) => return Verdict::HangUp,
-        Err(error) => return Verdict::Refuse(None, error),
-    };
+/// Judges one command of a client: says which one it is, if it may run now.
+#[inline(always)]
+pub fn check(executor: &mut Executor, key: ClientKey, args: Args<'_>) -> Result<CommandId, Verdict> {
+    let Some(row) = executor.table.find(args) else { return Err(refuse_unknown(executor, args)) };
+    let id = row.id;
+    let is_usual = row.command.arity.accepts(args.len()) && !row.flags.has(Flags::PROTECTED);
+    if is_usual && !is_guarded(executor, key) { Ok(id) } else { check_all(executor, key, id, args) }
+}
+
+/// Whether anything beside a command's own row may keep it from running now. Mostly there is nothing, and no look at each
+/// reason by itself is needed.
+#[inline]
+fn is_guarded(executor: &Executor, key: ClientKey) -> bool {
+    let session = &executor.clients.get(key).session;
+    !session.is_free()
+        || session.transaction.is_some()
+        || session.subscriptions > 0
+        || session.monitor
+        || executor.is_memory_limited()
+        || executor.writes_are_stopped()
+        || executor.loading
+        || executor.is_paused()
+}
+
+#[cold]
+fn refuse_unknown(executor: &Executor, args: Args<'_>) -> Verdict {
+    let row = executor.table.by_name(args.arg(0));
+    if row.is_none() && is_http_header(args.arg(0)) {
+        return Verdict::HangUp;
+    }
+    // A container by itself is a command that lacks an argument; with a subcommand that is not there it is none.
+    let container = row.filter(|_| args.len() == 1).map(|row| row.id);
+    Verdict::Refuse(container, executor.table.why_missing(args))
+}
+
+#[inline(never)]
+fn check_all(executor: &mut Executor, key: ClientKey, id: CommandId, args: Args<'_>) -> Result<CommandId, Verdict> {
     match refusal(executor, key, id, args) {
-        Some(error) => Verdict::Refuse(Some(id), error),
-        None if executor.pauses(key, id) => Verdict::Postpone,
-        None if is_queued(executor, key, id) => Verdict::Queue(id),
-        None => Verdict::Run(id),
+        Some(error) => Err(Verdict::Refuse(Some(id), error)),
+        None if executor.pauses(key, id) => Err(Verdict::Postpone),
+        None if is_queued(executor, key, id) => Err(Verdict::Queue(id)),
+        None => Ok(id),
     }
 }
 

@@ -47,7 +47,7 @@ impl Executor {
         out.field("redis_mode", "standalone");
         out.field("os", &self.launch.system);
         out.field("arch_bits", usize::BITS);
-        out.field("monotonic_clock", "POSIX clock_gettime");
+        out.field("monotonic_clock", self.clock.source());
         out.field("multiplexing_api", "epoll");
         // What Redis shows where another compiler made it.
         out.field("gcc_version", "0.0.0");

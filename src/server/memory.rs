@@ -209,13 +209,19 @@ impl Executor {
 
     /// Takes the readings that need a look outside, and goes on evicting where that was cut short.
     pub(super) fn memory_cron(&mut self) {
-        self.memory.allocator.stats(self.clock.latest().monotonic);
+        self.memory.allocator.stats(self.clock.latest().monotonic());
         self.memory.note_peak();
         self.memory.resident_bytes = resident_bytes().unwrap_or(self.memory.resident_bytes);
         if self.memory.evicting {
             self.evict_for(BACKGROUND_EVICTION);
             self.after_command();
         }
+    }
+
+    /// Whether `maxmemory` is set, or was when there was too much data, of which the end has yet to be noted.
+    #[inline]
+    pub(super) fn is_memory_limited(&self) -> bool {
+        self.config.maxmemory_bytes > 0 || self.memory.over_limit_since.is_some()
     }
 
     /// Evicts until the data fits into `maxmemory` again, as far as time and policy allow.

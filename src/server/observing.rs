@@ -55,7 +55,7 @@ impl Executor {
             0 => u64::MAX,
             milliseconds => milliseconds.saturating_mul(1000),
         };
-        self.noteworthy = Duration::from_micros(slow_us.min(held_up_us));
+        self.noteworthy_ns = slow_us.min(held_up_us).saturating_mul(1000);
         self.slow_log.cut(usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX));
         self.command_stats.track_latency(config.latency_tracking);
     }
@@ -97,15 +97,15 @@ impl Executor {
     /// Reads the rates, ten times a second.
     pub(super) fn read_meters(&mut self) {
         let now = self.clock.latest();
-        let due = |read_at| now.monotonic.saturating_duration_since(read_at) >= METER_PERIOD;
+        let due = |read_at| now.monotonic().saturating_duration_since(read_at) >= METER_PERIOD;
         if !self.meters.read_at.is_none_or(due) {
             return;
         }
         let meters = &mut self.meters;
-        meters.read_at = Some(now.monotonic);
-        meters.commands.read(now.monotonic, self.counters.total_commands_processed);
-        meters.input_bytes.read(now.monotonic, self.counters.total_net_input_bytes);
-        meters.output_bytes.read(now.monotonic, self.counters.total_net_output_bytes);
+        meters.read_at = Some(now.monotonic());
+        meters.commands.read(now.monotonic(), self.counters.total_commands_processed);
+        meters.input_bytes.read(now.monotonic(), self.counters.total_net_input_bytes);
+        meters.output_bytes.read(now.monotonic(), self.counters.total_net_output_bytes);
         let (input, output) = self.clients.iter().fold((0, 0), |(input, output), (_, client)| {
             (input.max(client.query_capacity), output.max(client.reply.len()))
         });

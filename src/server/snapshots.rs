@@ -312,7 +312,7 @@ impl Executor {
     pub(super) fn finish_loading(&mut self, loaded: Loaded) {
         let now = self.clock.advance();
         let started = self.snapshots.loading.take().map_or(now, |progress| progress.started);
-        let elapsed = now.monotonic.saturating_duration_since(started.monotonic);
+        let elapsed = now.since(started);
         self.loading = false;
         // The threads of the load allocated most of it.
         self.memory.refresh();
@@ -406,7 +406,7 @@ impl Executor {
         let now = self.clock.latest();
         let snapshots = &self.snapshots;
         let loading = snapshots.loading.map(|progress| {
-            let elapsed = now.monotonic.saturating_duration_since(progress.started.monotonic);
+            let elapsed = now.since(progress.started);
             LoadingInfo::new(
                 progress.started.unix_seconds(),
                 elapsed.as_secs() as i64,

@@ -59,7 +59,7 @@ impl Running {
             keys_total: keyspace.len() as u64,
             figures: Figures::default(),
             copied_peak_bytes: 0,
-            heard_at: task.options.now.monotonic,
+            heard_at: task.options.now.monotonic(),
             renaming: false,
             done: false,
             failure: None,
@@ -87,7 +87,7 @@ impl Running {
     fn note(&mut self, figures: Figures, now: Now) {
         self.figures = figures;
         self.copied_peak_bytes = self.copied_peak_bytes.max(figures.copied_bytes);
-        self.heard_at = now.monotonic;
+        self.heard_at = now.monotonic();
     }
 
     /// What the child has achieved, now that it has ended in this way.

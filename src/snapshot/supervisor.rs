@@ -232,7 +232,7 @@ impl Supervisor {
 
     /// The child has ended: notes how, and clears away what it left.
     fn conclude(&mut self, running: Running, end: End, keyspace: &mut Keyspace, now: Now) {
-        let duration = now.monotonic.saturating_duration_since(running.started.monotonic);
+        let duration = now.since(running.started);
         self.last_duration_seconds = duration.as_secs() as i64;
         if let End::Signaled(signal) = end {
             tracing::warn!("Background saving terminated by signal {signal}");
@@ -331,11 +331,11 @@ impl Supervisor {
             ..PersistenceInfo::default()
         };
         if let Some(running) = &self.running {
-            let elapsed = now.monotonic.saturating_duration_since(running.started.monotonic);
+            let elapsed = now.since(running.started);
             info.rdb_current_bgsave_time_sec = elapsed.as_secs() as i64;
             info.current_cow_peak = running.copied_peak_bytes;
             info.current_cow_size = running.figures.copied_bytes;
-            info.current_cow_size_age = now.monotonic.saturating_duration_since(running.heard_at).as_secs();
+            info.current_cow_size_age = now.monotonic().saturating_duration_since(running.heard_at).as_secs();
             info.current_save_keys_processed = running.figures.keys_passed();
             info.current_save_keys_total = running.keys_total;
             info.current_fork_perc = match running.keys_total {

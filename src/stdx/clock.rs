@@ -9,20 +9,57 @@ pub struct Now {
     pub unix_ms: i64,
     /// The wall clock in microseconds since 1970.
     pub unix_us: i64,
-    /// The clock that never goes back, for measuring how long something takes.
-    pub monotonic: Instant,
+    /// The clock that never goes back is so much past a reading of it that others share.
+    base: Instant,
+    since_base_ns: u64,
 }
+
+/// The most that a reading is carried on; see [`Now::later`].
+const LATER_MAX_NS: u64 = 999_999_999;
 
 impl Now {
     pub fn read() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let unix_us = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
-        Self { unix_ms: unix_us / 1000, unix_us, monotonic: Instant::now() }
+        Self::at_unix_us(unix_us)
     }
 
     /// A reading made up for a test, or for replaying something at a given time.
     pub fn at_unix_ms(unix_ms: i64) -> Self {
-        Self { unix_ms, unix_us: unix_ms.saturating_mul(1000), monotonic: Instant::now() }
+        Self { unix_ms, ..Self::at_unix_us(unix_ms.saturating_mul(1000)) }
+    }
+
+    fn at_unix_us(unix_us: i64) -> Self {
+        Self { unix_ms: unix_us / 1000, unix_us, base: Instant::now(), since_base_ns: 0 }
+    }
+
+    /// The time so many nanoseconds after this one, which was read from the clocks; at most a second.
+    #[inline]
+    pub fn later(&self, nanoseconds: u64) -> Self {
+        let since_base_ns = nanoseconds.min(LATER_MAX_NS);
+        let unix_us = self.unix_us.saturating_add((since_base_ns / 1000) as i64);
+        Self { unix_ms: unix_us / 1000, unix_us, base: self.base, since_base_ns }
+    }
+
+    /// The clock that never goes back, for measuring how long something takes.
+    #[inline]
+    pub fn monotonic(&self) -> Instant {
+        self.base + Duration::from_nanos(self.since_base_ns)
+    }
+
+    /// How long ago `earlier` was; nothing if it was not.
+    pub fn since(&self, earlier: Now) -> Duration {
+        Duration::from_nanos(self.nanoseconds_since(earlier))
+    }
+
+    /// As [`Now::since`], in nanoseconds.
+    #[inline]
+    pub fn nanoseconds_since(&self, earlier: Now) -> u64 {
+        if self.base == earlier.base {
+            self.since_base_ns.saturating_sub(earlier.since_base_ns)
+        } else {
+            self.monotonic().saturating_duration_since(earlier.monotonic()).as_nanos() as u64
+        }
     }
 
     pub fn unix_seconds(&self) -> i64 {
@@ -40,5 +77,27 @@ mod tests {
         assert_eq!(now.unix_us.div_euclid(1000), now.unix_ms);
         assert_eq!(now.unix_ms.div_euclid(1000), now.unix_seconds());
         assert!(now.unix_seconds() > 1_500_000_000);
+    }
+
+    #[test]
+    fn a_later_time_is_later_by_both_clocks() {
+        let now = Now::read();
+        let later = now.later(2_345_678);
+        assert_eq!(later.unix_us - now.unix_us, 2345);
+        assert_eq!(later.unix_ms, later.unix_us / 1000);
+        assert_eq!(later.monotonic() - now.monotonic(), Duration::from_nanos(2_345_678));
+        assert_eq!(later.since(now), Duration::from_nanos(2_345_678));
+        assert_eq!(now.since(later), Duration::ZERO);
+        assert_eq!(now.later(u64::MAX).nanoseconds_since(now), LATER_MAX_NS);
+    }
+
+    #[test]
+    fn times_read_apart_are_compared_by_the_clock() {
+        let first = Now::read();
+        std::thread::sleep(Duration::from_millis(2));
+        let second = Now::read();
+        assert!(second.since(first) >= Duration::from_millis(2));
+        assert_eq!(first.since(second), Duration::ZERO);
+        assert_eq!(second.later(5).since(first), second.monotonic() - first.monotonic() + Duration::from_nanos(5));
     }
 }

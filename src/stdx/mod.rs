@@ -8,6 +8,7 @@ pub mod glob;
 mod hash;
 pub mod number;
 pub mod text;
+pub mod ticks;
 pub mod version;
 
 pub use hash::HashSeed;

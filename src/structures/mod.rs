@@ -4,6 +4,7 @@
 //! Never: a Redis rule, a configuration value, a file or a socket.
 
 mod dict;
+mod folded_name;
 mod size_class;
 mod thin;
 
@@ -19,7 +20,8 @@ pub mod ziplist;
 pub mod zipmap;
 
 pub use dict::{
-    Dict, Element, Iter, MappedTable, OccupiedSlot, ResizePolicy, Slot, TableStats, VacantSlot, huge_pages_for_tables,
-    mapped_table_bytes, mapped_tables, prefetch_bytes, set_thread_resize_policy,
+    Dict, Element, Hashes, Iter, MappedTable, OccupiedSlot, ResizePolicy, Slot, TableStats, VacantSlot,
+    huge_pages_for_tables, mapped_table_bytes, mapped_tables, prefetch_bytes, set_thread_resize_policy,
 };
+pub use folded_name::FoldedName;
 pub use thin::{ThinBytes, ThinPair};

@@ -29,6 +29,7 @@ const UNSAFE_ALLOWED: &[(&str, &str)] = &[
     ("snapshot/huge_pages/kernel.rs", "madvise over ranges of the heap"),
     ("snapshot/load/dump_file.rs", "the mapped dump file"),
     ("server/fatal_signal.rs", "handlers of signals"),
+    ("stdx/ticks.rs", "the processor's time-stamp counter"),
     ("server/connection.rs", "the spare room of a vector that a socket has written into"),
 ];
 

@@ -123,7 +123,7 @@ fn migrate(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         replaces_target: replace,
         credentials,
         keys: items,
-        packed_at: ctx.now.monotonic,
+        packed_at: ctx.now.monotonic(),
     })));
     Ok(())
 }

@@ -17,6 +17,7 @@ use crate::server::executor::Executor;
 
 impl Executor {
     /// Performs what the last handler asked for, in order.
+    #[inline(never)]
     pub(super) fn perform_effects(&mut self, key: ClientKey) {
         // An effect may run further commands (EXEC), which bring effects of their own.
         for effect in std::mem::take(&mut self.effects) {

@@ -118,7 +118,7 @@ impl Executor {
             return;
         }
         let args = std::mem::take(&mut migration.args);
-        let start = self.clock.latest().monotonic;
+        let start = self.clock.latest().monotonic();
         let command = command.expect("a command asks for it");
         self.migrations.running = Some(Running { client, command, args, start, source });
         self.clients.get_mut(key).stall = Some(Stall::Migrating);
@@ -139,7 +139,7 @@ impl Executor {
     fn settle(&mut self, source: Source, outcome: Outcome) -> Result<(), CommandError> {
         let Source { db, keeps_keys, target } = source;
         if let Some(link) = outcome.link {
-            self.migrations.keep(target, link, self.clock.latest().monotonic);
+            self.migrations.keep(target, link, self.clock.latest().monotonic());
         }
         // Once the last snapshot is taken, nothing may be deleted any more that is in it: here and there is better than
         // nowhere.
@@ -176,8 +176,8 @@ impl Executor {
             waiting.wake.raise();
             let mark = waiting.reply.len();
             self.answer_migration(key, result);
-            let elapsed = now.monotonic.saturating_duration_since(start);
-            self.conclude(key, command, args.as_args(), mark, elapsed);
+            let elapsed = now.monotonic().saturating_duration_since(start);
+            self.conclude(key, command, args.as_args(), mark, elapsed.as_nanos() as u64);
             self.check_output_limit(key);
         }
         self.resume_paused_clients();

@@ -10,6 +10,7 @@ use core::mem::{ManuallyDrop, take};
 
 use super::Element;
 use super::prefetch::prefetch_line;
+use crate::stdx::text::are_equal;
 
 /// Slots in one bucket: a 64-byte line less eight bytes of tags.
 pub(super) const SLOTS: usize = 7;
@@ -151,7 +152,7 @@ impl<E: Element> Bucket<E> {
             for slot in bucket.tagged(tag) {
                 // SAFETY: the mask names slots whose tag equals `tag`, which is never zero.
                 let element = unsafe { bucket.element(slot) };
-                if element.key() == key {
+                if are_equal(element.key(), key) {
                     return Some(element);
                 }
             }
@@ -181,7 +182,7 @@ impl<E: Element> Bucket<E> {
         loop {
             for slot in bucket.tagged(tag) {
                 // SAFETY: the mask names slots whose tag equals `tag`, which is never zero.
-                if unsafe { bucket.element(slot) }.key() == key {
+                if are_equal(unsafe { bucket.element(slot) }.key(), key) {
                     return Some(Position { depth, slot });
                 }
             }

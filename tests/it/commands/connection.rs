@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{dialogue, dialogue_resp3};
-use crate::support::{Client, Server, Value, encode_command, err, int, nil, ok, simple, wait_until};
+use crate::support::{Client, Server, Setup, Value, encode_command, err, int, nil, ok, simple, wait_until};
 
 #[test]
 fn ping_echo_and_select_answer() {
@@ -441,4 +441,93 @@ fn connection_commands_take_their_resp3_forms() {
         :...
         "#,
     );
+}
+
+#[test]
+fn a_client_that_asks_for_no_touch_leaves_no_trace_by_writes_either() {
+    if crate::support::against_redis() {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.client();
+    client.run("SET key value");
+    let payload = client.run("DUMP key").bytes();
+    let mut quiet = server.client();
+    assert_eq!(quiet.run("CLIENT NO-TOUCH ON"), ok());
+    for command in ["APPEND idle x", "SETRANGE idle 0 y", "EXPIRE idle 100", "GETEX idle PERSIST"] {
+        let restore: [&[u8]; 7] = [b"RESTORE", b"idle", b"0", &payload, b"REPLACE", b"IDLETIME", b"1000"];
+        assert_eq!(client.cmd(&restore), ok());
+        assert!(!quiet.run(command).is_error(), "{command}");
+        let idle = client.run("OBJECT IDLETIME idle").integer();
+        assert!((1000..1010).contains(&idle), "idle for {idle} s after {command}");
+    }
+    client.run("APPEND idle x");
+    assert!(client.run("OBJECT IDLETIME idle").integer() < 10, "other clients leave theirs");
+}
+
+#[test]
+fn the_command_shown_of_a_client_is_the_last_it_sent_even_if_it_did_not_run() {
+    let server = Server::start();
+    let mut client = server.client();
+    let shown = |server: &Server| {
+        let list = server.client().run("CLIENT LIST").text();
+        let line = list.lines().next().expect("the first client is there").to_owned();
+        line.split(' ').find_map(|field| field.strip_prefix("cmd=")).expect("a field").to_owned()
+    };
+    client.run("MULTI");
+    assert_eq!(client.run("GET a"), simple("QUEUED"));
+    assert_eq!(shown(&server), "get");
+    assert!(client.run("LPUSH").is_error());
+    assert_eq!(shown(&server), "lpush");
+    assert!(client.run("NOSUCHCOMMAND").is_error());
+    assert_eq!(shown(&server), "NULL");
+}
+
+#[test]
+fn a_container_without_a_subcommand_counts_as_refused() {
+    let server = Server::start();
+    let mut client = server.client();
+    assert_eq!(client.run("CONFIG"), err("ERR wrong number of arguments for 'config' command"));
+    assert!(client.run("CONFIG NOSUCH").is_error());
+    let stats = server.info("commandstats");
+    assert!(stats["cmdstat_config"].ends_with("rejected_calls=1,failed_calls=0"), "{stats:?}");
+}
+
+#[test]
+fn commands_of_a_pipeline_find_their_keys_whatever_happens_to_the_databases_between_them() {
+    let server = Setup::new().config("enable-debug-command local").start();
+    let mut client = server.client();
+    let keys: Vec<String> = (0..200).map(|number| format!("key:{number}")).collect();
+    for between in ["DEBUG RELOAD", "SWAPDB 0 1", "SELECT 1", "FLUSHDB", "PING", "MULTI"] {
+        client.run("DISCARD");
+        client.run("SELECT 0");
+        client.run("FLUSHALL");
+        // Sixteen commands are decoded together.
+        let sets: Vec<String> = keys.iter().map(|key| format!("SET {key} {key}")).collect();
+        let gets: Vec<String> = keys.iter().map(|key| format!("GET {key}")).collect();
+        for round in 0..4 {
+            let mut lines: Vec<&str> = sets.iter().map(String::as_str).collect();
+            lines.insert(5 + round * 40, between);
+            lines.extend(gets.iter().map(String::as_str));
+            client.pipeline(&lines);
+            client.run("EXEC");
+        }
+        client.run("SELECT 0");
+        let mut found: Vec<Value> = keys.iter().map(|key| client.run(&format!("GET {key}"))).collect();
+        client.run("SELECT 1");
+        found.extend(keys.iter().map(|key| client.run(&format!("GET {key}"))));
+        for (key, value) in keys.iter().cycle().zip(&found) {
+            assert!(value.is_null() || value.text() == *key, "{between}: {key} is {value:?}");
+        }
+        let sizes: i64 = [0, 1]
+            .iter()
+            .map(|db| {
+                client.run(&format!("SELECT {db}"));
+                client.run("DBSIZE").integer()
+            })
+            .sum();
+        let present = found.iter().filter(|value| !value.is_null()).count() as i64;
+        assert_eq!(sizes, present, "{between}: no key is there twice or cannot be found");
+        assert!(present > 50, "{between}");
+    }
 }
