@@ -81,6 +81,9 @@ struct Options {
     /// Pipeline depths of redis-benchmark.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16])]
     pipelines: Vec<u32>,
+    /// Threads of redis-benchmark. With one the servers wait for it part of the time, the quicker one longer.
+    #[arg(long, default_value_t = 1)]
+    threads: u32,
     /// Data sets.
     #[arg(long, value_delimiter = ',', default_values_t = ["str".to_owned(), "mix".to_owned(), "big".to_owned()])]
     data: Vec<String>,
@@ -132,7 +135,8 @@ fn main() {
     let wanted = |part: Part| options.only.is_empty() || options.only.contains(&part);
     if wanted(Part::Cpu) {
         let depths = &options.pipelines;
-        cpu::compare(&options.servers, &options.folder, &options.tests, depths, options.requests, options.rounds);
+        let load = cpu::Load { requests: options.requests, threads: options.threads };
+        cpu::compare(&options.servers, &options.folder, &options.tests, depths, load, options.rounds);
     }
     if wanted(Part::Memory) || wanted(Part::Snapshot) {
         for data in &options.data {

@@ -14,6 +14,9 @@ const REHASH_BUDGET: Duration = Duration::from_millis(1);
 /// Percent of the time that the expire cycle may take, at effort 1.
 const EXPIRE_PERCENT: u32 = 25;
 
+/// Of the time for the expiry of keys, one part in this many is left for that of fields.
+const FIELDS_SHARE_MIN: u32 = 8;
+
 /// Runs the rounds until the server ends.
 pub async fn run(shared: Rc<Shared>) {
     loop {
@@ -61,7 +64,9 @@ impl Executor {
             let budget = self.cron_period() * percent / 100;
             let cycle = ExpireCycle { now_ms: now.unix_ms, budget, effort };
             self.keyspace.expire_cycle(&cycle);
-            self.keyspace.expire_fields_cycle(&cycle);
+            // Fields get what keys have left of the time, but never nothing.
+            let left = budget.saturating_sub(self.clock.advance().since(now)).max(budget / FIELDS_SHARE_MIN);
+            self.keyspace.expire_fields_cycle(&ExpireCycle { budget: left, ..cycle });
             let elapsed = self.clock.advance().since(now);
             self.counters.expire_cycle_us += elapsed.as_micros() as u64;
             self.note_latency("expire-cycle", elapsed);
