@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::client::Close;
 use super::connection::Shared;
 use super::executor::Executor;
+use super::timer::Timer;
 use crate::keyspace::ExpireCycle;
 
 /// Milliseconds of each round that incremental rehashing may take.
@@ -18,7 +19,7 @@ const EXPIRE_PERCENT: u32 = 25;
 const FIELDS_SHARE_MIN: u32 = 8;
 
 /// Runs the rounds until the server ends.
-pub async fn run(shared: Rc<Shared>) {
+pub async fn run(shared: Rc<Shared>, timer: Timer) {
     loop {
         let (period, wake) = {
             let mut executor = shared.executor.borrow_mut();
@@ -31,7 +32,13 @@ pub async fn run(shared: Rc<Shared>) {
             (executor.time_to_next_round(), Rc::clone(&executor.cron_wake))
         };
         tokio::select! {
-            () = tokio::time::sleep(period) => {}
+            slept = timer.sleep(period) => {
+                if let Err(error) = slept {
+                    // Never seen; the rounds go on all the same.
+                    tracing::warn!("The timer of the server's rounds failed: {error}");
+                    tokio::time::sleep(period).await;
+                }
+            }
             () = wake.raised() => {}
         }
     }

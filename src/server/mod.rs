@@ -39,6 +39,7 @@ mod snapshot_history;
 mod snapshots;
 mod start;
 mod supervisor;
+mod timer;
 mod transaction;
 mod users;
 mod wake;

@@ -12,6 +12,7 @@ use super::executor::Executor;
 use super::listener::{self, Listeners};
 use super::start::Launch;
 use super::supervisor::Notifier;
+use super::timer::Timer;
 use super::{banner, blocking, cron, fallback, file_limit, logging, migrate, shutdown, snapshots};
 use crate::config::Config;
 use crate::snapshot::DumpFile;
@@ -65,6 +66,13 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     let _ = executor.follow_oom_score();
     executor.apply_live_config();
     executor.show_process_title();
+    let timer = match Timer::new() {
+        Ok(timer) => timer,
+        Err(error) => {
+            tracing::error!("Cannot set up the timer of the server's rounds: {error}");
+            return 1;
+        }
+    };
     let shared = Rc::new(Shared::new(executor));
     let dump = match snapshots::open_dump(&shared) {
         Ok(dump) => dump,
@@ -75,7 +83,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     };
     let notifier = notifier.map(Rc::new);
     spawn_local(listener::accept(Rc::clone(&shared)));
-    spawn_local(cron::run(Rc::clone(&shared)));
+    spawn_local(cron::run(Rc::clone(&shared), timer));
     spawn_local(blocking::watch_deadlines(Rc::clone(&shared)));
     spawn_local(migrate::watch_outcomes(Rc::clone(&shared)));
     spawn_local(shutdown::watch_signals(Rc::clone(&shared)));
