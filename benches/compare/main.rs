@@ -4,7 +4,7 @@
 //! cargo bench --bench compare -- --quick
 //! cargo bench --bench compare -- --keys 5000000 --rounds 5 --only memory,snapshot
 //! cargo bench --bench compare -- --only disk --folder /var/tmp
-//! cargo bench --bench compare -- --servers copal=target/fast/copal-server,redis=/usr/bin/redis-server
+//! cargo bench --bench compare -- --servers copal=target/release/copal-server,redis=/usr/bin/redis-server
 //! ```
 //!
 //! The first server named is the one whose ratios to each of the others are printed. Needs redis-benchmark.

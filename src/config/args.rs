@@ -8,6 +8,10 @@ use super::file::{ConfigError, Files, Loader, Origin};
 use super::model::Config;
 use crate::stdx::text::{push_quoted, split_args};
 
+/// The addresses of a server that is started without a configuration file: whoever only tries it out opens no door to
+/// the network. With a file, Redis's rule holds: every address, unless `bind` names others.
+pub const LOOPBACK: [&str; 2] = ["127.0.0.1", "-::1"];
+
 /// What the command line asks the program to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -55,6 +59,9 @@ pub fn start_up(arguments: &[OsString], files: &mut dyn Files) -> Result<StartUp
         options.iter().enumerate().filter(|option| !is_dash(*option)).map(|(_, option)| *option).collect();
 
     let mut loader = Loader::new(files);
+    if file.is_none() && !from_standard_input {
+        loader.config.bind = LOOPBACK.map(str::to_owned).into();
+    }
     if let Some(path) = &file {
         loader.load_file(path)?;
     }
@@ -108,7 +115,7 @@ Usage: copal-server [/path/to/redis.conf] [--name value ...] [-]
 Every setting of redis.conf can be given as an option, and counts more than the file.
 
 Examples:
-       copal-server                          (start with the defaults)
+       copal-server                          (start with the defaults, on the loopback addresses only)
        copal-server /etc/copal/redis.conf
        copal-server --port 7777
        copal-server --port 7777 --save 900 1 300 10
@@ -239,7 +246,18 @@ mod tests {
             assert_eq!(start(&[argument, "--nosuch"], FakeFiles::default()).unwrap().action, action);
         }
         let none = start(&[], FakeFiles::default()).unwrap();
-        assert_eq!((none.action, none.file, none.config), (Action::Serve, None, Config::default()));
+        let loopback = Config { bind: LOOPBACK.map(str::to_owned).into(), ..Config::default() };
+        assert_eq!((none.action, none.file, none.config), (Action::Serve, None, loopback));
+    }
+
+    #[test]
+    fn only_a_server_without_a_configuration_file_listens_on_loopback_alone_by_default() {
+        assert_eq!(shown(&[], "bind"), "127.0.0.1 -::1");
+        assert_eq!(shown(&["--port", "7000"], "bind"), "127.0.0.1 -::1");
+        assert_eq!(shown(&["--bind", "*", "-::*"], "bind"), "* -::*");
+        assert_eq!(shown(&["c.conf"], "bind"), "* -::*");
+        assert_eq!(shown(&["c.conf", "--port", "7000"], "bind"), "* -::*");
+        assert_eq!(shown(&["-"], "bind"), "* -::*");
     }
 
     #[test]

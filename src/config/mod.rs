@@ -16,7 +16,7 @@ mod set;
 mod table;
 mod value;
 
-pub use args::{Action, StartUp, start_up, usage};
+pub use args::{Action, LOOPBACK, StartUp, start_up, usage};
 pub use example::example;
 pub use file::Files;
 pub use key::{Apply, Feature};

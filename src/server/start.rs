@@ -94,6 +94,9 @@ fn announce(config: &Config, launch: &Launch) {
             launch.program.display()
         ),
     }
+    if launch.config_file.is_none() && config.bind == config::LOOPBACK {
+        tracing::info!("Only local connections are accepted; to listen on other addresses, set 'bind'");
+    }
     for (name, why) in config.without_effect() {
         tracing::debug!("The setting '{name}' has no effect: {why}");
     }

@@ -15,7 +15,8 @@ use crate::stdx::text::parse_memory;
 pub const NETWORK: &[Key] = &[
     list("bind", "* -::*", 0, read_bind, write_bind).applies(Apply::Listeners).example("127.0.0.1 -::1").doc(
         "The addresses to listen on; * is every IPv4 and ::* every IPv6 address of the machine. An address with \
-             a - before it may be missing. Without this line Copal listens on every address.",
+             a - before it may be missing. Without this line Copal listens on every address, and without a \
+             configuration file on 127.0.0.1 and ::1 only.",
     ),
     integer("port", "6379", (0, 65_535), |c| c.port.into(), |c, v| c.port = v as u16)
         .applies(Apply::Listeners)
