@@ -1,6 +1,8 @@
 //! Commands of features that Copal does not have, which clients send to find out whether it has them.
 
-use super::context::{ReadCtx, integer};
+use std::time::Instant;
+
+use super::context::{ReadCtx, integer, integer_from};
 use super::effect::{Effect, InVain, Wait};
 use super::error::{CommandError, CommandResult};
 use super::spec::{Arity, Command, Flags, Group, Handler};
@@ -68,6 +70,17 @@ pub(super) const COMMANDS: &[Command] = &[
         syntax: "numreplicas timeout",
         tips: &["request_policy:all_shards", "response_policy:agg_min"],
         run: Handler::Read(wait),
+        ..Command::in_group(Group::Generic)
+    },
+    Command {
+        name: "WAITAOF",
+        summary: "Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas.",
+        since: "7.2.0",
+        arity: Arity::exactly(4),
+        flags: Flags::BLOCKING,
+        syntax: "numlocal numreplicas timeout",
+        tips: &["request_policy:all_shards", "response_policy:agg_min"],
+        run: Handler::Read(waitaof),
         ..Command::in_group(Group::Generic)
     },
 ];
@@ -210,18 +223,45 @@ fn role(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
 fn wait(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let replicas = integer(args.arg(1))?;
     let deadline = deadline_in_ms(args.arg(2), ctx.now)?;
-    if replicas > 0 && ctx.may_wait {
-        ctx.effects.push(Effect::Wait(Box::new(Wait {
-            args: args.to_buf(),
-            keys: 0..0,
-            awaited: Awaited::AnyChange,
-            deadline,
-            in_vain: InVain::Zero,
-        })));
-    } else {
+    if !wait_in_vain(ctx, args, replicas, deadline, InVain::Zero) {
         ctx.reply.integer(0);
     }
     Ok(())
+}
+
+/// As [`wait`], for replicas that have written an append-only file. This server has no such file either.
+fn waitaof(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
+    let local = integer(args.arg(1))?;
+    if !(0..=1).contains(&local) {
+        return Err(CommandError::text("ERR value is out of range, value must between 0 and 1"));
+    }
+    let replicas = integer_from(args.arg(2), 0, CommandError::NotPositive)?;
+    let deadline = deadline_in_ms(args.arg(3), ctx.now)?;
+    if local > 0 {
+        return Err(CommandError::text("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."));
+    }
+    if !wait_in_vain(ctx, args, replicas, deadline, InVain::TwoZeros) {
+        ctx.reply.array(2);
+        ctx.reply.integer(0);
+        ctx.reply.integer(0);
+    }
+    Ok(())
+}
+
+/// Lets the client wait for so many replicas, of which there are none. Returns whether it does.
+fn wait_in_vain(
+    ctx: &mut ReadCtx<'_>,
+    args: Args<'_>,
+    replicas: i64,
+    deadline: Option<Instant>,
+    in_vain: InVain,
+) -> bool {
+    let waits = replicas > 0 && ctx.may_wait;
+    if waits {
+        let (args, awaited) = (args.to_buf(), Awaited::AnyChange);
+        ctx.effects.push(Effect::Wait(Box::new(Wait { args, keys: 0..0, awaited, deadline, in_vain })));
+    }
+    waits
 }
 
 fn cluster_help(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {

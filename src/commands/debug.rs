@@ -47,6 +47,13 @@ fn debug(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
             ctx.push(Effect::Debug(DebugEffect::LendOutput(is_on(args.arg(3)))));
             ctx.reply.ok();
         }
+        (b"REPLYBUFFER", 4) if args.arg(2).eq_ignore_ascii_case(b"PEAK-RESET-TIME") => {
+            let word = args.arg(3);
+            if !word.eq_ignore_ascii_case(b"NEVER") && !word.eq_ignore_ascii_case(b"RESET") {
+                integer(word)?;
+            }
+            ctx.reply.ok();
+        }
         (b"SEGFAULT", 2) => ctx.push(Effect::Debug(DebugEffect::Crash(Crash::Segfault))),
         (b"CONFIG-REWRITE-FORCE-ALL", 2) => {
             ctx.push(Effect::Config(ConfigEffect::Rewrite { everything: true }));
@@ -127,6 +134,10 @@ const HELP: &[(&str, &str)] = &[
         "Save the RDB on disk and reload it back to memory. Valid <option> values:\n* MERGE: conflicting keys will be \
          loaded from RDB.\n* NOFLUSH: the existing database will not be removed before load, but\n  conflicting keys \
          will be an error.\n* NOSAVE: the database will be loaded from an existing RDB file.",
+    ),
+    (
+        "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|time>",
+        "Changes nothing: a reply buffer goes back as soon as it is empty, whatever its\npeak was.",
     ),
     (
         "REPLYBUFFER RESIZING <0|1>",

@@ -54,6 +54,8 @@ pub enum InVain {
     NullArray,
     /// So many replicas have what was written.
     Zero,
+    /// So many append-only files have it: here and on replicas.
+    TwoZeros,
 }
 
 /// Values to hand to another server.

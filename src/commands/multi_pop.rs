@@ -18,13 +18,17 @@ impl<'a, S> MultiPop<'a, S> {
         let numkeys = usize::try_from(numkeys).unwrap_or(usize::MAX);
         let side = side(args.get(numkeys.saturating_add(1)).ok_or(CommandError::Syntax)?)?;
         let (keys, rest) = (args.tail(1).head(numkeys), args.tail(numkeys + 2));
-        let count = match (rest.len(), rest.get(0), rest.get(1)) {
-            (0, ..) => 1,
-            (2, Some(word), Some(count)) if word.eq_ignore_ascii_case(b"COUNT") => {
+        // As in Redis the count is read before anything behind it is looked at.
+        let count = match (rest.get(0), rest.get(1)) {
+            (None, _) => 1,
+            (Some(word), Some(count)) if word.eq_ignore_ascii_case(b"COUNT") => {
                 integer_from(count, 1, CommandError::text("ERR count should be greater than 0"))?
             }
             _ => return Err(CommandError::Syntax),
         };
+        if rest.len() > 2 {
+            return Err(CommandError::Syntax);
+        }
         Ok(Self { keys, side, count: usize::try_from(count).unwrap_or(usize::MAX) })
     }
 }

@@ -220,6 +220,11 @@ impl Executor {
                 match blocked.in_vain {
                     InVain::NullArray => reply.null_array(),
                     InVain::Zero => reply.integer(0),
+                    InVain::TwoZeros => {
+                        reply.array(2);
+                        reply.integer(0);
+                        reply.integer(0);
+                    }
                 }
             }
             UnblockWith::Error => {

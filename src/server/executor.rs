@@ -239,6 +239,7 @@ impl Executor {
     pub fn execute(&mut self, key: ClientKey, args: Args<'_>) -> Flow {
         match gate::check(self, key, args) {
             Ok(command) => {
+                self.clients.get_mut(key).session.last_command = Some(command);
                 self.clients.begin_command(key);
                 self.call(key, command, args);
                 self.after_command();
@@ -288,7 +289,6 @@ impl Executor {
     pub(super) fn call(&mut self, key: ClientKey, command: CommandId, args: Args<'_>) {
         let now = self.clock.latest();
         let client = self.clients.get_mut(key);
-        client.session.last_command = Some(command);
         client.commands_total += 1;
         let mark = client.reply.len();
         fatal_signal::enter(command);

@@ -6,7 +6,7 @@ use crate::commands::spec::{Arity, Command, Flags, Group, Handler};
 use crate::keyspace::Entry;
 use crate::resp::{Args, ArgsBuf};
 use crate::stdx::glob::glob_match;
-use crate::stdx::number::parse_u64;
+use crate::stdx::number::parse_u64_like_strtoull;
 
 /// Keys that one SCAN call looks for unless COUNT says otherwise.
 const SCAN_COUNT_DEFAULT: i64 = 10;
@@ -98,20 +98,12 @@ fn scan(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 
 /// Reads the cursor of SCAN and its like.
 pub(in crate::commands) fn cursor(arg: &[u8]) -> Result<u64, CommandError> {
-    // Redis reads it by strtoul, for which an empty text is 0, leading zeros are nothing special, and a minus counts
-    // from the largest number down.
-    let (negative, digits) = match arg {
-        b"+" | b"-" => return Err(CommandError::InvalidCursor),
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    let first = digits.iter().position(|&byte| byte != b'0').unwrap_or(digits.len());
-    let number = match &digits[first..] {
-        b"" => 0,
-        significant => parse_u64(significant).ok_or(CommandError::InvalidCursor)?,
-    };
-    Ok(if negative { number.wrapping_neg() } else { number })
+    // Redis reads it by strtoul, for which an empty text is 0, but refuses space before it.
+    match arg {
+        b"" => Ok(0),
+        [first, ..] if first.is_ascii_whitespace() || *first == b'\x0b' => Err(CommandError::InvalidCursor),
+        _ => parse_u64_like_strtoull(arg).ok_or(CommandError::InvalidCursor),
+    }
 }
 
 /// The options of SCAN; those of its like that walk one value are the same without TYPE.

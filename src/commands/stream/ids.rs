@@ -2,6 +2,7 @@
 
 use crate::commands::error::CommandError;
 use crate::resp::Reply;
+use crate::stdx::number::{parse_i64, parse_u64_like_strtoull};
 use crate::types::stream::StreamId;
 
 /// The longest text that can be an identifier; leading zeros are allowed.
@@ -114,16 +115,13 @@ fn parse(arg: &[u8], missing_seq: u64) -> Option<StreamId> {
     }
 }
 
-/// Reads digits.
+/// Reads one half of an identifier. Redis tries it as a plain number first, of which it refuses a negative one, and reads
+/// whatever else it is by strtoull.
 fn number(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
+    match parse_i64(text) {
+        Some(plain) => u64::try_from(plain).ok(),
+        None => parse_u64_like_strtoull(text),
     }
-    text.iter().try_fold(0u64, |number, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        (digit < 10).then_some(())?;
-        number.checked_mul(10)?.checked_add(u64::from(digit))
-    })
 }
 
 #[cfg(test)]
@@ -153,6 +151,18 @@ mod tests {
             ("1 ", None),
             ("*", None),
             ("1-*", None),
+            ("+5", Some(id(5, 0))),
+            (" 5", Some(id(5, 0))),
+            ("\t\n\x0b\x0c\r 5-+6", Some(id(5, 6))),
+            ("5- 6", Some(id(5, 6))),
+            ("5--6", None),
+            ("5--06", Some(id(5, 6u64.wrapping_neg()))),
+            ("5-+-6", None),
+            ("5- ", None),
+            ("+ 5", None),
+            ("++5", None),
+            (" ", None),
+            ("0x5", None),
         ] {
             assert_eq!(strict(text.as_bytes()).ok(), expected, "{text}");
         }

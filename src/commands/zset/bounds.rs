@@ -4,7 +4,7 @@ use std::ops::{Bound, Range};
 
 use crate::commands::error::CommandError;
 use crate::stdx::number::parse_f64;
-use crate::types::zset::ZsetView;
+use crate::types::zset::{LexWalk, ZsetView};
 
 /// What a range is of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,8 +57,19 @@ impl<'a> Interval<'a> {
                 if reverse { len - range.end..len - range.start } else { range }
             }
             Self::Scores(min, max) => zset.score_ranks(min, max),
-            Self::Members(min, max) => zset.lex_ranks(min, max),
+            Self::Members(min, max) => zset.lex_ranks(LexWalk { min, max, reverse, skip: 0, most: usize::MAX }),
             Self::Empty => 0..0,
+        }
+    }
+
+    /// The part of those ranks that LIMIT leaves.
+    pub fn limited_ranks(self, zset: ZsetView<'_>, reverse: bool, (offset, count): (i64, i64)) -> Range<usize> {
+        match (self, usize::try_from(offset)) {
+            (Self::Members(min, max), Ok(skip)) => {
+                let most = usize::try_from(count).unwrap_or(usize::MAX);
+                zset.lex_ranks(LexWalk { min, max, reverse, skip, most })
+            }
+            _ => limit(self.ranks(zset, reverse), offset, count, reverse),
         }
     }
 }
@@ -111,7 +122,7 @@ impl<'a> LexEnd<'a> {
 }
 
 /// The part of a range that LIMIT leaves; a negative offset leaves nothing, a negative count everything behind it.
-pub fn limit(ranks: Range<usize>, offset: i64, count: i64, reverse: bool) -> Range<usize> {
+fn limit(ranks: Range<usize>, offset: i64, count: i64, reverse: bool) -> Range<usize> {
     let len = ranks.len();
     let Ok(offset) = usize::try_from(offset) else { return 0..0 };
     let skipped = offset.min(len);

@@ -247,8 +247,8 @@ impl<'a> Query<'a> {
 }
 
 impl Source<'_> {
-    /// An infinity weighted by zero counts as zero.
-    fn weigh(self, score: f64) -> f64 {
+    /// The first score of a result. An infinity weighted by zero, or zero weighted by an infinity, counts as zero.
+    fn first_score(self, score: f64) -> f64 {
         number_or_zero(self.weight * score)
     }
 }
@@ -262,12 +262,14 @@ impl Aggregate {
             .ok_or(CommandError::Syntax)
     }
 
-    /// Infinities of both signs add up to zero.
-    fn apply(self, a: f64, b: f64) -> f64 {
+    /// Takes one more score into a result. A sum that is no number, of infinities of both signs or of a product that was
+    /// none, starts anew at zero; a minimum or maximum passes over such a product.
+    fn apply(self, result: f64, score: f64) -> f64 {
         match self {
-            Self::Sum => number_or_zero(a + b),
-            Self::Min => a.min(b),
-            Self::Max => a.max(b),
+            Self::Sum => number_or_zero(result + score),
+            Self::Min if score < result => score,
+            Self::Max if score > result => score,
+            Self::Min | Self::Max => result,
         }
     }
 }
@@ -280,7 +282,7 @@ fn unite(sources: &[Source<'_>], aggregate: Aggregate) -> Pairs {
     let mut scores: HashMap<Vec<u8>, f64> = HashMap::new();
     for source in sources {
         source.input.visit(|member, score| {
-            let score = source.weigh(score);
+            let score = source.first_score(score);
             scores.entry(member.to_vec()).and_modify(|sum| *sum = aggregate.apply(*sum, score)).or_insert(score);
             true
         });
@@ -288,15 +290,16 @@ fn unite(sources: &[Source<'_>], aggregate: Aggregate) -> Pairs {
     scores.into_iter().collect()
 }
 
-/// Calls `found` with each common member until it returns false. The smallest source comes first.
+/// Calls `found` with each common member until it returns false. The smallest source comes first. Of the other ones, a
+/// product of zero and infinity is not taken for zero: it makes the sum zero, as in Redis.
 fn intersect(sources: &[Source<'_>], aggregate: Aggregate, mut found: impl FnMut(&[u8], f64) -> bool) {
     let Some((smallest, others)) = sources.split_first() else { return };
     let mut text = Vec::new();
     smallest.input.visit(|member, score| {
         text.clear();
         member.append_to(&mut text);
-        let common = others.iter().try_fold(smallest.weigh(score), |sum, other| {
-            Some(aggregate.apply(sum, other.weigh(other.input.score(&text)?)))
+        let common = others.iter().try_fold(smallest.first_score(score), |result, other| {
+            Some(aggregate.apply(result, other.weight * other.input.score(&text)?))
         });
         common.is_none_or(|score| found(&text, score))
     });

@@ -1,6 +1,6 @@
 //! Ranges: ZRANGE with its older forms, and ZRANGESTORE.
 
-use super::bounds::{By, Interval, limit};
+use super::bounds::{By, Interval};
 use super::{Layout, as_zset, find, store};
 use crate::commands::context::{ReadCtx, WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
@@ -120,10 +120,9 @@ impl<'a> Query<'a> {
     }
 
     fn ranks(&self, zset: ZsetView<'_>) -> std::ops::Range<usize> {
-        let ranks = self.interval.ranks(zset, self.reverse);
         match self.limit {
-            Some((offset, count)) => limit(ranks, offset, count, self.reverse),
-            None => ranks,
+            Some(limit) => self.interval.limited_ranks(zset, self.reverse, limit),
+            None => self.interval.ranks(zset, self.reverse),
         }
     }
 }

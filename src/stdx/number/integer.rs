@@ -31,6 +31,24 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
     parse_digits(text)
 }
 
+/// Reads an unsigned integer as strtoull of the C library does: space and a sign may stand before the digits, leading zeros
+/// are nothing special, and a minus counts from 2^64 down. Nothing may stand behind the digits.
+pub fn parse_u64_like_strtoull(text: &[u8]) -> Option<u64> {
+    let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let text = &text[text.iter().take_while(is_space).count()..];
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let leading_zeros = digits.iter().take_while(|&&byte| byte == b'0').count();
+    let magnitude = match &digits[leading_zeros..] {
+        [] if leading_zeros > 0 => 0,
+        significant => parse_digits(significant)?,
+    };
+    Some(if negative { magnitude.wrapping_neg() } else { magnitude })
+}
+
 pub fn format_i64(value: i64) -> IntText {
     let mut text = IntText::new();
     text.push(itoa::Buffer::new().format(value).as_bytes());
@@ -143,6 +161,31 @@ mod tests {
         assert_eq!(parse_u64(b"18446744073709551615"), Some(u64::MAX));
         assert_eq!(parse_u64(b"18446744073709551616"), None);
         assert_eq!(parse_u64(b"-1"), None);
+    }
+
+    #[test]
+    fn integers_are_read_as_strtoull_reads_them() {
+        for (text, value) in [
+            ("5", Some(5)),
+            ("+5", Some(5)),
+            (" \t\r\n5", Some(5)),
+            ("0005", Some(5)),
+            ("000", Some(0)),
+            ("-1", Some(u64::MAX)),
+            ("-0", Some(0)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("-18446744073709551615", Some(1)),
+            ("18446744073709551616", None),
+            ("", None),
+            (" ", None),
+            ("-", None),
+            ("+-5", None),
+            ("+ 5", None),
+            ("5 ", None),
+            ("0x5", None),
+        ] {
+            assert_eq!(parse_u64_like_strtoull(text.as_bytes()), value, "{text:?}");
+        }
     }
 
     proptest! {

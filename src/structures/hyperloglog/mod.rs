@@ -124,12 +124,14 @@ impl<'a> SketchView<'a> {
     }
 }
 
-/// A sketch to which nothing was added, laid out in `room`, whatever that held.
+/// A sketch to which nothing was added, laid out in `room`, whatever that held. Its estimate counts as stale, as that of
+/// every sketch that a command of Redis has just made.
 pub fn empty(mut room: Vec<u8>) -> Vec<u8> {
     room.clear();
     room.extend_from_slice(MAGIC);
     room.push(Encoding::Sparse as u8);
     room.resize(HEADER_BYTES, 0);
+    room[CACHE_STATE_AT] = CACHE_IS_STALE;
     sparse::push_zeros(&mut room, REGISTERS);
     room
 }

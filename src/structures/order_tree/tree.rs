@@ -199,7 +199,8 @@ impl<H: Member> OrderTree<H> {
     }
 
     /// The ranks of the pairs whose members lie within the bounds, in a tree whose pairs all have one score. In any
-    /// other tree it is some range.
+    /// other tree each end is one that a search finds: the member before it is outside, and the one behind it within, or
+    /// the other way round.
     pub fn lex_range(&self, min: Bound<&[u8]>, max: Bound<&[u8]>) -> ops::Range<usize> {
         let start = match min {
             Bound::Unbounded => 0,

@@ -3,12 +3,14 @@
 //! Uses:  structures, rdb, stdx.
 //! Never: a reply or a command's option.
 
+mod lex;
 mod packed;
 mod persist;
 #[cfg(test)]
 mod tests;
 mod view;
 
+pub use lex::LexWalk;
 pub use view::ZsetView;
 
 use std::ops::Range;

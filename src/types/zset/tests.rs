@@ -260,12 +260,17 @@ proptest! {
         min in "[a-c0-9]{0,2}",
         max in "[a-c0-9]{0,2}",
         excluded: (bool, bool),
+        reverse: bool,
+        skip in 0..4usize,
+        most in 0..9usize,
     ) {
         let scored: Vec<(&str, f64)> = members.iter().map(|member| (member.as_str(), 0.0)).collect();
         let bound = |text: &'static [u8], excluded: bool| if excluded { Bound::Excluded(text) } else { Bound::Included(text) };
         let (min, max) = (min.into_bytes().leak() as &'static [u8], max.into_bytes().leak() as &'static [u8]);
         let (min, max) = (bound(min, excluded.0), bound(max, excluded.1));
-        let expected = zset_of(&scored, &limits(0)).view().lex_ranks(min, max);
-        prop_assert_eq!(zset_of(&scored, &limits(100)).view().lex_ranks(min, max), expected);
+        let (tree, packed) = (zset_of(&scored, &limits(0)), zset_of(&scored, &limits(100)));
+        let walk = LexWalk { min, max, reverse, skip, most };
+        let (expected, found) = (tree.view().lex_ranks(walk), packed.view().lex_ranks(walk));
+        prop_assert!(found == expected || found.is_empty() && expected.is_empty(), "{:?}, {:?}", found, expected);
     }
 }

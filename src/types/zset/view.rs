@@ -1,6 +1,5 @@
 //! Reading sorted sets.
 
-use std::cmp::Ordering;
 use std::io;
 use std::ops::{Bound, Range};
 
@@ -62,25 +61,6 @@ impl ZsetView<'_> {
         let end = count_while(listpack, |_, score| match max {
             Bound::Included(max) => score <= max,
             Bound::Excluded(max) => score < max,
-            Bound::Unbounded => true,
-        });
-        start..end.max(start)
-    }
-
-    /// The ranks of the members that lie within the bounds, if all have one score; else some range.
-    pub fn lex_ranks(self, min: Bound<&[u8]>, max: Bound<&[u8]>) -> Range<usize> {
-        let listpack = match self {
-            Self::Tree(tree) => return tree.lex_range(min, max),
-            Self::Listpack(listpack) => listpack,
-        };
-        let start = count_while(listpack, |member, _| match min {
-            Bound::Included(min) => packed::compare(member, min) == Ordering::Less,
-            Bound::Excluded(min) => packed::compare(member, min) != Ordering::Greater,
-            Bound::Unbounded => false,
-        });
-        let end = count_while(listpack, |member, _| match max {
-            Bound::Included(max) => packed::compare(member, max) != Ordering::Greater,
-            Bound::Excluded(max) => packed::compare(member, max) == Ordering::Less,
             Bound::Unbounded => true,
         });
         start..end.max(start)

@@ -509,6 +509,56 @@ fn who_waits_for_replicas_is_told_that_none_came() {
 }
 
 #[test]
+fn who_waits_for_append_only_files_is_told_that_there_are_none() {
+    if against_redis() {
+        // Redis 7.0 does not have the command.
+        return;
+    }
+    let mut scene = Scene::new();
+    let mut client = scene.server.client();
+    client.transcript(
+        r#"
+        > WAITAOF 0 0 0
+        [:0, :0]
+        > SET key value
+        +OK
+        > WAITAOF 0 0 0
+        [:0, :0]
+        > WAITAOF 0 1 10
+        [:0, :0]
+        > WAITAOF 1 0 0
+        -ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.
+        > WAITAOF 2 0 0
+        -ERR value is out of range, value must between 0 and 1
+        > WAITAOF -1 0 0
+        -ERR value is out of range, value must between 0 and 1
+        > WAITAOF one 0 0
+        -ERR value is not an integer or out of range
+        > WAITAOF 1 -1 x
+        -ERR value is out of range, must be positive
+        > WAITAOF 0 x 0
+        -ERR value is out of range, must be positive
+        > WAITAOF 1 1 -5
+        -ERR timeout is negative
+        > WAITAOF 0 0 one
+        -ERR timeout is not an integer or out of range
+        > WAITAOF 0 0
+        -ERR wrong number of arguments for 'waitaof' command
+        > MULTI
+        +OK
+        > WAITAOF 0 1 0
+        +QUEUED
+        > EXEC
+        [[:0, :0]]
+        "#,
+    );
+    let id = client.run("CLIENT ID").integer();
+    client = scene.block(client, "WAITAOF 0 1 0");
+    assert_eq!(scene.run(&format!("CLIENT UNBLOCK {id}")), int(1));
+    assert_eq!(client.read().items(), [int(0), int(0)]);
+}
+
+#[test]
 fn client_unblock_does_not_end_a_pause() {
     if against_redis() {
         return;

@@ -481,6 +481,21 @@ fn the_command_shown_of_a_client_is_the_last_it_sent_even_if_it_did_not_run() {
     assert_eq!(shown(&server), "lpush");
     assert!(client.run("NOSUCHCOMMAND").is_error());
     assert_eq!(shown(&server), "NULL");
+    client.transcript(
+        r#"
+        > DISCARD
+        +OK
+        > MULTI
+        +OK
+        > GET a
+        +QUEUED
+        > CLIENT LIST
+        +QUEUED
+        > EXEC
+        [nil, "... cmd=exec ..."]
+        "#,
+    );
+    assert_eq!(shown(&server), "exec");
 }
 
 #[test]

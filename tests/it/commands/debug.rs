@@ -35,6 +35,16 @@ fn arguments_of_debug_are_checked() {
         :0
         > DEBUG LOG message
         +OK
+        > DEBUG REPLYBUFFER PEAK-RESET-TIME 100
+        +OK
+        > DEBUG REPLYBUFFER peak-reset-time never
+        +OK
+        > DEBUG REPLYBUFFER PEAK-RESET-TIME RESET
+        +OK
+        > DEBUG REPLYBUFFER PEAK-RESET-TIME soon
+        -ERR value is not an integer or out of range
+        > DEBUG REPLYBUFFER PEAK-RESET-TIME
+        -ERR unknown subcommand or wrong number of arguments for 'REPLYBUFFER'. Try DEBUG HELP.
         > DEBUG PROTOCOL unheard-of
         -ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false
         > DEBUG PROTOCOL push

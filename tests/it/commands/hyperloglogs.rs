@@ -333,3 +333,20 @@ fn sketches_outlive_a_restart() {
     assert_eq!(client.run("PFADD tiny y"), int(1));
     assert_eq!(client.run("PFCOUNT tiny"), int(2));
 }
+
+#[test]
+fn a_new_sketch_has_no_estimate_yet() {
+    let server = Server::start();
+    let mut client = server.client();
+    let header = |client: &mut Client, key: &str| client.run(&format!("GETRANGE {key} 0 15"));
+    let stale = bulk(b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\x80");
+    assert_eq!(client.run("PFADD empty"), int(1));
+    assert_eq!(header(&mut client, "empty"), stale);
+    assert_eq!(client.run("PFMERGE merged missing"), ok());
+    assert_eq!(header(&mut client, "merged"), stale);
+    assert_eq!(client.run("PFCOUNT empty"), int(0));
+    assert_eq!(header(&mut client, "empty"), bulk(b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\0"));
+    // Nothing is new, so that the estimate still holds.
+    assert_eq!(client.run("PFADD empty"), int(0));
+    assert_eq!(header(&mut client, "empty"), bulk(b"HYLL\x01\0\0\0\0\0\0\0\0\0\0\0"));
+}

@@ -299,6 +299,14 @@ fn first_list_that_exists_is_popped() {
         -ERR syntax error
         > LMPOP 1 first LEFT COUNT 0
         -ERR count should be greater than 0
+        > LMPOP 1 first LEFT COUNT 0 COUNT 1
+        -ERR count should be greater than 0
+        > LMPOP 1 first LEFT COUNT x more
+        -ERR count should be greater than 0
+        > LMPOP 1 first LEFT COUNT
+        -ERR syntax error
+        > LMPOP 1 first LEFT more COUNT 0
+        -ERR syntax error
         > LMPOP 1 first LEFT COUNT 1 COUNT 1
         -ERR syntax error
         > LMPOP 9223372036854775807 first LEFT

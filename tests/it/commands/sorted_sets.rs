@@ -683,3 +683,96 @@ fn changes_are_published_as_events() {
     expect("ZADD a 0 x", &["zadd a"]);
     expect("ZREMRANGEBYLEX a - +", &["zremrangebylex a", "del a"]);
 }
+
+#[test]
+fn infinite_weights_zero_the_sum_and_not_the_product() {
+    dialogue(
+        r#"
+        > ZADD a 5 k
+        :1
+        > ZADD b 0 k 1 x
+        :2
+        > ZADD c 1 k 1 y 1 w
+        :3
+        > ZINTER 3 a b c WEIGHTS 1 inf 1 WITHSCORES
+        ["k", "1"]
+        > ZINTER 3 a b c WEIGHTS inf 1 0 WITHSCORES
+        ["k", "inf"]
+        > ZINTER 3 a b c WEIGHTS inf 1 -inf WITHSCORES
+        ["k", "0"]
+        > ZINTER 3 a b c WEIGHTS 1 inf 1 AGGREGATE MIN WITHSCORES
+        ["k", "1"]
+        > ZINTER 3 a b c WEIGHTS 1 inf 1 AGGREGATE MAX WITHSCORES
+        ["k", "5"]
+        > ZINTER 2 b a WEIGHTS inf 0 AGGREGATE MAX WITHSCORES
+        ["k", "0"]
+        > ZINTERSTORE to 3 a b c WEIGHTS 1 -inf 1
+        :1
+        > ZSCORE to k
+        "1"
+        > ZUNION 3 a b c WEIGHTS 1 inf 1 WITHSCORES
+        ["w", "1", "y", "1", "k", "6", "x", "inf"]
+        > ZUNIONSTORE to 2 a b WEIGHTS inf -inf AGGREGATE MIN
+        :2
+        > ZRANGE to 0 -1 WITHSCORES
+        ["x", "-inf", "k", "0"]
+        > SADD s k x
+        :2
+        > ZINTER 2 b s WEIGHTS 0 inf WITHSCORES
+        ["k", "inf", "x", "inf"]
+        > ZADD far inf k
+        :1
+        > ZINTER 3 far s c WEIGHTS 1 1 0 WITHSCORES
+        ["k", "inf"]
+        > ZINTER 3 s far c WEIGHTS 0 0 3 WITHSCORES
+        ["k", "3"]
+        "#,
+    );
+}
+
+#[test]
+fn ranges_by_name_over_other_scores_stop_at_the_first_member_outside() {
+    for config in ["", "zset-max-listpack-entries 0"] {
+        let server = Server::with_config(config);
+        server.client().transcript(
+            r#"
+            > ZADD z 1 b 2 1 3 d
+            :3
+            > ZRANGE z (y [b BYLEX REV
+            ["d"]
+            > ZRANGE z - + BYLEX
+            ["b", "1", "d"]
+            > ZREVRANGEBYLEX z + -
+            ["d", "1", "b"]
+            > ZRANGE z - [c BYLEX
+            ["b", "1"]
+            > ZRANGEBYLEX z - [c LIMIT 1 5
+            ["1"]
+            > ZRANGEBYLEX z - [b LIMIT 1 1
+            ["1"]
+            > ZRANGE z + (1 BYLEX REV
+            ["d"]
+            > ZREVRANGEBYLEX z + [a LIMIT 2 1
+            ["b"]
+            > ZREVRANGEBYLEX z + [a LIMIT -1 1
+            []
+            > ZRANGE z - [1 BYLEX
+            []
+            > ZLEXCOUNT z - [1
+            :0
+            > ZLEXCOUNT z - [c
+            :2
+            > ZLEXCOUNT z - +
+            :3
+            > ZRANGESTORE to z + (1 BYLEX REV
+            :1
+            > ZREMRANGEBYLEX z - [a
+            :0
+            > ZREMRANGEBYLEX z - [c
+            :2
+            > ZRANGE z 0 -1
+            ["d"]
+            "#,
+        );
+    }
+}

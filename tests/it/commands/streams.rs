@@ -865,3 +865,53 @@ fn the_keys_of_stream_commands_can_be_told() {
         "#,
     );
 }
+
+#[test]
+fn identifiers_are_read_as_strtoull_reads_numbers() {
+    dialogue(
+        r#"
+        > XADD s +5 a b
+        "5-0"
+        > XADD s " 6" a b
+        "6-0"
+        > XADD s "007- 08" a b
+        "7-8"
+        > XADD s " 8-*" a b
+        "8-0"
+        > XADD s +8-* a b
+        "8-1"
+        > XRANGE s +5 " 5"
+        [["5-0", ["a", "b"]]]
+        > XRANGE s (+5 " 6"
+        [["6-0", ["a", "b"]]]
+        > XDEL s +5-+0 " 6"
+        :2
+        > XREAD COUNT 1 STREAMS s +5
+        [["s", [["7-8", ["a", "b"]]]]]
+        > XGROUP CREATE s g +7
+        +OK
+        > XGROUP SETID s g " 7-8"
+        +OK
+        > XREADGROUP GROUP g c STREAMS s >
+        [["s", [["8-0", ["a", "b"]], ["8-1", ["a", "b"]]]]]
+        > XACK s g +8
+        :1
+        > XCLAIM s g other 0 +8-1 JUSTID LASTID +8
+        ["8-1"]
+        > XAUTOCLAIM s g third 0 +0 JUSTID
+        ["0-0", ["8-1"], []]
+        > XTRIM s MINID +8
+        :1
+        > XSETID s +9
+        +OK
+        > XADD s "10 " a b
+        -ERR Invalid stream ID specified as stream command argument
+        > XADD s 10--1 a b
+        -ERR Invalid stream ID specified as stream command argument
+        > XADD s "+ 10" a b
+        -ERR Invalid stream ID specified as stream command argument
+        > XADD s 0x10 a b
+        -ERR Invalid stream ID specified as stream command argument
+        "#,
+    );
+}
