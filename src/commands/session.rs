@@ -69,6 +69,7 @@ pub enum ReplyMode {
 pub struct Transaction {
     queue: Vec<(CommandId, ArgsBuf)>,
     queue_bytes: usize,
+    args_bytes: usize,
     /// A command was refused while queueing: EXEC aborts.
     pub failed: bool,
 }
@@ -80,7 +81,13 @@ impl Transaction {
 
     pub fn push(&mut self, command: CommandId, args: ArgsBuf) {
         self.queue_bytes += size_of::<(CommandId, ArgsBuf)>() + args.memory_usage();
+        self.args_bytes += args.as_args().bytes_len();
         self.queue.push((command, args));
+    }
+
+    /// How many bytes the arguments of the queued commands have.
+    pub fn args_bytes(&self) -> usize {
+        self.args_bytes
     }
 
     /// Bytes of memory that the queued commands take.

@@ -92,6 +92,9 @@ enum State {
 const KEPT_SPANS_MAX: usize = 1024;
 const KEPT_INLINE_BYTES_MAX: usize = 4096;
 
+/// What counts as a long argument; as in Redis, where one is received in a buffer of its own (`PROTO_MBULK_BIG_ARG`).
+const LONG_ARGUMENT_BYTES: usize = 32 * 1024;
+
 impl Decoder {
     pub fn new() -> Self {
         Self::default()
@@ -182,6 +185,14 @@ impl Decoder {
     /// How many bytes of a frame that has begun are taken in; an argument is when it is there as a whole.
     pub fn taken_in(&self) -> usize {
         if self.is_mid_frame() { self.position } else { 0 }
+    }
+
+    /// How many bytes are missing of a long argument that has begun, when `received` ones of its frame are there.
+    pub fn long_argument_missing(&self, received: usize) -> Option<usize> {
+        match self.state {
+            State::Bulk { len } if len >= LONG_ARGUMENT_BYTES => (self.position + len + 2).checked_sub(received),
+            _ => None,
+        }
     }
 
     /// How many bytes of memory the decoder holds beside the connection's buffer.

@@ -1,5 +1,7 @@
 //! Replies as bytes.
 
+use std::collections::VecDeque;
+
 use crate::stdx::number::{SHORT_NUMBER_END, format_f64, short_digits};
 
 /// The dialect that a client has asked for by `HELLO`.
@@ -38,15 +40,20 @@ pub struct Deferred {
 /// One client's output buffer, with one method for each thing a reply can be.
 #[derive(Debug, Default)]
 pub struct Reply {
+    /// What is written now.
     out: Vec<u8>,
-    /// Bytes at the front that are sent already. They go once they are the greater part, so that a long reply which
-    /// leaves in many pieces is moved once at most for each byte.
+    /// Whole replies that go out before `out`. Each block is freed once it is sent, and none of them moves while others
+    /// are written.
+    blocks: VecDeque<Vec<u8>>,
+    blocks_len: usize,
+    blocks_capacity: usize,
+    /// Bytes at the front, of the first block or else of `out`, that are sent already.
     sent: usize,
     protocol: Protocol,
 }
 
-/// Sent bytes that may stay at the front of a buffer whatever its length.
-const SENT_BYTES_KEPT: usize = 64 * 1024;
+/// From this length on, what is written is set aside as a block when it cannot be sent at once.
+const BLOCK_BYTES_MIN: usize = 64 * 1024;
 
 /// What a header of a short number takes, and with fewer digits while it is written.
 const SHORT_HEADER_BYTES_MAX: usize = 11;
@@ -59,11 +66,11 @@ const DEFERRED_HEADER: &[u8; 4] = b"*0\r\n";
 
 impl Reply {
     pub fn new(protocol: Protocol) -> Self {
-        Self { out: Vec::new(), sent: 0, protocol }
+        Self { protocol, ..Self::default() }
     }
 
     pub fn with_buffer(out: Vec<u8>, protocol: Protocol) -> Self {
-        Self { out, sent: 0, protocol }
+        Self { out, protocol, ..Self::default() }
     }
 
     pub fn protocol(&self) -> Protocol {
@@ -263,48 +270,82 @@ impl Reply {
     /// How many bytes are written so far and not sent.
     #[inline]
     pub fn len(&self) -> usize {
-        self.out.len() - self.sent
+        self.blocks_len + self.out.len() - self.sent
     }
 
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.out.len() == self.sent
+        self.len() == 0
     }
 
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.out[self.sent..]
+    /// The bytes that are to be sent first; all, unless blocks were set aside.
+    pub fn front(&self) -> &[u8] {
+        &self.blocks.front().unwrap_or(&self.out)[self.sent..]
     }
 
     /// The room that the buffer has in all.
     pub fn capacity(&self) -> usize {
-        self.out.capacity()
+        self.blocks_capacity + self.out.capacity()
     }
 
-    /// Takes back everything written since the buffer was `len` bytes long.
+    /// Takes back everything written since the buffer was `len` bytes long. What was set aside stays.
     pub fn truncate(&mut self, len: usize) {
-        self.out.truncate(self.sent + len);
+        self.out.truncate(self.place_of(len));
     }
 
     /// Takes back what was written since the buffer was `len` bytes long, and returns it.
     pub fn split_off(&mut self, len: usize) -> Vec<u8> {
-        self.out.split_off(self.sent + len)
+        self.out.split_off(self.place_of(len))
+    }
+
+    /// Where in `out` the byte is that has `len` unsent ones before it.
+    fn place_of(&self, len: usize) -> usize {
+        debug_assert!(len + self.sent >= self.blocks_len, "the place was noted before a block was set aside");
+        len + self.sent - self.blocks_len
     }
 
     /// Takes the first `len` bytes away, which have been written to the socket.
     pub fn discard_front(&mut self, len: usize) {
         self.sent += len;
-        if self.sent == self.out.len() {
+        while let Some(block) = self.blocks.front()
+            && self.sent >= block.len()
+        {
+            self.sent -= block.len();
+            self.blocks_len -= block.len();
+            self.blocks_capacity -= block.capacity();
+            self.blocks.pop_front();
+        }
+        if self.blocks.is_empty() && self.sent == self.out.len() {
             self.out.clear();
-            self.sent = 0;
-        } else if self.sent > SENT_BYTES_KEPT && self.sent > self.out.len() / 2 {
-            self.out.drain(..self.sent);
             self.sent = 0;
         }
     }
 
+    /// Sets aside what was written if it is long: what follows goes into a buffer of its own, so that nothing has to be
+    /// moved when there is more and more. Called between two replies.
+    pub fn set_aside(&mut self) {
+        if self.out.len() >= BLOCK_BYTES_MIN {
+            let mut block = std::mem::take(&mut self.out);
+            if block.capacity() - block.len() > block.len() / 8 {
+                block.shrink_to_fit();
+            }
+            self.blocks_len += block.len();
+            self.blocks_capacity += block.capacity();
+            self.blocks.push_back(block);
+        }
+    }
+
     pub fn take(&mut self) -> Vec<u8> {
-        let mut out = std::mem::take(&mut self.out);
-        out.drain(..std::mem::take(&mut self.sent));
+        let mut out = Vec::new();
+        for block in self.blocks.drain(..).chain([std::mem::take(&mut self.out)]) {
+            if out.is_empty() {
+                out = block;
+            } else {
+                out.extend_from_slice(&block);
+            }
+        }
+        out.drain(..self.sent);
+        (self.sent, self.blocks_len, self.blocks_capacity) = (0, 0, 0);
         out
     }
 

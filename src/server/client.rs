@@ -10,7 +10,7 @@ use super::blocking::Blocked;
 use super::client_memory::{ClientMemory, Counted};
 use super::executor::Executor;
 use super::wake::Wake;
-use crate::commands::{Peer, Session, User};
+use crate::commands::{Peer, Session, Transaction, User};
 use crate::config::{ClientBufferLimit, ClientClass};
 use crate::keyspace::ClientId;
 use crate::resp::{Decoder, Protocol, Reply};
@@ -23,6 +23,12 @@ const OUTPUT_BLOCK_BYTES: usize = 20_464;
 
 /// The most counted bytes that wait for a client which has not authenticated.
 const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 1024;
+
+/// With fewer bytes that are not taken in, no limit is looked at: the least that can be set is 1 MiB.
+const UNCHECKED_INPUT_BYTES: usize = 1 << 20;
+
+/// The most bytes that wait of a client which has not authenticated.
+const UNAUTHENTICATED_INPUT_BYTES_MAX: u64 = 1 << 20;
 
 /// A buffer for pushes that grew beyond this is not kept.
 const HELD_BYTES_KEPT: usize = 64 * 1024;
@@ -47,8 +53,8 @@ pub struct Client {
     /// Bytes taken in of a command of which more is to come, and what reading it takes beside the buffer.
     pub partial_bytes: usize,
     pub decoder_bytes: usize,
-    /// With more unsent bytes of replies than this, no further command is executed before some are sent.
-    pub unsent_bytes_max: usize,
+    /// With as many unsent bytes of replies, no further command is executed in this round.
+    pub reply_bytes_end: usize,
     /// What the client counts for in the memory of all.
     pub(super) counted: Counted,
     /// The most bytes of replies that were waiting at once.
@@ -173,7 +179,7 @@ impl Clients {
             query_capacity: 0,
             partial_bytes: 0,
             decoder_bytes: 0,
-            unsent_bytes_max: 0,
+            reply_bytes_end: 0,
             counted: Counted::default(),
             reply_bytes_peak: 0,
             over_soft_limit_since: None,
@@ -286,13 +292,32 @@ impl Executor {
         self.clients.remove(key);
     }
 
-    pub fn count_read(&mut self, key: ClientKey, bytes: usize) {
+    /// Counts bytes that a client has sent, and closes it when with them more are not taken in than
+    /// `client-query-buffer-limit` allows. What is queued for EXEC counts too.
+    #[inline]
+    pub fn count_read(&mut self, key: ClientKey, bytes: usize, not_taken_in: usize) {
         self.counters.total_net_input_bytes += bytes as u64;
         self.counters.total_reads_processed += 1;
         let now = self.clock.latest();
         let client = self.clients.get_mut(key);
         client.input_bytes_total += bytes as u64;
         client.session.last_used_ms = now.unix_ms;
+        let queued = client.session.transaction.as_ref().map_or(0, Transaction::args_bytes);
+        if not_taken_in + queued > UNCHECKED_INPUT_BYTES {
+            self.check_query_buffer(key, (not_taken_in + queued) as u64);
+        }
+    }
+
+    #[cold]
+    fn check_query_buffer(&mut self, key: ClientKey, bytes: u64) {
+        let client = self.clients.get_mut(key);
+        if bytes > self.config.client_query_buffer_limit_bytes
+            || (bytes > UNAUTHENTICATED_INPUT_BYTES_MAX && client.session.must_authenticate())
+        {
+            self.counters.client_query_buffer_limit_disconnections += 1;
+            tracing::warn!("Closing client that reached max query buffer length: id={}", client.session.id);
+            client.close(Close::Now);
+        }
     }
 
     pub fn count_written(&mut self, key: ClientKey, bytes: usize) {
@@ -304,18 +329,13 @@ impl Executor {
         client.reply.discard_front(bytes);
     }
 
-    /// Notes how much of a connection's input waits, and closes one that exceeds `client-query-buffer-limit`.
+    /// Notes how much of a connection's input waits.
     pub fn note_query_buffer(&mut self, key: ClientKey, decoder: &Decoder, bytes: usize, capacity: usize) {
         let client = self.clients.get_mut(key);
         client.partial_bytes = decoder.taken_in().min(bytes);
         client.query_bytes = bytes - client.partial_bytes;
         client.query_capacity = capacity;
         client.decoder_bytes = decoder.memory_usage();
-        if bytes as u64 > self.config.client_query_buffer_limit_bytes {
-            self.counters.client_query_buffer_limit_disconnections += 1;
-            tracing::warn!("Closing client that reached max query buffer length: id={}", client.session.id);
-            client.close(Close::Now);
-        }
     }
 
     /// Closes a client whose unsent output exceeds `client-output-buffer-limit`.

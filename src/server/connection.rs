@@ -1,4 +1,9 @@
-//! One connection: read what is there, execute every complete command in it, write once, wait.
+//! One connection: read what is there, execute the complete commands in it, write once, wait.
+//!
+//! Reading and executing go on while replies wait for a client that does not read yet: many write their whole pipeline
+//! first. What bounds the memory for that are `client-output-buffer-limit`, `client-query-buffer-limit` and
+//! `maxmemory-clients`. What bounds the time is that a round executes and sends a limited amount, and then lets the other
+//! tasks go first.
 
 use std::cell::RefCell;
 use std::io;
@@ -9,7 +14,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::task::spawn_local;
+use tokio::task::{spawn_local, yield_now};
 
 use super::client::{ClientKey, Close, Stall};
 use super::executor::{Executor, Processed, Then};
@@ -32,6 +37,10 @@ const KEPT_BYTES: usize = 16 * 1024;
 
 /// Of a client whose next command waits for the end of a pause, no more is read than this.
 const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// After a round that has executed or sent as many bytes, other tasks go first.
+const ROUND_BYTES_READ: usize = 32 * 1024;
+const ROUND_BYTES_SENT: usize = 256 * 1024;
 
 /// By how much the room for a half-received command grows: up to twice what is there already, whatever the client
 /// claims is to come; but at once by all that is missing when a good part is there.
@@ -99,8 +108,8 @@ pub fn serve(shared: &Rc<Shared>, stream: Stream, peer: Peer) {
     // The client exists from now on, so that the next one is counted against `maxclients` even if both came at once.
     let (key, wake) = shared.executor.borrow_mut().connect(peer, stream.as_raw_fd());
     let shared = Rc::clone(shared);
-    let connection = Connection { shared, stream, key, wake, decoder: Decoder::new(), pending: Vec::new() };
-    spawn_local(run(connection));
+    let decoder = Decoder::new();
+    spawn_local(run(Connection { shared, stream, key, wake, decoder, input: Input::default(), ended: false }));
 }
 
 async fn run(mut connection: Connection) {
@@ -120,8 +129,67 @@ struct Connection {
     key: ClientKey,
     wake: Rc<Wake>,
     decoder: Decoder,
-    /// Bytes that are read but not executed: half a command, or what follows one that has to wait.
-    pending: Vec<u8>,
+    input: Input,
+    /// The client says nothing more.
+    ended: bool,
+}
+
+/// Bytes that are read but not executed: half a command, or what follows one that has to wait.
+#[derive(Default)]
+struct Input {
+    bytes: Vec<u8>,
+    /// So many at the front are executed already. They go once they are the greater part.
+    executed: usize,
+    /// There may be a complete command among them, which the client could not have executed so far.
+    has_command: bool,
+}
+
+impl Input {
+    fn waiting(&self) -> &[u8] {
+        &self.bytes[self.executed..]
+    }
+
+    /// Lets go of `consumed` further bytes, and of the room that they leave.
+    fn consume(&mut self, consumed: usize) {
+        self.executed += consumed;
+        if self.executed <= self.bytes.len() / 2 {
+            return;
+        }
+        self.bytes.drain(..std::mem::take(&mut self.executed));
+        let left = self.bytes.len();
+        if self.bytes.capacity() > KEPT_BYTES && left < self.bytes.capacity() / 2 {
+            self.bytes.shrink_to(left);
+        }
+    }
+
+    /// Makes room for what is missing of a command.
+    ///
+    /// Room is made when there is none left, so that it grows in proportion however small the pieces are that come; and
+    /// exactly, since doubling would leave half of a long argument's room unused.
+    fn make_room(&mut self, need_hint: usize) {
+        if self.executed > 0 {
+            self.bytes.drain(..std::mem::take(&mut self.executed));
+        }
+        if !self.bytes.is_empty() && self.bytes.capacity() - self.bytes.len() < need_hint.min(READ_BYTES_MIN) {
+            self.bytes.reserve_exact(growth(self.bytes.len(), need_hint));
+        }
+    }
+
+    /// What the next read may fill, up to `bytes_max`.
+    fn room(&mut self, bytes_max: usize) -> ReadBuf<'_> {
+        if self.bytes.capacity() == self.bytes.len() {
+            self.bytes.reserve(KEPT_BYTES);
+        }
+        let room = self.bytes.spare_capacity_mut();
+        let end = room.len().min(bytes_max);
+        ReadBuf::uninit(&mut room[..end])
+    }
+
+    #[expect(unsafe_code, reason = "the socket wrote into the vector's spare room")]
+    fn take_read(&mut self, bytes: usize) {
+        // SAFETY: the `ReadBuf` of `room` says that so many bytes of the spare room are initialised.
+        unsafe { self.bytes.set_len(self.bytes.len() + bytes) };
+    }
 }
 
 /// Why a connection's task woke up.
@@ -131,37 +199,50 @@ enum Event {
         bytes: usize,
         read: usize,
     },
-    /// So many bytes were added to the pending ones.
-    Pending(usize),
+    /// So many bytes were added to the input that waits.
+    Input(usize),
+    /// What waits can be executed now.
+    Executable,
     End,
     Woken,
     Writable,
+}
+
+/// What became of the replies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// All are sent, or as many as the client takes now.
+    Enough,
+    /// There is more to send, after others have had their turn.
+    Part,
+    /// The connection ends.
+    Last,
 }
 
 impl Connection {
     async fn run(&mut self) -> io::Result<()> {
         loop {
             let event = std::future::poll_fn(|context| self.poll_event(context)).await?;
-            match event {
+            let executed = match event {
+                Event::End if self.outlives_input() => 0,
                 Event::End => return Ok(()),
                 Event::Shared { bytes, read } => {
-                    self.count_read(read);
-                    self.execute_shared(bytes);
+                    self.count_read(bytes, read);
+                    self.execute_shared(bytes)
                 }
-                Event::Pending(bytes) => {
-                    self.count_read(bytes);
-                    self.execute_pending();
+                Event::Input(read) => {
+                    self.count_read(self.input.waiting().len(), read);
+                    self.execute_input()
                 }
-                Event::Writable | Event::Woken => {}
+                Event::Executable => self.execute_input(),
+                Event::Writable | Event::Woken => 0,
+            };
+            let sent = self.flush()?;
+            if sent == Sent::Last {
+                return Ok(());
             }
-            loop {
-                if !self.flush()? {
-                    return Ok(());
-                }
-                // Sending may have made room for commands that waited for it.
-                if self.pending.is_empty() || !self.can_execute() || !self.execute_pending() {
-                    break;
-                }
+            if executed >= ROUND_BYTES_READ || sent == Sent::Part || (self.input.has_command && executed > 0) {
+                yield_now().await;
             }
         }
     }
@@ -170,23 +251,23 @@ impl Connection {
         if self.wake.poll(context) {
             return Poll::Ready(Ok(Event::Woken));
         }
-        let (unsent, paused) = {
+        let (unsent, closing, stalled, paused) = {
             let executor = self.shared.executor.borrow();
             let client = executor.clients.get(self.key);
-            (!client.reply.is_empty(), matches!(client.stall, Some(Stall::Paused | Stall::Migrating)))
+            let closing = client.close.is_some() || executor.exit.is_some();
+            let paused = matches!(client.stall, Some(Stall::Paused | Stall::Migrating));
+            (!client.reply.is_empty(), closing, client.stall.is_some(), paused)
         };
-        if unsent {
-            if let Poll::Ready(ready) = self.stream.poll_write_ready(context) {
-                return Poll::Ready(ready.map(|()| Event::Writable));
-            }
-            // No more is read than can be answered, except that an end must be noticed.
-            if !self.pending.is_empty() {
-                return Poll::Pending;
-            }
+        if unsent && let Poll::Ready(ready) = self.stream.poll_write_ready(context) {
+            return Poll::Ready(ready.map(|()| Event::Writable));
+        }
+        if self.input.has_command && !stalled && !closing {
+            return Poll::Ready(Ok(Event::Executable));
         }
         // Of a client that waits for a key everything is read, so that its end is noticed: what it waits for must not be
         // given to nobody.
-        if paused && self.pending.len() >= READ_AHEAD_BYTES_MAX {
+        let enough = paused && self.input.waiting().len() >= READ_AHEAD_BYTES_MAX;
+        if self.ended || enough || closing {
             return Poll::Pending;
         }
         self.poll_read(context)
@@ -195,105 +276,108 @@ impl Connection {
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
         // Half a command of usual size is carried on in the shared buffer. Read into the little room behind it, a long
         // pipeline would come in pieces of that size for ever.
-        let carried = self.pending.len();
-        if carried <= KEPT_BYTES {
+        let carried = self.input.waiting().len();
+        let read = if carried <= KEPT_BYTES {
             let mut shared = self.shared.read_buffer.borrow_mut();
             let mut buffer = ReadBuf::new(&mut shared[carried..]);
             ready!(self.stream.poll_read(context, &mut buffer))?;
             let read = buffer.filled().len();
-            if read == 0 {
-                return Poll::Ready(Ok(Event::End));
+            if read > 0 {
+                let Input { bytes, executed, .. } = std::mem::take(&mut self.input);
+                shared[..carried].copy_from_slice(&bytes[executed..]);
+                return Poll::Ready(Ok(Event::Shared { bytes: carried + read, read }));
             }
-            shared[..carried].copy_from_slice(&std::mem::take(&mut self.pending));
-            return Poll::Ready(Ok(Event::Shared { bytes: carried + read, read }));
+            read
+        } else {
+            // Of a long argument no more is read than its end: what follows does not count for its length.
+            let mut buffer = self.input.room(self.decoder.long_argument_missing(carried).unwrap_or(usize::MAX));
+            ready!(self.stream.poll_read(context, &mut buffer))?;
+            let read = buffer.filled().len();
+            self.input.take_read(read);
+            read
+        };
+        Poll::Ready(Ok(if read == 0 { Event::End } else { Event::Input(read) }))
+    }
+
+    /// Whether the connection goes on, at the end of its input, until its replies are sent.
+    fn outlives_input(&mut self) -> bool {
+        let mut executor = self.shared.executor.borrow_mut();
+        let client = executor.clients.get_mut(self.key);
+        self.ended = true;
+        let outlives = client.stall.is_none() && client.close.is_none() && !client.reply.is_empty();
+        if outlives {
+            client.close(Close::AfterReply);
         }
-        if self.pending.capacity() == self.pending.len() {
-            self.pending.reserve(KEPT_BYTES);
-        }
-        let mut buffer = ReadBuf::uninit(self.pending.spare_capacity_mut());
-        ready!(self.stream.poll_read(context, &mut buffer))?;
-        let bytes = buffer.filled().len();
-        if bytes == 0 {
-            return Poll::Ready(Ok(Event::End));
-        }
-        self.take_read(bytes);
-        Poll::Ready(Ok(Event::Pending(bytes)))
+        outlives
     }
 
-    #[expect(unsafe_code, reason = "the socket wrote into the vector's spare room")]
-    fn take_read(&mut self, bytes: usize) {
-        // SAFETY: `ReadBuf` says that so many bytes of the spare room are initialised.
-        unsafe { self.pending.set_len(self.pending.len() + bytes) };
+    /// Counts what was read, when so much waits with it.
+    fn count_read(&self, waiting: usize, read: usize) {
+        let unread = waiting - self.decoder.taken_in();
+        self.shared.executor.borrow_mut().count_read(self.key, read, unread);
     }
 
-    fn count_read(&self, bytes: usize) {
-        self.shared.executor.borrow_mut().count_read(self.key, bytes);
-    }
-
-    fn can_execute(&self) -> bool {
-        let executor = self.shared.executor.borrow();
-        let client = executor.clients.get(self.key);
-        client.stall.is_none() && client.close.is_none()
-    }
-
-    /// Executes what is in the shared buffer, and keeps what is left.
-    fn execute_shared(&mut self, bytes: usize) {
+    /// Executes what is in the shared buffer, and keeps what is left. Returns how many bytes are executed.
+    fn execute_shared(&mut self, bytes: usize) -> usize {
         let buffer = self.shared.read_buffer.borrow();
         let mut executor = self.shared.executor.borrow_mut();
         let Processed { consumed, then } = executor.process(self.key, &mut self.decoder, &buffer[..bytes]);
         let rest = &buffer[consumed..bytes];
+        let input = &mut self.input;
         if !rest.is_empty() {
             if let Then::Read { need_hint } = then
                 && rest.len() > KEPT_BYTES
             {
-                self.pending.reserve(rest.len() + growth(rest.len(), need_hint));
+                input.bytes.reserve_exact(rest.len() + growth(rest.len(), need_hint));
             }
-            self.pending.extend_from_slice(rest);
+            input.bytes.extend_from_slice(rest);
+            input.has_command = then == Then::Wait;
         }
-        executor.note_query_buffer(self.key, &self.decoder, self.pending.len(), self.pending.capacity());
+        executor.note_query_buffer(self.key, &self.decoder, rest.len(), input.bytes.capacity());
+        consumed
     }
 
-    /// Executes what is pending. Returns whether anything was consumed.
-    fn execute_pending(&mut self) -> bool {
+    /// Executes what waits. Returns how many bytes are executed.
+    fn execute_input(&mut self) -> usize {
         let mut executor = self.shared.executor.borrow_mut();
-        let Processed { consumed, then } = executor.process(self.key, &mut self.decoder, &self.pending);
-        self.pending.drain(..consumed);
-        let left = self.pending.len();
-        if consumed > 0 && self.pending.capacity() > KEPT_BYTES && left < self.pending.capacity() / 2 {
-            self.pending.shrink_to(left);
+        let input = &mut self.input;
+        let Processed { consumed, then } = executor.process(self.key, &mut self.decoder, input.waiting());
+        input.consume(consumed);
+        input.has_command = then == Then::Wait && !input.waiting().is_empty();
+        if let Then::Read { need_hint } = then {
+            input.make_room(need_hint);
         }
-        // Room is made when there is none left, so that it grows in proportion however small the pieces are that come;
-        // and exactly, since doubling would leave half of a long argument's room unused.
-        if let Then::Read { need_hint } = then
-            && !self.pending.is_empty()
-            && self.pending.capacity() - self.pending.len() < need_hint.min(READ_BYTES_MIN)
-        {
-            self.pending.reserve_exact(growth(self.pending.len(), need_hint));
-        }
-        executor.note_query_buffer(self.key, &self.decoder, self.pending.len(), self.pending.capacity());
-        consumed > 0
+        executor.note_query_buffer(self.key, &self.decoder, input.waiting().len(), input.bytes.capacity());
+        consumed
     }
 
-    /// Sends what can be sent. Returns whether the connection goes on.
-    fn flush(&self) -> io::Result<bool> {
+    /// Sends what can be sent within one round.
+    fn flush(&self) -> io::Result<Sent> {
         let mut executor = self.shared.executor.borrow_mut();
+        let mut sent_now = 0;
         loop {
             let client = executor.clients.get_mut(self.key);
             if client.close == Some(Close::Now) {
-                return Ok(false);
+                return Ok(Sent::Last);
             }
             if client.reply.is_empty() {
                 break;
             }
-            match self.stream.try_write(client.reply.as_bytes()) {
+            let front = client.reply.front();
+            match self.stream.try_write(&front[..front.len().min(ROUND_BYTES_SENT)]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(sent) => executor.count_written(self.key, sent),
+                Ok(sent) => {
+                    executor.count_written(self.key, sent);
+                    sent_now += sent;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    executor.settle_memory(self.key);
-                    return Ok(executor.clients.get(self.key).close != Some(Close::Now));
+                    return Ok(executor.keep_unsent(self.key, Sent::Enough));
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
+            }
+            if sent_now >= ROUND_BYTES_SENT && !executor.clients.get(self.key).reply.is_empty() {
+                return Ok(executor.keep_unsent(self.key, Sent::Part));
             }
         }
         executor.return_output(self.key);
@@ -301,7 +385,16 @@ impl Connection {
         if executor.exit.is_some() {
             self.shared.exit.raise();
         }
-        Ok(executor.clients.get(self.key).close.is_none())
+        Ok(if executor.clients.get(self.key).close.is_none() { Sent::Enough } else { Sent::Last })
+    }
+}
+
+impl Executor {
+    /// Keeps replies that are not sent in this round. Returns `sent`, unless the client has to go because of them.
+    fn keep_unsent(&mut self, key: ClientKey, sent: Sent) -> Sent {
+        self.clients.get_mut(key).reply.set_aside();
+        self.settle_memory(key);
+        if self.clients.get(key).close == Some(Close::Now) { Sent::Last } else { sent }
     }
 }
 

@@ -31,12 +31,13 @@ use crate::snapshot::HugePageSystem;
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
 
-/// After so many bytes of replies these are sent, as far as that goes, before the next command is executed.
-const REPLY_BYTES_AT_ONCE: usize = 1 << 20;
+/// A client's round ends after so many bytes of replies; these are sent, as far as that goes, and others have their turn.
+const ROUND_REPLY_BYTES: usize = 1 << 20;
 
-/// A client with this many bytes of unsent replies executes nothing further until some of them are sent: a pipeline
-/// may be endless, the memory for its replies is not.
-const UNSENT_BYTES_PAUSE: usize = 16 << 20;
+/// It ends as well when it has taken so long, which is looked at after each batch, and after any single command that takes
+/// as long as the second one says.
+const ROUND_NS: u64 = 500_000;
+pub(super) const ROUND_COMMAND_NS: u64 = 100_000;
 
 /// The server's state and the way commands change it. No field holds a handle to another.
 pub struct Executor {
@@ -53,7 +54,7 @@ pub struct Executor {
     pub slow_log: SlowLog,
     pub latency: LatencyMonitor,
     pub meters: Meters,
-    /// A command that takes so many nanoseconds is of interest to the slow log or the latency monitor.
+    /// A command that takes so many nanoseconds is of interest to the slow log or the latency monitor, or ends the round.
     pub(super) noteworthy_ns: u64,
     pub clock: ServerClock,
     pub started: Now,
@@ -111,7 +112,8 @@ pub struct Processed {
 pub enum Then {
     /// Read on; at least so many bytes are missing.
     Read { need_hint: usize },
-    /// Call again with the bytes that are left once replies have been sent, or when woken.
+    /// Call again with the bytes that are left: after others have had their turn, or when the client is not held up any
+    /// more.
     Wait,
 }
 
@@ -140,7 +142,7 @@ impl Executor {
             slow_log: SlowLog::default(),
             latency: LatencyMonitor::default(),
             meters: Meters::default(),
-            noteworthy_ns: u64::MAX,
+            noteworthy_ns: ROUND_COMMAND_NS,
             started: clock.latest(),
             run_id: run_id(),
             replication_id: run_id(),
@@ -179,11 +181,11 @@ impl Executor {
 
     /// Executes every complete command in `bytes`, which begin where the client's last call left off.
     pub fn process(&mut self, key: ClientKey, decoder: &mut Decoder, bytes: &[u8]) -> Processed {
-        self.clock.advance();
+        let start = self.clock.advance();
         self.lend_output(key);
         let client = self.clients.get_mut(key);
         client.query_bytes = bytes.len();
-        client.unsent_bytes_max = UNSENT_BYTES_PAUSE.min(client.reply.len() + REPLY_BYTES_AT_ONCE);
+        client.reply_bytes_end = client.reply.len() + ROUND_REPLY_BYTES;
         let mut ahead = self.ahead.take().unwrap_or_default();
         let mut consumed = 0;
         let then = loop {
@@ -205,6 +207,7 @@ impl Executor {
                 }
             }
             match batch.end {
+                BatchEnd::Full if self.clock.latest().nanoseconds_since(start) >= ROUND_NS => break Then::Wait,
                 BatchEnd::Full => {}
                 BatchEnd::Incomplete { need_hint } => {
                     batch.keep_unfinished(decoder, &mut ahead);
@@ -220,13 +223,18 @@ impl Executor {
         Processed { consumed, then }
     }
 
+    /// Ends the client's round behind the command that it executes.
+    pub(super) fn end_round(&mut self, key: ClientKey) {
+        self.clients.get_mut(key).reply_bytes_end = 0;
+    }
+
     /// Whether the client's next command has to wait.
     #[inline]
     pub(super) fn is_held_up(&self, key: ClientKey) -> bool {
         let client = self.clients.get(key);
         // Once the last snapshot is taken, no change may be acknowledged any more.
         let ending = self.exit.is_some();
-        ending || client.close.is_some() || client.stall.is_some() || client.reply.len() > client.unsent_bytes_max
+        ending || client.close.is_some() || client.stall.is_some() || client.reply.len() >= client.reply_bytes_end
     }
 
     /// Answers bytes that are no command, which ends the connection.

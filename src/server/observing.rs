@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::client::ClientKey;
-use super::executor::Executor;
+use super::executor::{Executor, ROUND_COMMAND_NS};
 use crate::commands::{CommandId, Flags, SECRET, is_secret};
 use crate::observe::{Meter, SlowCommand, shorten_args};
 use crate::resp::Args;
@@ -55,14 +55,18 @@ impl Executor {
             0 => u64::MAX,
             milliseconds => milliseconds.saturating_mul(1000),
         };
-        self.noteworthy_ns = slow_us.min(held_up_us).saturating_mul(1000);
+        self.noteworthy_ns = slow_us.min(held_up_us).saturating_mul(1000).min(ROUND_COMMAND_NS);
         self.slow_log.cut(usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX));
         self.command_stats.track_latency(config.latency_tracking);
     }
 
-    /// Notes a command that took at least as long as the slow log or the latency monitor asks for.
+    /// Notes a command that took at least as long as the slow log or the latency monitor asks for, and ends the round of
+    /// its client if it took long enough for that.
     #[cold]
     pub(super) fn note_slow_command(&mut self, key: ClientKey, id: CommandId, args: Args<'_>, elapsed: Duration) {
+        if elapsed.as_nanos() as u64 >= ROUND_COMMAND_NS {
+            self.end_round(key);
+        }
         let row = self.table.row(id);
         let event = if row.flags.has(Flags::FAST) { "fast-command" } else { "command" };
         let duration_us = elapsed.as_micros() as u64;

@@ -17,6 +17,7 @@ mod durability;
 mod healing;
 mod large_load;
 mod load;
+mod pipelines;
 mod protocol;
 mod snapshot;
 mod soak;

@@ -67,7 +67,7 @@ fn replies_that_only_resp3_has_a_type_for() {
     check(|reply| reply.verbatim(b"txt", b"some text"), "$9\r\nsome text\r\n", "=13\r\ntxt:some text\r\n");
     let mut reply = Reply::new(Protocol::Resp3);
     reply.attribute(1);
-    assert_eq!(reply.as_bytes(), b"|1\r\n");
+    assert_eq!(reply.front(), b"|1\r\n");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn an_error_never_breaks_its_line() {
     check_alike(|reply| reply.error("ERR bad 'a\r\nb'\r\n"), "-ERR bad 'a  b'\r\n");
     let mut reply = Reply::default();
     reply.error(b"ERR \xff");
-    assert_eq!(reply.as_bytes(), b"-ERR \xff\r\n");
+    assert_eq!(reply.front(), b"-ERR \xff\r\n");
 }
 
 #[test]
@@ -116,10 +116,39 @@ fn a_reply_can_be_taken_back() {
     reply.bulk("half of a reply");
     reply.truncate(before);
     reply.error("ERR after all");
-    assert_eq!(reply.as_bytes(), b"+OK\r\n-ERR after all\r\n");
+    assert_eq!(reply.front(), b"+OK\r\n-ERR after all\r\n");
     reply.discard_front(5);
     assert_eq!(reply.take(), b"-ERR after all\r\n");
     assert!(reply.is_empty());
+}
+
+#[test]
+fn what_was_set_aside_goes_first_and_is_freed_once_it_is_sent() {
+    let block = vec![b'x'; BLOCK_BYTES_MIN];
+    let mut reply = Reply::default();
+    reply.ok();
+    reply.set_aside();
+    assert_eq!(reply.front(), b"+OK\r\n", "a short reply stays where it is");
+    reply.raw(&block);
+    reply.discard_front(2);
+    reply.set_aside();
+    reply.raw(b"+AGAIN\r\n");
+    let mark = reply.len();
+    assert_eq!(mark, 3 + block.len() + 8);
+    reply.bulk("taken back");
+    reply.truncate(mark);
+    assert_eq!((&reply.front()[..3], reply.front().len()), (&b"K\r\n"[..], 3 + block.len()));
+    let capacity = reply.capacity();
+    reply.discard_front(reply.front().len());
+    assert!(reply.capacity() <= capacity - block.len());
+    assert_eq!(reply.front(), b"+AGAIN\r\n");
+    reply.raw(&block);
+    reply.set_aside();
+    reply.ok();
+    reply.discard_front(3);
+    let taken = reply.take();
+    assert_eq!((&taken[..5], &taken[taken.len() - 5..]), (&b"AIN\r\n"[..], &b"+OK\r\n"[..]));
+    assert!(reply.is_empty() && reply.front().is_empty());
 }
 
 proptest! {
@@ -135,9 +164,9 @@ proptest! {
             reply.bulk(arg);
         }
         let mut decoder = Decoder::new();
-        let step = decoder.decode(reply.as_bytes(), &Limits::default());
+        let step = decoder.decode(reply.front(), &Limits::default());
         prop_assert_eq!(step, Ok(Step::Frame { consumed: reply.len() }));
-        let decoded: Vec<Vec<u8>> = decoder.args(reply.as_bytes()).iter().map(<[u8]>::to_vec).collect();
+        let decoded: Vec<Vec<u8>> = decoder.args(reply.front()).iter().map(<[u8]>::to_vec).collect();
         prop_assert_eq!(decoded, args);
     }
 

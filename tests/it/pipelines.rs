@@ -1,0 +1,164 @@
+//! Clients that write far more than they read, and what others notice of them.
+
+use crate::support::{Client, Server, against_redis, bulk, encode_command, int, ok, simple, wait_until};
+
+/// A number that INFO shows.
+fn number(server: &Server, section: &str, field: &str) -> u64 {
+    server.info_field(section, field).parse().expect("a number")
+}
+
+/// What CLIENT LIST says of a client besides the one that asks.
+fn field_of_other(asking: &mut Client, field: &str) -> Option<u64> {
+    let list = asking.run("CLIENT LIST").text();
+    let line = list.lines().find(|line| !line.contains("cmd=client|list"))?.to_owned();
+    let value = line.split(' ').find_map(|word| word.strip_prefix(&format!("{field}=")))?;
+    value.parse().ok()
+}
+
+#[test]
+fn a_pipeline_that_is_written_before_it_is_read_is_answered_in_order() {
+    const ROUNDS: usize = 20_000;
+    let server = Server::start();
+    let mut client = server.client();
+    client.cmd(&["SET", "value", &"x".repeat(10_000)]);
+    let mut bytes = Vec::new();
+    for at in 0..ROUNDS {
+        bytes.extend(encode_command(&["ECHO", &at.to_string()]));
+        bytes.extend(encode_command(&["GET", "value"]));
+    }
+    client.send(&bytes);
+    let mut observer = server.client();
+    wait_until("all commands are executed", 60, || {
+        number(&server, "stats", "total_net_input_bytes") > bytes.len() as u64
+            && field_of_other(&mut observer, "qbuf") == Some(0)
+    });
+    assert!(field_of_other(&mut observer, "omem").expect("a client") > 100_000_000, "the replies wait");
+    assert!(number(&server, "memory", "mem_clients_normal") > 100_000_000);
+    for at in 0..ROUNDS {
+        assert_eq!(client.read(), bulk(at.to_string()));
+        assert_eq!(client.read().bytes().len(), 10_000);
+    }
+    assert!(number(&server, "memory", "mem_clients_normal") < 10_000_000, "the memory for them is given back");
+}
+
+#[test]
+fn replies_that_wait_are_sent_after_the_client_has_said_its_last_word() {
+    // Redis lets go of a client at the end of its input, whatever waits for it.
+    if against_redis() {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.client();
+    client.cmd(&["SET", "value", &"x".repeat(100_000)]);
+    client.send(&encode_command(&["GET", "value"]).repeat(500));
+    client.close_write_half();
+    for _ in 0..500 {
+        assert_eq!(client.read().bytes().len(), 100_000);
+    }
+    assert!(client.read_to_end().is_empty());
+    wait_until("the connection has ended", 10, || server.info_field("clients", "connected_clients") == "1");
+}
+
+#[test]
+fn a_slow_reader_over_its_output_limit_is_closed() {
+    for limit in ["normal 1mb 0 0", "normal 0 1mb 1"] {
+        let server = Server::with_config(&format!("client-output-buffer-limit {limit}"));
+        let mut admin = server.client();
+        admin.cmd(&["SET", "big", &"x".repeat(500_000)]);
+        let client = server.client();
+        let writer = client.send_in_background(encode_command(&["GET", "big"]).repeat(200));
+        wait_until("the slow reader is gone", 30, || admin.run("CLIENT LIST").text().lines().count() == 1);
+        assert_eq!(number(&server, "stats", "client_output_buffer_limit_disconnections"), 1);
+        drop(client);
+        // Whether everything was taken depends on when the server hung up.
+        let _: std::io::Result<()> = writer.join().expect("the writer does not panic");
+        assert_eq!(admin.run("PING"), simple("PONG"));
+    }
+}
+
+#[test]
+fn a_slow_reader_is_evicted_where_clients_have_a_limit_together() {
+    let server = Server::with_config("maxmemory-clients 20mb");
+    let mut admin = server.client();
+    admin.cmd(&["SET", "big", &"x".repeat(500_000)]);
+    let client = server.client();
+    let writer = client.send_in_background(encode_command(&["GET", "big"]).repeat(200));
+    wait_until("the slow reader is gone", 30, || admin.run("CLIENT LIST").text().lines().count() == 1);
+    assert_eq!(number(&server, "stats", "evicted_clients"), 1);
+    drop(client);
+    let _: std::io::Result<()> = writer.join().expect("the writer does not panic");
+}
+
+#[test]
+fn other_clients_are_served_between_the_heavy_commands_of_a_pipeline() {
+    const COMMANDS: usize = 100;
+    let server = Server::start();
+    let mut heavy = server.client();
+    heavy.cmd(&["SETRANGE", "bits", "10000000", "x"]);
+    let mut other = server.client();
+    heavy.send(&encode_command(&["BITCOUNT", "bits"]).repeat(COMMANDS));
+    wait_until("the pipeline has begun", 10, || number(&server, "stats", "total_commands_processed") > 3);
+    let mut served = 0;
+    let done = |other: &mut Client| {
+        let stats = other.run("INFO commandstats").text();
+        stats.contains(&format!("cmdstat_bitcount:calls={COMMANDS},"))
+    };
+    while !done(&mut other) {
+        served += 1;
+    }
+    assert!(served > 10 || against_redis(), "only {served} commands of another client in between");
+    for _ in 0..COMMANDS {
+        assert_eq!(heavy.read(), int(4));
+    }
+}
+
+#[test]
+fn the_query_buffer_limit_counts_what_is_not_taken_in() {
+    const LIMIT: usize = 1 << 20;
+    let server = Server::with_config("client-query-buffer-limit 1mb");
+    let mut client = server.client();
+    let third = "x".repeat(LIMIT * 2 / 3);
+    assert_eq!(client.cmd(&["MSET", "a", &third, "b", &third, "c", &third]), ok(), "each argument is within the limit");
+    // The two bytes that end an argument count.
+    let largest = "x".repeat(LIMIT - 2);
+    assert_eq!(client.cmd(&["SET", "key", &largest]), ok());
+    let pipelined = encode_command(&["SET", "key", &largest]).repeat(5);
+    client.send(&pipelined);
+    for _ in 0..5 {
+        assert_eq!(client.read(), ok());
+    }
+    let writer = client.send_in_background(encode_command(&["SET", "key", &"x".repeat(LIMIT - 1)]));
+    assert!(client.is_closed_within(std::time::Duration::from_secs(10)), "one byte more");
+    let _: std::io::Result<()> = writer.join().expect("the writer does not panic");
+    assert_eq!(number(&server, "stats", "client_query_buffer_limit_disconnections"), 1);
+}
+
+#[test]
+fn the_query_buffer_limit_counts_what_is_queued() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::with_config("client-query-buffer-limit 1mb");
+    let mut client = server.client();
+    client.run("MULTI");
+    let writer = client.send_in_background(encode_command(&["SET", "key", &"x".repeat(20_000)]).repeat(60));
+    let answers = client.read_to_end();
+    assert!(answers.len() <= 53 * "+QUEUED\r\n".len(), "{} bytes of answers", answers.len());
+    let _: std::io::Result<()> = writer.join().expect("the writer does not panic");
+    assert_eq!(number(&server, "stats", "client_query_buffer_limit_disconnections"), 1);
+}
+
+#[test]
+fn what_a_blocked_client_sends_ahead_is_executed_when_it_goes_on() {
+    let server = Server::start();
+    let (mut client, mut other) = (server.client(), server.client());
+    client.send(&encode_command(&["BLPOP", "list", "0"]));
+    let writer = client.send_in_background(encode_command(&["INCR", "counter"]).repeat(200_000));
+    wait_until("the client waits", 10, || server.info_field("clients", "blocked_clients") == "1");
+    assert_eq!(other.run("RPUSH list element"), int(1));
+    assert_eq!(client.read().texts(), ["list", "element"]);
+    for number in 1..=200_000 {
+        assert_eq!(client.read(), int(number));
+    }
+    writer.join().expect("the writer ends").expect("everything was sent");
+}
