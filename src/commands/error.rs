@@ -65,6 +65,9 @@ pub enum CommandError {
     /// What RESTORE was given is no value. The client is told that much; the cause is for the log.
     #[error("ERR Bad data format")]
     BadPayload { kind: Option<rdb::Tag>, cause: rdb::Error },
+    /// What RESTORE was given is no payload, or one of a version that is not read: the log says of whose.
+    #[error("ERR DUMP payload version or checksum are wrong")]
+    BadEnvelope { cause: rdb::Error },
     /// A text with its code, for what one place alone says.
     #[error("{0}")]
     Text(Cow<'static, str>),
@@ -133,15 +136,19 @@ impl CommandError {
 
     /// What the log is told of an error whose cause the client does not see.
     pub fn log_text(&self) -> Option<String> {
-        let Self::BadPayload { kind, cause } = self else { return None };
+        let (kind, cause) = match self {
+            Self::BadPayload { kind, cause } => (kind, cause),
+            Self::BadEnvelope { cause: cause @ rdb::Error::UnsupportedVersion { .. } } => {
+                return Some(format!("RESTORE: {cause}"));
+            }
+            _ => return None,
+        };
         let kind = match kind {
             None => "payload",
             // Nothing but a hash ever was one.
             Some(rdb::Tag::HashZipmap) => "zipmap",
             // Whichever form it has, what may be wrong is one of these.
-            Some(rdb::Tag::StreamListpacks | rdb::Tag::StreamListpacks2 | rdb::Tag::StreamListpacks3) => {
-                "stream-listpack"
-            }
+            Some(tag) if tag.name().starts_with("stream") => "stream-listpack",
             Some(tag) => tag.name(),
         };
         let (first, rest) = kind.split_at(1);

@@ -107,6 +107,19 @@ impl SanitizePayload {
     pub const ALL: [Self; 3] = [Self::No, Self::Yes, Self::Clients];
 }
 
+/// What is done with functions, and with types that this server does not have, in a dump that is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownTypes {
+    Refuse,
+    /// They are left out, and the dump is kept as it is.
+    Skip,
+}
+
+impl UnknownTypes {
+    pub const NAMES: &'static [&'static str] = &["refuse", "skip"];
+    pub const ALL: [Self; 2] = [Self::Refuse, Self::Skip];
+}
+
 /// How the process that saves stands in the queue for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotIoPriority {

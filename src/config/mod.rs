@@ -22,7 +22,7 @@ pub use file::Files;
 pub use key::{Apply, Feature};
 pub use kinds::{
     ClientBufferLimit, ClientClass, EvictionPolicy, HugePages, LogLevel, OomScoreAdj, RenamedCommand, SanitizePayload,
-    SaveRule, SnapshotIoPriority, Supervised,
+    SaveRule, SnapshotIoPriority, Supervised, UnknownTypes,
 };
 pub use model::Config;
 pub use notify::NotifyFlags;

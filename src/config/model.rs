@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::kinds::{
     AllowedFrom, ClientBufferLimit, EvictionPolicy, HugePages, LogLevel, MemoryShare, OomScoreAdj, OomScores,
-    RenamedCommand, SanitizePayload, SaveRule, ShutdownOnSignal, SnapshotIoPriority, Supervised,
+    RenamedCommand, SanitizePayload, SaveRule, ShutdownOnSignal, SnapshotIoPriority, Supervised, UnknownTypes,
 };
 use super::notify::NotifyFlags;
 use super::table::KEYS;
@@ -76,6 +76,7 @@ pub struct Config {
     /// Megabytes a second; 0 for no limit.
     pub snapshot_rate_limit_mb: u32,
     pub sanitize_dump_payload: SanitizePayload,
+    pub rdb_unknown_types: UnknownTypes,
     /// Microseconds; a negative value is a fraction of one: -50 is a fiftieth.
     pub rdb_key_save_delay_us: i32,
     /// As `rdb_key_save_delay_us`.
@@ -201,6 +202,7 @@ impl Config {
             snapshot_io_priority: SnapshotIoPriority::Normal,
             snapshot_rate_limit_mb: 0,
             sanitize_dump_payload: SanitizePayload::No,
+            rdb_unknown_types: UnknownTypes::Refuse,
             rdb_key_save_delay_us: 0,
             key_load_delay_us: 0,
             loading_process_events_interval_bytes: 0,

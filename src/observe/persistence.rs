@@ -26,6 +26,8 @@ pub struct PersistenceInfo {
     pub rdb_last_cow_size: u64,
     pub rdb_last_load_keys_expired: u64,
     pub rdb_last_load_keys_loaded: u64,
+    /// Values, libraries and data of modules that this server has no place for (Copal's own field).
+    pub rdb_last_load_left_out: u64,
     /// While a dump is being loaded.
     pub loading: Option<LoadingInfo>,
     /// INFO stats.

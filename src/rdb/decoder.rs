@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::stdx::number::format_i64;
 
-use super::{Error, Result, Tag, double, length, lzf, string};
+use super::{Dialect, Error, Result, Tag, double, length, lzf, string};
 
 /// A string as it was read: nothing is copied unless it was compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,10 +94,10 @@ impl<'a> Decoder<'a> {
     }
 
     /// The type byte of a value.
-    pub fn tag(&mut self) -> Result<Tag> {
+    pub fn tag(&mut self, dialect: Dialect) -> Result<Tag> {
         let offset = self.offset();
         let byte = self.byte()?;
-        Tag::from_u8(byte).ok_or(Error::UnknownType { offset, byte })
+        Tag::from_u8(byte, dialect).ok_or(Error::UnknownType { offset, byte, dialect })
     }
 
     #[inline]
@@ -278,7 +278,8 @@ mod tests {
         let mut decoder = Decoder::at(&[0xC4], 7);
         assert!(matches!(decoder.string(), Err(Error::CorruptString { offset: 7, .. })));
         let mut decoder = Decoder::at(&[8], 7);
-        assert_eq!(decoder.tag(), Err(Error::UnknownType { offset: 7, byte: 8 }));
+        let dialect = Dialect::Valkey;
+        assert_eq!(decoder.tag(dialect), Err(Error::UnknownType { offset: 7, byte: 8, dialect }));
     }
 
     #[test]

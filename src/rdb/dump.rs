@@ -1,12 +1,12 @@
 //! The envelope of a DUMP payload: type byte and value, then the RDB version in two bytes, then a CRC-64 in eight.
 
-use super::{CHECKSUM_BYTES, Crc64, Error, Result, VERSION_MAX, VERSION_MIN};
+use super::{CHECKSUM_BYTES, Crc64, Error, Format, Result};
 
 const VERSION_BYTES: usize = 2;
 
 /// Appends version and checksum to a type byte and a value.
 pub fn seal(payload: &mut Vec<u8>, version: u32) {
-    debug_assert!((VERSION_MIN..=VERSION_MAX).contains(&version));
+    debug_assert!(Format::of_payload(version, 0).is_ok());
     payload.extend_from_slice(&(version as u16).to_le_bytes());
     let crc = Crc64::of(payload);
     payload.extend_from_slice(&crc.to_le_bytes());
@@ -14,7 +14,7 @@ pub fn seal(payload: &mut Vec<u8>, version: u32) {
 
 /// As [`seal`], of a type byte and a value that lie in several pieces.
 pub fn seal_pieces(pieces: &mut Vec<Vec<u8>>, version: u32) {
-    debug_assert!((VERSION_MIN..=VERSION_MAX).contains(&version));
+    debug_assert!(Format::of_payload(version, 0).is_ok());
     let mut trailer = (version as u16).to_le_bytes().to_vec();
     let mut crc = Crc64::new();
     pieces.iter().chain([&trailer]).for_each(|piece| crc.update(piece));
@@ -22,20 +22,23 @@ pub fn seal_pieces(pieces: &mut Vec<Vec<u8>>, version: u32) {
     pieces.push(trailer);
 }
 
-/// Checks version and checksum, and returns the type byte and the value, and the version.
-pub fn open(payload: &[u8]) -> Result<(&[u8], u32)> {
-    let (body, version) = open_unchecked(payload)?;
+/// Checks version and checksum, and returns the type byte and the value, and the format that they are in.
+///
+/// A checksum of zero says that nobody computed one, as in a file: Redis 8 propagates payloads so. The value is looked
+/// through in either case.
+pub fn open(payload: &[u8]) -> Result<(&[u8], Format)> {
+    let (body, format) = open_unchecked(payload)?;
     if let Some((sealed, stored)) = payload.split_last_chunk::<CHECKSUM_BYTES>() {
         let (stored, computed) = (u64::from_le_bytes(*stored), Crc64::of(sealed));
-        if stored != computed {
+        if stored != 0 && stored != computed {
             return Err(Error::BadChecksum { offset: sealed.len() as u64, stored, computed });
         }
     }
-    Ok((body, version))
+    Ok((body, format))
 }
 
 /// As [`open`], whatever the checksum.
-pub fn open_unchecked(payload: &[u8]) -> Result<(&[u8], u32)> {
+pub fn open_unchecked(payload: &[u8]) -> Result<(&[u8], Format)> {
     let too_short = Error::UnexpectedEnd {
         offset: 0,
         needed: (VERSION_BYTES + CHECKSUM_BYTES) as u64,
@@ -47,15 +50,13 @@ pub fn open_unchecked(payload: &[u8]) -> Result<(&[u8], u32)> {
     let Some((body, version)) = sealed.split_last_chunk::<VERSION_BYTES>() else {
         return Err(too_short);
     };
-    let version = u32::from(u16::from_le_bytes(*version));
-    if !(VERSION_MIN..=VERSION_MAX).contains(&version) {
-        return Err(Error::UnsupportedVersion { offset: body.len() as u64, version });
-    }
-    Ok((body, version))
+    let format = Format::of_payload(u16::from_le_bytes(*version).into(), body.len() as u64)?;
+    Ok((body, format))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Dialect;
     use super::*;
 
     /// What redis-server 7.0.15 answers to `SET k hello` and `DUMP k`.
@@ -65,7 +66,7 @@ mod tests {
     fn sealed_payload_opens_again_and_no_other_does() {
         let mut payload = b"\x00\x05hello".to_vec();
         seal(&mut payload, 10);
-        assert_eq!(open(&payload), Ok((&b"\x00\x05hello"[..], 10)));
+        assert_eq!(open(&payload), Ok((&b"\x00\x05hello"[..], Format { dialect: Dialect::Redis, version: 10 })));
         for cut in 0..payload.len() {
             assert!(open(&payload[..cut]).is_err(), "cut to {cut} bytes");
         }
@@ -95,12 +96,31 @@ mod tests {
         assert_eq!(payload, DUMP_OF_HELLO);
     }
 
-    #[test]
-    fn a_payload_of_a_later_version_is_refused_by_its_version() {
+    fn payload(version: u8, checksum: Option<u64>) -> Vec<u8> {
         let mut payload = b"\x00\x05hello".to_vec();
-        payload.extend_from_slice(&[13, 0]);
-        let crc = Crc64::of(&payload);
-        payload.extend_from_slice(&crc.to_le_bytes());
-        assert_eq!(open(&payload), Err(Error::UnsupportedVersion { offset: 7, version: 13 }));
+        payload.extend_from_slice(&[version, 0]);
+        let checksum = checksum.unwrap_or_else(|| Crc64::of(&payload));
+        payload.extend_from_slice(&checksum.to_le_bytes());
+        payload
+    }
+
+    #[test]
+    fn payloads_of_valkey_and_of_later_redis_open_and_unknown_ones_are_named() {
+        for (version, dialect) in [(12, Dialect::Redis), (15, Dialect::Redis), (80, Dialect::Valkey)] {
+            let format = Format { dialect, version: version.into() };
+            assert_eq!(open(&payload(version, None)), Ok((&b"\x00\x05hello"[..], format)));
+        }
+        for (version, dialect) in
+            [(0, Dialect::Redis), (16, Dialect::Redis), (79, Dialect::Redis), (81, Dialect::Valkey)]
+        {
+            let format = Format { dialect, version: version.into() };
+            assert_eq!(open(&payload(version, None)), Err(Error::UnsupportedVersion { offset: 7, format }));
+        }
+    }
+
+    #[test]
+    fn a_checksum_of_zero_is_none() {
+        assert!(open(&payload(12, Some(0))).is_ok());
+        assert!(matches!(open(&payload(12, Some(1))), Err(Error::BadChecksum { .. })));
     }
 }

@@ -3,7 +3,7 @@ use std::io;
 use crate::stdx::number::{format_f64_17g, format_i64, parse_i64};
 
 use super::lzf::{Compressor, Kind};
-use super::{Crc64, Error, MAGIC, Opcode, Tag, VERSION_DEFAULT, VERSION_WITH_CHECKSUM, double, length, string};
+use super::{Crc64, Error, Format, Opcode, Tag, VERSION_DEFAULT, VERSION_WITH_CHECKSUM, double, length, string};
 
 /// The longest text of an integer that is stored in binary: `-2147483648`.
 const INTEGER_TEXT_BYTES_MAX: usize = 11;
@@ -322,8 +322,7 @@ impl<'s> Encoder<'s> {
 
     /// The first bytes of a file.
     pub fn header(&mut self) -> io::Result<()> {
-        self.raw(MAGIC)?;
-        self.raw(format!("{:04}", self.options.version).as_bytes())
+        self.raw(Format::of_written(self.options.version).header().as_bytes())
     }
 
     pub fn aux(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {

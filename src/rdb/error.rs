@@ -1,4 +1,4 @@
-use super::{ModuleId, Tag};
+use super::{Dialect, Format, ModuleId, Tag};
 
 /// What is wrong with an RDB file or a DUMP payload, and at which byte of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,14 +9,14 @@ pub enum Error {
     #[error("bad magic at offset {offset}: not an RDB file")]
     BadMagic { offset: u64 },
 
-    #[error("unsupported RDB version {version} at offset {offset}: versions 1 to {} can be read", super::VERSION_MAX)]
-    UnsupportedVersion { offset: u64, version: u32 },
+    #[error("unsupported RDB version {} at offset {offset}: {format}", format.version)]
+    UnsupportedVersion { offset: u64, format: Format },
 
     #[error("bad length encoding at offset {offset}: first byte 0x{byte:02x}")]
     BadLengthEncoding { offset: u64, byte: u8 },
 
-    #[error("unknown type byte {byte} at offset {offset}")]
-    UnknownType { offset: u64, byte: u8 },
+    #[error("unknown type byte {byte} at offset {offset}{}", what_is(*dialect, *byte))]
+    UnknownType { offset: u64, byte: u8, dialect: Dialect },
 
     #[error("unsupported type at offset {offset}: {name}")]
     UnsupportedType { offset: u64, name: &'static str },
@@ -44,6 +44,10 @@ pub enum Error {
     InvalidValue { offset: u64, what: &'static str },
 }
 
+fn what_is(dialect: Dialect, byte: u8) -> String {
+    dialect.name_of_unreadable(byte).map_or_else(String::new, |name| format!(": {name}"))
+}
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
@@ -66,6 +70,20 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether the bytes are sound as far as is known, and of a kind that this server does not read.
+    pub fn is_of_another_kind(&self) -> bool {
+        match *self {
+            Self::UnsupportedVersion { .. }
+            | Self::UnsupportedType { .. }
+            | Self::UnsupportedModule { .. }
+            | Self::VersionTooLow { .. } => true,
+            Self::UnknownType { dialect, byte, .. } => dialect.name_of_unreadable(byte).is_some(),
+            _ => false,
+        }
+    }
+}
+
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> Self {
         Self::new(std::io::ErrorKind::InvalidData, error)
@@ -83,9 +101,9 @@ mod tests {
             error.to_string(),
             "bad checksum at offset 1048576: stored 0x00000000000000ab, computed 0x00000000000000cd"
         );
-        let error = Error::UnsupportedVersion { offset: 5, version: 99 };
-        assert_eq!(error.to_string(), "unsupported RDB version 99 at offset 5: versions 1 to 12 can be read");
-        assert_eq!(error.offset(), 5);
+        let error = Error::UnknownType { offset: 5, byte: 242, dialect: Dialect::Redis };
+        let said = "unknown type byte 242 at offset 5: templates of hashes, of Redis 8.10";
+        assert_eq!((error.to_string().as_str(), error.offset()), (said, 5));
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod dump;
 mod encoder;
 mod entry_id;
 mod error;
+mod format;
 pub mod lzf;
 mod module;
 mod records;
@@ -22,6 +23,7 @@ pub use decoder::{Decoder, Text};
 pub use encoder::{Encoder, Options, Sink, trailer};
 pub use entry_id::{ENTRY_ID_BYTES, entry_id, entry_id_bytes};
 pub use error::{Error, Result};
+pub use format::{Dialect, Format};
 pub use module::ModuleId;
 pub use records::{Bookmark, Checksum, Record, Records, Verified, verify_checksum};
 pub use tag::{Opcode, Tag};
@@ -29,7 +31,7 @@ pub use tag::{Opcode, Tag};
 /// The oldest file version that can be read.
 pub const VERSION_MIN: u32 = 1;
 
-/// The newest file version that can be read and written.
+/// The newest file version that is written. Some later ones can be read, see [`Format`].
 pub const VERSION_MAX: u32 = 12;
 
 /// What is written unless somebody pins another version: the lowest that holds every type of Redis 7.0.
@@ -38,9 +40,7 @@ pub const VERSION_DEFAULT: u32 = 10;
 /// Files carry a checksum after the end opcode from this version on.
 const VERSION_WITH_CHECKSUM: u32 = 5;
 
-const MAGIC: &[u8; 5] = b"REDIS";
-
-/// `REDIS` and four decimal digits.
+/// `REDIS` and four decimal digits, or `VALKEY` and three.
 const HEADER_BYTES: usize = 9;
 
 const CHECKSUM_BYTES: usize = 8;

@@ -1,9 +1,12 @@
 use std::borrow::Cow;
 
 use super::{
-    CHECKSUM_BYTES, Crc64, Decoder, Error, HEADER_BYTES, MAGIC, ModuleId, Opcode, Result, Tag, VERSION_MAX,
-    VERSION_MIN, VERSION_WITH_CHECKSUM, skip,
+    CHECKSUM_BYTES, Crc64, Decoder, Dialect, Error, Format, HEADER_BYTES, ModuleId, Opcode, Result, Tag,
+    VERSION_WITH_CHECKSUM, skip,
 };
+
+/// An expiry that is none.
+const NO_EXPIRY: i64 = -1;
 
 /// What stands in a file, one after another.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,9 +32,15 @@ pub enum Record<'a> {
         /// In seconds.
         idle: Option<u64>,
         freq: Option<u8>,
+        /// Where what modules keep beside the key stands in the file: from its opcode up to what follows.
+        metadata: Option<(u64, u64)>,
     },
     /// The code of a function library.
     FunctionLibrary(Cow<'a, [u8]>),
+    /// A function library of a release candidate of Redis 7.0, which has been passed over: no release loads it.
+    FunctionOfCandidate {
+        offset: u64,
+    },
     /// What a module keeps outside of keys, which has been passed over.
     ModuleAux {
         id: ModuleId,
@@ -46,13 +55,14 @@ struct Pending {
     expiry_ms: Option<i64>,
     idle: Option<u64>,
     freq: Option<u8>,
+    metadata: Option<(u64, u64)>,
 }
 
 /// Where a reader stands between two records of a file, without holding on to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bookmark {
     offset: u64,
-    version: u32,
+    format: Format,
     pending: Pending,
     ended: bool,
 }
@@ -60,6 +70,10 @@ pub struct Bookmark {
 impl Bookmark {
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.format.dialect
     }
 
     /// Another place between two records of the same file, before the end and with nothing said about the next key.
@@ -77,7 +91,7 @@ impl Bookmark {
 #[derive(Debug, Clone)]
 pub struct Records<'a> {
     decoder: Decoder<'a>,
-    version: u32,
+    format: Format,
     pending: Pending,
     ended: bool,
     stored_checksum: Option<u64>,
@@ -85,32 +99,36 @@ pub struct Records<'a> {
 
 impl<'a> Records<'a> {
     pub fn new(file: &'a [u8]) -> Result<Self> {
-        let version = header_version(file)?;
+        let format = Format::of_file(file)?;
         let mut decoder = Decoder::new(file);
         decoder.raw(HEADER_BYTES as u64)?;
-        Ok(Self { decoder, version, pending: Pending::default(), ended: false, stored_checksum: None })
+        Ok(Self { decoder, format, pending: Pending::default(), ended: false, stored_checksum: None })
     }
 
     /// Reads on from a record that begins at `offset`, whatever the header says: for files that are damaged.
-    pub fn resume(file: &'a [u8], version: u32, offset: u64) -> Self {
+    pub fn resume(file: &'a [u8], format: Format, offset: u64) -> Self {
         let rest = usize::try_from(offset).ok().and_then(|start| file.get(start..)).unwrap_or_default();
         let decoder = Decoder::at(rest, offset);
-        Self { decoder, version, pending: Pending::default(), ended: false, stored_checksum: None }
+        Self { decoder, format, pending: Pending::default(), ended: false, stored_checksum: None }
     }
 
     /// Goes on in the same file where a reader stood.
     pub fn at(file: &'a [u8], bookmark: &Bookmark) -> Self {
-        let &Bookmark { offset, version, pending, ended } = bookmark;
-        Self { pending, ended, ..Self::resume(file, version, offset) }
+        let &Bookmark { offset, format, pending, ended } = bookmark;
+        Self { pending, ended, ..Self::resume(file, format, offset) }
     }
 
     /// Where this reader stands, between two records.
     pub fn bookmark(&self) -> Bookmark {
-        Bookmark { offset: self.offset(), version: self.version, pending: self.pending, ended: self.ended }
+        Bookmark { offset: self.offset(), format: self.format, pending: self.pending, ended: self.ended }
     }
 
     pub fn version(&self) -> u32 {
-        self.version
+        self.format.version
+    }
+
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// Where the value of an entry is to be read from.
@@ -136,12 +154,13 @@ impl<'a> Records<'a> {
         while !self.ended {
             let offset = self.decoder.offset();
             let byte = self.decoder.byte()?;
-            if let Some(tag) = Tag::from_u8(byte) {
+            let dialect = self.format.dialect;
+            if let Some(tag) = Tag::from_u8(byte, dialect) {
                 let key = self.decoder.string()?;
-                let Pending { expiry_ms, idle, freq } = std::mem::take(&mut self.pending);
-                return Ok(Record::Entry { tag, key, expiry_ms, idle, freq });
+                let Pending { expiry_ms, idle, freq, metadata } = std::mem::take(&mut self.pending);
+                return Ok(Record::Entry { tag, key, expiry_ms, idle, freq, metadata });
             }
-            let opcode = Opcode::from_u8(byte).ok_or(Error::UnknownType { offset, byte })?;
+            let opcode = Opcode::from_u8(byte, dialect).ok_or(Error::UnknownType { offset, byte, dialect })?;
             if let Some(record) = self.opcode(opcode, offset)? {
                 return Ok(record);
             }
@@ -153,7 +172,8 @@ impl<'a> Records<'a> {
         let input = &mut self.decoder;
         Ok(Some(match opcode {
             Opcode::ExpireTimeMs => {
-                self.pending.expiry_ms = Some(input.milliseconds()?);
+                // As in Redis, -1 says that there is none.
+                self.pending.expiry_ms = Some(input.milliseconds()?).filter(|&at_ms| at_ms != NO_EXPIRY);
                 return Ok(None);
             }
             Opcode::ExpireTime => {
@@ -175,12 +195,28 @@ impl<'a> Records<'a> {
                 }
                 return Ok(None);
             }
-            Opcode::Aux => Record::Aux { key: input.string()?, value: input.string()? },
+            Opcode::SlotImport => {
+                skip::slot_import(input)?;
+                return Ok(None);
+            }
+            Opcode::KeyMetadata => {
+                skip::key_metadata(input)?;
+                self.pending.metadata = Some((offset, input.offset()));
+                return Ok(None);
+            }
+            Opcode::Aux => {
+                let (key, value) = (input.string()?, input.string()?);
+                if *key == *b"redis-ver" {
+                    self.format.dialect = self.format.dialect.told_by(&value);
+                }
+                Record::Aux { key, value }
+            }
             Opcode::SelectDb => Record::SelectDb(input.length()?),
             Opcode::ResizeDb => Record::ResizeDb { keys: input.length()?, expires: input.length()? },
             Opcode::Function2 => Record::FunctionLibrary(input.string()?),
             Opcode::FunctionPreGa => {
-                return Err(Error::UnsupportedType { offset, name: "function of a Redis 7.0 release candidate" });
+                skip::function_of_candidate(input, self.format.dialect)?;
+                Record::FunctionOfCandidate { offset }
             }
             Opcode::ModuleAux => {
                 let id = ModuleId(input.length()?);
@@ -189,7 +225,7 @@ impl<'a> Records<'a> {
                 Record::ModuleAux { id, offset }
             }
             Opcode::Eof => {
-                if self.version >= VERSION_WITH_CHECKSUM {
+                if self.format.version >= VERSION_WITH_CHECKSUM {
                     self.stored_checksum = Some(u64::from_le_bytes(input.array::<CHECKSUM_BYTES>()?));
                 }
                 self.ended = true;
@@ -208,26 +244,6 @@ impl<'a> Records<'a> {
             }
         }
     }
-}
-
-fn header_version(file: &[u8]) -> Result<u32> {
-    let magic = &file[..file.len().min(MAGIC.len())];
-    if !MAGIC.starts_with(magic) {
-        return Err(Error::BadMagic { offset: 0 });
-    }
-    let Some(digits) = file.get(MAGIC.len()..HEADER_BYTES) else {
-        let (needed, remaining) = (HEADER_BYTES as u64, file.len() as u64);
-        return Err(Error::UnexpectedEnd { offset: 0, needed, remaining });
-    };
-    let offset = MAGIC.len() as u64;
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return Err(Error::BadMagic { offset });
-    }
-    let version = digits.iter().fold(0, |version, digit| version * 10 + u32::from(digit - b'0'));
-    if !(VERSION_MIN..=VERSION_MAX).contains(&version) {
-        return Err(Error::UnsupportedVersion { offset, version });
-    }
-    Ok(version)
 }
 
 /// What a file says about its own integrity.
@@ -253,7 +269,7 @@ pub struct Verified {
 ///
 /// Only if the checksum is not where a complete file has it, the records are walked through to say what is wrong.
 pub fn verify_checksum(file: &[u8]) -> Result<Verified> {
-    let version = header_version(file)?;
+    let Format { version, .. } = Format::of_file(file)?;
     let whole = file.len() as u64;
     if version < VERSION_WITH_CHECKSUM {
         return Ok(Verified { version, checksum: Checksum::Absent, end: whole });

@@ -2,7 +2,7 @@
 //!
 //! No kind of value nests, so nothing here recurses; what a string holds (a listpack, a ziplist) is not looked at.
 
-use super::{Decoder, ENTRY_ID_BYTES, Error, ModuleId, Opcode, Result, Tag};
+use super::{Decoder, Dialect, ENTRY_ID_BYTES, ModuleId, Opcode, Result, Tag};
 
 const BINARY_DOUBLE_BYTES: usize = 8;
 const MILLISECONDS_BYTES: usize = 8;
@@ -49,8 +49,21 @@ pub fn value(tag: Tag, input: &mut Decoder<'_>) -> Result<()> {
         Tag::StreamListpacks => stream(input, 1),
         Tag::StreamListpacks2 => stream(input, 2),
         Tag::StreamListpacks3 => stream(input, 3),
-        Tag::Module => Err(Error::UnsupportedType { offset: input.offset(), name: tag.name() }),
-        Tag::Module2 => module(input).map(drop),
+        Tag::StreamListpacks4 => {
+            stream(input, 4)?;
+            stream_idempotency(input)
+        }
+        Tag::StreamListpacks5 => {
+            stream(input, 5)?;
+            stream_idempotency(input)
+        }
+        Tag::Hash2 => repeat(input, 2 + MILLISECONDS_BYTES, |input| {
+            input.skip_string()?;
+            input.skip_string()?;
+            input.milliseconds().map(drop)
+        }),
+        Tag::Array => array(input),
+        Tag::Module | Tag::Module2 => module(input).map(drop),
     }
 }
 
@@ -59,12 +72,12 @@ pub fn value(tag: Tag, input: &mut Decoder<'_>) -> Result<()> {
 ///
 /// Stops before anything else than an entry and before an entry that is not whole, without saying what is wrong with it:
 /// whoever reads it will.
-pub fn entries(input: &mut Decoder<'_>, bytes_max: u64, count_max: usize) -> usize {
+pub fn entries(input: &mut Decoder<'_>, dialect: Dialect, bytes_max: u64, count_max: usize) -> usize {
     let end = input.offset().saturating_add(bytes_max);
     let mut count = 0;
     while count < count_max && input.offset() < end {
         let before = input.clone();
-        if !matches!(entry(input), Ok(true)) {
+        if !matches!(entry(input, dialect), Ok(true)) {
             *input = before;
             break;
         }
@@ -74,20 +87,22 @@ pub fn entries(input: &mut Decoder<'_>, bytes_max: u64, count_max: usize) -> usi
 }
 
 /// Passes over one entry. False: what comes is none.
-fn entry(input: &mut Decoder<'_>) -> Result<bool> {
+fn entry(input: &mut Decoder<'_>, dialect: Dialect) -> Result<bool> {
     loop {
         let byte = input.byte()?;
-        if let Some(tag) = Tag::from_u8(byte) {
+        if let Some(tag) = Tag::from_u8(byte, dialect) {
             input.skip_string()?;
             value(tag, input)?;
             return Ok(true);
         }
-        match Opcode::from_u8(byte) {
+        match Opcode::from_u8(byte, dialect) {
             Some(Opcode::ExpireTimeMs) => input.milliseconds().map(drop)?,
             Some(Opcode::ExpireTime) => input.seconds().map(drop)?,
             Some(Opcode::Idle) => input.length().map(drop)?,
             Some(Opcode::Freq) => input.byte().map(drop)?,
             Some(Opcode::SlotInfo) => lengths(input, 3)?,
+            Some(Opcode::SlotImport) => slot_import(input)?,
+            Some(Opcode::KeyMetadata) => key_metadata(input)?,
             _ => return Ok(false),
         }
     }
@@ -136,6 +151,20 @@ fn stream(input: &mut Decoder<'_>, layout: u32) -> Result<()> {
     repeat(input, 5, |input| consumer_group(input, layout))
 }
 
+/// Passes over what a stream keeps to know an entry again that is added twice: how long and how
+/// many to keep, for each producer the names and the ids of its entries, and two counters.
+pub fn stream_idempotency(input: &mut Decoder<'_>) -> Result<()> {
+    lengths(input, 2)?;
+    repeat(input, 2, |input| {
+        input.skip_string()?;
+        repeat(input, 3, |input| {
+            input.skip_string()?;
+            lengths(input, 2)
+        })
+    })?;
+    lengths(input, 2)
+}
+
 fn consumer_group(input: &mut Decoder<'_>, layout: u32) -> Result<()> {
     input.skip_string()?;
     // Last delivered id.
@@ -158,7 +187,73 @@ fn consumer_group(input: &mut Decoder<'_>, layout: u32) -> Result<()> {
             input.milliseconds()?;
         }
         repeat(input, ENTRY_ID_BYTES, |input| input.array::<ENTRY_ID_BYTES>().map(drop))
+    })?;
+    if layout >= 5 {
+        // Pending entries that no consumer has.
+        repeat(input, ENTRY_ID_BYTES, |input| input.array::<ENTRY_ID_BYTES>().map(drop))?;
+    }
+    Ok(())
+}
+
+/// Elements with their indexes, each a string or a number in its fixed form.
+fn array(input: &mut Decoder<'_>) -> Result<()> {
+    const STRINGS: [u64; 2] = [0, 3];
+    const NUMBERS: [u64; 2] = [1, 2];
+    let count = input.length()?;
+    if input.length()? != 0 {
+        // Where the next one is inserted.
+        input.length()?;
+    }
+    for _ in 0..count {
+        input.length()?;
+        let offset = input.offset();
+        match input.length()? {
+            kind if STRINGS.contains(&kind) => input.skip_string()?,
+            kind if NUMBERS.contains(&kind) => input.array::<8>().map(drop)?,
+            _ => return Err(input.invalid_at(offset, "unknown kind of element in an array")),
+        }
+    }
+    Ok(())
+}
+
+/// The name of a job, and the ranges of slots that are its.
+pub fn slot_import(input: &mut Decoder<'_>) -> Result<()> {
+    input.skip_string()?;
+    repeat(input, 2, |input| lengths(input, 2))
+}
+
+/// What modules keep beside a key: for each a name in four bytes, and what it has written.
+pub fn key_metadata(input: &mut Decoder<'_>) -> Result<()> {
+    repeat(input, 5, |input| {
+        input.array::<4>()?;
+        module_fields(input)
     })
+}
+
+/// A function library of the release candidates of Redis 7.0: its name, its engine's, perhaps a description, and its code.
+/// Some have been seen as one string, as later ones are.
+pub fn function_of_candidate(input: &mut Decoder<'_>, dialect: Dialect) -> Result<()> {
+    let mut whole = input.clone();
+    if function_in_parts(&mut whole).is_ok() && can_follow(&whole, dialect) {
+        *input = whole;
+        return Ok(());
+    }
+    input.skip_string()
+}
+
+fn function_in_parts(input: &mut Decoder<'_>) -> Result<()> {
+    input.skip_string()?;
+    input.skip_string()?;
+    if input.length()? != 0 {
+        input.skip_string()?;
+    }
+    input.skip_string()
+}
+
+/// Whether the next byte can begin a record.
+fn can_follow(input: &Decoder<'_>, dialect: Dialect) -> bool {
+    let next = input.clone().byte();
+    next.is_ok_and(|byte| Tag::from_u8(byte, dialect).is_some() || Opcode::from_u8(byte, dialect).is_some())
 }
 
 /// Passes over a module's value and returns the module's type.

@@ -130,7 +130,7 @@ fn written_again(file: &[u8], options: Options, value: impl Fn(&mut Encoder<'_>,
             Record::SelectDb(index) => encoder.select_db(index),
             Record::ResizeDb { keys, expires } => encoder.resize_db(keys, expires),
             Record::FunctionLibrary(code) => encoder.function_library(&code),
-            Record::Entry { tag, key, expiry_ms, idle, freq } => {
+            Record::Entry { tag, key, expiry_ms, idle, freq, .. } => {
                 expiry_ms.map_or(Ok(()), |at| encoder.expiry(at)).unwrap();
                 idle.map_or(Ok(()), |seconds| encoder.idle(seconds)).unwrap();
                 freq.map_or(Ok(()), |counter| encoder.freq(counter)).unwrap();
@@ -139,7 +139,9 @@ fn written_again(file: &[u8], options: Options, value: impl Fn(&mut Encoder<'_>,
                 value(&mut encoder, tag, bytes);
                 Ok(())
             }
-            Record::ModuleAux { .. } | Record::Eof => unreachable!("these files have none"),
+            Record::ModuleAux { .. } | Record::FunctionOfCandidate { .. } | Record::Eof => {
+                unreachable!("these files have none")
+            }
         }
         .unwrap();
     }
@@ -204,12 +206,13 @@ fn a_damaged_file_is_called_damaged_and_a_cut_one_cut() {
 
 #[test]
 fn other_files_and_other_versions_are_refused() {
-    assert_eq!(Records::new(b"VALKEY080").err(), Some(Error::BadMagic { offset: 0 }));
+    assert_eq!(Records::new(b"VALKYRIE1").err(), Some(Error::BadMagic { offset: 0 }));
     assert_eq!(Records::new(b"*3\r\n").err(), Some(Error::BadMagic { offset: 0 }));
     assert_eq!(Records::new(b"REDISabcd").err(), Some(Error::BadMagic { offset: 5 }));
-    for version in [0, 13, 9999] {
+    for version in [0, 16, 80, 9999] {
         let header = format!("REDIS{version:04}");
-        let refused = Some(Error::UnsupportedVersion { offset: 5, version });
+        let format = Format { dialect: Dialect::Redis, version };
+        let refused = Some(Error::UnsupportedVersion { offset: 5, format });
         assert_eq!(Records::new(header.as_bytes()).err(), refused);
         assert_eq!(verify_checksum(header.as_bytes()).err(), refused);
     }
@@ -267,7 +270,11 @@ fn sample(tag: Tag) -> Vec<u8> {
             encoder.milliseconds(0)?;
             encoder.string(b"listpack")
         }
-        Tag::StreamListpacks | Tag::StreamListpacks2 | Tag::StreamListpacks3 => {
+        Tag::StreamListpacks
+        | Tag::StreamListpacks2
+        | Tag::StreamListpacks3
+        | Tag::StreamListpacks4
+        | Tag::StreamListpacks5 => {
             encoder.length(1)?;
             encoder.string(&id)?;
             encoder.string(b"listpack")?;
@@ -288,13 +295,38 @@ fn sample(tag: Tag) -> Vec<u8> {
             encoder.length(1)?;
             encoder.string(b"consumer")?;
             encoder.milliseconds(2)?;
-            if tag == Tag::StreamListpacks3 {
+            if tag.version() >= Tag::StreamListpacks3.version() {
                 encoder.milliseconds(3)?;
             }
             encoder.length(1)?;
-            encoder.raw(&id)
+            encoder.raw(&id)?;
+            if tag == Tag::StreamListpacks5 {
+                encoder.length(1)?;
+                encoder.raw(&id)?;
+            }
+            if tag.version() >= Tag::StreamListpacks4.version() {
+                stream_idempotency(encoder)?;
+            }
+            Ok(())
         }
-        Tag::Module2 => {
+        Tag::Hash2 => {
+            encoder.length(1)?;
+            encoder.string(b"field")?;
+            encoder.string(b"value")?;
+            encoder.milliseconds(-1)
+        }
+        Tag::Array => {
+            encoder.length(3)?;
+            encoder.length(1)?;
+            encoder.length(70)?;
+            for (index, kind) in [(0, 0), (3, 3), (5, 2)] {
+                encoder.length(index)?;
+                encoder.length(kind)?;
+                if kind == 2 { encoder.double(0.5)? } else { encoder.string(b"element")? }
+            }
+            Ok(())
+        }
+        Tag::Module | Tag::Module2 => {
             encoder.length(u64::MAX)?;
             module_fields(encoder)
         }
@@ -302,6 +334,19 @@ fn sample(tag: Tag) -> Vec<u8> {
     };
     write(&mut encoder).unwrap();
     encoder.into_bytes()
+}
+
+fn stream_idempotency(encoder: &mut Encoder<'_>) -> std::io::Result<()> {
+    encoder.length(60)?;
+    encoder.length(100)?;
+    encoder.length(1)?;
+    encoder.string(b"producer")?;
+    encoder.length(1)?;
+    encoder.string(b"name")?;
+    encoder.length(5)?;
+    encoder.length(0)?;
+    encoder.length(1)?;
+    encoder.length(0)
 }
 
 fn module_fields(encoder: &mut Encoder<'_>) -> std::io::Result<()> {
@@ -320,7 +365,7 @@ fn module_fields(encoder: &mut Encoder<'_>) -> std::io::Result<()> {
 
 #[test]
 fn a_value_of_every_tag_is_passed_over_and_rejected_at_every_length() {
-    for tag in Tag::ALL.into_iter().filter(|tag| *tag != Tag::Module) {
+    for tag in Tag::ALL {
         let bytes = sample(tag);
         let mut decoder = Decoder::at(&bytes, 1000);
         skip::value(tag, &mut decoder).unwrap_or_else(|error| panic!("{}: {error}", tag.name()));
@@ -335,8 +380,6 @@ fn a_value_of_every_tag_is_passed_over_and_rejected_at_every_length() {
 
 #[test]
 fn modules_are_named_where_they_are_refused() {
-    let error = skip::value(Tag::Module, &mut Decoder::at(&[1], 500)).unwrap_err();
-    assert_eq!(error.to_string(), "unsupported type at offset 500: module");
     let error = skip::module_fields(&mut Decoder::at(&[9], 500)).unwrap_err();
     assert_eq!(error.to_string(), "invalid value at offset 500: unknown kind of field in a module's value");
     let id = skip::module(&mut Decoder::new(&sample(Tag::Module2))).unwrap();
@@ -376,21 +419,125 @@ fn what_modules_and_clusters_add_to_a_file_is_passed_over() {
         expiry_ms: Some(1_700_000_000_000),
         idle: None,
         freq: None,
+        metadata: None,
     };
     assert_eq!(records, [Record::ModuleAux { id: ModuleId(u64::MAX), offset: 9 }, Record::SelectDb(0), key]);
 }
 
+/// A file of this format: what `write` writes, and an end.
+fn file_of(format: Format, write: impl FnOnce(&mut Encoder<'_>) -> std::io::Result<()>) -> Vec<u8> {
+    let mut encoder = Encoder::detached(Options { version: format.version, ..Options::default() });
+    let written = encoder.header().and_then(|()| write(&mut encoder)).and_then(|()| encoder.eof());
+    written.expect("a vector takes everything");
+    encoder.into_bytes()
+}
+
 #[test]
-fn unknown_bytes_and_old_functions_are_refused_by_offset() {
-    let after_header = |byte: u8| {
-        let file = [&b"REDIS0012"[..], &[byte]].concat();
-        Records::new(&file).unwrap().next().unwrap_err()
+fn the_opcodes_of_valkey_9_are_read_as_what_they_are_there() {
+    let valkey = Format { dialect: Dialect::Valkey, version: 80 };
+    let file = file_of(valkey, |encoder| {
+        encoder.aux(b"slot-info", b"16383,1,0,0")?;
+        encoder.byte(Opcode::SlotImport.as_u8())?;
+        encoder.string(b"job")?;
+        encoder.length(2)?;
+        for bound in [0, 5, 100, 16383] {
+            encoder.length(bound)?;
+        }
+        encoder.tag(Tag::Hash2)?;
+        encoder.string(b"key")?;
+        encoder.raw(&sample(Tag::Hash2))
+    });
+    assert!(file.starts_with(b"VALKEY080\xFA"));
+    assert!(verify_checksum(&file).is_ok());
+    let records: Vec<_> = records_of(&file).into_iter().map(|(record, _)| record).collect();
+    let no = None;
+    let key = b"key".into();
+    let entry = Record::Entry { tag: Tag::Hash2, key, expiry_ms: no, idle: None, freq: None, metadata: None };
+    assert_eq!(records, [Record::Aux { key: b"slot-info".into(), value: b"16383,1,0,0".into() }, entry]);
+}
+
+#[test]
+fn metadata_of_a_key_is_passed_over_and_its_place_is_known() {
+    let redis = Format { dialect: Dialect::Redis, version: 13 };
+    let file = file_of(redis, |encoder| {
+        encoder.expiry(1_700_000_000_000)?;
+        encoder.byte(Opcode::KeyMetadata.as_u8())?;
+        encoder.length(1)?;
+        encoder.raw(b"spec")?;
+        module_fields(encoder)?;
+        encoder.tag(Tag::String)?;
+        encoder.string(b"key")?;
+        encoder.string(b"value")
+    });
+    let found = records_of(&file).into_iter().map(|(record, _)| record).collect::<Vec<_>>();
+    let [Record::Entry { expiry_ms: Some(1_700_000_000_000), metadata: Some((start, end)), .. }] = found[..] else {
+        panic!("{found:?}")
     };
-    for byte in [8].into_iter().chain(26..=243) {
-        assert_eq!(after_header(byte), Error::UnknownType { offset: 9, byte });
+    assert_eq!((start, file[start as usize], file[end as usize]), (18, 243, 0));
+}
+
+#[test]
+fn an_expiry_of_minus_one_is_none() {
+    let redis = Format { dialect: Dialect::Redis, version: 10 };
+    for (at_ms, expected) in [(-1, None), (-2, Some(-2)), (0, Some(0))] {
+        let file = file_of(redis, |encoder| {
+            encoder.expiry(at_ms)?;
+            encoder.tag(Tag::String)?;
+            encoder.string(b"key")?;
+            encoder.string(b"value")
+        });
+        let Some((Record::Entry { expiry_ms, .. }, _)) = records_of(&file).into_iter().next() else { panic!("no key") };
+        assert_eq!(expiry_ms, expected);
     }
-    let error = after_header(Opcode::FunctionPreGa.as_u8());
-    assert_eq!(error.to_string(), "unsupported type at offset 9: function of a Redis 7.0 release candidate");
+}
+
+#[test]
+fn functions_of_release_candidates_are_passed_over_in_both_forms() {
+    let redis = Format { dialect: Dialect::Redis, version: 10 };
+    for parts in
+        [&[b"name".as_slice(), b"LUA", b"", b"code"][..], &[b"name", b"LUA", b"\x01about", b"code"], &[b"code"]]
+    {
+        let file = file_of(redis, |encoder| {
+            encoder.byte(Opcode::FunctionPreGa.as_u8())?;
+            for (index, part) in parts.iter().enumerate() {
+                match (index, part.strip_prefix(b"\x01")) {
+                    (2, Some(description)) => encoder.length(1).and_then(|()| encoder.string(description))?,
+                    (2, None) => encoder.length(0)?,
+                    _ => encoder.string(part)?,
+                }
+            }
+            encoder.select_db(3)
+        });
+        let records: Vec<_> = records_of(&file).into_iter().map(|(record, _)| record).collect();
+        assert_eq!(records, [Record::FunctionOfCandidate { offset: 9 }, Record::SelectDb(3)]);
+    }
+}
+
+#[test]
+fn unknown_bytes_are_refused_by_offset_and_by_whose_they_are() {
+    let after = |file: &[u8], byte: u8| {
+        let file = [file, &[byte]].concat();
+        let mut records = Records::new(&file).expect("a header");
+        loop {
+            match records.next() {
+                Ok(Record::Aux { .. }) => {}
+                result => return result.expect_err("an unknown byte"),
+            }
+        }
+    };
+    let dialect = Dialect::Redis;
+    for byte in [8].into_iter().chain(29..=242) {
+        assert_eq!(after(b"REDIS0012", byte), Error::UnknownType { offset: 9, byte, dialect });
+    }
+    let dialect = Dialect::Valkey;
+    for byte in [8].into_iter().chain(23..=242) {
+        assert_eq!(after(b"VALKEY080", byte), Error::UnknownType { offset: 9, byte, dialect });
+    }
+    let dragonfly = b"REDIS0009\xFA\x09redis-ver\x07df-1.30";
+    for byte in [30, 37, 200, 224] {
+        let error = after(dragonfly, byte).to_string();
+        assert!(error.contains("a type or opcode of Dragonfly's own"), "{error}");
+    }
 }
 
 /// Reads what there is up to the end or the first fault.
@@ -411,9 +558,11 @@ proptest! {
     #[test]
     fn any_bytes_behind_a_header_are_walked_without_panic(
         version in VERSION_MIN..=VERSION_MAX,
-        bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0u8..26, 244u8..=255], 0..200),
+        bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0u8..29, 243u8..=255], 0..200),
+        valkey: bool,
     ) {
-        let file = [format!("REDIS{version:04}").as_bytes(), &bytes].concat();
+        let header = if valkey { "VALKEY080".to_owned() } else { format!("REDIS{version:04}") };
+        let file = [header.as_bytes(), &bytes].concat();
         let _ = walk(&file);
         let _ = verify_checksum(&file);
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::connection::Shared;
 use super::snapshots::load_steps;
-use crate::snapshot::{DumpFile, LoadError, Place};
+use crate::snapshot::{DumpFile, LoadError, LoadFault, Place};
 
 /// Loads the newest kept snapshot that is whole in the place of the dump that `error` is about, if the configuration
 /// wants that; otherwise, and if there is none, the error stands.
@@ -52,9 +52,8 @@ fn make_it_the_dump(place: &Place, name: &str) {
 /// What stops the start, and the way out where a kept snapshot is whole.
 pub fn log_fatal(shared: &Shared, error: &LoadError) {
     tracing::warn!(
-        "Fatal error loading the DB, {error}. The file is left as it is: `copal-rdb check {}` tells more; to start \
-         without it, move it away. Exiting.",
-        error.path.display()
+        "Fatal error loading the DB, {error}. The file is left as it is: {}to start without it, move it away. Exiting.",
+        advice(error)
     );
     let place = shared.executor.borrow().place_of_dump();
     let kept = place.generations().len();
@@ -76,6 +75,27 @@ pub fn log_fatal(shared: &Shared, error: &LoadError) {
         dump = dump.display(),
         generation = generation.display(),
     );
+}
+
+/// What else can be done about a dump that cannot be loaded.
+fn advice(error: &LoadError) -> String {
+    let path = error.path.display();
+    let option = if matches!(error.fault, LoadFault::DuplicateKey { .. }) { " --duplicates" } else { "" };
+    let more = format!("`copal-rdb check {path}{option}` tells more; ");
+    let way = match &error.fault {
+        fault if fault.can_be_skipped() => format!(
+            "to load the rest of it and keep the file, start with `--rdb-unknown-types skip`; to write the rest to \
+             another file, `copal-rdb salvage {path} NEW-FILE`; "
+        ),
+        LoadFault::DatabaseOutOfRange { index, .. } => {
+            format!("to load it, start with `--databases {}` or more; ", index.saturating_add(1))
+        }
+        LoadFault::DuplicateKey { .. } => {
+            format!("to write each key once to another file, `copal-rdb salvage {path} NEW-FILE`; ")
+        }
+        _ => String::new(),
+    };
+    more + &way
 }
 
 /// Tells that there are kept snapshots where no dump is: nobody starts empty by mistake and does not notice.

@@ -107,6 +107,7 @@ impl Executor {
         out.field("rdb_last_cow_size", info.rdb_last_cow_size);
         out.field("rdb_last_load_keys_expired", info.rdb_last_load_keys_expired);
         out.field("rdb_last_load_keys_loaded", info.rdb_last_load_keys_loaded);
+        out.field("rdb_last_load_left_out", info.rdb_last_load_left_out);
         self.info_latest_snapshot(out);
         info_append_only(out);
         if let Some(loading) = &info.loading {

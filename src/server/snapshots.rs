@@ -39,6 +39,7 @@ pub struct Snapshots {
     loading: Option<LoadProgress>,
     last_load_keys: u64,
     last_load_expired_keys: u64,
+    last_load_left_out: u64,
 }
 
 /// How far loading is.
@@ -60,6 +61,7 @@ impl Snapshots {
             loading: None,
             last_load_keys: 0,
             last_load_expired_keys: 0,
+            last_load_left_out: 0,
         }
     }
 }
@@ -128,7 +130,11 @@ pub async fn load_steps(shared: &Shared, file: &DumpFile) -> Result<Loaded, Load
             progress
         };
         match progress {
-            Progress::Ended => return Ok(loader.finish()),
+            Progress::Ended => {
+                let loaded = loader.finish();
+                keep_what_is_left_out(file.path(), &loaded)?;
+                return Ok(loaded);
+            }
             Progress::Waiting => std::future::poll_fn(|context| loader.poll_ready(context)).await,
             Progress::Working if owed_us >= DELAY_US_MIN => {
                 tokio::time::sleep(Duration::from_micros(std::mem::take(&mut owed_us))).await;
@@ -136,6 +142,15 @@ pub async fn load_steps(shared: &Shared, file: &DumpFile) -> Result<Loaded, Load
             Progress::Working => tokio::task::yield_now().await,
         }
     }
+}
+
+/// Keeps the dump under a second name if something of it is not in what was loaded, before anybody can write over it.
+fn keep_what_is_left_out(path: &Path, loaded: &Loaded) -> Result<(), LoadFault> {
+    if loaded.left_out.total() > 0 {
+        let kept = snapshot::keep_original(path)?;
+        tracing::warn!("Left out of {}: {}. The file is kept as {}", path.display(), loaded.left_out, kept.display());
+    }
+    Ok(())
 }
 
 /// Loads for a few milliseconds, or until so much delay is owed that it is worth sleeping.
@@ -324,6 +339,7 @@ impl Executor {
     fn note_loaded(&mut self, loaded: &Loaded) {
         self.snapshots.last_load_keys = loaded.keys;
         self.snapshots.last_load_expired_keys = loaded.expired_keys;
+        self.snapshots.last_load_left_out = loaded.left_out.total();
     }
 
     /// Puts loaded databases in the place of those that are there.
@@ -380,7 +396,7 @@ impl Executor {
         let mut loader = Loader::into_dbs(file.bytes().clone(), dbs, settings).map_err(fault)?;
         let delay_us = self.config.key_load_delay_us;
         let mut owed_us = 0;
-        let result = loop {
+        let mut result = loop {
             match load_step(&mut loader, self, delay_us, &mut owed_us) {
                 Ok(Progress::Working) => std::thread::sleep(Duration::from_micros(std::mem::take(&mut owed_us))),
                 Ok(Progress::Waiting) => loader.wait(),
@@ -391,8 +407,11 @@ impl Executor {
         match result {
             Ok(()) => {
                 let loaded = loader.finish();
-                self.note_loaded(&loaded);
-                self.take_data(loaded.dbs);
+                result = keep_what_is_left_out(path, &loaded).map_err(fault);
+                if result.is_ok() || !flush {
+                    self.note_loaded(&loaded);
+                    self.take_data(loaded.dbs);
+                }
             }
             // What was there stays, with what was added to it.
             Err(_) if !flush => self.take_data(loader.into_partial()),
@@ -419,6 +438,7 @@ impl Executor {
             loading,
             rdb_last_load_keys_loaded: snapshots.last_load_keys,
             rdb_last_load_keys_expired: snapshots.last_load_expired_keys,
+            rdb_last_load_left_out: snapshots.last_load_left_out,
             ..snapshots.supervisor.info(&self.keyspace, now)
         }
     }

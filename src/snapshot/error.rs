@@ -130,6 +130,11 @@ pub enum LoadFault {
     FunctionLibrary { offset: u64 },
     #[error("data of the module {module} at offset {offset}: modules are not supported")]
     ModuleData { offset: u64, module: ModuleId },
+    #[error("metadata at offset {offset} of modules beside the key '{}': modules are not supported", key.escape_ascii())]
+    KeyMetadata { offset: u64, key: Vec<u8> },
+    /// Something of it was left out, so that it must not be written over.
+    #[error("not all of it was loaded, and {} cannot be kept under a second name: {}", path.display(), reason(cause))]
+    KeepOriginal { path: PathBuf, cause: io::Error },
 }
 
 impl LoadError {
@@ -143,17 +148,25 @@ impl LoadFault {
     /// Whether the bytes are not those that were written: an older dump is of use then. One that cannot be opened, or
     /// that holds what this server does not know, is as good as it ever was.
     pub fn is_damage(&self) -> bool {
-        use rdb::Error::{UnsupportedModule, UnsupportedType, UnsupportedVersion, VersionTooLow};
         match self {
             Self::Read(_) | Self::Checksum(_) | Self::DuplicateKey { .. } => true,
-            Self::Format { cause, .. } => !matches!(
-                cause,
-                UnsupportedVersion { .. } | UnsupportedType { .. } | UnsupportedModule { .. } | VersionTooLow { .. }
-            ),
+            Self::Format { cause, .. } => !cause.is_of_another_kind(),
             Self::Open(_)
             | Self::DatabaseOutOfRange { .. }
             | Self::FunctionLibrary { .. }
-            | Self::ModuleData { .. } => false,
+            | Self::ModuleData { .. }
+            | Self::KeyMetadata { .. }
+            | Self::KeepOriginal { .. } => false,
+        }
+    }
+
+    /// Whether `rdb-unknown-types skip` loads the rest of the file.
+    pub fn can_be_skipped(&self) -> bool {
+        use rdb::Error::{UnsupportedModule, UnsupportedType};
+        match self {
+            Self::FunctionLibrary { .. } | Self::ModuleData { .. } | Self::KeyMetadata { .. } => true,
+            Self::Format { cause, .. } => matches!(cause, UnsupportedType { .. } | UnsupportedModule { .. }),
+            _ => false,
         }
     }
 
@@ -161,11 +174,12 @@ impl LoadFault {
     #[cfg(test)]
     pub fn offset(&self) -> Option<u64> {
         match self {
-            Self::Open(_) | Self::Read(_) => None,
+            Self::Open(_) | Self::Read(_) | Self::KeepOriginal { .. } => None,
             Self::Checksum(cause) | Self::Format { cause, .. } => Some(cause.offset()),
             Self::DatabaseOutOfRange { offset, .. }
             | Self::DuplicateKey { offset, .. }
             | Self::FunctionLibrary { offset }
+            | Self::KeyMetadata { offset, .. }
             | Self::ModuleData { offset, .. } => Some(*offset),
         }
     }

@@ -12,7 +12,7 @@ use super::error::SaveError;
 const NAMES_MAX: i64 = 1000;
 
 /// The beginning of the year 9999: later names would sort wrongly.
-const TIME_MAX_MS: i64 = 253_370_764_800_000;
+pub(super) const TIME_MAX_MS: i64 = 253_370_764_800_000;
 
 /// Where the digits of a time stand, and what stands between them.
 const TIME_FORM: &[u8] = b"ddddddddTdddddd.dddZ";
@@ -116,7 +116,7 @@ fn examine(system: &dyn FileSystem, path: &Path) -> Result<Option<Standing>, Sav
 }
 
 /// `dump-20261122T153000.123Z.rdb` for a dump of that moment whose name is `dump.rdb`.
-fn name_at(place: &Place, unix_ms: i64) -> String {
+pub(super) fn name_at(place: &Place, unix_ms: i64) -> String {
     let (stem, extension) = halves(place);
     let time = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or_default();
     format!("{stem}-{}{extension}", time.strftime("%Y%m%dT%H%M%S%.3fZ"))

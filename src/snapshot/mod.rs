@@ -13,6 +13,7 @@ mod generations;
 mod history;
 mod huge_pages;
 mod load;
+mod original;
 mod pace;
 #[cfg(test)]
 mod power_cut_tests;
@@ -33,5 +34,6 @@ pub use fork::InterruptWatch;
 pub use history::{Outcome, Record, Trigger};
 pub use huge_pages::{HugePageDecision, HugePageSystem};
 pub use load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Progress, Verification};
+pub use original::keep_original;
 pub use save::{SaveOptions, delay_us};
 pub use supervisor::{Cancelled, Supervisor, Task};

@@ -18,9 +18,9 @@ use super::history::{Outcome, Trigger};
 use super::load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Progress};
 use super::save::{self, Observer, SaveOptions, Saved};
 use super::supervisor::{Supervisor, Task};
-use crate::config::Config;
+use crate::config::{Config, UnknownTypes};
 use crate::keyspace::{AccessClock, Keyspace};
-use crate::rdb::Encoder;
+use crate::rdb::{Encoder, Opcode, Tag};
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
 use crate::types::Digest;
@@ -189,6 +189,81 @@ fn keys_past_their_expiry_are_left_out_when_saving_and_dropped_when_loading() {
     assert!(keeping.dbs[0].peek(b"future").is_some() && keeping.dbs[0].peek(b"past").is_none());
 }
 
+fn load_skipping(file: &[u8]) -> Result<Loaded, LoadFault> {
+    load_as(file, LoadSettings { unknown: UnknownTypes::Skip, ..LoadSettings::new(&Config::default(), now()) })
+}
+
+/// A module's value: its type, one number, and its end.
+fn write_module_value(out: &mut Encoder<'_>, tag: Tag, key: &[u8]) -> io::Result<()> {
+    out.tag(tag)?;
+    out.string(key)?;
+    out.length(0x1234 << 10)?;
+    out.length(2)?;
+    out.length(7)?;
+    out.length(0)
+}
+
+#[test]
+fn what_this_server_does_not_have_is_refused_or_left_out_and_counted() {
+    let file = file_of(|out| {
+        out.function_library(b"#!lua name=x")?;
+        out.byte(Opcode::ModuleAux.as_u8())?;
+        out.length(0x1234 << 10)?;
+        out.length(2)?;
+        out.length(1)?;
+        out.length(0)?;
+        write_module_value(out, Tag::Module2, b"module")?;
+        write_string(out, b"key", b"value")?;
+        write_module_value(out, Tag::Module, b"older")
+    });
+    let refused = load(&file).err().expect("refused");
+    assert!(refused.can_be_skipped() && !refused.is_damage(), "{refused}");
+    let loaded = load_skipping(&file).expect("the rest loads");
+    assert_eq!((loaded.keys, loaded.dbs[0].len(), loaded.left_out.total()), (1, 1, 4));
+    let said = loaded.left_out.to_string();
+    assert_eq!(said, "2 keys of types that are not supported, 1 function library, 1 module's data");
+    let refused = load(&file_of(|out| write_module_value(out, Tag::Module2, b"module"))).err().expect("refused");
+    assert!(refused.can_be_skipped() && refused.to_string().contains("unsupported module type"), "{refused}");
+}
+
+#[test]
+fn metadata_beside_a_key_is_refused_or_left_out() {
+    let file = file_of(|out| {
+        out.byte(Opcode::KeyMetadata.as_u8())?;
+        out.length(1)?;
+        out.raw(b"spec")?;
+        out.length(0)?;
+        write_string(out, b"key", b"value")
+    });
+    let refused = load(&file).err().expect("refused");
+    assert!(matches!(&refused, LoadFault::KeyMetadata { offset: 9, key } if key == b"key"), "{refused}");
+    assert!(refused.can_be_skipped());
+    let loaded = load_skipping(&file).expect("it loads");
+    assert_eq!((loaded.keys, loaded.left_out.metadata, loaded.left_out.total()), (1, 1, 1));
+}
+
+#[test]
+fn functions_of_release_candidates_are_always_left_out() {
+    let file = file_of(|out| {
+        out.byte(Opcode::FunctionPreGa.as_u8())?;
+        out.string(b"name")?;
+        out.string(b"LUA")?;
+        out.length(0)?;
+        out.string(b"code")?;
+        write_string(out, b"key", b"value")
+    });
+    let loaded = load(&file).expect("it loads");
+    assert_eq!((loaded.keys, loaded.left_out.candidates), (1, 1));
+}
+
+#[test]
+fn types_that_are_not_known_are_no_damage_and_unknown_bytes_are() {
+    for (byte, is_damage) in [(30, false), (242, false), (99, true)] {
+        let fault = load(&file_of(|out| out.byte(byte))).err().expect("a fault");
+        assert_eq!((fault.is_damage(), fault.can_be_skipped()), (is_damage, false), "{fault}");
+    }
+}
+
 /// A file of the records that `write` writes.
 fn file_of(write: impl FnOnce(&mut Encoder<'_>) -> io::Result<()>) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -204,7 +279,7 @@ fn file_of(write: impl FnOnce(&mut Encoder<'_>) -> io::Result<()>) -> Vec<u8> {
 }
 
 fn write_string(out: &mut Encoder<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
-    out.tag(crate::rdb::Tag::String)?;
+    out.tag(Tag::String)?;
     out.string(key)?;
     out.string(value)
 }
@@ -468,7 +543,7 @@ fn check_names_offset_and_key_of_the_first_fault() {
     let path = directory.path().join("dump.rdb");
     let mut bytes = file_of(|out| {
         write_string(out, b"whole", b"value")?;
-        out.tag(crate::rdb::Tag::String)?;
+        out.tag(Tag::String)?;
         out.string(b"broken")?;
         out.raw(&[0xC4])
     });

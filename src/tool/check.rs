@@ -1,5 +1,6 @@
 //! `copal-rdb check`: a dump is read as the server would read it, every value included, and dropped.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -20,9 +21,28 @@ pub struct Arguments {
     /// Dumps, each of which is looked at whatever is wrong with the others
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Also look for keys that are there twice, which takes some 40 bytes of memory a key
+    /// Look for keys that are there twice in large files too, which takes some 40 bytes of memory a key
     #[arg(long)]
     duplicates: bool,
+    /// How many databases the server that is to load the files has
+    #[arg(long, value_name = "N", default_value_t = DATABASES)]
+    databases: u64,
+    /// The setting of that name of the server that is to load the files
+    #[arg(long, value_name = "WHAT", default_value = "refuse", value_parser = ["refuse", "skip"])]
+    rdb_unknown_types: String,
+}
+
+/// As many as a server has that is not told otherwise.
+const DATABASES: u64 = 16;
+
+/// Keys beyond which nobody looks for those that are there twice unless asked to.
+const KEYS_COMPARED_MAX: usize = 4 << 20;
+
+/// What a server does with a file depends on.
+#[derive(Clone, Copy)]
+struct Server {
+    databases: u64,
+    skips_unknown: bool,
 }
 
 /// What a sound dump holds.
@@ -36,12 +56,23 @@ pub struct Healthy {
     /// Expiries that were past.
     pub expired: u64,
     pub databases: u64,
+    /// One more than the number of the last database.
+    pub databases_needed: u64,
     /// Collections without elements, which a server drops as it loads.
     pub empty: u64,
     /// What is sound and what this server does not load.
-    pub module_values: u64,
+    pub unsupported_values: u64,
+    /// Of them, those whose expiry was not past.
+    pub unsupported_live: u64,
+    pub metadata: u64,
     pub libraries: u64,
     pub module_data: u64,
+    /// Function libraries of release candidates, which no server loads.
+    pub candidates: u64,
+    /// Streams that state another number of entries than they have.
+    pub wrong_lengths: u64,
+    /// There were too many keys to look for those that are there twice.
+    pub not_compared: bool,
     /// Bytes behind the dump, as an append-only file has them.
     pub bytes_behind: u64,
 }
@@ -54,9 +85,11 @@ pub struct FirstFault {
     pub keys_before: u64,
 }
 
-/// Checks all files. Returns whether all of them are sound.
+/// Checks all files. Returns whether all of them are sound, and the server loads them.
 pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
     let mut out = Output::stdout();
+    let server =
+        Server { databases: arguments.databases, skips_unknown: arguments.rdb_unknown_types.as_str() == "skip" };
     let mut sound = true;
     let mut trouble = None;
     for path in &arguments.files {
@@ -69,18 +102,28 @@ pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
             }
         };
         let result = check(input.bytes(), Now::read().unix_ms, arguments.duplicates);
-        sound &= result.is_ok();
-        let told = tell(&mut out, path, &result).and_then(|()| out.flush());
+        sound &= result.as_ref().is_ok_and(|healthy| healthy.reasons_against(server).is_empty());
+        let told = tell(&mut out, path, &result, server).and_then(|()| out.flush());
         out.written(told)?;
     }
     trouble.map_or(Ok(sound), Err)
 }
 
-fn tell(out: &mut dyn Write, path: &Path, result: &Result<Healthy, FirstFault>) -> io::Result<()> {
+fn tell(out: &mut dyn Write, path: &Path, result: &Result<Healthy, FirstFault>, server: Server) -> io::Result<()> {
+    let path = path.display();
     match result {
-        Ok(healthy) => writeln!(out, "{}: {healthy}", path.display()),
+        Ok(healthy) => {
+            writeln!(out, "{path}: {healthy}")?;
+            let reasons = healthy.reasons_against(server);
+            if reasons.is_empty() {
+                writeln!(out, "{path}: this server loads it{}", healthy.remark())
+            } else {
+                writeln!(out, "{path}: this server does not load it: {}", reasons.join("; "))
+            }
+        }
         Err(FirstFault { fault, keys_before }) => {
-            writeln!(out, "{}: {fault}, after {keys_before} whole keys", path.display())
+            writeln!(out, "{path}: this server does not load it")?;
+            writeln!(out, "{path}: {fault}, after {keys_before} whole keys")
         }
     }
 }
@@ -92,9 +135,15 @@ impl fmt::Display for Healthy {
         write!(f, "{expires} with an expiry, {expired} expired")?;
         for (count, what) in [
             (self.empty, "collections without elements, which a server drops"),
-            (self.module_values, "values of modules, which Copal does not load"),
+            (
+                self.wrong_lengths,
+                "streams with another number of entries than is stated: those that are there are loaded",
+            ),
+            (self.unsupported_values, "values of modules or of types that Copal does not have"),
+            (self.metadata, "keys with metadata of modules, which Copal does not load"),
             (self.libraries, "function libraries, which Copal does not load"),
             (self.module_data, "parts of modules, which Copal does not load"),
+            (self.candidates, "functions of a release candidate, which every server leaves out"),
             (self.bytes_behind, "bytes behind the end, which are no part of the dump"),
         ] {
             if count > 0 {
@@ -102,6 +151,34 @@ impl fmt::Display for Healthy {
             }
         }
         Ok(())
+    }
+}
+
+impl Healthy {
+    /// Why a server does not load the file although it is sound.
+    fn reasons_against(&self, server: Server) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.databases_needed > server.databases {
+            let (needed, there) = (self.databases_needed, server.databases);
+            reasons.push(format!("it needs `databases {needed}`, and the server has {there}"));
+        }
+        let unknown = self.unsupported_live + self.metadata + self.libraries + self.module_data;
+        if unknown > 0 && !server.skips_unknown {
+            reasons.push(
+                "it holds functions, or values or data of modules; with `rdb-unknown-types skip` the server loads the \
+                 rest and keeps the file, and `copal-rdb salvage` writes the rest to another file"
+                    .to_owned(),
+            );
+        }
+        reasons
+    }
+
+    fn remark(&self) -> &'static str {
+        if self.not_compared {
+            ", unless a key is there twice: --duplicates looks for that in a large file"
+        } else {
+            ""
+        }
     }
 }
 
@@ -117,13 +194,21 @@ pub fn check(file: &[u8], now_ms: i64, duplicates: bool) -> Result<Healthy, Firs
 fn walk(file: &[u8], now_ms: i64, duplicates: bool, healthy: &mut Healthy) -> Result<(), Fault> {
     let progress = Progress::new("checking", file.len());
     let mut walk = Walk::new(file, true)?;
-    let mut keys = duplicates.then(|| (Fingerprints::new(), HashSet::new()));
+    let mut keys = Some((Fingerprints::new(), HashSet::new()));
     healthy.version = walk.version();
     loop {
         progress.at(walk.offset());
         match walk.next()? {
             Found::Entry(item) => {
-                let content = item.load_or_fault()?;
+                let wrong_length = Cell::new(false);
+                let content = item.load_and_note(Some(&wrong_length)).map_err(|cause| item.fault(cause))?;
+                if let Some((_, seen)) = &keys
+                    && !duplicates
+                    && seen.len() >= KEYS_COMPARED_MAX
+                {
+                    keys = None;
+                    healthy.not_compared = true;
+                }
                 if let Some((fingerprints, seen)) = &mut keys
                     && !seen.insert(fingerprints.of(item.db, &item.key))
                 {
@@ -132,14 +217,24 @@ fn walk(file: &[u8], now_ms: i64, duplicates: bool, healthy: &mut Healthy) -> Re
                 }
                 healthy.keys += 1;
                 healthy.expires += u64::from(item.expiry_ms.is_some());
-                healthy.expired += u64::from(item.expiry_ms.is_some_and(|at_ms| at_ms <= now_ms));
+                let expired = item.expiry_ms.is_some_and(|at_ms| at_ms <= now_ms);
+                healthy.expired += u64::from(expired);
+                healthy.metadata += u64::from(item.metadata.is_some());
+                healthy.wrong_lengths += u64::from(wrong_length.get());
                 match content {
                     Content::Value(_) => {}
                     Content::Empty => healthy.empty += 1,
-                    Content::Opaque => healthy.module_values += 1,
+                    Content::Opaque => {
+                        healthy.unsupported_values += 1;
+                        healthy.unsupported_live += u64::from(!expired);
+                    }
                 }
             }
-            Found::Database(_) => healthy.databases += 1,
+            Found::Database(index) => {
+                healthy.databases += 1;
+                healthy.databases_needed = healthy.databases_needed.max(index.saturating_add(1));
+            }
+            Found::LibraryOfCandidate => healthy.candidates += 1,
             Found::Library(_) => healthy.libraries += 1,
             Found::ModuleAux { .. } => healthy.module_data += 1,
             Found::Aux { .. } | Found::Sizes { .. } => {}

@@ -16,14 +16,15 @@ const EXIT_TROUBLE: u8 = 2;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; check: all files are sound; salvage: nothing was lost; diff: the files are equal
-  1  check: a file is damaged; salvage: something was lost; diff: the files differ
+  0  done; check: the server loads all files; salvage: nothing was lost; diff: the files are equal
+  1  check: a file is damaged, or the server does not load it; salvage: something was lost or left out;
+     convert --rdb-version: something was left out; diff: the files differ
   2  trouble: a file cannot be read or written, a damaged file where a sound one is needed, wrong arguments
 
 Files are mapped, and values are looked at one at a time, so that a dump may be larger than memory. Files that are
 written appear when they are whole, and never in the place of an input. A progress bar is shown on a terminal.";
 
-/// Looks at RDB dump files without a server: RDB versions 1 to 12, as Copal, Redis and Valkey write them
+/// Looks at RDB dump files without a server: as Copal, Redis and Valkey write them
 #[derive(Parser)]
 #[command(name = "copal-rdb", version, after_help = EXIT_CODES)]
 struct Arguments {
@@ -51,7 +52,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Report(arguments) => report::run(&arguments).map(|()| true),
         Command::Salvage(arguments) => salvage::run(&arguments),
-        Command::Convert(arguments) => convert::run(&arguments).map(|()| true),
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
     };
     match result {

@@ -15,11 +15,6 @@ pub enum Trouble {
     Missing(PathBuf),
     #[error("{}: {fault}; `check` tells more, `salvage` saves what can be saved", path.display())]
     Damaged { path: PathBuf, fault: Fault },
-    #[error("{}: key '{}' at offset {offset}: {what} needs RDB version {needed}, and {version} is asked for",
-        path.display(), key.escape_ascii())]
-    CannotHold { path: PathBuf, key: Vec<u8>, offset: usize, what: &'static str, needed: u32, version: u32 },
-    #[error("{}: {what} needs RDB version {needed}, and {version} is asked for", path.display())]
-    CannotHoldPart { path: PathBuf, what: &'static str, needed: u32, version: u32 },
     #[error("{} is the input itself", .0.display())]
     OverInput(PathBuf),
     #[error("{} is there already (--force writes over it)", .0.display())]

@@ -1,10 +1,11 @@
 //! The one walk over a file: every record with where it stands, every value as the bytes that hold it.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 
-use crate::rdb::{self, Crc64, Decoder, Record, Records, Tag, skip};
+use crate::rdb::{self, Crc64, Decoder, Format, Record, Records, Tag, skip};
 use crate::types::{EMPTY_VALUE, Limits, LoadOptions, Type, Value};
 
 /// Bytes that are gathered before the checksum takes them: it wants large pieces that are still in the cache.
@@ -25,6 +26,8 @@ pub enum Found<'a> {
         expires: u64,
     },
     Library(Cow<'a, [u8]>),
+    /// A function library of a release candidate, which no release loads.
+    LibraryOfCandidate,
     /// What a module keeps outside of keys, as it stands in the file.
     ModuleAux {
         bytes: &'a [u8],
@@ -42,6 +45,8 @@ pub struct Item<'a> {
     /// In seconds.
     pub idle: Option<u64>,
     pub freq: Option<u8>,
+    /// What modules keep beside the key, within the span.
+    pub metadata: Option<Range<usize>>,
     /// Everything that is the entry's own: expiry, clock, type, key, value.
     pub span: Range<usize>,
     /// The value without its type byte.
@@ -61,22 +66,27 @@ impl Item<'_> {
 
     /// Decodes the value, all of which is checked; a collection without elements is none at all.
     pub fn load(&self) -> rdb::Result<Content> {
+        self.load_and_note(None)
+    }
+
+    /// As [`Item::load`]; a stream whose stored length is wrong is noted.
+    pub fn load_and_note(&self, wrong_length: Option<&Cell<bool>>) -> rdb::Result<Content> {
         let limits = Limits::default();
-        let options = LoadOptions { limits: &limits, sanitize: true };
+        let options = LoadOptions { wrong_length, ..LoadOptions::checking_all(&limits) };
         let mut input = Decoder::at(self.value, self.value_offset());
-        match self.data_type() {
-            None => Ok(Content::Opaque),
-            Some(_) => match Value::load(self.tag, &mut input, &options) {
-                Err(rdb::Error::InvalidValue { what: EMPTY_VALUE, .. }) => Ok(Content::Empty),
-                Ok(_) if input.remaining() > 0 => Err(input.invalid("bytes of the value are left over")),
-                result => result.map(Content::Value),
-            },
+        match Value::load(self.tag, &mut input, &options) {
+            Err(rdb::Error::InvalidValue { what: EMPTY_VALUE, .. }) => Ok(Content::Empty),
+            Err(rdb::Error::UnsupportedType { .. } | rdb::Error::UnsupportedModule { .. }) => Ok(Content::Opaque),
+            Ok(_) if input.remaining() > 0 => Err(input.invalid("bytes of the value are left over")),
+            result => result.map(Content::Value),
         }
     }
 
-    /// As [`Item::load`], with the key in what is said of a fault.
-    pub fn load_or_fault(&self) -> Result<Content, Fault> {
-        self.load().map_err(|cause| self.fault(cause))
+    /// Why the value is opaque.
+    pub fn unsupported(&self) -> Option<rdb::Error> {
+        let limits = Limits::default();
+        let mut input = Decoder::at(self.value, self.value_offset());
+        Value::load(self.tag, &mut input, &LoadOptions::checking_all(&limits)).err()
     }
 
     pub fn fault(&self, cause: rdb::Error) -> Fault {
@@ -87,7 +97,7 @@ impl Item<'_> {
 /// What an entry holds.
 pub enum Content {
     Value(Value),
-    /// A module's value, which is only passed on as its bytes.
+    /// A value of a type that this server does not have, such as a module's: it is only passed on as its bytes.
     Opaque,
     /// A collection without elements, which no server keeps.
     Empty,
@@ -130,9 +140,14 @@ pub fn type_of(tag: Tag) -> Option<Type> {
         | Tag::HashMetadataPreGa
         | Tag::HashListpackExPreGa
         | Tag::HashMetadata
-        | Tag::HashListpackEx => Type::Hash,
-        Tag::StreamListpacks | Tag::StreamListpacks2 | Tag::StreamListpacks3 => Type::Stream,
-        Tag::Module | Tag::Module2 => return None,
+        | Tag::HashListpackEx
+        | Tag::Hash2 => Type::Hash,
+        Tag::StreamListpacks
+        | Tag::StreamListpacks2
+        | Tag::StreamListpacks3
+        | Tag::StreamListpacks4
+        | Tag::StreamListpacks5 => Type::Stream,
+        Tag::Module | Tag::Module2 | Tag::Array => return None,
     })
 }
 
@@ -159,8 +174,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Goes on at a record that begins at `offset`, whatever stands before it.
-    pub fn resume(file: &'a [u8], version: u32, offset: usize, db: u64) -> Self {
-        Self { file, records: Records::resume(file, version, offset as u64), db, sum: None }
+    pub fn resume(file: &'a [u8], format: Format, offset: usize, db: u64) -> Self {
+        Self { file, records: Records::resume(file, format, offset as u64), db, sum: None }
+    }
+
+    pub fn format(&self) -> Format {
+        self.records.format()
     }
 
     pub fn version(&self) -> u32 {
@@ -176,14 +195,15 @@ impl<'a> Walk<'a> {
         let start = self.offset();
         self.sum_up_to(start, SUMMED_BYTES);
         Ok(match self.records.next().map_err(Fault::of_file)? {
-            Record::Entry { tag, key, expiry_ms, idle, freq } => {
+            Record::Entry { tag, key, expiry_ms, idle, freq, metadata } => {
+                let metadata = metadata.map(|(start, end)| start as usize..end as usize);
                 let value_at = self.offset();
                 if let Err(cause) = skip::value(tag, self.records.decoder()) {
                     return Err(Fault { cause, key: Some(key.into_owned()) });
                 }
                 let end = self.offset();
                 let value = self.file.get(value_at..end).unwrap_or_default();
-                Found::Entry(Item { db: self.db, tag, key, expiry_ms, idle, freq, span: start..end, value })
+                Found::Entry(Item { db: self.db, tag, key, expiry_ms, idle, freq, metadata, span: start..end, value })
             }
             Record::SelectDb(index) => {
                 self.db = index;
@@ -192,6 +212,7 @@ impl<'a> Walk<'a> {
             Record::ResizeDb { keys, expires } => Found::Sizes { keys, expires },
             Record::Aux { key, value } => Found::Aux { key, value },
             Record::FunctionLibrary(code) => Found::Library(code),
+            Record::FunctionOfCandidate { .. } => Found::LibraryOfCandidate,
             Record::ModuleAux { .. } => {
                 let bytes = self.file.get(start..self.offset()).unwrap_or_default();
                 Found::ModuleAux { bytes }

@@ -19,6 +19,7 @@ pub use digest::Digest;
 pub use limits::Limits;
 pub use value::{Value, ValueRef};
 
+use std::cell::Cell;
 use std::io;
 
 use crate::rdb;
@@ -142,4 +143,13 @@ pub struct LoadOptions<'a> {
     pub limits: &'a Limits,
     /// Look for members that come twice in packed sorted sets too. Everything else is always looked at.
     pub sanitize: bool,
+    /// Is set where the bytes state another number of a stream's entries than there are: older servers left such streams.
+    pub wrong_length: Option<&'a Cell<bool>>,
+}
+
+impl<'a> LoadOptions<'a> {
+    /// For bytes from outside, all of which are checked.
+    pub fn checking_all(limits: &'a Limits) -> Self {
+        Self { limits, sanitize: true, wrong_length: None }
+    }
 }

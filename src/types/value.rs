@@ -107,9 +107,20 @@ impl Value {
         } else if StreamValue::LOADS.contains(&tag) {
             StreamValue::load(tag, input, options)?.into()
         } else {
-            return Err(rdb::Error::UnsupportedType { offset, name: tag.name() });
+            return Err(unsupported(tag, input, offset));
         };
         if value.is_empty() { Err(input.invalid_at(offset, EMPTY_VALUE)) } else { Ok(value) }
+    }
+}
+
+/// What is said of a value of a type that this server does not have; that of a module by the module's name.
+fn unsupported(tag: rdb::Tag, input: &mut rdb::Decoder<'_>, offset: u64) -> rdb::Error {
+    match (tag, input.length()) {
+        (rdb::Tag::Module | rdb::Tag::Module2, Ok(id)) => {
+            rdb::Error::UnsupportedModule { offset, module: rdb::ModuleId(id) }
+        }
+        (rdb::Tag::Array, _) => rdb::Error::UnsupportedType { offset, name: "array, of Redis 8.8" },
+        _ => rdb::Error::UnsupportedType { offset, name: tag.name() },
     }
 }
 

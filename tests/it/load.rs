@@ -162,10 +162,21 @@ fn what_cannot_be_read_is_refused_by_name_and_place() {
     if against_redis() {
         return;
     }
-    let cases: [(&str, Vec<u8>, &[&str]); 6] = [
+    let cases: [(&str, Vec<u8>, &[&str]); 9] = [
         ("magic", b"RUBBISH09 and more".to_vec(), &["magic"]),
         ("foreign version", RdbFile::new(80).select(0).string(b"a", b"1").finish(), &["version", "80"]),
-        ("newer version", RdbFile::new(13).select(0).string(b"a", b"1").finish(), &["version", "13"]),
+        ("newer version", RdbFile::new(16).select(0).string(b"a", b"1").finish(), &["version 16", "Redis after 8.10"]),
+        (
+            "newer Valkey",
+            RdbFile::with_header("VALKEY081").select(0).string(b"a", b"1").finish(),
+            &["Valkey 9.2 or later (VALKEY081)", "up to REDIS0015 and VALKEY080"],
+        ),
+        (
+            "Dragonfly",
+            RdbFile::new(9).aux("redis-ver", "df-v1.30.0").raw(b"\x1e\x01a\x011").finish(),
+            &["Dragonfly", "type byte 30"],
+        ),
+        ("templates", RdbFile::new(15).raw(b"\xf2\x01").finish(), &["templates of hashes, of Redis 8.10"]),
         ("unknown type", RdbFile::new(9).select(0).raw(b"\x64\x01a\x011").finish(), &["type", "100"]),
         ("checksum", [&small_dump()[..small_dump().len() - 1], b"\x00"].concat(), &["checksum"]),
         ("database", RdbFile::new(9).select(99).string(b"a", b"1").finish(), &["99"]),
@@ -176,6 +187,103 @@ fn what_cannot_be_read_is_refused_by_name_and_place() {
             assert!(log.contains(word), "{what}: {word:?} is told\n{log}");
         }
     }
+}
+
+#[test]
+fn a_dump_of_valkey_9_is_loaded() {
+    if against_redis() {
+        return;
+    }
+    let expiry = 4_102_444_800_000u64.to_le_bytes();
+    let dump = RdbFile::with_header("VALKEY080")
+        .aux("valkey-ver", "9.1.2")
+        .aux("slot-info", "5,1,0,0")
+        .select(0)
+        // A slot that was on its way: a job's name, and one range.
+        .raw(b"\xf3\x03job\x01\x00\x05")
+        .string(b"a", b"1")
+        .raw(b"\x16\x01h\x02\x01f\x01v")
+        .raw(&expiry)
+        .raw(b"\x01g\x01w\xff\xff\xff\xff\xff\xff\xff\xff")
+        .finish();
+    let server = start_with(dump);
+    let mut client = server.client();
+    assert_eq!(client.run("MGET a").texts(), ["1"]);
+    assert_eq!(client.run("HMGET h f g").texts(), ["v", "w"]);
+    let times = client.run("HPEXPIRETIME h FIELDS 2 f g");
+    assert_eq!(times.items(), [int(4_102_444_800_000), int(-1)]);
+}
+
+#[test]
+fn an_expiry_of_minus_one_is_none() {
+    let dump = RdbFile::new(9).select(0).expires_at_ms(u64::MAX).string(b"a", b"1").finish();
+    let server = start_with(dump);
+    assert_eq!(server.client().run("PTTL a"), int(-1));
+}
+
+#[test]
+fn what_a_start_is_refused_for_names_the_way_out() {
+    if against_redis() {
+        return;
+    }
+    let twice = RdbFile::new(9).select(0).string(b"twin", b"1").string(b"twin", b"2").finish();
+    let log = assert_refused(&twice, "a key twice");
+    assert!(log.contains("dump.rdb --duplicates` tells more"), "{log}");
+    let log = assert_refused(&with_a_library(), "a library");
+    assert!(log.contains("start with `--rdb-unknown-types skip`") && log.contains("`copal-rdb salvage "), "{log}");
+    let log = assert_refused(&RdbFile::new(9).select(20).string(b"a", b"1").finish(), "a database");
+    assert!(log.contains("start with `--databases 21` or more"), "{log}");
+}
+
+/// Keys beside a library of functions and a value of a module.
+fn with_a_library() -> Vec<u8> {
+    RdbFile::new(11)
+        .raw(b"\xf5\x0f#!lua name=mine")
+        .select(0)
+        .string(b"a", b"1")
+        .raw(b"\x07\x01m\x81\x00\x00\x00\x00\x00\x00\x48\x00\x02\x07\x00")
+        .string(b"b", b"2")
+        .finish()
+}
+
+#[test]
+fn what_is_left_out_is_counted_and_its_dump_is_never_written_over() {
+    if against_redis() {
+        return;
+    }
+    let dump = with_a_library();
+    let setup = || Setup::new().config("rdb-unknown-types skip\nsnapshot-keep 1");
+    let mut server = setup().file("dump.rdb", dump.clone()).start();
+    assert_eq!(server.client().run("MGET a b").texts(), ["1", "2"]);
+    assert_eq!(server.info_field("persistence", "rdb_last_load_left_out"), "2");
+    let log = server.log();
+    assert!(log.contains("function library that begins with '#!lua name=mine'") && log.contains("key 'm': "), "{log}");
+    assert!(log.contains("1 key of a type that is not supported, 1 function library"), "{log}");
+    let originals = |server: &Server| -> Vec<String> {
+        let files = server.data_files();
+        files
+            .iter()
+            .filter(|(name, bytes)| *name != "dump.rdb" && **bytes == dump)
+            .map(|(name, _)| name.clone())
+            .collect()
+    };
+    let [kept] = &originals(&server)[..] else { panic!("{:?}", server.data_files().keys()) };
+    assert!(kept.starts_with("dump-2") && kept.ends_with("Z-original.rdb"), "{kept}");
+    // A start that saved nothing finds it kept.
+    server.kill();
+    server.start_again();
+    assert_eq!(originals(&server).len(), 1);
+    for round in 0..4 {
+        let mut client = server.client();
+        client.run(&format!("SET round {round}"));
+        assert_eq!(client.run("SAVE"), ok());
+    }
+    assert!(originals(&server).contains(kept), "the rotation removes it never");
+    server.kill();
+    server.start_again();
+    assert_eq!(server.info_field("persistence", "rdb_last_load_left_out"), "0");
+    assert_eq!(server.client().run("MGET a b round").texts(), ["1", "2", "3"]);
+    assert!(originals(&server).contains(kept));
 }
 
 #[test]

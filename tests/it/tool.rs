@@ -139,9 +139,11 @@ fn check_accepts_what_a_server_wrote_and_names_the_first_fault() {
     let folder = Folder::new();
     let twice = RdbFile::new(10).string(b"key", b"1").string(b"other", b"2").string(b"key", b"3").finish();
     let twice = folder.write("twice.rdb", &twice);
-    printed(&["check", &twice]);
-    let output = tool(1, &["check", "--duplicates", &twice]);
-    assert!(text(&output.stdout).ends_with("the key is there twice (key 'key'), after 2 whole keys\n"));
+    for args in [&["check", &twice][..], &["check", "--duplicates", &twice]] {
+        let output = text(&tool(1, args).stdout);
+        assert!(output.contains(": this server does not load it\n"), "{output}");
+        assert!(output.ends_with("the key is there twice (key 'key'), after 2 whole keys\n"), "{output}");
+    }
 
     let mut bytes = fs::read(dump).expect("the dump");
     let last = bytes.len() - 1;
@@ -163,12 +165,87 @@ fn check_accepts_what_a_server_wrote_and_names_the_first_fault() {
 #[test]
 fn check_accepts_streams_functions_and_what_follows_the_end() {
     let streams = fixture("redis-7.0-every-encoding.rdb");
-    let told = printed(&["check", &streams]);
-    assert!(!told.contains("streams") && told.contains("; 1 function libraries, which"), "{told}");
+    let told = text(&tool(1, &["check", &streams]).stdout);
+    assert!(!told.contains("streams") && told.contains(": OK, ") && told.contains("; 1 function libraries, which"));
+    assert!(
+        told.contains(": this server does not load it: it holds functions, or values or data of modules"),
+        "{told}"
+    );
+    let told = printed(&["check", "--rdb-unknown-types", "skip", &streams]);
+    assert!(told.ends_with(": this server loads it\n"), "{told}");
     let mut bytes = fs::read(&streams).expect("a fixture");
     bytes.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
     let folder = Folder::new();
-    assert!(printed(&["check", &folder.write("preamble.rdb", &bytes)]).contains("; 14 bytes behind the end"));
+    let file = folder.write("preamble.rdb", &bytes);
+    assert!(printed(&["check", "--rdb-unknown-types=skip", &file]).contains("; 14 bytes behind the end"));
+}
+
+/// What `check` says is what a server does, each with the same settings.
+#[test]
+fn check_says_whether_the_server_loads_a_file() {
+    if against_redis() {
+        return;
+    }
+    let library = b"\xf5\x0c#!lua name=l";
+    let module_value = b"\x07\x01m\x81\x00\x00\x00\x00\x00\x00\x48\x00\x02\x07\x00";
+    let module_data = b"\xf7\x81\x00\x00\x00\x00\x00\x00\x48\x00\x02\x01\x02\x07\x00";
+    let metadata = b"\xf3\x01spec\x02\x07\x00";
+    let candidate = b"\xf6\x01n\x03LUA\x00\x04code";
+    // A stream of one entry that states to have seven.
+    let mut listpack = b"\x1f\x00\x00\x00\x0a\x00\x01\x01\x00\x01\x01\x01\x85field\x06".to_vec();
+    listpack.extend_from_slice(b"\x00\x01\x02\x01\x00\x01\x00\x01\x81v\x02\x04\x01\xff");
+    listpack[0] = listpack.len() as u8;
+    let mut stream = b"\x0f\x01s\x01\x10\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00".to_vec();
+    stream.push(listpack.len() as u8);
+    stream.extend_from_slice(&listpack);
+    stream.extend_from_slice(b"\x07\x05\x00\x00");
+    let file_of = |header: &str, bytes: &[u8]| {
+        RdbFile::with_header(header).string(b"before", b"1").raw(bytes).string(b"after", b"2").finish()
+    };
+    let with = |bytes: &[u8]| file_of("REDIS0012", bytes);
+    let folder = Folder::new();
+    for (what, file, refused, skipped) in [
+        ("nothing special", with(b""), true, true),
+        ("a library", with(library), false, true),
+        ("a module's value", with(module_value), false, true),
+        ("an older module's value", with(&[b"\x06", &module_value[1..]].concat()), false, true),
+        (
+            "a module's value past its expiry",
+            with(&[b"\xfc\x01\0\0\0\0\0\0\0", &module_value[..]].concat()),
+            true,
+            true,
+        ),
+        ("a module's data", with(module_data), false, true),
+        ("metadata", with(metadata), false, true),
+        ("a candidate's function", with(candidate), true, true),
+        ("a stream with a wrong length", with(&stream), true, true),
+        ("an empty list", with(b"\x01\x01l\x00"), true, true),
+        ("an array", with(b"\x1c\x01a\x01\x00\x05\x00\x01x"), false, true),
+        ("a template", with(b"\xf2"), false, false),
+        ("database 15", with(b"\xfe\x0f\xfe\x00"), true, true),
+        ("database 16", with(b"\xfe\x10\xfe\x00"), false, false),
+        ("twice", with(b"\x00\x06before\x01x"), false, false),
+        ("a version of Redis 8.10", file_of("REDIS0015", b""), true, true),
+        ("a later version", file_of("REDIS0016", b""), false, false),
+        ("a later Valkey", file_of("VALKEY081", b""), false, false),
+        ("no dump", b"something else".to_vec(), false, false),
+    ] {
+        let file = folder.write("dump.rdb", &file);
+        for (setting, loads) in [("refuse", refused), ("skip", skipped)] {
+            let args = ["check", "--rdb-unknown-types", setting, &file];
+            let output = text(&tool(if loads { 0 } else { 1 }, &args).stdout);
+            assert_eq!(output.contains("this server loads it"), loads, "{what}, {setting}: {output}");
+            let line = format!("rdb-unknown-types {setting}");
+            let setup = Setup::new().config(&line).file("dump.rdb", fs::read(&file).expect("the file"));
+            if loads {
+                assert_eq!(setup.start().client().run("MGET before after").texts(), ["1", "2"], "{what}, {setting}");
+            } else {
+                assert!(setup.start_refused().log.contains("Fatal error loading the DB"), "{what}, {setting}");
+            }
+        }
+    }
+    let file = folder.write("dump.rdb", &with(b"\xfe\x10"));
+    printed(&["check", "--databases", "17", &file]);
 }
 
 /// Takes away what depends on the machine: the path and the estimates of memory.
@@ -349,13 +426,14 @@ fn every_version_that_can_hold_the_data_loads_with_an_equal_digest() {
 }
 
 #[test]
-fn a_version_that_cannot_hold_a_value_is_refused_with_the_key_named() {
+fn what_a_version_cannot_hold_is_left_out_and_listed() {
     let folder = Folder::new();
     let streams = fixture("redis-7.0-every-encoding.rdb");
     let complaint = |dump: &str, version: &str| {
-        let refused = complaint(&["convert", dump, &folder.path("out.rdb"), "--rdb-version", version]);
-        assert!(!folder.names().contains("out.rdb"));
-        refused
+        let out = folder.path("out.rdb");
+        let told = text(&tool(1, &["convert", dump, &out, "--force", "--rdb-version", version]).stderr);
+        assert!(printed(&["check", &out]).contains(&format!("RDB version {version}, ")));
+        told
     };
     assert!(complaint(&streams, "9").contains("a function library needs RDB version 10, and 9 is asked for"));
     let stream = RdbFile::new(10).raw(b"\x13\x01s\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00").finish();
@@ -577,7 +655,7 @@ mod beside_redis {
     #[test]
     fn dumps_of_redis_are_checked_reported_and_compared() {
         let (_redis, dump) = redis_with_everything();
-        let told = printed(&["check", "--duplicates", &dump]);
+        let told = printed(&["check", "--duplicates", "--rdb-unknown-types", "skip", &dump]);
         assert!(told.contains("24 keys in 3 databases") && !told.contains("stream"), "{told}");
         assert!(!printed(&["report", &dump]).contains("values of modules"));
         // What two servers hold is equal, whatever the encodings and the order in their dumps.
@@ -593,7 +671,7 @@ mod beside_redis {
         for path in entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "rdb")) {
             let redis = Command::new("redis-check-rdb").arg(&path).output().expect("redis-check-rdb runs");
             if redis.status.success() {
-                printed(&["check", path.to_str().expect("a plain path")]);
+                printed(&["check", "--rdb-unknown-types", "skip", path.to_str().expect("a plain path")]);
                 accepted += 1;
             }
         }
@@ -636,7 +714,7 @@ mod beside_redis {
         let (redis, dump) = redis_with_everything();
         let folder = Folder::new();
         let out = folder.path("out.rdb");
-        tool(0, &["salvage", &dump, &out]);
+        tool(0, &["salvage", "--keep-unknown", &dump, &out]);
         let copy = redis_loaded(&out);
         assert_eq!(copy.digest(), redis.digest());
         assert!(copy.client().run("FUNCTION LIST").items().len() == 1);
@@ -645,7 +723,7 @@ mod beside_redis {
         let at = bytes.windows(8).position(|window| window == b"hash:few").expect("the key");
         bytes[at + 9] ^= 0xff;
         let damaged = folder.write("damaged.rdb", &bytes);
-        let told = text(&tool(1, &["salvage", "--force", &damaged, &out]).stdout);
+        let told = text(&tool(1, &["salvage", "--keep-unknown", "--force", &damaged, &out]).stdout);
         let salvaged = redis_loaded(&out);
         redis.client().run("DEL hash:few");
         assert_eq!(salvaged.digest(), redis.digest(), "{told}");

@@ -10,7 +10,6 @@ use crate::resp::Args;
 use crate::types::{LoadOptions, Value, ValueRef};
 
 const BUSY_KEY: CommandError = CommandError::text("BUSYKEY Target key name already exists.");
-const BAD_ENVELOPE: CommandError = CommandError::text("ERR DUMP payload version or checksum are wrong");
 
 pub(in crate::commands) const COMMANDS: &[Command] = &[
     Command {
@@ -149,16 +148,16 @@ fn restore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandError> {
     let opened =
         if ctx.keyspace.skips_checksums { rdb::dump::open_unchecked(payload) } else { rdb::dump::open(payload) };
-    let (body, _version) = opened.map_err(|_| BAD_ENVELOPE)?;
+    let (body, format) = opened.map_err(|cause| CommandError::BadEnvelope { cause })?;
     // Whoever may send a payload may send a forged one, so that a setting decides only what is counted.
-    let options = LoadOptions { limits: &ctx.keyspace.limits, sanitize: true };
+    let options = LoadOptions::checking_all(&ctx.keyspace.limits);
     let counted = match ctx.config.sanitize_dump_payload {
         SanitizePayload::No => false,
         SanitizePayload::Yes => true,
         SanitizePayload::Clients => !ctx.session.user().skips_sanitizing(),
     };
     let mut input = Decoder::new(body);
-    let tag = input.tag().map_err(|cause| CommandError::BadPayload { kind: None, cause })?;
+    let tag = input.tag(format.dialect).map_err(|cause| CommandError::BadPayload { kind: None, cause })?;
     let refused = |cause| CommandError::BadPayload { kind: Some(tag), cause };
     let value = Value::load(tag, &mut input, &options).map_err(refused)?;
     if input.remaining() > 0 {

@@ -1,7 +1,7 @@
 //! When and how the data set is written to dump files and read back.
 
 use super::super::key::{Apply, Key};
-use super::super::kinds::{SanitizePayload, SaveRule, SnapshotIoPriority};
+use super::super::kinds::{SanitizePayload, SaveRule, SnapshotIoPriority, UnknownTypes};
 use super::super::model::Config;
 use super::super::value::ValueError;
 use super::{any_text, choice, flag, growing_list, integer, text};
@@ -64,6 +64,19 @@ pub const KEYS: &[Key] = &[
         "The version of the dump file's format, from 9 to 12; 0 writes the lowest that holds the data. Redis 5 to 6.2 \
          read up to 9, 7.0 up to 10, 7.2 up to 11, 7.4 and later 12. A value that the version cannot hold fails the \
          save.",
+    ),
+    choice(
+        "rdb-unknown-types",
+        "refuse",
+        UnknownTypes::NAMES,
+        |c| c.rdb_unknown_types as usize,
+        |c, i| c.rdb_unknown_types = UnknownTypes::ALL[i],
+    )
+    .doc(
+        "What to do with a dump file that holds functions, or values and data of modules, which this server does not \
+         have. refuse does not start with it; skip loads the rest, counts what is left out in \
+         rdb_last_load_left_out of INFO and names it in the log, and keeps the file beside the dump under a name such \
+         as dump-20261122T153000.123Z-original.rdb, which nothing removes.",
     ),
     integer("snapshot-threads", "0", (0, 64), |c| c.snapshot_threads.into(), |c, v| c.snapshot_threads = v as u32).doc(
         "How many threads turn the data into the bytes of a dump file; one thread writes them. 0 takes the cores that \

@@ -1,6 +1,11 @@
 //! One entry of a dump, made ready for the database.
 
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::LoadSettings;
+use crate::config::UnknownTypes;
 use crate::keyspace::{AccessClock, AccessPolicy, ReadyEntry};
 use crate::rdb::{self, Decoder, Tag, Text, skip};
 use crate::stdx::HashSeed;
@@ -13,7 +18,12 @@ pub enum Made {
     Expired,
     /// A collection without elements, which no key can hold.
     Empty,
+    /// A value that this server has no type for, which is left out.
+    LeftOut(rdb::Error),
 }
+
+/// Streams whose stored length is wrong that are named in the log.
+const WRONG_LENGTHS_NAMED: u32 = 10;
 
 /// Makes entries out of records: all that a load decides about a single key.
 #[derive(Clone)]
@@ -23,6 +33,9 @@ pub struct EntryMaker {
     now_ms: i64,
     /// What compressed strings are laid out in.
     scratch: Vec<u8>,
+    skips_unknown: bool,
+    /// Of all threads together.
+    wrong_lengths: Arc<AtomicU32>,
 }
 
 /// What a record says of an entry before its value.
@@ -35,8 +48,19 @@ pub struct Head<'k> {
 
 impl EntryMaker {
     pub fn new(settings: &LoadSettings) -> Self {
-        let &LoadSettings { ref limits, sanitize, now, .. } = settings;
-        Self { limits: limits.clone(), sanitize, now_ms: now.unix_ms, scratch: Vec::new() }
+        let &LoadSettings { ref limits, sanitize, now, unknown, .. } = settings;
+        Self {
+            limits: limits.clone(),
+            sanitize,
+            now_ms: now.unix_ms,
+            scratch: Vec::new(),
+            skips_unknown: unknown == UnknownTypes::Skip,
+            wrong_lengths: Arc::default(),
+        }
+    }
+
+    pub fn skips_unknown(&self) -> bool {
+        self.skips_unknown
     }
 
     /// Reads the value that follows its head.
@@ -52,11 +76,35 @@ impl EntryMaker {
                 Text::Integer(number) => ReadyEntry::integer(seed, key, number, expiry, clock),
             }));
         }
-        let options = LoadOptions { limits: &self.limits, sanitize: self.sanitize };
-        match Value::load(tag, input, &options) {
+        let wrong_length = Cell::new(false);
+        let options = LoadOptions { limits: &self.limits, sanitize: self.sanitize, wrong_length: Some(&wrong_length) };
+        let before = input.clone();
+        let loaded = Value::load(tag, input, &options);
+        if wrong_length.get() {
+            self.note_wrong_length(key);
+        }
+        match loaded {
             Ok(value) => Ok(Made::Ready(ReadyEntry::new(seed, key, value, expiry, clock))),
             Err(rdb::Error::InvalidValue { what: EMPTY_VALUE, .. }) => Ok(Made::Empty),
+            Err(cause @ (rdb::Error::UnsupportedType { .. } | rdb::Error::UnsupportedModule { .. }))
+                if self.skips_unknown =>
+            {
+                *input = before;
+                skip::value(tag, input).map(|()| Made::LeftOut(cause))
+            }
             Err(error) => Err(error),
+        }
+    }
+
+    #[cold]
+    fn note_wrong_length(&self, key: &[u8]) {
+        let before = self.wrong_lengths.fetch_add(1, Ordering::Relaxed);
+        if before < WRONG_LENGTHS_NAMED {
+            tracing::warn!(
+                "The stream at the key '{}' has another number of entries than the dump states; those that are there \
+                 are loaded",
+                key.escape_ascii()
+            );
         }
     }
 }

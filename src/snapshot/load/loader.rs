@@ -7,10 +7,12 @@ use bytes::Bytes;
 
 use super::crew::Crew;
 use super::entry::{EntryMaker, Head, Made, access_clock};
+use super::left_out::Unknown;
 use super::part::{Batch, Entries, Part, Source, decode, find_entries};
-use super::{Duplicates, LoadSettings, Loaded, Verification, format_fault};
+use super::{Duplicates, LeftOut, LoadSettings, Loaded, Verification, format_fault};
+use crate::config::UnknownTypes;
 use crate::keyspace::{AccessClock, Db, ReadyEntry};
-use crate::rdb::{Bookmark, Record, Records};
+use crate::rdb::{self, Bookmark, Record, Records};
 use crate::snapshot::error::LoadFault;
 use crate::stdx::HashSeed;
 use crate::stdx::number::parse_i64;
@@ -65,6 +67,7 @@ pub struct Loader {
     keys: u64,
     expired_keys: u64,
     empty_keys: u64,
+    left_out: LeftOut,
     used_memory_bytes: u64,
     ended: bool,
 }
@@ -88,7 +91,11 @@ impl Loader {
     /// Reads into the databases given, beside what they hold. The checksum is only known to be right in the end.
     pub fn into_dbs(file: Bytes, dbs: Vec<Db>, settings: LoadSettings) -> Result<Self, LoadFault> {
         let verification = Verification::new(file.clone(), settings.checksum)?;
-        let place = Records::new(&file).map_err(format_fault)?.bookmark();
+        let records = Records::new(&file).map_err(format_fault)?;
+        if let Some(writer) = records.format().writer() {
+            tracing::info!("RDB version {} ({}) is of {writer}", records.version(), records.format().header());
+        }
+        let place = records.bookmark();
         let maker = EntryMaker::new(&settings);
         let source = Source { file: file.clone(), with_checksum: verification.wants_checksums() };
         let division = settings.division;
@@ -112,6 +119,7 @@ impl Loader {
             keys: 0,
             expired_keys: 0,
             empty_keys: 0,
+            left_out: LeftOut::default(),
             used_memory_bytes: 0,
             ended: false,
         })
@@ -129,7 +137,7 @@ impl Loader {
 
     /// Keys so far, those dropped among them.
     pub fn entries(&self) -> u64 {
-        self.keys + self.expired_keys
+        self.keys + self.expired_keys + self.left_out.values
     }
 
     /// Goes on until `deadline`, or for `entries_max` entries.
@@ -174,6 +182,7 @@ impl Loader {
             keys: self.keys,
             expired_keys: self.expired_keys,
             empty_keys: self.empty_keys,
+            left_out: self.left_out,
             bytes: self.file.len() as u64,
         }
     }
@@ -190,6 +199,22 @@ impl Loader {
         self.empty_keys += 1;
     }
 
+    fn skips_unknown(&self) -> bool {
+        self.settings.unknown == UnknownTypes::Skip
+    }
+
+    fn leave_out(&mut self, unknown: &Unknown<'_>) {
+        self.left_out.note(unknown);
+    }
+
+    /// Of a key: its value for a reason, or else what modules keep beside it.
+    fn leave_out_of(&mut self, key: &[u8], cause: Option<&rdb::Error>) {
+        self.leave_out(&match cause {
+            Some(cause) => Unknown::Value { key, cause },
+            None => Unknown::Metadata { key },
+        });
+    }
+
     /// Sizes the tables ahead.
     fn reserve(&mut self, keys: u64, expires: u64) {
         // A file cannot make us reserve more than it could fill.
@@ -203,7 +228,11 @@ impl Loader {
     /// Facts that the writer noted; unknown ones are for others.
     fn take_aux(&mut self, key: &[u8], value: &[u8]) {
         match key {
+            b"redis-ver" if value.starts_with(b"df-") => {
+                tracing::info!("Loading RDB produced by Dragonfly, version {}", value.escape_ascii());
+            }
             b"redis-ver" => tracing::info!("Loading RDB produced by version {}", value.escape_ascii()),
+            b"valkey-ver" => tracing::info!("Loading RDB produced by Valkey version {}", value.escape_ascii()),
             b"ctime" => {
                 let now = self.settings.now.unix_seconds();
                 let age = parse_i64(value).map_or(0, |created| now.saturating_sub(created));
@@ -246,7 +275,7 @@ impl Loader {
     fn hand_in_part(&mut self, access: &AccessClock) -> bool {
         while !self.parts_ended {
             let start = self.place;
-            let found = find_entries(&self.file, start.offset(), self.settings.division.part_bytes as u64);
+            let found = find_entries(&self.file, &start, self.settings.division.part_bytes as u64);
             if let (Some((end, entries)), Some(crew)) = (found, &mut self.crew) {
                 self.place = start.at(end);
                 let seed = self.dbs[self.db].seed();
@@ -275,6 +304,9 @@ impl Loader {
             },
             Record::ResizeDb { keys, expires } => self.reserve(keys, expires),
             Record::Aux { key, value } => self.take_aux(&key, &value),
+            Record::FunctionLibrary(code) if self.skips_unknown() => self.leave_out(&Unknown::Library { code: &code }),
+            Record::ModuleAux { id, .. } if self.skips_unknown() => self.leave_out(&Unknown::ModuleData(id)),
+            Record::FunctionOfCandidate { offset } => self.leave_out(&Unknown::Candidate { offset }),
             _ => return false,
         }
         self.place = behind;
@@ -282,13 +314,16 @@ impl Loader {
     }
 
     fn begin_batch(&mut self, batch: Batch) {
-        let Batch { db, start, entries, expired, empty, checksum, end, is_whole } = batch;
+        let Batch { db, start, entries, expired, empty, left_out, checksum, end, is_whole } = batch;
         if let Some(checksum) = checksum.filter(|_| is_whole) {
             self.verification.take_part(start, end, checksum);
         }
         self.expired_keys += expired;
         for key in empty {
             self.note_empty(&key);
+        }
+        for (key, cause) in &left_out {
+            self.leave_out_of(key, cause.as_ref());
         }
         for (ready, _) in entries.iter().take(ENTRIES_AHEAD) {
             self.dbs[db].prefetch_ready(ready);
@@ -364,7 +399,13 @@ impl Loader {
     fn read_record(&mut self, records: &mut Records<'_>, access: &AccessClock) -> Result<(), LoadFault> {
         let offset = records.offset();
         match records.next().map_err(format_fault)? {
-            Record::Entry { tag, key, expiry_ms, idle, freq } => {
+            Record::Entry { tag, key, expiry_ms, idle, freq, metadata } => {
+                if let Some((offset, _)) = metadata {
+                    if !self.skips_unknown() {
+                        return Err(LoadFault::KeyMetadata { offset, key: key.into_owned() });
+                    }
+                    self.leave_out_of(&key, None);
+                }
                 let clock = access_clock(access, idle, freq);
                 let head = Head { tag, key: &key, expiry: expiry_ms, clock };
                 let made = self.maker.make(&head, records.decoder(), &self.dbs[self.db].seed());
@@ -377,6 +418,7 @@ impl Loader {
                     }
                     Made::Expired => self.expired_keys += 1,
                     Made::Empty => self.note_empty(&key),
+                    Made::LeftOut(cause) => self.leave_out_of(&key, Some(&cause)),
                 }
             }
             Record::SelectDb(index) => {
@@ -389,7 +431,10 @@ impl Loader {
                 self.reserve(keys, expires);
             }
             Record::Aux { key, value } => self.take_aux(&key, &value),
+            Record::FunctionLibrary(code) if self.skips_unknown() => self.leave_out(&Unknown::Library { code: &code }),
             Record::FunctionLibrary(_) => return Err(LoadFault::FunctionLibrary { offset }),
+            Record::FunctionOfCandidate { offset } => self.leave_out(&Unknown::Candidate { offset }),
+            Record::ModuleAux { id, .. } if self.skips_unknown() => self.leave_out(&Unknown::ModuleData(id)),
             Record::ModuleAux { id, offset } => return Err(LoadFault::ModuleData { offset, module: id }),
             Record::Eof => self.ended = true,
         }

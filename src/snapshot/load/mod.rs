@@ -11,6 +11,7 @@
 mod crew;
 mod dump_file;
 mod entry;
+mod left_out;
 mod loader;
 mod part;
 #[cfg(test)]
@@ -18,11 +19,12 @@ mod tests;
 mod verify;
 
 pub use dump_file::DumpFile;
+pub use left_out::LeftOut;
 pub use loader::{Loader, Progress};
 pub use verify::Verification;
 
 use super::error::LoadFault;
-use crate::config::{Config, SanitizePayload};
+use crate::config::{Config, SanitizePayload, UnknownTypes};
 use crate::keyspace::Db;
 use crate::rdb;
 use crate::stdx::clock::Now;
@@ -71,6 +73,8 @@ pub struct LoadSettings {
     /// Keys whose expiry is past are dropped.
     pub now: Now,
     pub duplicates: Duplicates,
+    /// What is done with functions and with types that this server does not have.
+    pub unknown: UnknownTypes,
     /// Whether the file's checksum is looked at.
     pub checksum: bool,
     pub division: Division,
@@ -83,6 +87,7 @@ impl LoadSettings {
             sanitize: config.sanitize_dump_payload == SanitizePayload::Yes,
             now,
             duplicates: Duplicates::Refused,
+            unknown: config.rdb_unknown_types,
             checksum: config.rdbchecksum,
             division: Division::default(),
         }
@@ -96,6 +101,7 @@ pub struct Loaded {
     pub expired_keys: u64,
     /// Collections without elements, which were left out.
     pub empty_keys: u64,
+    pub left_out: LeftOut,
     pub bytes: u64,
 }
 

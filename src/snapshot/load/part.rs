@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::entry::{EntryMaker, Head, Made, access_clock};
 use crate::keyspace::{AccessClock, ReadyEntry};
-use crate::rdb::{Bookmark, Crc64, Decoder, Record, Records, skip};
+use crate::rdb::{self, Bookmark, Crc64, Decoder, Record, Records, skip};
 use crate::stdx::HashSeed;
 
 /// Entries beyond which a part is not made longer, so that inserting them takes a fraction of a millisecond.
@@ -45,6 +45,8 @@ pub struct Batch {
     pub expired: u64,
     /// Keys of collections without elements.
     pub empty: Vec<Box<[u8]>>,
+    /// Keys of which something is left out, with what that is: their value, or what modules keep beside them.
+    pub left_out: Vec<(Box<[u8]>, Option<rdb::Error>)>,
     /// That of the part's bytes, if it was asked for.
     pub checksum: Option<u64>,
     /// Where the part ends, or the first entry that could not be read as it was expected.
@@ -54,10 +56,10 @@ pub struct Batch {
 
 /// The end of the entries that follow `start`, and how many there are until there are `bytes` of them. None: what
 /// follows is no entry, or not a whole one.
-pub fn find_entries(file: &[u8], start: u64, bytes: u64) -> Option<(u64, usize)> {
+pub fn find_entries(file: &[u8], start: &Bookmark, bytes: u64) -> Option<(u64, usize)> {
     let mut input = Decoder::new(file);
-    input.raw(start).ok()?;
-    let entries = skip::entries(&mut input, bytes, ENTRIES_MAX);
+    input.raw(start.offset()).ok()?;
+    let entries = skip::entries(&mut input, start.dialect(), bytes, ENTRIES_MAX);
     (entries > 0).then_some((input.offset(), entries))
 }
 
@@ -71,6 +73,7 @@ pub fn decode(source: &Source, mut part: Part, maker: &mut EntryMaker) -> Batch 
         entries: std::mem::take(&mut part.room),
         expired: 0,
         empty: Vec::new(),
+        left_out: Vec::new(),
         checksum: source.with_checksum.then(|| Crc64::of(bytes)),
         end: start,
         is_whole: false,
@@ -78,14 +81,18 @@ pub fn decode(source: &Source, mut part: Part, maker: &mut EntryMaker) -> Batch 
     batch.entries.reserve(part.entries);
     let mut records = Records::at(&source.file, &part.start);
     while batch.end < part.end {
-        let Some((key, made)) = next_entry(&mut records, &part, maker) else { break };
+        let Some(Next { key, made, without_metadata }) = next_entry(&mut records, &part, maker) else { break };
         if records.offset() > part.end {
             break;
+        }
+        if without_metadata {
+            batch.left_out.push((key.clone().into(), None));
         }
         match made {
             Made::Ready(entry) => batch.entries.push_back((entry, (batch.end - start) as u32)),
             Made::Expired => batch.expired += 1,
             Made::Empty => batch.empty.push(key.into()),
+            Made::LeftOut(cause) => batch.left_out.push((key.into(), Some(cause))),
         }
         batch.end = records.offset();
     }
@@ -93,10 +100,20 @@ pub fn decode(source: &Source, mut part: Part, maker: &mut EntryMaker) -> Batch 
     batch
 }
 
-fn next_entry<'f>(records: &mut Records<'f>, part: &Part, maker: &mut EntryMaker) -> Option<(Cow<'f, [u8]>, Made)> {
-    let Ok(Record::Entry { tag, key, expiry_ms, idle, freq }) = records.next() else { return None };
+struct Next<'f> {
+    key: Cow<'f, [u8]>,
+    made: Made,
+    /// Modules keep something beside the key, which is left out.
+    without_metadata: bool,
+}
+
+fn next_entry<'f>(records: &mut Records<'f>, part: &Part, maker: &mut EntryMaker) -> Option<Next<'f>> {
+    let Ok(Record::Entry { tag, key, expiry_ms, idle, freq, metadata }) = records.next() else { return None };
+    if metadata.is_some() && !maker.skips_unknown() {
+        return None;
+    }
     let clock = access_clock(&part.access, idle, freq);
     let head = Head { tag, key: &key, expiry: expiry_ms, clock };
     let made = maker.make(&head, records.decoder(), &part.seed).ok()?;
-    Some((key, made))
+    Some(Next { key, made, without_metadata: metadata.is_some() })
 }

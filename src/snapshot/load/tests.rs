@@ -114,9 +114,9 @@ fn load(file: &[u8], settings: LoadSettings) -> Result<Loaded, LoadFault> {
 /// What a load comes to, in words that can be compared.
 fn outcome(file: &[u8], settings: LoadSettings) -> String {
     match load(file, settings) {
-        Ok(Loaded { dbs, keys, expired_keys, empty_keys, bytes }) => {
+        Ok(Loaded { dbs, keys, expired_keys, empty_keys, left_out, bytes }) => {
             let expiring: Vec<_> = dbs.iter().map(|db| (db.len(), db.expires_len())).collect();
-            format!("{keys} {expired_keys} {empty_keys} {bytes} {expiring:?} {}", digest(dbs.iter()))
+            format!("{keys} {expired_keys} {empty_keys} {left_out:?} {bytes} {expiring:?} {}", digest(dbs.iter()))
         }
         Err(fault) => format!("{fault} at {:?}", fault.offset()),
     }

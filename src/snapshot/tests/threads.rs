@@ -33,7 +33,7 @@ fn insert_collections(keyspace: &mut Keyspace, db: usize, elements: u64) {
             }
         }
         let bytes = out.into_bytes();
-        let settings = LoadOptions { limits: &keyspace.limits, sanitize: true };
+        let settings = LoadOptions::checking_all(&keyspace.limits);
         let value = Value::load(tag, &mut rdb::Decoder::new(&bytes), &settings);
         let key = format!("{tag:?} of {elements}");
         keyspace.insert(db, key.as_bytes(), value.expect("it loads"), None);

@@ -21,6 +21,7 @@ pub fn convert(input: &Input, out: &mut Output) -> Result<(), Trouble> {
             return Ok(());
         };
         let content = input.load(&item)?;
+        left_out.metadata += u64::from(item.metadata.is_some());
         if matches!(content, Content::Empty) {
             left_out.empty += 1;
             return Ok(());

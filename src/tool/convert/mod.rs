@@ -39,9 +39,10 @@ pub struct Arguments {
 
 const HELP: &str = "\
 --rdb-version keeps each value as it is stored if the version knows that form, and otherwise stores it in one that the
-version knows. A value that has no such form stops the work, with its key named, and nothing is written: fields that expire
-below 12, streams below 9. A stream that is stored in another form loses the times at which consumers got something below
-11, and below 10 what it counts beside its entries.
+version knows. What has no such form is left out and listed on standard error, and the exit code is 1: keys with fields that
+expire below 12, streams below 9, functions below 10, values and data of modules where they are newer. A stream that is
+stored in another form loses the times at which consumers got something below 11, and below 10 what it counts beside its
+entries.
 
 --resp sends SELECT, then SET, RPUSH, SADD, ZADD or HSET in pieces of at most 512 elements or about 1 MiB, HPEXPIREAT for
 fields and PEXPIREAT for keys that expire; for streams XADD, XSETID, XGROUP and XCLAIM, which cannot tell when consumers
@@ -54,17 +55,20 @@ set an array of [member, score], where infinite scores are \"inf\" and \"-inf\";
 \"max_deleted_id\", \"entries_added\" and \"groups\", whose \"pending\" is an array of [id, consumer, delivered_at_ms, times].
 Values of modules have \"restore\", the payload of RESTORE, instead of \"value\".";
 
-pub fn run(arguments: &Arguments) -> Result<(), Trouble> {
+/// Returns whether a dump of the version that was asked for holds everything.
+pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
     let input = Input::open(&arguments.file)?;
     let mut out = Output::create(&arguments.out, &[input.path()], arguments.force)?;
+    let mut whole = true;
     if let Some(version) = arguments.rdb_version {
-        rdb_version::convert(&input, &mut out, version)?;
+        whole = rdb_version::convert(&input, &mut out, version)?;
     } else if arguments.resp {
         resp::convert(&input, &mut out, arguments.replace)?;
     } else {
         jsonl::convert(&input, &mut out)?;
     }
-    out.finish()
+    out.finish()?;
+    Ok(whole)
 }
 
 /// Counts what a form has no place for, to be told at the end.
@@ -72,6 +76,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Trouble> {
 struct LeftOut {
     libraries: u64,
     module_data: u64,
+    candidates: u64,
+    metadata: u64,
     empty: u64,
 }
 
@@ -80,6 +86,7 @@ impl LeftOut {
         match found {
             Found::Library(_) => self.libraries += 1,
             Found::ModuleAux { .. } => self.module_data += 1,
+            Found::LibraryOfCandidate => self.candidates += 1,
             _ => {}
         }
     }
@@ -88,6 +95,8 @@ impl LeftOut {
         for (count, what) in [
             (self.libraries, "function libraries"),
             (self.module_data, "parts of modules"),
+            (self.candidates, "functions of a release candidate of Redis 7.0, which no release loads"),
+            (self.metadata, "keys' metadata of modules"),
             (self.empty, "collections without elements"),
         ] {
             if count > 0 {

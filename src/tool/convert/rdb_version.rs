@@ -1,23 +1,41 @@
 //! A dump as a dump of another version.
 
+use std::fmt;
 use std::io;
 
 use super::LeftOut;
 use crate::rdb::{Encoder, Options, Tag};
+use crate::tool::cli::note;
 use crate::tool::elements::{self, Piece};
 use crate::tool::input::Input;
 use crate::tool::output::Output;
 use crate::tool::trouble::Trouble;
 use crate::tool::walk::{Content, Found, Item};
-use crate::types::{Type, Value, ValueRef};
+use crate::types::{Type, Value};
 
-/// From which version on a part of a file may stand there. Hints are left out below it, anything else is refused.
+/// From which version on a part of a file may stand there. Below it hints are left out, and anything else is and is told.
 const AUX_VERSION: u32 = 7;
 const CLOCK_VERSION: u32 = 9;
 const MODULE_DATA_VERSION: u32 = 9;
 const LIBRARY_VERSION: u32 = 10;
 
-pub fn convert(input: &Input, out: &mut Output, version: u32) -> Result<(), Trouble> {
+/// What a version cannot hold.
+struct CannotHold {
+    what: &'static str,
+    needed: u32,
+    version: u32,
+}
+
+impl fmt::Display for CannotHold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, needed, version } = self;
+        write!(f, "{what} needs RDB version {needed}, and {version} is asked for")
+    }
+}
+
+/// Returns whether everything could be held.
+pub fn convert(input: &Input, out: &mut Output, version: u32) -> Result<bool, Trouble> {
+    let mut whole = true;
     let mut left_out = LeftOut::default();
     let name = out.name().to_owned();
     let wrote = |result: io::Result<()>| result.map_err(|cause| Trouble::write(&name, cause));
@@ -25,13 +43,46 @@ pub fn convert(input: &Input, out: &mut Output, version: u32) -> Result<(), Trou
     wrote(file.header())?;
     input.each("converting", |found| {
         let written = match found {
-            Found::Entry(item) => write_entry(&mut file, input, &item, &mut left_out)?,
+            Found::Entry(item) => match form(input, &item, version)? {
+                Form::Empty => {
+                    left_out.empty += 1;
+                    Ok(())
+                }
+                Form::None(cannot) => {
+                    let key = item.key.escape_ascii();
+                    note(&format!("left out: key '{key}' at offset {}: {cannot}", item.span.start));
+                    whole = false;
+                    Ok(())
+                }
+                form => {
+                    if item.metadata.is_some() {
+                        left_out.metadata += 1;
+                        whole = false;
+                    }
+                    write_entry(&mut file, &item, &form)
+                }
+            },
             Found::Database(index) => file.select_db(index),
             Found::Aux { key, value } if version >= AUX_VERSION => file.aux(&key, &value),
             Found::Library(code) if version >= LIBRARY_VERSION => file.function_library(&code),
             Found::ModuleAux { bytes, .. } if version >= MODULE_DATA_VERSION => file.raw(bytes),
-            Found::Library(_) => return Err(cannot_hold(input, "a function library", LIBRARY_VERSION, version)),
-            Found::ModuleAux { .. } => return Err(cannot_hold(input, "a module's data", MODULE_DATA_VERSION, version)),
+            Found::Library(_) => {
+                let cannot = CannotHold { what: "a function library", needed: LIBRARY_VERSION, version };
+                note(&format!("left out: {cannot}"));
+                whole = false;
+                Ok(())
+            }
+            Found::ModuleAux { .. } => {
+                let cannot = CannotHold { what: "a module's data", needed: MODULE_DATA_VERSION, version };
+                note(&format!("left out: {cannot}"));
+                whole = false;
+                Ok(())
+            }
+            Found::LibraryOfCandidate => {
+                left_out.count(&found);
+                whole = false;
+                Ok(())
+            }
             Found::Sizes { keys, expires } if version >= AUX_VERSION => file.resize_db(keys, expires),
             Found::Sizes { .. } | Found::Aux { .. } | Found::End => Ok(()),
         };
@@ -39,66 +90,69 @@ pub fn convert(input: &Input, out: &mut Output, version: u32) -> Result<(), Trou
     })?;
     wrote(file.eof())?;
     left_out.tell();
-    Ok(())
+    Ok(whole)
 }
 
-fn cannot_hold(input: &Input, what: &'static str, needed: u32, version: u32) -> Trouble {
-    Trouble::CannotHoldPart { path: input.path().to_path_buf(), what, needed, version }
+/// In which form a value is written.
+enum Form {
+    /// As its bytes.
+    AsStored,
+    /// As this server writes it.
+    Saved(Value),
+    /// Element by element.
+    InElements(Value),
+    /// The version has none.
+    None(CannotHold),
+    /// It has no elements, and is no value at all.
+    Empty,
 }
 
-fn write_entry(
-    file: &mut Encoder<'_>,
-    input: &Input,
-    item: &Item<'_>,
-    left_out: &mut LeftOut,
-) -> Result<io::Result<()>, Trouble> {
-    let version = file.options().version;
+fn form(input: &Input, item: &Item<'_>, version: u32) -> Result<Form, Trouble> {
     let as_stored = item.tag.version() <= version;
-    let refused = |what, needed| Trouble::CannotHold {
-        path: input.path().to_path_buf(),
-        key: item.key.to_vec(),
-        offset: item.span.start,
-        what,
-        needed,
-        version,
-    };
-    let value = match input.load(item)? {
-        Content::Empty => {
-            left_out.empty += 1;
-            return Ok(Ok(()));
+    let cannot = |what, needed| Form::None(CannotHold { what, needed, version });
+    Ok(match input.load(item)? {
+        Content::Empty => Form::Empty,
+        _ if as_stored => Form::AsStored,
+        Content::Value(value) if elements::has_expiring_fields(&value) => {
+            let needed = Tag::HashMetadata.version();
+            if version >= needed { Form::Saved(value) } else { cannot("a hash whose fields expire", needed) }
         }
-        Content::Value(value) if elements::has_expiring_fields(&value) && !as_stored => {
-            return Err(refused("a hash whose fields expire", item.tag.version()));
+        Content::Value(value @ Value::Stream(_)) => {
+            let needed = Tag::StreamListpacks.version();
+            if version >= needed { Form::Saved(value) } else { cannot("a stream", needed) }
         }
-        Content::Value(Value::Stream(_)) if version < Tag::StreamListpacks.version() => {
-            return Err(refused("a stream", Tag::StreamListpacks.version()));
-        }
-        Content::Opaque if !as_stored => return Err(refused(item.tag.name(), item.tag.version())),
-        Content::Value(value) if !as_stored => Some(value),
-        _ => None,
-    };
-    Ok((|| {
-        if let Some(at_ms) = item.expiry_ms {
-            file.expiry(at_ms)?;
-        }
-        if version >= CLOCK_VERSION {
-            item.idle.map_or(Ok(()), |seconds| file.idle(seconds))?;
-            item.freq.map_or(Ok(()), |counter| file.freq(counter))?;
-        }
-        let Some(value) = value else {
+        Content::Value(value) => Form::InElements(value),
+        Content::Opaque => cannot(item.tag.name(), item.tag.version()),
+    })
+}
+
+fn write_entry(file: &mut Encoder<'_>, item: &Item<'_>, form: &Form) -> io::Result<()> {
+    let version = file.options().version;
+    if let Some(at_ms) = item.expiry_ms {
+        file.expiry(at_ms)?;
+    }
+    if version >= CLOCK_VERSION {
+        item.idle.map_or(Ok(()), |seconds| file.idle(seconds))?;
+        item.freq.map_or(Ok(()), |counter| file.freq(counter))?;
+    }
+    match form {
+        Form::AsStored => {
             file.tag(item.tag)?;
             file.string(&item.key)?;
-            return file.raw(item.value);
-        };
-        if let stream @ ValueRef::Stream(_) = value.view() {
-            file.tag(stream.tag(version))?;
-            file.string(&item.key)?;
-            return stream.save(file);
+            file.raw(item.value)
         }
-        file.tag(oldest_tag(value.data_type(), version))?;
-        file.string(&item.key)?;
-        write_pieces(file, &value)
-    })())
+        Form::Saved(value) => {
+            file.tag(value.view().tag(version))?;
+            file.string(&item.key)?;
+            value.view().save(file)
+        }
+        Form::InElements(value) => {
+            file.tag(oldest_tag(value.data_type(), version))?;
+            file.string(&item.key)?;
+            write_pieces(file, value)
+        }
+        Form::None(_) | Form::Empty => Ok(()),
+    }
 }
 
 /// The form that every version since has read, element by element.

@@ -29,6 +29,7 @@ pub fn convert(input: &Input, out: &mut Output, replace: bool) -> Result<(), Tro
                     Ok(())
                 }
                 content => {
+                    left_out.metadata += u64::from(item.metadata.is_some());
                     let select = selected.replace(item.db) != Some(item.db);
                     commands.entry(&item, &content, select, replace)
                 }

@@ -115,7 +115,7 @@ pub fn gather(input: &Input, settings: &Settings<'_>) -> Result<Report, Trouble>
             Found::Aux { key, value } => report.fact(&key, &value),
             Found::Library(_) => report.libraries += 1,
             Found::ModuleAux { .. } => report.module_data += 1,
-            Found::Database(_) | Found::Sizes { .. } | Found::End => {}
+            Found::Database(_) | Found::Sizes { .. } | Found::LibraryOfCandidate | Found::End => {}
         }
         Ok(())
     })?;

@@ -13,7 +13,7 @@ use super::input::Input;
 use super::output::Output;
 use super::trouble::Trouble;
 use crate::stdx::text::quoted;
-use plan::{Loss, Plan};
+use plan::{Loss, Plan, Unknown};
 
 #[derive(clap::Args)]
 #[command(after_help = HELP)]
@@ -25,6 +25,9 @@ pub struct Arguments {
     /// Write over OUT if it is there
     #[arg(long)]
     force: bool,
+    /// Keep what is whole although this server does not load it: functions, and values and data of modules
+    #[arg(long)]
+    keep_unknown: bool,
 }
 
 const HELP: &str = "\
@@ -38,13 +41,17 @@ What was lost is listed with its place in the file and, where that is known, its
 be seen; the checksum tells only that there is one somewhere, which is said then. After a place that was lost, keys may
 have belonged to another database. In memory: some 40 bytes a key.
 
-The exit code is 0 if nothing was lost, 1 if something was, 2 if there was trouble and nothing was written.";
+Functions, and values and data of modules, are left out and listed, so that this server loads the new file; with
+--keep-unknown they are kept, for a server that knows them.
+
+The exit code is 0 if nothing was lost or left out, 1 if something was, 2 if there was trouble and nothing was written.";
 
 /// Returns whether nothing was lost.
 pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
     let input = Input::open(&arguments.bad)?;
     let mut out = Output::create(&arguments.out, &[input.path()], arguments.force)?;
-    let plan = plan::make(input.bytes());
+    let unknown = if arguments.keep_unknown { Unknown::Kept } else { Unknown::LeftOut };
+    let plan = plan::make(input.bytes(), unknown);
     if plan.keys() == 0
         && let Some(fault) = &plan.header_fault
     {
@@ -60,8 +67,9 @@ pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
 }
 
 fn list(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
-    for Loss { bytes, what, key, after } in &plan.losses {
-        write!(out, "lost: bytes {} to {}", bytes.start, bytes.end)?;
+    for Loss { bytes, what, key, after, is_unknown } in &plan.losses {
+        let verb = if *is_unknown { "left out" } else { "lost" };
+        write!(out, "{verb}: bytes {} to {}", bytes.start, bytes.end)?;
         if let Some(key) = key {
             out.write_all(b", key ")?;
             out.write_all(&quoted(key))?;
@@ -72,20 +80,24 @@ fn list(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         }
         writeln!(out, ": {what}")?;
     }
-    let lost: usize = plan.losses.iter().map(|loss| loss.bytes.len()).sum();
+    let (left_out, losses): (Vec<_>, Vec<_>) = plan.losses.iter().partition(|loss| loss.is_unknown);
+    let lost: usize = losses.iter().map(|loss| loss.bytes.len()).sum();
     let databases = plan.databases.values().filter(|counts| counts.keys > 0).count();
     write!(out, "{} keys in {databases} databases kept", plan.keys())?;
-    if plan.losses.is_empty() {
+    if !left_out.is_empty() {
+        write!(out, ", {} things left out that this server does not load", left_out.len())?;
+    }
+    if losses.is_empty() {
         writeln!(out, ", nothing lost")
     } else {
-        writeln!(out, "; {} faults, {lost} bytes lost", plan.losses.len())
+        writeln!(out, "; {} faults, {lost} bytes lost", losses.len())
     }
 }
 
 /// What would be written, for the fuzz targets.
 #[cfg(any(test, feature = "internals"))]
 pub fn salvaged_bytes(file: &[u8]) -> Vec<u8> {
-    let plan = plan::make(file);
+    let plan = plan::make(file, Unknown::LeftOut);
     let mut out = crate::rdb::Encoder::detached(write::options(&plan));
     let written = write::write_dump(file, &plan, &mut out);
     debug_assert!(written.is_ok(), "a vector takes everything");

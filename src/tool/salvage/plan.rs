@@ -6,13 +6,23 @@ use std::ops::Range;
 use hashbrown::HashSet;
 
 use super::resync::Search;
-use crate::rdb::{self, Opcode, VERSION_MAX};
+use crate::rdb::{self, Dialect, Format, Opcode};
 use crate::tool::fingerprint::Fingerprints;
 use crate::tool::progress::Progress;
 use crate::tool::walk::{Content, Fault, Found, Item, Walk};
 
-/// `REDIS` and four digits.
+/// `REDIS` and four digits, or `VALKEY` and three.
 const HEADER_BYTES: usize = 9;
+
+/// Bytes of a damaged header that must be those of Valkey's, for it to be taken for one.
+const HEADER_BYTES_ALIKE: usize = 4;
+
+/// What is done with what this server does not load.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unknown {
+    LeftOut,
+    Kept,
+}
 
 /// What is to be written, in the order of the file.
 pub struct Plan {
@@ -48,6 +58,8 @@ pub struct Loss {
     pub key: Option<Vec<u8>>,
     /// The entry before, which may not be whole: where it ends is the first thing that is not known.
     pub after: Option<Vec<u8>>,
+    /// Nothing is wrong with it: it is what this server does not load.
+    pub is_unknown: bool,
 }
 
 impl Plan {
@@ -56,7 +68,11 @@ impl Plan {
     }
 
     fn lose(&mut self, bytes: Range<usize>, what: impl Into<String>, key: Option<Vec<u8>>, after: Option<Vec<u8>>) {
-        self.losses.push(Loss { bytes, what: what.into(), key, after });
+        self.losses.push(Loss { bytes, what: what.into(), key, after, is_unknown: false });
+    }
+
+    fn leave_out(&mut self, bytes: Range<usize>, what: impl Into<String>, key: Option<Vec<u8>>) {
+        self.losses.push(Loss { bytes, what: what.into(), key, after: None, is_unknown: true });
     }
 
     fn keep(&mut self, db: Option<u64>, bytes: Range<usize>) {
@@ -68,7 +84,7 @@ impl Plan {
 }
 
 /// Goes through the whole file.
-pub fn make(file: &[u8]) -> Plan {
+pub fn make(file: &[u8], unknown: Unknown) -> Plan {
     let mut plan = Plan {
         version: None,
         version_needed: 1,
@@ -85,14 +101,14 @@ pub fn make(file: &[u8]) -> Plan {
         Err(fault) => {
             plan.lose(0..file.len().min(HEADER_BYTES), fault.to_string(), None, None);
             plan.header_fault = Some(fault);
-            Walk::resume(file, VERSION_MAX, HEADER_BYTES, 0)
+            Walk::resume(file, format_of_damaged(file), HEADER_BYTES, 0)
         }
     };
-    let version = walk.version();
     let rescue = Rescue {
         file,
+        unknown,
+        search: Search::new(file, walk.format()),
         walk,
-        search: Search::new(file, version),
         db: 0,
         told_db: None,
         held: None,
@@ -104,11 +120,19 @@ pub fn make(file: &[u8]) -> Plan {
     rescue.run()
 }
 
+/// The likeliest format of a file whose header cannot be read.
+fn format_of_damaged(file: &[u8]) -> Format {
+    let alike = file.iter().zip(b"VALKEY").filter(|(byte, expected)| byte == expected).count();
+    if alike >= HEADER_BYTES_ALIKE { Format::of_written(80) } else { Format::NEWEST }
+}
+
 /// An entry that is whole in itself. It is kept once what follows it is a record too: until then its length, however
 /// well it reads, may be a wrong one that swallows others.
 struct Held {
     db: u64,
     span: Range<usize>,
+    /// What is cut out of it, since this server does not load it.
+    cut: Option<Range<usize>>,
     key: Vec<u8>,
     fingerprint: u128,
     expires: bool,
@@ -117,6 +141,7 @@ struct Held {
 
 struct Rescue<'a> {
     file: &'a [u8],
+    unknown: Unknown,
     walk: Walk<'a>,
     search: Search<'a>,
     /// The database of entries: what a record told, once another record has followed that one.
@@ -165,6 +190,11 @@ impl Rescue<'_> {
                 let key = Some(item.key.to_vec());
                 self.plan.lose(item.span.clone(), "a collection without elements, which no server keeps", key, None);
             }
+            Ok(Content::Opaque) if self.unknown == Unknown::LeftOut => {
+                self.settle();
+                let cause = item.unsupported().map_or_else(String::new, |cause| cause.to_string());
+                self.plan.leave_out(item.span.clone(), cause, Some(item.key.to_vec()));
+            }
             Ok(_) => {
                 self.settle();
                 self.hold(item);
@@ -183,6 +213,7 @@ impl Rescue<'_> {
         self.held = Some(Held {
             db: self.db,
             span: item.span.clone(),
+            cut: item.metadata.clone().filter(|_| self.unknown == Unknown::LeftOut),
             key: item.key.to_vec(),
             fingerprint: self.fingerprints.of(self.db, &item.key),
             expires: item.expiry_ms.is_some(),
@@ -198,7 +229,15 @@ impl Rescue<'_> {
                 counts.keys += 1;
                 counts.expires += u64::from(held.expires);
                 self.plan.version_needed = self.plan.version_needed.max(held.version);
-                self.plan.keep(Some(held.db), held.span);
+                match held.cut {
+                    Some(cut) => {
+                        self.plan.keep(Some(held.db), held.span.start..cut.start);
+                        self.plan.keep(Some(held.db), cut.end..held.span.end);
+                        let what = "metadata of modules beside a key that is kept";
+                        self.plan.leave_out(cut, what, Some(held.key));
+                    }
+                    None => self.plan.keep(Some(held.db), held.span),
+                }
             } else {
                 self.plan.lose(held.span, "the key is there already", Some(held.key), None);
             }
@@ -214,6 +253,15 @@ impl Rescue<'_> {
             // Nobody writes such a field among the keys: it is an entry whose type byte is damaged.
             Found::Aux { key, .. } if self.entries => {
                 self.plan.lose(bytes, "a field about the file among its keys", Some(key.to_vec()), None);
+            }
+            Found::Library(_) if self.unknown == Unknown::LeftOut => {
+                self.plan.leave_out(bytes, "a function library, which this server does not load", None);
+            }
+            Found::ModuleAux { .. } if self.unknown == Unknown::LeftOut => {
+                self.plan.leave_out(bytes, "data of a module, which this server does not load", None);
+            }
+            Found::LibraryOfCandidate => {
+                self.plan.leave_out(bytes, "a function of a release candidate, which no server loads", None);
             }
             Found::Aux { .. } | Found::Library(_) | Found::ModuleAux { .. } => {
                 let version = if matches!(found, Found::Aux { .. }) { 7 } else { 10 };
@@ -238,7 +286,7 @@ impl Rescue<'_> {
             return true;
         }
         self.settle();
-        if self.plan.losses.is_empty()
+        if self.plan.losses.iter().all(|loss| loss.is_unknown)
             && let Some(fault) = self.checksum_fault(end)
         {
             let what = format!("{fault}; every entry can be read: some text or number is not what was written");
@@ -284,16 +332,16 @@ impl Rescue<'_> {
 
     /// Whether the record at `at` ends before or at `limit`.
     fn ends_by(&self, at: usize, limit: usize) -> bool {
-        let mut walk = Walk::resume(self.file, self.walk.version(), at, 0);
+        let mut walk = Walk::resume(self.file, self.walk.format(), at, 0);
         walk.next().is_ok() && walk.offset() <= limit
     }
 
     fn go_on(&mut self, next: usize) {
-        self.walk = Walk::resume(self.file, self.walk.version(), next, self.db);
+        self.walk = Walk::resume(self.file, self.walk.format(), next, self.db);
     }
 }
 
 /// Whether a record can begin with this byte.
-pub fn can_begin(byte: u8) -> bool {
-    rdb::Tag::from_u8(byte).is_some() || Opcode::from_u8(byte).is_some()
+pub fn can_begin(byte: u8, dialect: Dialect) -> bool {
+    rdb::Tag::from_u8(byte, dialect).is_some() || Opcode::from_u8(byte, dialect).is_some()
 }

@@ -1,6 +1,7 @@
 //! Finding the next record behind damage, by decoding from every place that could be one.
 
 use super::plan::can_begin;
+use crate::rdb::{Format, Tag};
 use crate::tool::walk::{Content, Found, Item, Walk};
 
 /// What the records from a place on must show together before they are believed: four entries with keys of text, or eight
@@ -31,13 +32,13 @@ const STEP_BYTES: u64 = 16;
 /// A search over one file.
 pub struct Search<'a> {
     file: &'a [u8],
-    version: u32,
+    format: Format,
     steps_left: u64,
 }
 
 impl<'a> Search<'a> {
-    pub fn new(file: &'a [u8], version: u32) -> Self {
-        Self { file, version, steps_left: STEPS_MAX }
+    pub fn new(file: &'a [u8], format: Format) -> Self {
+        Self { file, format, steps_left: STEPS_MAX }
     }
 
     /// The first place at or behind `from` from which records follow one another. Those from a place before `past` must
@@ -45,7 +46,7 @@ impl<'a> Search<'a> {
     pub fn next(&mut self, from: usize, past: usize) -> Option<usize> {
         let rest = self.file.get(from..)?;
         for (at, byte) in rest.iter().enumerate() {
-            if can_begin(*byte) && self.is_place(from + at, past) {
+            if can_begin(*byte, self.format.dialect) && self.is_place(from + at, past) {
                 return Some(from + at);
             }
             if self.steps_left == 0 {
@@ -79,7 +80,7 @@ struct Attempt {
 
 impl Attempt {
     fn run(&self, search: &mut Search<'_>, at: usize) -> bool {
-        let mut walk = Walk::resume(search.file, search.version, at, 0);
+        let mut walk = Walk::resume(search.file, search.format, at, 0);
         let (mut points, mut idle) = (0, 0);
         let mut leading_db = false;
         for number in 0u32.. {
@@ -103,7 +104,7 @@ impl Attempt {
                         _ => leading_db,
                     };
                     // A database's number alone is two bytes, which damage has easily.
-                    leading_db = number == 0 && matches!(found, Found::Database(_)) && search.version >= 7;
+                    leading_db = number == 0 && matches!(found, Found::Database(_)) && search.format.version >= 7;
                     match self.points(search.file, &found) {
                         Some(shown) if !bare_hint || self.forgiving => shown,
                         _ => return false,
@@ -135,7 +136,7 @@ impl Attempt {
             Found::Database(index) => (*index <= DATABASE_MAX).then_some(0),
             Found::Sizes { keys, expires } => (expires <= keys).then_some(1),
             Found::Aux { key, .. } => is_text(key).then_some(1),
-            Found::Library(_) | Found::ModuleAux { .. } => Some(1),
+            Found::Library(_) | Found::LibraryOfCandidate | Found::ModuleAux { .. } => Some(1),
             Found::End => Some(0),
         }
     }
@@ -146,6 +147,8 @@ impl Attempt {
         }
         match item.load() {
             Ok(Content::Empty) => Some(0),
+            // Their values have hardly a form that damage could not have too.
+            Ok(Content::Opaque) if item.tag != Tag::Module2 => self.forgiving.then_some(0),
             Ok(_) => Some(match (is_text(&item.key), item.key.len()) {
                 (true, 3..) => 2,
                 (true, _) | (false, 8..) => 1,

@@ -32,7 +32,7 @@ fn entries(file: &[u8]) -> Vec<(std::ops::Range<usize>, Known)> {
 }
 
 fn salvaged(file: &[u8]) -> (Plan, Vec<u8>) {
-    let plan = plan::make(file);
+    let plan = plan::make(file, plan::Unknown::Kept);
     let mut out = Encoder::detached(options(&plan));
     write_dump(file, &plan, &mut out).expect("a vector takes everything");
     (plan, out.into_bytes())

@@ -22,10 +22,14 @@ pub const LOADS: &[Tag] = &[
     Tag::HashListpackExPreGa,
     Tag::HashMetadata,
     Tag::HashListpackEx,
+    Tag::Hash2,
 ];
 
 /// The fewest bytes that a field and its value take in a file, on average over a hash whose table is worth sizing ahead.
 const PAIR_BYTES_USUAL: usize = 6;
+
+/// Stands for the expiry of a field that has none, in Valkey's form.
+const NO_EXPIRY: i64 = -1;
 
 const DUPLICATE: &str = "a field that the hash has already";
 
@@ -64,6 +68,7 @@ pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -
             // A field's expiry is told as one more than its distance from the first.
             load_metadata(input, |told| first.checked_add(i64::try_from(told).ok()?)?.checked_sub(1))
         }
+        Tag::Hash2 => load_with_expiries(input, options),
         Tag::HashMetadataPreGa => load_metadata(input, |told| i64::try_from(told).ok()),
         _ => load_fields(input, options),
     }
@@ -87,6 +92,34 @@ fn load_fields(input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::
         };
         if !is_new {
             return Err(input.invalid_at(offset, DUPLICATE));
+        }
+    }
+    Ok(hash)
+}
+
+/// Valkey's: the expiry of each field behind its value, -1 where there is none. It writes a hash so only where at least one
+/// field expires; one without any is laid out here as any other.
+fn load_with_expiries(input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<HashValue> {
+    let count = input.count(2 + size_of::<i64>())?;
+    let mut hash = HashValue::new();
+    hash.expect_fields(count.min(input.remaining() / PAIR_BYTES_USUAL), options.limits);
+    let (mut field_room, mut value_room) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        let start = input.offset();
+        let field = input.string_in(&mut field_room)?;
+        let value = input.string_in(&mut value_room)?;
+        let offset = input.offset();
+        let expiry = match input.milliseconds()? {
+            NO_EXPIRY => None,
+            at_ms if at_ms >= 0 => Some(at_ms),
+            _ => return Err(input.invalid_at(offset, "a field's expiry out of range")),
+        };
+        let is_new = match (&mut hash, expiry) {
+            (HashValue::Listpack(_), None) => hash.set(field, value, options.limits),
+            _ => hash.make_hashtable().set(field, value, expiry),
+        };
+        if !is_new {
+            return Err(input.invalid_at(start, DUPLICATE));
         }
     }
     Ok(hash)

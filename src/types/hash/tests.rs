@@ -23,7 +23,11 @@ fn encoded(write: impl FnOnce(&mut Encoder<'_>) -> std::io::Result<()>) -> Vec<u
 
 fn loaded(tag: Tag, bytes: &[u8]) -> rdb::Result<HashValue> {
     let limits = limits();
-    HashValue::load(tag, &mut Decoder::new(bytes), &LoadOptions { limits: &limits, sanitize: false })
+    HashValue::load(
+        tag,
+        &mut Decoder::new(bytes),
+        &LoadOptions { sanitize: false, ..LoadOptions::checking_all(&limits) },
+    )
 }
 
 fn loaded_packed(tag: Tag, bytes: &[u8]) -> rdb::Result<HashValue> {
@@ -143,6 +147,39 @@ fn expiries_of_every_form_of_redis_7_4_are_read() {
         Ok(())
     });
     assert_eq!(loaded(Tag::HashMetadataPreGa, &absolute), Ok(expected));
+}
+
+/// A hash as Valkey 9 writes it.
+fn with_expiries(fields: &[(&[u8], &[u8], i64)]) -> Vec<u8> {
+    encoded(|out| {
+        out.length(fields.len() as u64)?;
+        for (field, value, expiry) in fields {
+            out.string(field)?;
+            out.string(value)?;
+            out.milliseconds(*expiry)?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn expiries_of_valkeys_form_are_read() {
+    let bytes = with_expiries(&[(b"a", b"1", 1000), (b"b", b"2", -1)]);
+    let mut expected = hash_of(&[("a", "1"), ("b", "2")]);
+    expected.set_expiry(b"a", Some(1000));
+    assert_eq!(loaded(Tag::Hash2, &bytes), Ok(expected));
+    for cut in 0..bytes.len() {
+        assert!(loaded(Tag::Hash2, &bytes[..cut]).is_err(), "cut to {cut}");
+    }
+    // The expiring field may come after others that need none.
+    let hash = loaded(Tag::Hash2, &with_expiries(&[(b"a", b"1", -1), (b"b", b"2", 0)])).expect("a hash");
+    assert_eq!((hash.expiry(b"a"), hash.expiry(b"b")), (Some(None), Some(Some(0))));
+    let plain = loaded(Tag::Hash2, &with_expiries(&[(b"a", b"1", -1), (b"b", b"2", -1)]));
+    assert_eq!(plain, Ok(hash_of(&[("a", "1"), ("b", "2")])), "without any expiry it is as any other");
+    for malformed in [&[(&b"a"[..], &b"1"[..], -2)][..], &[(b"a", b"1", 5), (b"a", b"2", 5)], &[(b"a", b"", i64::MIN)]]
+    {
+        assert!(loaded(Tag::Hash2, &with_expiries(malformed)).is_err(), "{malformed:?}");
+    }
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn saved(list: &ListValue) -> Vec<u8> {
 
 fn load(tag: rdb::Tag, bytes: &[u8], limits: &Limits) -> rdb::Result<ListValue> {
     let mut input = rdb::Decoder::new(bytes);
-    let list = ListValue::load(tag, &mut input, &LoadOptions { limits, sanitize: true })?;
+    let list = ListValue::load(tag, &mut input, &LoadOptions::checking_all(limits))?;
     assert_eq!(input.remaining(), 0, "a value is read to its end");
     Ok(list)
 }
@@ -66,7 +66,7 @@ fn damaged_lists_are_refused_or_harmless() {
             let at = rng.usize(..bytes.len());
             bytes[at] = rng.u8(..);
             let mut input = rdb::Decoder::new(&bytes);
-            let options = LoadOptions { limits: &limits, sanitize: true };
+            let options = LoadOptions::checking_all(&limits);
             if let Ok(mut list) = ListValue::load(rdb::Tag::ListQuicklist2, &mut input, &options) {
                 assert_eq!(list.view().elements().len(), list.len());
                 while list.pop(End::Left).is_some() {}

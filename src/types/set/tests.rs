@@ -26,7 +26,11 @@ fn saved(set: &SetValue, version: u32) -> Vec<u8> {
 
 fn loaded(tag: Tag, bytes: &[u8]) -> rdb::Result<SetValue> {
     let limits = limits();
-    SetValue::load(tag, &mut Decoder::new(bytes), &LoadOptions { limits: &limits, sanitize: false })
+    SetValue::load(
+        tag,
+        &mut Decoder::new(bytes),
+        &LoadOptions { sanitize: false, ..LoadOptions::checking_all(&limits) },
+    )
 }
 
 fn as_string(bytes: &[u8]) -> Vec<u8> {

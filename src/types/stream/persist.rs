@@ -11,7 +11,8 @@ use crate::rdb::{self, Tag};
 use crate::types::LoadOptions;
 
 /// Every tag that [`load`] reads.
-pub const LOADS: &[Tag] = &[Tag::StreamListpacks, Tag::StreamListpacks2, Tag::StreamListpacks3];
+pub const LOADS: &[Tag] =
+    &[Tag::StreamListpacks, Tag::StreamListpacks2, Tag::StreamListpacks3, Tag::StreamListpacks4, Tag::StreamListpacks5];
 
 /// Stands for a number of entries read that is not known.
 const UNKNOWN: u64 = u64::MAX;
@@ -92,12 +93,14 @@ fn save_consumers(group: &Group, tag: Tag, out: &mut rdb::Encoder<'_>) -> io::Re
     Ok(())
 }
 
-pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, _options: &LoadOptions<'_>) -> rdb::Result<StreamValue> {
+pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<StreamValue> {
     let mut stream = StreamValue { log: load_blocks(input)?, ..StreamValue::default() };
-    let offset = input.offset();
+    // What is stated is not needed. Older servers left streams where it is wrong: the entries that are there count.
     let stated = input.length()?;
-    if stated != stream.log.len as u64 {
-        return Err(input.invalid_at(offset, "a stream whose length is not that of its entries"));
+    if stated != stream.log.len as u64
+        && let Some(wrong) = options.wrong_length
+    {
+        wrong.set(true);
     }
     load_counters(&mut stream.log, tag, input)?;
     for _ in 0..input.count(GROUP_BYTES_MIN)? {
@@ -115,7 +118,16 @@ pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, _options: &LoadOptions<'_>) 
             load_members(group, tag, input)?;
         }
     }
+    if has_idempotency(tag) {
+        // What tells an entry that is added twice: nothing here asks for it.
+        rdb::skip::stream_idempotency(input)?;
+    }
     Ok(stream)
+}
+
+/// Whether streams of this tag are those of Redis 8.6 and later.
+fn has_idempotency(tag: Tag) -> bool {
+    matches!(tag, Tag::StreamListpacks4 | Tag::StreamListpacks5)
 }
 
 /// Reads the blocks. Ids must ascend from block to block, or looking for one would go astray.
@@ -200,6 +212,11 @@ fn load_members(group: &mut Group, tag: Tag, input: &mut rdb::Decoder<'_>) -> rd
             group.assign(id, consumer, delivered_unix_ms, deliveries);
         }
     }
+    let offset = input.offset();
+    if tag == Tag::StreamListpacks5 && input.length()? > 0 {
+        // Nothing here can hold them: without a consumer they would never be delivered again.
+        return Err(rdb::Error::UnsupportedType { offset, name: "pending entries that no consumer has, of Redis 8.8" });
+    }
     if unowned.is_empty() {
         Ok(())
     } else {
@@ -212,7 +229,9 @@ fn load_consumer(group: &mut Group, tag: Tag, input: &mut rdb::Decoder<'_>) -> r
     let name = input.string()?;
     let seen_unix_ms = input.milliseconds()?;
     let active_unix_ms = match tag {
-        Tag::StreamListpacks3 => Some(input.milliseconds()?).filter(|&active| active != NEVER),
+        Tag::StreamListpacks3 | Tag::StreamListpacks4 | Tag::StreamListpacks5 => {
+            Some(input.milliseconds()?).filter(|&active| active != NEVER)
+        }
         // What older files say of a consumer's last sign of life.
         _ => Some(seen_unix_ms),
     };

@@ -32,7 +32,7 @@ fn saved(zset: &ZsetValue) -> Vec<u8> {
 
 fn load(tag: rdb::Tag, bytes: &[u8], limits: &Limits) -> rdb::Result<ZsetValue> {
     let mut input = rdb::Decoder::new(bytes);
-    let zset = ZsetValue::load(tag, &mut input, &LoadOptions { limits, sanitize: true })?;
+    let zset = ZsetValue::load(tag, &mut input, &LoadOptions::checking_all(limits))?;
     assert_eq!(input.remaining(), 0, "a value is read to its end");
     Ok(zset)
 }
@@ -94,7 +94,7 @@ fn damaged_sorted_sets_are_refused_or_harmless() {
             let at = rng.usize(..bytes.len());
             bytes[at] = rng.u8(..);
             let mut input = rdb::Decoder::new(&bytes);
-            let options = LoadOptions { limits: &limits, sanitize: true };
+            let options = LoadOptions::checking_all(&limits);
             if let Ok(mut zset) = ZsetValue::load(zset.view().tag(rdb::VERSION_DEFAULT), &mut input, &options) {
                 assert!(pairs(&zset).iter().all(|(_, score)| !score.is_nan()));
                 for (member, _) in pairs(&zset) {

@@ -546,6 +546,42 @@ fn a_damaged_restore_payload_is_refused() {
     assert_eq!(client.run("EXISTS copy"), int(0));
 }
 
+/// A payload of RESTORE; without a checksum of its own it gets the right one.
+fn sealed(body: &[u8], version: u16, checksum: Option<u64>) -> Vec<u8> {
+    let body = [body, &version.to_le_bytes()].concat();
+    let checksum = checksum.unwrap_or_else(|| crc64::crc64(0, &body));
+    [&body[..], &checksum.to_le_bytes()].concat()
+}
+
+#[test]
+fn payloads_of_valkey_9_are_restored() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.client();
+    let mut restore =
+        |key: &str, payload: &[u8]| client.cmd(&[b"RESTORE".as_slice(), key.as_bytes(), b"0", payload, b"REPLACE"]);
+    assert_eq!(restore("string", &sealed(b"\x00\x03abc", 80, None)), ok());
+    let mut hash = b"\x16\x02\x01f\x01v".to_vec();
+    hash.extend_from_slice(&4_102_444_800_000u64.to_le_bytes());
+    hash.extend_from_slice(b"\x01g\x01w\xff\xff\xff\xff\xff\xff\xff\xff");
+    assert_eq!(restore("hash", &sealed(&hash, 80, None)), ok());
+    // The same byte is another type in a payload of Redis.
+    assert!(restore("other", &sealed(&hash, 12, None)).is_error());
+    assert_eq!(restore("unchecked", &sealed(b"\x00\x03abc", 15, Some(0))), ok());
+    let refused = crate::support::err("ERR DUMP payload version or checksum are wrong");
+    for version in [0, 16, 79, 81, 200] {
+        assert_eq!(restore("other", &sealed(b"\x00\x03abc", version, None)), refused, "{version}");
+    }
+    assert_eq!(restore("other", &sealed(b"\x00\x03abc", 80, Some(1))), refused);
+    assert!(server.log().contains("RESTORE: unsupported RDB version 81 at offset 5: written by Valkey 9.2 or later"));
+    let mut client = server.client();
+    assert_eq!(client.run("MGET string unchecked").texts(), ["abc", "abc"]);
+    assert_eq!(client.run("EXISTS other"), int(0));
+    assert_eq!(client.run("HPEXPIRETIME hash FIELDS 2 f g").items(), [int(4_102_444_800_000), int(-1)]);
+}
+
 #[test]
 fn a_forged_sorted_set_is_refused_or_put_in_order() {
     let server = Server::start();

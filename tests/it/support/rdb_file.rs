@@ -10,6 +10,11 @@ impl RdbFile {
         Self { bytes: format!("REDIS{version:04}").into_bytes() }
     }
 
+    /// As other servers begin one, such as `VALKEY080`.
+    pub fn with_header(header: &str) -> Self {
+        Self { bytes: header.as_bytes().to_vec() }
+    }
+
     pub fn raw(mut self, bytes: &[u8]) -> Self {
         self.bytes.extend_from_slice(bytes);
         self
