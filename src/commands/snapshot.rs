@@ -6,9 +6,11 @@ use super::error::{CommandError, CommandResult};
 use super::help;
 use super::spec::{Arity, Command, Flags, Group, Handler};
 use crate::resp::Args;
+use crate::stdx::version;
 
 const FLAGS: Flags = Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE);
-const SINCE: &str = "7.2.4";
+/// The versions of Redis that Copal stands for do not have the command, so that its own version is named.
+const SINCE: &str = version::COPAL;
 const TIPS: &[&str] = &["request_policy:all_nodes", "nondeterministic_output"];
 
 pub(super) const COMMANDS: &[Command] = &[Command {

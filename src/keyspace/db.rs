@@ -66,6 +66,11 @@ impl Db {
         self.expires.len()
     }
 
+    /// How many hashes have fields that expire.
+    pub fn expiring_hashes_len(&self) -> usize {
+        self.field_expiries.len()
+    }
+
     /// The average time to live of the keys with an expiry, in milliseconds, as last sampled.
     pub fn average_ttl_ms(&self) -> i64 {
         self.expire_state.average_ttl_ms
@@ -438,6 +443,12 @@ impl Db {
     /// Bytes of the index of keys with an expiry.
     pub fn expires_table_bytes(&self) -> usize {
         self.expires.table_bytes()
+    }
+
+    /// The tables whose elements are moving to new ones: how many they are, and their bytes.
+    pub fn tables_left_behind(&self) -> (usize, usize) {
+        let old = [self.keys.old_table_bytes(), self.expires.old_table_bytes()];
+        (old.iter().filter(|bytes| **bytes > 0).count(), old.iter().sum())
     }
 
     /// How the table of keys is filled, and the old one beside it during a rehash; see [`Dict::stats`].

@@ -46,6 +46,11 @@ impl WatchTable {
         self.changed.remove(&client);
     }
 
+    /// How many keys are watched.
+    pub fn keys_len(&self) -> usize {
+        self.watchers.len()
+    }
+
     /// Whether a key that `client` watches has changed.
     pub fn has_changed(&self, client: ClientId) -> bool {
         self.changed.contains(&client)

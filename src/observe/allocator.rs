@@ -21,6 +21,8 @@ pub struct AllocatorStats {
     pub retained: u64,
     /// For the allocator's own needs.
     pub metadata: u64,
+    /// Given up by the allocator, so that the kernel may take it when it is short of memory.
+    pub muzzy: u64,
 }
 
 /// Reads the allocator's figures, for the thread on which it was made.
@@ -67,6 +69,7 @@ impl Handles {
             resident: self.resident.read()? as u64,
             retained: self.retained.read()? as u64,
             metadata: self.metadata.read()? as u64,
+            muzzy: muzzy_bytes(),
         })
     }
 
@@ -128,12 +131,21 @@ impl Allocator {
 }
 
 /// What the threads keep of what they have freed, as of the last reading.
-#[expect(unsafe_code, reason = "reads a figure by name")]
 fn cached_bytes() -> u64 {
     // 4096 stands for all arenas together (MALLCTL_ARENAS_ALL).
-    const NAME: &[u8] = b"stats.arenas.4096.tcache_bytes\0";
-    // SAFETY: the name ends in a zero byte, and the figure is a `size_t`.
-    unsafe { tikv_jemalloc_ctl::raw::read::<usize>(NAME) }.map_or(0, |bytes| bytes as u64)
+    figure(b"stats.arenas.4096.tcache_bytes\0")
+}
+
+fn muzzy_bytes() -> u64 {
+    figure(b"stats.arenas.4096.pmuzzy\0") * figure(b"arenas.page\0")
+}
+
+/// A figure that is a `size_t`, by its name, which a zero byte ends; 0 where the allocator does not have it.
+#[expect(unsafe_code, reason = "reads a figure by name")]
+fn figure(name: &'static [u8]) -> u64 {
+    debug_assert!(name.ends_with(&[0]));
+    // SAFETY: the names in this file end in a zero byte, and their figures are each a `size_t`.
+    unsafe { tikv_jemalloc_ctl::raw::read::<usize>(name) }.map_or(0, |bytes| bytes as u64)
 }
 
 /// The allocator's own report, for people.

@@ -20,11 +20,12 @@ pub enum InfoSection {
     LatencyStats,
     Cluster,
     Keyspace,
+    Debug,
 }
 
 impl InfoSection {
     /// In the order in which they are shown.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Server,
         Self::Clients,
         Self::Memory,
@@ -38,6 +39,7 @@ impl InfoSection {
         Self::LatencyStats,
         Self::Cluster,
         Self::Keyspace,
+        Self::Debug,
     ];
 
     /// The heading; in small letters, the name by which the section is asked for.
@@ -56,12 +58,13 @@ impl InfoSection {
             Self::LatencyStats => "Latencystats",
             Self::Cluster => "Cluster",
             Self::Keyspace => "Keyspace",
+            Self::Debug => "Debug",
         }
     }
 
     /// Whether the section is shown to whoever asks for none in particular.
     fn is_default(self) -> bool {
-        !matches!(self, Self::CommandStats | Self::LatencyStats)
+        !matches!(self, Self::CommandStats | Self::LatencyStats | Self::Debug)
     }
 
     fn is_asked_for(self, names: &[&[u8]]) -> bool {
@@ -69,8 +72,7 @@ impl InfoSection {
         names.is_empty() && self.is_default()
             || names.iter().any(|name| {
                 is(name, self.title())
-                    || is(name, "all")
-                    || is(name, "everything")
+                    || (is(name, "all") || is(name, "everything")) && self != Self::Debug
                     || is(name, "default") && self.is_default()
                     || is(name, "module_list") && self == Self::Modules
             })
@@ -141,7 +143,8 @@ mod tests {
         assert_eq!(titles(&["commandSTATS"]), "Commandstats");
         assert_eq!(titles(&["keyspace", "CPU", "nonsense"]), "CPU Keyspace");
         assert_eq!(titles(&["nonsense"]), "");
-        assert_eq!(titles(&["all"]).split(' ').count(), InfoSection::ALL.len());
+        assert_eq!(titles(&["all"]).split(' ').count(), InfoSection::ALL.len() - 1);
+        assert_eq!(titles(&["debug"]), "Debug");
     }
 
     #[test]

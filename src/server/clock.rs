@@ -31,6 +31,11 @@ const READING_SHARE: u64 = 4096;
 /// Where the kernel says what it takes its time from.
 const CLOCK_SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
 
+/// Whether the processor's counter can be read, and the kernel trusts it.
+pub fn ticks_are_steady() -> bool {
+    ticks::are_steady(&std::fs::read_to_string(CLOCK_SOURCE).unwrap_or_default())
+}
+
 /// The latest reading, and how it is carried on.
 #[derive(Debug)]
 pub struct ServerClock {
@@ -54,8 +59,7 @@ struct Counter {
 
 impl ServerClock {
     pub fn new() -> Self {
-        let clock_source = std::fs::read_to_string(CLOCK_SOURCE).unwrap_or_default();
-        let counter = if ticks::are_steady(&clock_source) { ticks::read() } else { None };
+        let counter = if ticks_are_steady() { ticks::read() } else { None };
         let now = Now::read();
         let counter = counter.map(|base| Counter { base, end: 0, rate: 0, measured: 0 });
         Self { base: now, latest: now, counter }

@@ -24,7 +24,7 @@ pub async fn run(shared: Rc<Shared>, timer: Timer) {
         let (period, wake) = {
             let mut executor = shared.executor.borrow_mut();
             if !executor.cron_paused {
-                executor.cron();
+                executor.timed_cron();
             }
             if executor.exit.is_some() {
                 shared.exit.raise();
@@ -59,6 +59,12 @@ impl Executor {
                 period.min(Duration::from_millis(left_ms as u64))
             }
         }
+    }
+
+    fn timed_cron(&mut self) {
+        let start = self.clock.advance();
+        self.cron();
+        self.rounds.cron += self.clock.advance().since(start);
     }
 
     fn cron(&mut self) {

@@ -7,6 +7,7 @@ use super::batch::{AheadDecoders, Batch, BatchEnd};
 use super::blocking::Deadlines;
 use super::client::{ClientKey, Clients, Close, Stall};
 use super::clock::ServerClock;
+use super::event_loop::RoundCounts;
 use super::fatal_signal;
 use super::gate::{self, Verdict};
 use super::listener::Listeners;
@@ -54,6 +55,7 @@ pub struct Executor {
     pub slow_log: SlowLog,
     pub latency: LatencyMonitor,
     pub meters: Meters,
+    pub rounds: RoundCounts,
     /// A command that takes so many nanoseconds is of interest to the slow log or the latency monitor, or ends the round.
     pub(super) noteworthy_ns: u64,
     pub clock: ServerClock,
@@ -142,6 +144,7 @@ impl Executor {
             slow_log: SlowLog::default(),
             latency: LatencyMonitor::default(),
             meters: Meters::default(),
+            rounds: RoundCounts::default(),
             noteworthy_ns: ROUND_COMMAND_NS,
             started: clock.latest(),
             run_id: run_id(),
@@ -182,6 +185,7 @@ impl Executor {
     /// Executes every complete command in `bytes`, which begin where the client's last call left off.
     pub fn process(&mut self, key: ClientKey, decoder: &mut Decoder, bytes: &[u8]) -> Processed {
         let start = self.clock.advance();
+        self.rounds.note(self.counters.total_commands_processed);
         self.lend_output(key);
         let client = self.clients.get_mut(key);
         client.query_bytes = bytes.len();

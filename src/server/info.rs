@@ -5,6 +5,7 @@ use nix::sys::time::TimeVal;
 
 use super::executor::Executor;
 use crate::commands::ChannelKind;
+use crate::config::ClientClass;
 use crate::observe::{InfoSection, InfoText};
 use crate::stdx::version;
 
@@ -31,6 +32,7 @@ impl Executor {
                 InfoSection::LatencyStats => self.info_latency_stats(&mut out),
                 InfoSection::Cluster => out.flag("cluster_enabled", false),
                 InfoSection::Keyspace => self.info_keyspace(&mut out),
+                InfoSection::Debug => self.info_debug(&mut out),
             }
         }
         out.into_bytes()
@@ -49,8 +51,10 @@ impl Executor {
         out.field("arch_bits", usize::BITS);
         out.field("monotonic_clock", self.clock.source());
         out.field("multiplexing_api", "epoll");
-        // What Redis shows where another compiler made it.
-        out.field("gcc_version", "0.0.0");
+        out.field("atomicvar_api", "rust-core");
+        // The compiler of the parts that are in C; as with Redis 0.0.0 where it is another one.
+        out.field("gcc_version", version::C_COMPILER);
+        out.field("rustc_version", version::RUST_COMPILER);
         out.field("process_id", std::process::id());
         out.field("process_supervised", if self.launch.supervised { "systemd" } else { "no" });
         out.field("run_id", &self.run_id);
@@ -80,7 +84,12 @@ impl Executor {
         let blocked = self.clients.iter().filter(|(_, client)| client.stall.is_some()).count();
         out.field("blocked_clients", blocked);
         out.field("tracking_clients", 0);
+        let pubsub = self.clients.iter().filter(|(_, client)| client.class() == ClientClass::PubSub).count();
+        out.field("pubsub_clients", pubsub);
+        let watching = self.clients.iter().filter(|(_, client)| !client.session.watched().is_empty()).count();
+        out.field("watching_clients", watching);
         out.field("clients_in_timeout_table", self.deadlines.len());
+        out.field("total_watched_keys", self.keyspace.watch.keys_len());
         out.field("total_blocking_keys", self.keyspace.waiting.keys_len());
         // Keys whose disappearance somebody waits for, which are streams with groups.
         out.field("total_blocking_keys_on_nokey", self.keyspace.waiting.keys_awaited_in_any_case());
@@ -168,6 +177,14 @@ impl Executor {
         out.field("client_query_buffer_limit_disconnections", query);
         let output = counters.client_output_buffer_limit_disconnections;
         out.field("client_output_buffer_limit_disconnections", output);
+        // A client's buffer is lent to it while there is something to send. None of its own is resized.
+        out.field("reply_buffer_shrinks", 0);
+        out.field("reply_buffer_expands", 0);
+        out.field("eventloop_cycles", self.rounds.rounds());
+        out.field("eventloop_duration_sum", self.rounds.busy().as_micros());
+        out.field("eventloop_duration_cmd_sum", self.command_time_us());
+        out.field("instantaneous_eventloop_cycles_per_sec", self.meters.rounds.per_second() as u64);
+        out.field("instantaneous_eventloop_duration_usec", self.meters.round_us());
         out.field("acl_access_denied_auth", counters.acl_access_denied_auth);
         out.field("acl_access_denied_cmd", counters.acl_access_denied_cmd);
         out.field("acl_access_denied_key", counters.acl_access_denied_key);
@@ -177,7 +194,9 @@ impl Executor {
     /// The part of the stats that is about keys.
     fn info_keys(&self, out: &mut InfoText) {
         let keys = &self.keyspace.stats;
+        // The name in Redis from 7.4 on, and that in Valkey from 9 on.
         out.field("expired_subkeys", keys.expired_fields);
+        out.field("expired_fields", keys.expired_fields);
         out.field("expired_keys", keys.expired);
         out.ratio("expired_stale_perc", keys.expired_stale_percent);
         out.field("expired_time_cap_reached_count", keys.expired_time_cap_reached);
@@ -249,9 +268,23 @@ impl Executor {
         for (index, db) in self.keyspace.dbs().filter(|(_, db)| !db.is_empty()) {
             out.field(
                 format_args!("db{index}"),
-                format_args!("keys={},expires={},avg_ttl={}", db.len(), db.expires_len(), db.average_ttl_ms()),
+                format_args!(
+                    "keys={},expires={},avg_ttl={},subexpiry={}",
+                    db.len(),
+                    db.expires_len(),
+                    db.average_ttl_ms(),
+                    db.expiring_hashes_len()
+                ),
             );
         }
+    }
+
+    fn info_debug(&self, out: &mut InfoText) {
+        // There is no append-only file.
+        out.field("eventloop_duration_aof_sum", 0);
+        out.field("eventloop_duration_cron_sum", self.rounds.cron.as_micros());
+        out.field("eventloop_duration_max", self.rounds.longest().as_micros());
+        out.field("eventloop_cmd_per_cycle_max", self.rounds.commands_max(self.counters.total_commands_processed));
     }
 }
 

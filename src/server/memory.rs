@@ -31,7 +31,7 @@ pub struct Memory {
     startup_bytes: u64,
     peak_bytes: Cell<u64>,
     /// What the kernel backs, as last read.
-    resident_bytes: u64,
+    resident: Resident,
     /// Of the machine.
     pub system_bytes: u64,
     /// Evicting was cut short, and goes on by itself.
@@ -57,7 +57,7 @@ impl Memory {
             allocator: Allocator::new(),
             startup_bytes: 0,
             peak_bytes: Cell::new(0),
-            resident_bytes: resident_bytes().unwrap_or(0),
+            resident: Resident::read().unwrap_or_default(),
             system_bytes: system_bytes().unwrap_or(0),
             evicting: false,
             over_limit_since: None,
@@ -117,12 +117,16 @@ pub struct MemoryReport {
     pub peak: u64,
     pub startup: u64,
     pub resident: u64,
+    /// The part of it that files back: the program itself, and a dump that is being loaded.
+    pub files: u64,
     pub clients: u64,
     pub databases: Vec<DatabaseOverhead>,
     pub keys: u64,
     /// Everything that is not data.
     pub overhead: u64,
     pub allocator: AllocatorStats,
+    /// In tables that are mapped beside the allocator.
+    pub mapped: u64,
 }
 
 /// What one database needs beside its keys and values.
@@ -131,6 +135,9 @@ pub struct DatabaseOverhead {
     pub index: usize,
     pub keys_table: u64,
     pub expires_table: u64,
+    /// Bytes of the tables whose elements are moving to new ones, and how many these are.
+    pub rehashing: u64,
+    pub rehashing_tables: u64,
 }
 
 /// A ratio and the difference that it comes from, as memory reports tell both.
@@ -149,6 +156,16 @@ impl Excess {
 impl MemoryReport {
     pub fn dataset(&self) -> u64 {
         self.used.saturating_sub(self.overhead)
+    }
+
+    /// Bytes of all tables of keys.
+    pub fn tables(&self) -> u64 {
+        self.databases.iter().map(|db| db.keys_table + db.expires_table).sum()
+    }
+
+    /// Of those, what is moving to new tables.
+    pub fn rehashing(&self) -> u64 {
+        self.databases.iter().map(|db| db.rehashing).sum()
     }
 
     /// What came on top of the memory of a server without data.
@@ -181,6 +198,11 @@ impl MemoryReport {
         Excess::of(self.allocator.resident, self.allocator.active)
     }
 
+    /// What is resident and neither a file's nor the allocator's nor in the tables that are mapped beside it.
+    pub fn unaccounted(&self) -> Excess {
+        Excess::of(self.resident.saturating_sub(self.files), self.allocator.resident + self.mapped)
+    }
+
     /// Resident memory that the allocator does not know of.
     pub fn resident_overhead(&self) -> Excess {
         Excess::of(self.resident, self.allocator.resident)
@@ -198,12 +220,14 @@ impl Executor {
             used,
             peak: self.memory.peak_bytes.get(),
             startup: self.memory.startup_bytes,
-            resident: self.memory.resident_bytes,
+            resident: self.memory.resident.bytes,
+            files: self.memory.resident.files,
             clients,
             databases,
             keys: self.keyspace.len() as u64,
             overhead: self.memory.startup_bytes + clients + tables,
             allocator: self.memory.allocator.latest(),
+            mapped: mapped_table_bytes() as u64,
         }
     }
 
@@ -211,7 +235,7 @@ impl Executor {
     pub(super) fn memory_cron(&mut self) {
         self.memory.allocator.stats(self.clock.latest().monotonic());
         self.memory.note_peak();
-        self.memory.resident_bytes = resident_bytes().unwrap_or(self.memory.resident_bytes);
+        self.memory.resident = Resident::read().unwrap_or(self.memory.resident);
         if self.memory.evicting {
             self.evict_for(BACKGROUND_EVICTION);
             self.after_command();
@@ -316,7 +340,9 @@ impl DatabaseOverhead {
     fn of(index: usize, db: &Db) -> Self {
         let expires_table = db.expires_table_bytes() as u64;
         let keys_table = db.table_bytes() as u64 - expires_table + db.len() as u64 * ENTRY_HEADER_BYTES;
-        Self { index, keys_table, expires_table }
+        let (rehashing_tables, rehashing) = db.tables_left_behind();
+        let (rehashing_tables, rehashing) = (rehashing_tables as u64, rehashing as u64);
+        Self { index, keys_table, expires_table, rehashing, rehashing_tables }
     }
 }
 
@@ -331,12 +357,22 @@ fn eviction_time_limit(tenacity: u32) -> Duration {
     }
 }
 
-/// The resident memory of this process; its pages are counted in the second number of `statm`.
-fn resident_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    let page_bytes = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
-    Some(pages * page_bytes as u64)
+/// What the kernel backs of this process with memory.
+#[derive(Clone, Copy, Debug, Default)]
+struct Resident {
+    bytes: u64,
+    files: u64,
+}
+
+impl Resident {
+    /// The second and third number of `statm` count pages.
+    fn read() -> Option<Self> {
+        let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+        let mut pages = statm.split_ascii_whitespace().skip(1).map(str::parse::<u64>);
+        let page_bytes = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()?? as u64;
+        let mut bytes = || Some(pages.next()?.ok()? * page_bytes);
+        Some(Self { bytes: bytes()?, files: bytes()? })
+    }
 }
 
 fn system_bytes() -> Option<u64> {

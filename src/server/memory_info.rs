@@ -22,6 +22,7 @@ impl Executor {
         out.field("allocator_active", report.allocator.active);
         out.field("allocator_resident", report.allocator.resident);
         out.field("allocator_retained", report.allocator.retained);
+        out.field("allocator_muzzy", report.allocator.muzzy);
         out.bytes_and_human("total_system_memory", self.memory.system_bytes);
         info_scripts(out);
         out.bytes_and_human("maxmemory", self.config.maxmemory_bytes);
@@ -45,6 +46,7 @@ impl Executor {
         out.field("mem_aof_buffer", 0);
         out.field("mem_allocator", version::ALLOCATOR);
         self.info_huge_pages(out);
+        out.field("mem_overhead_db_hashtable_rehashing", report.rehashing());
         out.field("active_defrag_running", 0);
         out.field("lazyfree_pending_objects", self.keyspace.lazy_free.pending());
         out.field("lazyfreed_objects", self.keyspace.lazy_free.freed());

@@ -15,6 +15,7 @@ mod connection;
 mod crash;
 mod cron;
 mod effects;
+mod event_loop;
 mod executor;
 mod fallback;
 mod fatal_signal;

@@ -20,6 +20,8 @@ pub struct Meters {
     pub commands: Meter,
     pub input_bytes: Meter,
     pub output_bytes: Meter,
+    pub rounds: Meter,
+    pub busy_us: Meter,
     read_at: Option<Instant>,
     /// Largest input and output buffer within each second.
     buffers: [(usize, usize); RECENT_SECONDS],
@@ -32,6 +34,12 @@ impl Meters {
         let input = self.buffers.iter().map(|(input, _)| *input).max().unwrap_or(0);
         let output = self.buffers.iter().map(|(_, output)| *output).max().unwrap_or(0);
         (input, output)
+    }
+
+    /// How many microseconds a round of the event loop takes.
+    pub fn round_us(&self) -> u64 {
+        let rounds = self.rounds.per_second();
+        if rounds > 0.0 { (self.busy_us.per_second() / rounds) as u64 } else { 0 }
     }
 
     fn note_buffers(&mut self, second: i64, input: usize, output: usize) {
@@ -110,6 +118,8 @@ impl Executor {
         meters.commands.read(now.monotonic(), self.counters.total_commands_processed);
         meters.input_bytes.read(now.monotonic(), self.counters.total_net_input_bytes);
         meters.output_bytes.read(now.monotonic(), self.counters.total_net_output_bytes);
+        meters.rounds.read(now.monotonic(), self.rounds.rounds());
+        meters.busy_us.read(now.monotonic(), self.rounds.busy().as_micros() as u64);
         let (input, output) = self.clients.iter().fold((0, 0), |(input, output), (_, client)| {
             (input.max(client.query_capacity), output.max(client.reply.len()))
         });
@@ -125,6 +135,7 @@ impl Executor {
         self.keyspace.stats = Default::default();
         self.keyspace.lazy_free.reset_freed();
         self.meters = Meters::default();
+        self.rounds.reset();
         self.memory.reset_over_limit();
     }
 }

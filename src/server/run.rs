@@ -13,13 +13,15 @@ use super::listener::{self, Listeners};
 use super::start::Launch;
 use super::supervisor::Notifier;
 use super::timer::Timer;
-use super::{banner, blocking, cron, fallback, file_limit, logging, migrate, shutdown, snapshots};
+use super::{banner, blocking, cron, event_loop, fallback, file_limit, logging, migrate, shutdown, snapshots};
 use crate::config::Config;
 use crate::snapshot::DumpFile;
 
 /// Serves until a signal or SHUTDOWN ends it. Returns the exit code.
 pub fn run(config: Config, launch: Launch, notifier: Option<Notifier>) -> i32 {
-    let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+    let mut builder = Builder::new_current_thread();
+    event_loop::watch(&mut builder);
+    let runtime = match builder.enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!("Cannot start the event loop: {error}");

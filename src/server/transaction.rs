@@ -27,6 +27,7 @@ impl Executor {
     fn run_queue(&mut self, key: ClientKey, transaction: Transaction) {
         self.clients.get_mut(key).reply.array(transaction.queue().len());
         self.in_exec = true;
+        let start = self.clock.latest();
         for (command, args) in transaction.queue() {
             let args = args.as_args();
             match self.denial(key, *command, args) {
@@ -35,6 +36,7 @@ impl Executor {
             }
         }
         self.in_exec = false;
+        self.rounds.nested_ns += self.clock.latest().nanoseconds_since(start);
     }
 
     /// Answers a queued command that the client's user may not run any more.

@@ -114,6 +114,11 @@ impl<E: Element> Dict<E> {
         self.table.bytes() + self.old.bytes() + self.chained_buckets * size_of::<Bucket<E>>()
     }
 
+    /// Bytes of the bucket array whose elements are moving to another one.
+    pub fn old_table_bytes(&self) -> usize {
+        self.old.bytes()
+    }
+
     #[inline]
     pub fn find(&self, key: &[u8]) -> Option<&E> {
         if self.is_empty() {

@@ -47,6 +47,22 @@ fn memory_subcommands_take_what_they_say() {
     assert_eq!(stats.field("keys.count").integer(), 1);
     assert!(stats.field("total.allocated").integer() >= stats.field("startup.allocated").integer() + 100_000);
     assert!(stats.field("db.0").field("overhead.hashtable.main").integer() > 0);
+    assert!(stats.field("overhead.db.hashtable.lut").integer() > 0);
+    assert_eq!(stats.field("overhead.db.hashtable.rehashing").integer(), 0);
+    assert_eq!(stats.field("db.dict.rehashing.count").integer(), 0);
+    assert!(stats.field("allocator.muzzy").integer() >= 0);
+}
+
+#[test]
+fn the_doctor_finds_nothing_in_a_server_full_of_data_with_one_client() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.run("DEBUG POPULATE 400000 key 100");
+    // A long reply leaves a large output buffer for the next one who asks.
+    client.cmd(&["SET", "large", &"x".repeat(250_000)]);
+    client.run("GET large");
+    let found = client.run("MEMORY DOCTOR").text();
+    assert!(!found.contains("client buffers") && !found.contains("process RSS"), "{found}");
 }
 
 #[test]
