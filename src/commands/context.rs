@@ -56,6 +56,8 @@ pub struct AdminCtx<'a> {
     pub config: &'a Config,
     pub table: &'a CommandTable,
     pub now: Now,
+    /// Nothing may expire: CLIENT PAUSE or a migration is on.
+    pub paused: bool,
     pub reply: &'a mut Reply,
     pub effects: &'a mut Vec<Effect>,
 }

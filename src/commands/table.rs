@@ -222,6 +222,14 @@ mod tests {
     }
 
     #[test]
+    fn commands_that_may_change_keys_wait_while_writes_are_paused() {
+        for row in CommandTable::new().rows() {
+            let writes = matches!(row.command.run, Handler::Write(_));
+            assert!(!writes || row.flags.has(Flags::WRITE.or(Flags::MAY_REPLICATE)), "{}", row.full_name);
+        }
+    }
+
+    #[test]
     fn names_are_found_in_any_case() {
         let table = CommandTable::new();
         assert_eq!(&*table.by_name(b"gEt").expect("GET is there").full_name, "get");

@@ -379,6 +379,22 @@ impl Keyspace {
         }
     }
 
+    /// As [`Keyspace::random_key`], where nothing may be deleted. When many keys in a row are past their expiry, the last
+    /// one is returned all the same.
+    pub fn random_key_untouched(&self, db: usize, now_ms: i64) -> Option<Box<[u8]>> {
+        const TRIES: usize = 100;
+        let db = &self.dbs[db];
+        let mut rng = fastrand::Rng::new();
+        let mut entry = db.random(&mut rng)?;
+        for _ in 1..TRIES {
+            if db.is_live(entry, now_ms) {
+                break;
+            }
+            entry = db.random(&mut rng)?;
+        }
+        Some(entry.key().into())
+    }
+
     /// Tables do not grow or rehash while a snapshot child shares our pages.
     pub fn set_child_alive(&mut self, alive: bool) {
         self.child_alive = alive;

@@ -405,11 +405,9 @@ impl Executor {
                 run(&mut ClientCtx { session, users, config, now, reply, effects }, args)
             }
             Handler::Admin(run) => {
-                let keyspace = &mut self.keyspace;
-                run(
-                    &mut AdminCtx { keyspace, session, users: &mut self.users, config, table, now, reply, effects },
-                    args,
-                )
+                let paused = self.pause.is_some() || self.migrations.is_running();
+                let (keyspace, users) = (&mut self.keyspace, &mut self.users);
+                run(&mut AdminCtx { keyspace, session, users, config, table, now, paused, reply, effects }, args)
             }
             Handler::Container => Err(CommandError::wrong_arity(&self.table.row(command).full_name)),
         }

@@ -38,7 +38,9 @@ fn a_pipeline_that_is_written_before_it_is_read_is_answered_in_order() {
         assert_eq!(client.read(), bulk(at.to_string()));
         assert_eq!(client.read().bytes().len(), 10_000);
     }
-    assert!(number(&server, "memory", "mem_clients_normal") < 10_000_000, "the memory for them is given back");
+    wait_until("the memory for them is given back", 10, || {
+        number(&server, "memory", "mem_clients_normal") < 10_000_000
+    });
 }
 
 #[test]
@@ -68,7 +70,9 @@ fn a_slow_reader_over_its_output_limit_is_closed() {
         let client = server.client();
         let writer = client.send_in_background(encode_command(&["GET", "big"]).repeat(200));
         wait_until("the slow reader is gone", 30, || admin.run("CLIENT LIST").text().lines().count() == 1);
-        assert_eq!(number(&server, "stats", "client_output_buffer_limit_disconnections"), 1);
+        if !against_redis() {
+            assert_eq!(number(&server, "stats", "client_output_buffer_limit_disconnections"), 1);
+        }
         drop(client);
         // Whether everything was taken depends on when the server hung up.
         let _: std::io::Result<()> = writer.join().expect("the writer does not panic");
@@ -122,15 +126,17 @@ fn the_query_buffer_limit_counts_what_is_not_taken_in() {
     // The two bytes that end an argument count.
     let largest = "x".repeat(LIMIT - 2);
     assert_eq!(client.cmd(&["SET", "key", &largest]), ok());
-    let pipelined = encode_command(&["SET", "key", &largest]).repeat(5);
-    client.send(&pipelined);
-    for _ in 0..5 {
-        assert_eq!(client.read(), ok());
+    if !against_redis() {
+        // Redis counts what it has read of the next command.
+        client.send(&encode_command(&["SET", "key", &largest]).repeat(5));
+        for _ in 0..5 {
+            assert_eq!(client.read(), ok());
+        }
     }
     let writer = client.send_in_background(encode_command(&["SET", "key", &"x".repeat(LIMIT - 1)]));
     assert!(client.is_closed_within(std::time::Duration::from_secs(10)), "one byte more");
     let _: std::io::Result<()> = writer.join().expect("the writer does not panic");
-    assert_eq!(number(&server, "stats", "client_query_buffer_limit_disconnections"), 1);
+    assert!(against_redis() || number(&server, "stats", "client_query_buffer_limit_disconnections") == 1);
 }
 
 #[test]

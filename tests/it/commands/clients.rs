@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::dialogue;
-use crate::support::{Server, Value, against_redis, bulk, encode_command, int, ok, simple, wait_until};
+use crate::support::{Client, Server, Value, against_redis, bulk, encode_command, int, ok, simple, wait_until};
 
 #[test]
 fn what_a_client_publishes_to_itself_comes_behind_the_reply() {
@@ -160,4 +160,91 @@ fn a_killed_client_is_gone_for_everyone_at_once() {
     assert_eq!(other.run("PUBLISH news late"), int(0));
     assert!(!other.run("CLIENT LIST").text().contains("victim"));
     assert!(victim.is_closed_within(Duration::from_secs(5)));
+}
+
+/// Whatever reads keys past their expiry while `pause` holds, nothing is deleted and no event tells of it.
+fn check_that_nothing_expires(pause: impl FnOnce(&Server) -> Client) {
+    let server = Server::with_config("notify-keyspace-events KEA\nenable-debug-command yes");
+    let (mut client, mut listener) = (server.client(), server.client_resp3());
+    listener.run("PSUBSCRIBE __key*__:*expired");
+    client.run("DEBUG SET-ACTIVE-EXPIRE 0");
+    client.run("SET other value");
+    client.run("HSET fields lapsing value lasting value");
+    let has_fields_that_expire = !client.run("HPEXPIRE fields 1 FIELDS 1 lapsing").is_error();
+    client.run("SET string value PX 1");
+    for line in ["RPUSH list 1 2", "PEXPIRE list 1", "ZADD zset 1 member", "PEXPIRE zset 1"] {
+        client.run(line);
+    }
+    let _pausing = pause(&server);
+    client.run("DEBUG SET-ACTIVE-EXPIRE 1");
+    std::thread::sleep(Duration::from_millis(300));
+    for line in [
+        "RANDOMKEY",
+        "GET string",
+        "EXISTS string",
+        "TYPE list",
+        "TTL string",
+        "TOUCH string",
+        "OBJECT ENCODING string",
+        "DUMP string",
+        "LRANGE list 0 -1",
+        "SORT_RO list",
+        "ZRANGE zset 0 -1",
+        "SCAN 0 COUNT 100",
+        "KEYS *",
+        "HGETALL fields",
+        "HGET fields lapsing",
+        "HRANDFIELD fields 5",
+        "HSCAN fields 0",
+        "MEMORY USAGE string",
+    ] {
+        client.run(line);
+        assert_eq!(client.run("DBSIZE"), int(5), "after {line}");
+    }
+    client.pipeline(&["WATCH string list", "MULTI", "RANDOMKEY", "GET string", "HGET fields lapsing", "EXEC"]);
+    assert_eq!(client.run("EXISTS string list zset"), int(0), "they are answered as missing");
+    assert_eq!(client.run("DBSIZE"), int(5));
+    assert_eq!(client.run("HLEN fields"), int(2));
+    assert_eq!(server.info_field("stats", "expired_keys"), "0");
+    assert_eq!(listener.run("PING"), simple("PONG"), "no event came before");
+    client.run("CLIENT UNPAUSE");
+    wait_until("they expire behind the pause", 20, || {
+        client.run("DBSIZE") == int(2) && client.run("HLEN fields") == int(2 - i64::from(has_fields_that_expire))
+    });
+}
+
+#[test]
+fn nothing_expires_while_writes_are_paused() {
+    check_that_nothing_expires(|server| {
+        let mut client = server.client();
+        assert_eq!(client.run("CLIENT PAUSE 100000 WRITE"), ok());
+        client
+    });
+}
+
+#[test]
+fn nothing_expires_while_keys_migrate() {
+    // Redis serves nobody meanwhile.
+    if against_redis() {
+        return;
+    }
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = silent.local_addr().expect("an address").port();
+    check_that_nothing_expires(|server| {
+        let client = server.client();
+        let command = encode_command(&["MIGRATE", "127.0.0.1", &port.to_string(), "other", "0", "5000"]);
+        client.send_in_background(command).join().expect("the writer ends").expect("it was sent");
+        wait_until("the migration has begun", 10, || server.info_field("clients", "blocked_clients") == "1");
+        client
+    });
+}
+
+#[test]
+fn a_key_is_found_by_chance_where_all_have_expired_in_a_pause() {
+    let server = Server::with_config("enable-debug-command yes");
+    let mut client = server.client();
+    client.pipeline(&["DEBUG SET-ACTIVE-EXPIRE 0", "SET key value PX 1", "CLIENT PAUSE 100000 WRITE"]);
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(against_redis() || client.run("RANDOMKEY") == bulk("key"));
+    assert_eq!(client.run("DBSIZE"), int(1));
 }
