@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::file::{ConfigError, Files, Loader, Origin};
+use super::fault::{ConfigError, Origin};
+use super::file::{Files, Loader};
 use super::model::Config;
 use crate::stdx::text::{push_quoted, split_args};
 
@@ -63,13 +64,13 @@ pub fn start_up(arguments: &[OsString], files: &mut dyn Files) -> Result<StartUp
         loader.config.bind = LOOPBACK.map(str::to_owned).into();
     }
     if let Some(path) = &file {
-        loader.load_file(path)?;
+        loader.load_file(path);
     }
     if from_standard_input {
-        loader.load_standard_input()?;
+        loader.load_standard_input();
     }
-    loader.load_text(&Origin::CommandLine, &as_lines(&settings))?;
-    Ok(StartUp { action, config: loader.config, file })
+    loader.load_text(&Origin::CommandLine, &as_lines(&settings));
+    Ok(StartUp { action, config: loader.finish()?, file })
 }
 
 /// Turns `--name value ...` into lines of redis.conf.
@@ -218,6 +219,26 @@ mod tests {
         refused(&["--replicaof", "--127.0.0.1", "--abc"], "replicaof \"--127.0.0.1\"", "wrong number of arguments");
         refused(&["--check-system"], "check-system", "Bad directive or wrong number of arguments");
         refused(&["-x"], "\"-x\"", "Bad directive or wrong number of arguments");
+    }
+
+    #[test]
+    fn faults_of_the_command_line_name_the_argument_and_no_file() {
+        let error = start(&["--port", "x", "--maxmemry", "1gb", "-x"], FakeFiles::default()).unwrap_err();
+        assert_eq!(
+            error,
+            "\n*** FATAL COMMAND LINE ERROR (Redis 7.2.4) ***\nReading the argument '--port'\n>>> 'port \"x\"'\n\
+             argument couldn't be parsed into an integer\n\nReading the argument '--maxmemry'\n\
+             >>> 'maxmemry \"1gb\" \"-x\"'\nBad directive or wrong number of arguments\nDid you mean 'maxmemory'?"
+        );
+        let error = start(&["-x"], FakeFiles::default()).unwrap_err();
+        assert!(error.contains("Reading the argument '-x'\n"), "{error}");
+        let files = FakeFiles::with(&[("c.conf", "nonsense")]);
+        let error = start(&["c.conf", "--hz", "x"], files).unwrap_err();
+        let headings: Vec<&str> = error.lines().filter(|line| line.starts_with("***")).collect();
+        assert_eq!(
+            headings,
+            ["*** FATAL CONFIG FILE ERROR (Redis 7.2.4) ***", "*** FATAL COMMAND LINE ERROR (Redis 7.2.4) ***"]
+        );
     }
 
     #[test]

@@ -99,7 +99,9 @@ fn push_key(out: &mut String, key: &Key, default: &Config) {
 
 fn feature(key: &Key) -> Option<&'static super::Feature> {
     match key.value {
-        Value::Fixed { feature, .. } | Value::Dormant { feature, .. } => Some(feature),
+        Value::Fixed { feature, .. } | Value::Dormant { feature, .. } | Value::Unheeded { feature, .. } => {
+            Some(feature)
+        }
         _ => None,
     }
 }
@@ -121,9 +123,15 @@ fn push_features(out: &mut String, keys: &[Key]) {
         if !fixed.is_empty() {
             push_wrapped(out, &format!("Accepted only as: {}.", fixed.join(", ")));
         }
-        let dormant: Vec<&str> = of_feature().filter(|key| !is_fixed(key)).map(|key| key.name).collect();
+        let is_dormant = |key: &&Key| matches!(key.value, Value::Dormant { .. });
+        let dormant: Vec<&str> = of_feature().filter(is_dormant).map(|key| key.name).collect();
         if !dormant.is_empty() {
             push_wrapped(out, &format!("Accepted, shown and without effect: {}.", dormant.join(", ")));
+        }
+        let is_unheeded = |key: &&Key| matches!(key.value, Value::Unheeded { .. });
+        let unheeded: Vec<&str> = of_feature().filter(is_unheeded).map(|key| key.name).collect();
+        if !unheeded.is_empty() {
+            push_wrapped(out, &format!("Read in files and without effect: {}.", unheeded.join(", ")));
         }
     }
 }
@@ -135,16 +143,17 @@ fn spelled(key: &Key) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fault::Origin;
+    use super::super::file::Loader;
     use super::super::file::tests::FakeFiles;
-    use super::super::file::{Loader, Origin};
     use super::super::table::KEYS;
     use super::*;
 
     fn load(text: &str) -> Config {
         let mut files = FakeFiles::default();
         let mut loader = Loader::new(&mut files);
-        loader.load_text(&Origin::CommandLine, text.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
-        loader.config
+        loader.load_text(&Origin::CommandLine, text.as_bytes());
+        loader.finish().unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[test]

@@ -1,18 +1,16 @@
 //! The syntax of redis.conf: lines, quotes, includes.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::fault::{ConfigError, Fault, LineError, Origin, Place, similar_name, without_passwords};
 use super::key::{Key, Value};
 use super::model::Config;
 use super::table::find;
-use super::value::ValueError;
 use crate::stdx::glob::glob_match;
 use crate::stdx::text::split_args;
-use crate::stdx::version;
 
 /// The caller's door to the file system, so that this room does no I/O.
 pub trait Files {
@@ -21,63 +19,6 @@ pub trait Files {
     fn list(&mut self, directory: &Path) -> io::Result<Vec<OsString>>;
     fn standard_input(&mut self) -> io::Result<Vec<u8>>;
 }
-
-/// Where a line of configuration comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    File(PathBuf),
-    StandardInput,
-    CommandLine,
-}
-
-/// Why a line is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum LineError {
-    #[error("Unbalanced quotes in configuration line")]
-    UnbalancedQuotes,
-    #[error("Bad directive or wrong number of arguments")]
-    Unknown,
-    #[error("{directive}: not available: {reason}")]
-    NotAvailable { directive: &'static str, reason: &'static str },
-    #[error("Files include each other more than {INCLUDE_DEPTH_MAX} deep")]
-    TooDeep,
-    #[error(transparent)]
-    Value(#[from] ValueError),
-}
-
-/// Why the server cannot start with its configuration.
-#[derive(Debug)]
-pub enum ConfigError {
-    Line { origin: Origin, number: usize, text: Vec<u8>, error: LineError },
-    Unreadable { origin: Origin, error: io::Error },
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "\n*** FATAL CONFIG FILE ERROR (Redis {}) ***", version::REDIS)?;
-        match self {
-            Self::Line { origin, number, text, error } => {
-                match origin {
-                    Origin::File(path) => {
-                        writeln!(out, "Reading the configuration file {}, at line {number}", path.display())?;
-                    }
-                    Origin::StandardInput => {
-                        writeln!(out, "Reading the configuration from standard input, at line {number}")?;
-                    }
-                    Origin::CommandLine => writeln!(out, "Reading the command line, at option {number}")?,
-                }
-                writeln!(out, ">>> '{}'", String::from_utf8_lossy(text))?;
-                write!(out, "{error}")
-            }
-            Self::Unreadable { origin: Origin::File(path), error } => {
-                write!(out, "Can't open config file '{}': {error}", path.display())
-            }
-            Self::Unreadable { error, .. } => write!(out, "Can't read the configuration from standard input: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 /// One line that is neither empty nor a comment.
 #[derive(Debug, PartialEq, Eq)]
@@ -108,76 +49,85 @@ pub fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
 const REFUSED_DIRECTIVES: [(&str, &str); 2] =
     [("loadmodule", "Copal cannot load modules"), ("sentinel", "Copal does not monitor other servers")];
 
-const INCLUDE_DEPTH_MAX: usize = 16;
+pub const INCLUDE_DEPTH_MAX: usize = 16;
 
-/// A line as an error may show it: the rules of a user hold passwords.
-fn without_passwords(line: &Line<'_>) -> Vec<u8> {
-    match line.words.as_deref() {
-        Some([directive, name, _, ..]) if directive == b"user" => [b"user ", &**name, b" (redacted)"].concat(),
-        _ => line.text.to_vec(),
-    }
-}
+/// Faults after which reading stops.
+const FAULTS_MAX: usize = 1_000;
 
-/// Writes lines into a `Config`, in order: the last one counts.
+/// Writes lines into a `Config`, in order: the last one counts. Faults are gathered, and reading goes on behind them.
 pub struct Loader<'f> {
     pub config: Config,
     files: &'f mut dyn Files,
     /// The keys of which a line was read, for those whose lines add up.
     seen: Vec<&'static str>,
-    depth: usize,
+    /// The lines that include what is being read, the innermost last.
+    includes: Vec<Place>,
+    faults: Vec<Fault>,
 }
 
 impl<'f> Loader<'f> {
     pub fn new(files: &'f mut dyn Files) -> Self {
-        Self { config: Config::default(), files, seen: Vec::new(), depth: 0 }
+        Self { config: Config::default(), files, seen: Vec::new(), includes: Vec::new(), faults: Vec::new() }
+    }
+
+    /// What was read, or all that is wrong with it.
+    pub fn finish(self) -> Result<Config, ConfigError> {
+        if self.faults.is_empty() { Ok(self.config) } else { Err(ConfigError { faults: self.faults }) }
     }
 
     /// Reads a file, or every file that a path with wildcards stands for.
-    pub fn load_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+    pub fn load_file(&mut self, path: &Path) {
         let has_wildcards = path.as_os_str().as_bytes().iter().any(|byte| b"*?[".contains(byte));
         let paths = if has_wildcards { self.expand(path) } else { vec![path.to_owned()] };
         for path in paths {
-            let origin = Origin::File(path);
-            let Origin::File(path) = &origin else { continue };
-            match self.files.read(path) {
-                Ok(text) => self.load_text(&origin, &text)?,
-                Err(error) => return Err(ConfigError::Unreadable { origin, error }),
-            }
+            let text = self.files.read(&path);
+            self.load_or_note(Origin::File(path), text);
         }
-        Ok(())
     }
 
-    pub fn load_standard_input(&mut self) -> Result<(), ConfigError> {
-        let origin = Origin::StandardInput;
-        match self.files.standard_input() {
+    pub fn load_standard_input(&mut self) {
+        let text = self.files.standard_input();
+        self.load_or_note(Origin::StandardInput, text);
+    }
+
+    fn load_or_note(&mut self, origin: Origin, text: io::Result<Vec<u8>>) {
+        match text {
             Ok(text) => self.load_text(&origin, &text),
-            Err(error) => Err(ConfigError::Unreadable { origin, error }),
+            Err(error) => {
+                self.faults.push(Fault::Unreadable { origin, included_from: self.includes.clone(), error });
+            }
         }
     }
 
-    pub fn load_text(&mut self, origin: &Origin, text: &[u8]) -> Result<(), ConfigError> {
+    pub fn load_text(&mut self, origin: &Origin, text: &[u8]) {
         for line in lines(text) {
-            let refuse = |error| ConfigError::Line {
-                origin: origin.clone(),
-                number: line.number,
-                text: without_passwords(&line),
-                error,
-            };
-            let words = line.words.as_ref().ok_or_else(|| refuse(LineError::UnbalancedQuotes))?;
-            match words.as_slice() {
-                [] => {}
-                [name, path] if name == b"include" => {
-                    if self.depth == INCLUDE_DEPTH_MAX {
-                        return Err(refuse(LineError::TooDeep));
-                    }
-                    self.depth += 1;
-                    self.load_file(&PathBuf::from(OsString::from_vec(path.clone())))?;
-                    self.depth -= 1;
-                }
-                [name, args @ ..] => self.load_key(name, args).map_err(refuse)?,
+            let place = Place { origin: origin.clone(), number: line.number };
+            if let Err(error) = self.load_line(&line, &place) {
+                let included_from = self.includes.clone();
+                self.faults.push(Fault::Line { place, included_from, text: without_passwords(&line), error });
+            }
+            // Files that include themselves twice would be read for ever.
+            if self.faults.len() >= FAULTS_MAX {
+                return;
             }
         }
-        Ok(())
+    }
+
+    fn load_line(&mut self, line: &Line<'_>, place: &Place) -> Result<(), LineError> {
+        match line.words.as_deref().ok_or(LineError::UnbalancedQuotes)? {
+            [] => Ok(()),
+            [name, path] if name == b"include" => {
+                if self.includes.len() == INCLUDE_DEPTH_MAX {
+                    return Err(LineError::TooDeep);
+                }
+                self.includes.push(place.clone());
+                self.load_file(&PathBuf::from(OsString::from_vec(path.clone())));
+                self.includes.pop();
+                Ok(())
+            }
+            [name, ..] if name == b"include" => Err(LineError::IncludeArguments),
+            [name, args @ ..] => self.load_key(name, args),
+        }
     }
 
     fn load_key(&mut self, name: &[u8], args: &[Vec<u8>]) -> Result<(), LineError> {
@@ -185,7 +135,7 @@ impl<'f> Loader<'f> {
             let refused = REFUSED_DIRECTIVES.into_iter().find(|(directive, _)| name == directive.as_bytes());
             return Err(match refused {
                 Some((directive, reason)) => LineError::NotAvailable { directive, reason },
-                None => LineError::Unknown,
+                None => LineError::Unknown(similar_name(name)),
             });
         };
         let mut args = args.to_vec();
@@ -196,7 +146,7 @@ impl<'f> Loader<'f> {
             args = split_args(only).ok_or(LineError::UnbalancedQuotes)?;
         }
         if self.adds_up(key) && args != [b""] {
-            let Value::List { read, .. } = key.value else { return Err(LineError::Unknown) };
+            let Value::List { read, .. } = key.value else { return Ok(()) };
             let mut all = read(&self.config);
             all.append(&mut args);
             args = all;
@@ -279,8 +229,8 @@ pub mod tests {
     fn load(files: &[(&str, &str)]) -> Result<Config, String> {
         let mut files = FakeFiles::with(files);
         let mut loader = Loader::new(&mut files);
-        loader.load_file(Path::new("/etc/c.conf")).map_err(|error| error.to_string())?;
-        Ok(loader.config)
+        loader.load_file(Path::new("/etc/c.conf"));
+        loader.finish().map_err(|error| error.to_string())
     }
 
     fn load_one(text: &str) -> Result<Config, String> {
@@ -325,7 +275,7 @@ pub mod tests {
         assert_eq!(
             load_one("port 1\n\n  maxclientss   5 \n").unwrap_err(),
             "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.4) ***\nReading the configuration file /etc/c.conf, at line 3\n\
-             >>> 'maxclientss   5'\nBad directive or wrong number of arguments"
+             >>> 'maxclientss   5'\nBad directive or wrong number of arguments\nDid you mean 'maxclients'?"
         );
         for (line, reason) in [
             ("requirepass \"x", "Unbalanced quotes in configuration line"),
@@ -341,6 +291,60 @@ pub mod tests {
             let error = load_one(line).unwrap_err();
             assert!(error.ends_with(&format!("\n>>> '{line}'\n{reason}")), "{error}");
         }
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once_under_one_heading() {
+        let error = load_one("prot 1\nport x\nhz 10\ninclude /etc/none.conf\nsave 1\n").unwrap_err();
+        assert_eq!(
+            error,
+            "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.4) ***\nReading the configuration file /etc/c.conf, at line 1\n\
+             >>> 'prot 1'\nBad directive or wrong number of arguments\nDid you mean 'port'?\n\n\
+             Reading the configuration file /etc/c.conf, at line 2\n>>> 'port x'\n\
+             argument couldn't be parsed into an integer\n\n\
+             Included from the configuration file /etc/c.conf, at line 4\n\
+             Can't open config file '/etc/none.conf': No such file or directory (os error 2)\n\n\
+             Reading the configuration file /etc/c.conf, at line 5\n>>> 'save 1'\nInvalid save parameters"
+        );
+        let error = load_one(&"nonsense\n".repeat(51)).unwrap_err();
+        assert_eq!(error.matches(">>>").count(), 50);
+        assert!(error.ends_with("\n\n1 more line is wrong."), "{error}");
+        assert!(load_one(&"nonsense\n".repeat(60)).unwrap_err().ends_with("\n\n10 more lines are wrong."));
+    }
+
+    #[test]
+    fn files_that_include_themselves_twice_come_to_an_end() {
+        let error = load_one("include /etc/c.conf\ninclude /etc/c.conf\n").unwrap_err();
+        assert!(error.ends_with("more lines are wrong."), "{error}");
+    }
+
+    #[test]
+    fn a_typing_error_gets_the_name_that_was_meant() {
+        for (line, meant) in [
+            ("maxmemory_policy allkeys-lru", "maxmemory-policy"),
+            ("max-memory 1gb", "maxmemory"),
+            ("APPEND-ONLY no", "appendonly"),
+            ("slave-reed-only yes", "slave-read-only"),
+            ("hide-user-data-form-log yes", "hide-user-data-from-log"),
+            ("inlcude x.conf", "include"),
+        ] {
+            let error = load_one(line).unwrap_err();
+            assert!(error.ends_with(&format!("\nDid you mean '{meant}'?")), "{error}");
+        }
+        for line in ["frobnicate 1", "x", &"m".repeat(10_000)] {
+            assert!(load_one(line).unwrap_err().ends_with("wrong number of arguments"), "{line}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown_in_errors() {
+        for line in ["requirepass secret word", "masterauth secret word", "primaryauth secret word"] {
+            let error = load_one(line).unwrap_err();
+            let name = line.split(' ').next().unwrap();
+            assert!(!error.contains("secret") && error.contains(&format!(">>> '{name} (redacted)'")), "{error}");
+        }
+        let error = load_one("user a on >secret\nuser a on >secret").unwrap_err();
+        assert!(!error.contains("secret") && error.contains(">>> 'user a (redacted)'"), "{error}");
     }
 
     #[test]
@@ -362,35 +366,122 @@ pub mod tests {
         let error = load(&[("/etc/c.conf", "include /etc/none.conf")]).unwrap_err();
         assert!(error.contains("Can't open config file '/etc/none.conf': No such file"), "{error}");
         let error = load(&[("/etc/c.conf", "include /etc/d.conf"), ("/etc/d.conf", "\nnonsense")]).unwrap_err();
-        assert!(error.contains("file /etc/d.conf, at line 2\n>>> 'nonsense'"), "{error}");
+        let included = "file /etc/d.conf, at line 2\nIncluded from the configuration file /etc/c.conf, at line 1\n";
+        assert!(error.contains(&format!("{included}>>> 'nonsense'")), "{error}");
         let error = load(&[("/etc/c.conf", "include /etc/c.conf")]).unwrap_err();
         assert!(error.ends_with("more than 16 deep"), "{error}");
     }
 
+    fn without_effect(config: &Config) -> Vec<&'static str> {
+        config.without_effect().map(|(name, _)| name).collect()
+    }
+
     #[test]
-    fn the_stock_files_of_redis_are_accepted_as_they_are() {
-        let config = load_one(include_str!("testdata/stock-7.0.conf")).unwrap();
+    fn the_stock_files_of_redis_and_valkey_are_accepted_as_they_are() {
+        for text in [
+            include_str!("testdata/stock-2.6.conf"),
+            include_str!("testdata/stock-6.2.conf"),
+            include_str!("testdata/stock-7.0.conf"),
+            include_str!("testdata/stock-8.0.conf"),
+            include_str!("testdata/stock-valkey-9.1.conf"),
+        ] {
+            let config = load_one(text).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!((config.port, config.databases), (6379, 16));
+        }
+        let config = load_one(include_str!("testdata/stock-8.0.conf")).unwrap();
         assert_eq!(config.bind, ["127.0.0.1", "-::1"]);
-        let without_effect = |config: &Config| config.without_effect().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(without_effect(&config), ["disable-thp"]);
-        assert!(load_one("set-max-listpack-entries 128\nset-max-listpack-value 64\nlocale-collate \"\"").is_ok());
+        assert_eq!(without_effect(&load_one(include_str!("testdata/stock-7.0.conf")).unwrap()), ["disable-thp"]);
+        let config = load_one(include_str!("testdata/stock-2.6.conf")).unwrap();
+        assert_eq!(without_effect(&config), ["list-max-ziplist-entries", "list-max-ziplist-value"]);
+        let config = load_one(include_str!("testdata/stock-valkey-9.1.conf")).unwrap();
+        assert!(config.hide_user_data_from_log && config.lazyfree_lazy_eviction);
+        assert_eq!(config.slowlog_log_slower_than_us, 10_000);
         let config = load_one(include_str!("testdata/suite-default.conf")).unwrap();
         assert_eq!(config.save, rules(&[(900, 1)]));
         assert_eq!(without_effect(&config), ["repl-diskless-sync-delay", "propagation-error-behavior"]);
+    }
+
+    #[test]
+    fn settings_that_change_neither_answers_nor_data_are_read_and_listed() {
+        for line in [
+            "glueoutputbuf yes",
+            "vm-enabled no",
+            "hash-max-zipmap-entries 512",
+            "lua-replicate-commands yes",
+            "io-threads 4",
+            "io-threads-do-reads yes",
+            "server_cpulist 0-7:2",
+            "bgsave-cpulist 1,10-11",
+            "activedefrag yes",
+            "syslog-enabled yes",
+            "crash-memcheck-enabled yes",
+            "dual-channel-replication-enabled yes",
+            "commandlog-large-reply-max-len 128",
+            "primaryauth secret",
+            "log-format logfmt",
+            "log-timestamp-format iso8601",
+            "availability-zone zone-1",
+            "search-timeout 500",
+            "ts-retention-policy 0",
+            "rdma-bind 10.0.0.1 10.0.0.2",
+            "slave-priority 7",
+        ] {
+            let config = load_one(line).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(without_effect(&config).len(), 1, "{line}");
+        }
+        for line in
+            ["extended-redis-compatibility yes", "dual-channel-replication-enabled no", "rdb-version-check strict"]
+        {
+            assert_eq!(without_effect(&load_one(line).unwrap()), [""; 0], "{line} is what Copal does");
+        }
+        let config = load_one("commandlog-execution-slower-than 7\ncommandlog-slow-execution-max-len 9").unwrap();
+        assert_eq!((config.slowlog_log_slower_than_us, config.slowlog_max_len), (7, 9));
+    }
+
+    #[test]
+    fn settings_that_would_change_answers_or_data_and_nonsense_are_refused() {
+        for line in [
+            "appendonly yes",
+            "cluster-enabled yes",
+            "tls-port 6380",
+            "rdma-port 6379",
+            "min-replicas-to-write 1",
+            "import-mode yes",
+            "gopher-enabled yes",
+            "unixsocketgroup redis",
+        ] {
+            let error = load_one(line).unwrap_err();
+            assert!(error.contains("is not available: Copal") || error.contains("is not available: Redis"), "{error}");
+        }
+        for line in [
+            "io-threads none",
+            "io-threads 4096",
+            "log-format xml",
+            "dual-channel-replication-enabled maybe",
+            "list-max-ziplist-entries",
+            "commandlog-reply-larger-than much",
+        ] {
+            assert!(load_one(line).is_err(), "{line}");
+        }
     }
 
     proptest::proptest! {
         #[test]
         fn no_text_makes_the_reader_panic(text in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
             let mut files = FakeFiles::default();
-            let _ = Loader::new(&mut files).load_text(&Origin::CommandLine, &text);
+            let mut loader = Loader::new(&mut files);
+            loader.load_text(&Origin::CommandLine, &text);
+            let _ = loader.finish().map_err(|error| error.to_string());
         }
 
         #[test]
         fn no_value_makes_a_key_panic(index in 0..super::super::table::KEYS.len(), value in "[-0-9a-z% .:\"']{0,20}") {
             let mut files = FakeFiles::default();
             let line = format!("{} {value}", super::super::table::KEYS[index].name);
-            let _ = Loader::new(&mut files).load_text(&Origin::CommandLine, line.as_bytes());
+            let mut loader = Loader::new(&mut files);
+            loader.load_text(&Origin::CommandLine, line.as_bytes());
+            let _ = loader.finish();
         }
     }
 }

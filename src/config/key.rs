@@ -83,6 +83,8 @@ pub enum Form {
     Secret,
     /// `<host> <port>`, or `no one`.
     Primary,
+    /// Any words, as many as there are.
+    Words,
 }
 
 /// The type of a setting and the way to its field.
@@ -161,13 +163,22 @@ pub enum Value {
         form: Form,
         feature: &'static Feature,
     },
+    /// A setting that changes no answer and no data, and that Copal does not follow: any valid value is read, with a
+    /// warning at the start, and the default is what Copal does and CONFIG shows.
+    Unheeded {
+        form: Form,
+        feature: &'static Feature,
+    },
 }
 
 /// One row of the table.
 #[derive(Clone, Copy)]
 pub struct Key {
+    /// A name that ends with a star is that of all settings that begin so.
     pub name: &'static str,
     pub aliases: &'static [&'static str],
+    /// Names by which other servers know it. They are understood wherever a name is given, and never listed.
+    pub foreign_names: &'static [&'static str],
     /// The default as redis.conf would spell it.
     pub default: &'static str,
     pub mutability: Mutability,
@@ -191,6 +202,7 @@ impl Key {
         Self {
             name,
             aliases: &[],
+            foreign_names: &[],
             default,
             mutability: Mutability::Runtime,
             apply: Apply::Nothing,
@@ -206,6 +218,11 @@ impl Key {
 
     pub const fn also(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
+        self
+    }
+
+    pub const fn also_foreign(mut self, names: &'static [&'static str]) -> Self {
+        self.foreign_names = names;
         self
     }
 
@@ -256,7 +273,10 @@ impl Key {
 
     /// Whether `name` is this key's name or one of its aliases, in any case of letters.
     pub fn answers_to(&self, name: &[u8]) -> bool {
-        self.names().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+        self.names().chain(self.foreign_names.iter().copied()).any(|known| match known.strip_suffix('*') {
+            Some(start) => name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start.as_bytes())),
+            None => name.eq_ignore_ascii_case(known.as_bytes()),
+        })
     }
 
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
@@ -266,7 +286,7 @@ impl Key {
     pub fn takes_several(&self) -> bool {
         match self.value {
             Value::List { .. } => true,
-            Value::Fixed { form, .. } | Value::Dormant { form, .. } => {
+            Value::Fixed { form, .. } | Value::Dormant { form, .. } | Value::Unheeded { form, .. } => {
                 matches!(form, Form::Primary)
             }
             _ => false,
@@ -292,7 +312,7 @@ impl Key {
             Value::Secret { read, .. } => read(config).to_vec(),
             Value::List { read, .. } => read(config).join(&b' '),
             Value::Lines { read, .. } => read(config).concat().join(&b' '),
-            Value::Fixed { form, .. } => self.canonical_default(form),
+            Value::Fixed { form, .. } | Value::Unheeded { form, .. } => self.canonical_default(form),
             Value::Dormant { form, .. } => match config.dormant.get(self.name) {
                 Some(value) => value.clone(),
                 None => self.canonical_default(form),
@@ -344,7 +364,7 @@ impl Key {
                     return Err(ValueError::NotAvailable { name: self.name, value, reason: feature.reason });
                 }
             }
-            Value::Dormant { form, .. } => {
+            Value::Dormant { form, .. } | Value::Unheeded { form, .. } => {
                 let value = form.canonical(args)?;
                 if value == self.canonical_default(form) {
                     config.dormant.remove(self.name);
@@ -354,6 +374,17 @@ impl Key {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a value that was written and has no effect, for whoever can be answered at once.
+    pub fn refuse_in_vain(&self, config: &Config, value: &[u8]) -> Result<(), ValueError> {
+        match self.value {
+            Value::Unheeded { feature, .. } if config.dormant.contains_key(self.name) => {
+                let value = String::from_utf8_lossy(value).into_owned();
+                Err(ValueError::NotAvailable { name: self.name, value, reason: feature.reason })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn canonical_default(&self, form: Form) -> Vec<u8> {
@@ -371,6 +402,8 @@ impl Form {
             Self::Choice(names) => names[parse_choice(only(args)?, names)?].into(),
             Self::Text => parse_text(only(args)?)?.into(),
             Self::Secret => only(args)?.to_vec(),
+            Self::Words if args.is_empty() => return Err(ValueError::WrongNumberOfArguments),
+            Self::Words => args.join(&b' '),
             Self::Primary => match args {
                 [] => Vec::new(),
                 [no, one] if no.eq_ignore_ascii_case(b"no") && one.eq_ignore_ascii_case(b"one") => Vec::new(),

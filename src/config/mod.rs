@@ -5,6 +5,7 @@
 
 mod args;
 mod example;
+mod fault;
 mod file;
 mod key;
 mod kinds;

@@ -42,6 +42,7 @@ pub struct Config {
     pub oom_score_adj_values: OomScores,
     pub crash_log_enabled: bool,
     pub use_exit_on_panic: bool,
+    pub hide_user_data_from_log: bool,
 
     // Security
     pub requirepass: Vec<u8>,
@@ -178,6 +179,7 @@ impl Config {
             oom_score_adj_values: OomScores::default(),
             crash_log_enabled: false,
             use_exit_on_panic: false,
+            hide_user_data_from_log: false,
             requirepass: Vec::new(),
             aclfile: String::new(),
             acllog_max_len: 0,

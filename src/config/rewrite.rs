@@ -53,7 +53,7 @@ impl Rewrite {
         let default = Config::default();
         for key in KEYS {
             // A fixed key's old line is as true as a new one would be, and so is that of a directive which nothing changes.
-            let is_constant = matches!(key.value, Value::Fixed { .. })
+            let is_constant = matches!(key.value, Value::Fixed { .. } | Value::Unheeded { .. })
                 || (key.mutability == Mutability::FileOnly && !matches!(key.value, Value::Lines { .. }));
             if !is_constant {
                 self.put(key, config, &default, everything);
@@ -117,16 +117,17 @@ pub fn push_word(out: &mut Vec<u8>, word: &[u8]) {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::fault::Origin;
+    use super::super::file::Loader;
     use super::super::file::tests::FakeFiles;
-    use super::super::file::{Loader, Origin};
     use super::super::set::Access;
     use super::*;
 
     fn load(text: &[u8]) -> Config {
         let mut files = FakeFiles::default();
         let mut loader = Loader::new(&mut files);
-        loader.load_text(&Origin::CommandLine, text).unwrap_or_else(|error| panic!("{error}"));
-        loader.config
+        loader.load_text(&Origin::CommandLine, text);
+        loader.finish().unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn set(config: &mut Config, name: &str, value: &str) {
@@ -225,7 +226,9 @@ mod tests {
                 let key = &KEYS[index];
                 let value = candidates[choice].as_bytes();
                 let args = if key.takes_several() { super::super::value::split_at_spaces(value) } else { vec![value.to_vec()] };
-                key.mutability != Mutability::FileOnly && key.write(config, &args).is_ok()
+                // CONFIG SET refuses what would have no effect.
+                let is_settable = key.mutability != Mutability::FileOnly && !matches!(key.value, Value::Unheeded { .. });
+                is_settable && key.write(config, &args).is_ok()
             };
             let mut config = Config::default();
             let mut text = Vec::new();

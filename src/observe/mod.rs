@@ -1,5 +1,5 @@
 //! What operators see: counters, command statistics, slow commands, latency events, and the text of INFO.
-//! Owns:  the counters and histories.
+//! Owns:  the counters and histories, and whether the log may show user data.
 //! Uses:  stdx.
 //! Never: a client, a key, or I/O.
 
@@ -13,6 +13,7 @@ mod latency;
 mod meter;
 mod persistence;
 mod slowlog;
+mod user_data;
 
 pub use allocator::{Allocator, AllocatorArena, AllocatorStats, allocator_report, allow_purging, purge_allocator};
 pub use commandstats::CommandStats;
@@ -23,3 +24,4 @@ pub use latency::{LatencyMonitor, LatencySample, LatencySetup};
 pub use meter::Meter;
 pub use persistence::{LoadingInfo, PersistenceInfo};
 pub use slowlog::{SlowCommand, SlowLog, shorten_args};
+pub use user_data::{UserData, client_line_for_log, hide_user_data, user_data_is_hidden};

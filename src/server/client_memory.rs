@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 
 use super::client::{ClientKey, Clients, Close};
 use super::executor::Executor;
+use crate::observe::client_line_for_log;
 
 /// Clients of fewer bytes than two to this power are all of one size.
 const SMALL_LOG2: u32 = 15;
@@ -169,7 +170,7 @@ impl Executor {
     #[cold]
     fn evict_largest_clients(&mut self) {
         for key in self.clients.largest_beyond_limit() {
-            tracing::info!("Evicting client: {}", self.describe_client(key, key, 0).trim_end());
+            tracing::info!("Evicting client: {}", client_line_for_log(self.describe_client(key, key, 0).trim_end()));
             self.drop_client(key);
             self.counters.evicted_clients += 1;
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{fatal_signal, logging};
 use crate::config::Config;
+use crate::observe;
 use crate::stdx::version;
 
 static REPORTS: AtomicBool = AtomicBool::new(true);
@@ -17,11 +18,12 @@ pub fn install(config: &Config) {
     fatal_signal::install();
 }
 
-/// Takes over `crash-log-enabled` and `use-exit-on-panic`.
+/// Takes over `crash-log-enabled`, `use-exit-on-panic` and `hide-user-data-from-log`.
 pub fn configure(config: &Config) {
     REPORTS.store(config.crash_log_enabled, Ordering::Relaxed);
     EXITS.store(config.use_exit_on_panic, Ordering::Relaxed);
     fatal_signal::enable(config.crash_log_enabled);
+    observe::hide_user_data(config.hide_user_data_from_log);
 }
 
 fn end(panic: &PanicHookInfo<'_>) {
@@ -37,7 +39,12 @@ fn end(panic: &PanicHookInfo<'_>) {
 }
 
 fn describe(panic: &PanicHookInfo<'_>) -> String {
-    let message = panic.payload_as_str().unwrap_or("(no message)");
+    let message = match panic.payload_as_str() {
+        // A message may quote what the server was working on.
+        Some(_) if observe::user_data_is_hidden() => "(message hidden by hide-user-data-from-log)",
+        Some(message) => message,
+        None => "(no message)",
+    };
     let place = panic.location().map_or_else(String::new, ToString::to_string);
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");

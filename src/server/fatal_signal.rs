@@ -13,6 +13,7 @@ use std::sync::{Mutex, OnceLock};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use super::logging;
+use crate::observe;
 use crate::stdx::version;
 
 const SIGNALS: [Signal; 5] = [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGABRT];
@@ -250,6 +251,9 @@ impl Buffers {
             None => writeln!(text)?,
         }
         writeln!(text, "------ REGISTERS ------")?;
+        if observe::user_data_is_hidden() {
+            return writeln!(text, "Hidden by hide-user-data-from-log, since they may hold user data.");
+        }
         for (place, (name, value)) in registers.all.iter().enumerate() {
             let end = if place % 4 == 3 || place + 1 == registers.all.len() { '\n' } else { ' ' };
             write!(text, "{name:>4}:{value:016x}{end}")?;

@@ -97,8 +97,12 @@ fn announce(config: &Config, launch: &Launch) {
     if launch.config_file.is_none() && config.bind == config::LOOPBACK {
         tracing::info!("Only local connections are accepted; to listen on other addresses, set 'bind'");
     }
-    for (name, why) in config.without_effect() {
-        tracing::debug!("The setting '{name}' has no effect: {why}");
+    let without_effect: Vec<&str> = config.without_effect().map(|(name, _)| name).collect();
+    if !without_effect.is_empty() {
+        tracing::warn!(
+            "These settings have no effect in Copal: {}. The end of what --print-example-config prints says why.",
+            without_effect.join(", ")
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::observe::UserData;
 use crate::rdb::{self, ModuleId};
 
 /// Why a save failed. Whatever the step, the temp file is gone; until the rename, the old dump is what it was.
@@ -124,7 +125,7 @@ pub enum LoadFault {
     Format { cause: rdb::Error, key: Vec<u8> },
     #[error("database {index} at offset {offset}: the server has {databases}")]
     DatabaseOutOfRange { offset: u64, index: u64, databases: usize },
-    #[error("key '{}' at offset {offset} is there twice", key.escape_ascii())]
+    #[error("key '{}' at offset {offset} is there twice", UserData(key))]
     DuplicateKey { offset: u64, key: Vec<u8> },
     #[error("function library at offset {offset}: functions are not supported")]
     FunctionLibrary { offset: u64 },
@@ -198,7 +199,7 @@ pub struct Unsavable {
 }
 
 fn of_key(key: &[u8]) -> String {
-    if key.is_empty() { String::new() } else { format!(" (key '{}')", key.escape_ascii()) }
+    if key.is_empty() { String::new() } else { format!(" (key '{}')", UserData(key)) }
 }
 
 /// The system's text of an error, without the number that the standard library adds.

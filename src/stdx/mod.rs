@@ -4,6 +4,7 @@
 //! Never: a rule of one command, a file or a socket.
 
 pub mod clock;
+mod edit_distance;
 pub mod glob;
 mod hash;
 pub mod number;
@@ -11,4 +12,5 @@ pub mod text;
 pub mod ticks;
 pub mod version;
 
+pub use edit_distance::edit_distance;
 pub use hash::HashSeed;

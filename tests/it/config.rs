@@ -269,6 +269,74 @@ fn a_bad_line_stops_the_start_with_its_number_and_reason() {
 }
 
 #[test]
+fn every_bad_line_is_named_at_once_and_a_typing_error_gets_a_suggestion() {
+    if against_redis() {
+        return;
+    }
+    let refused = Setup::new().config("timeout soon\nmaxmemory-polcy allkeys-lru\nappendonly yes").start_refused();
+    assert!(!refused.status.success());
+    for shown in ["at line 7\n>>> 'timeout soon'", "at line 8", "Did you mean 'maxmemory-policy'?", "at line 9", "RDB"]
+    {
+        assert!(refused.log.contains(shown), "{shown}: {}", refused.log);
+    }
+    assert_eq!(refused.log.matches("*** FATAL CONFIG FILE ERROR").count(), 1, "{}", refused.log);
+    let refused = Setup::new().args(&["--maxmemory", "much"]).start_refused();
+    assert!(refused.log.contains("Reading the argument '--maxmemory'"), "{}", refused.log);
+    assert!(!refused.log.contains("FILE"), "{}", refused.log);
+}
+
+#[test]
+fn settings_without_effect_are_read_and_listed_in_one_line_of_the_log() {
+    if against_redis() {
+        return;
+    }
+    let lines = "io-threads 4\nserver_cpulist 0-1\nlist-max-ziplist-entries 512\nlua-replicate-commands yes\n\
+                 dual-channel-replication-enabled yes\nlog-format logfmt\nsearch-workers 3\n\
+                 commandlog-execution-slower-than 1234";
+    let server = Server::with_config(lines);
+    let log = server.log();
+    let listed: Vec<&str> = log.lines().filter(|line| line.contains("have no effect in Copal")).collect();
+    assert_eq!(listed.len(), 1, "{log}");
+    for name in [
+        "io-threads",
+        "server-cpulist",
+        "list-max-ziplist-entries",
+        "lua-replicate-commands",
+        "dual-channel-replication-enabled",
+        "log-format",
+        "search-*",
+    ] {
+        assert!(listed[0].contains(name), "{name}: {}", listed[0]);
+    }
+    assert!(!listed[0].contains("commandlog"), "{}", listed[0]);
+    server.client().transcript(
+        r#"
+        > CONFIG GET io-threads
+        ["io-threads", "1"]
+        > CONFIG GET server_cpulist
+        ["server_cpulist", ""]
+        > CONFIG GET list-max-ziplist-entries
+        []
+        > CONFIG SET dual-channel-replication-enabled no
+        -ERR Unknown option or number of arguments for CONFIG SET - 'dual-channel-replication-enabled'
+        > CONFIG SET activedefrag yes
+        -ERR CONFIG SET failed (possibly related to argument 'activedefrag') - activedefrag: 'yes' is not available: ...
+        > CONFIG SET activedefrag no
+        +OK
+        > CONFIG GET slowlog-log-slower-than
+        ["slowlog-log-slower-than", "1234"]
+        > CONFIG REWRITE
+        +OK
+        "#,
+    );
+    let text = fs::read_to_string(server.config_path()).expect("the file is there");
+    for line in lines.lines().filter(|line| !line.starts_with("commandlog")) {
+        assert!(text.contains(line), "{line} is still there:\n{text}");
+    }
+    assert!(text.contains("slowlog-log-slower-than 1234"), "{text}");
+}
+
+#[test]
 fn config_rewrite_keeps_comments_and_changes_only_what_changed() {
     let mut server = Server::with_config("# my comment\ntimeout 10\n\n# another\nmaxclients 500");
     let mut client = server.client();

@@ -73,6 +73,27 @@ fn a_panic_leaves_one_report_though_it_ends_in_a_signal() {
 }
 
 #[test]
+fn a_report_without_user_data_shows_neither_registers_nor_messages() {
+    if against_redis() {
+        return;
+    }
+    let mut server = Server::with_config("hide-user-data-from-log yes");
+    server.signal(Signal::SIGSEGV);
+    server.wait_for_exit();
+    let text = report(&server);
+    assert!(text.contains("Hidden by hide-user-data-from-log") && !text.contains("RSP:"), "{text}");
+    assert!(text.contains("STACK TRACE"), "{text}");
+    let mut server = Server::start();
+    let mut client = server.client();
+    assert_eq!(client.run("CONFIG SET hide-user-data-from-log yes"), ok());
+    assert!(client.try_cmd(&["DEBUG", "PANIC"]).is_err());
+    server.wait_for_exit();
+    let text = report(&server);
+    assert!(text.contains("message hidden by hide-user-data-from-log"), "{text}");
+    assert!(text.contains("This is a mistake in Copal"), "{text}");
+}
+
+#[test]
 fn without_a_crash_log_the_server_dies_of_the_signal_in_silence() {
     let mut server = Server::with_config("crash-log-enabled no");
     server.signal(Signal::SIGSEGV);

@@ -1,18 +1,19 @@
 //! Settings of features that Copal does not have.
 //!
 //! A `fixed` row takes only the value that says what Copal does. A `dormant` row takes any valid value, which is safe
-//! because the feature that would read it cannot be switched on.
+//! because the feature that would read it cannot be switched on. An `unheeded` row takes any valid value in a file and
+//! warns of it, since it would change only how the work is done: no answer and no data.
 
 use super::super::key::{Feature, Form, Key};
-use super::{I32_MAX, I64_MAX, dormant, fixed};
+use super::{I32_MAX, I64_MAX, dormant, fixed, unheeded};
 
 const APPEND_ONLY: &Feature = &Feature { title: "Append-only file", reason: "Copal keeps RDB snapshots only" };
-const REPLICATION: &Feature = &Feature { title: "Replication", reason: "Copal does not replicate yet" };
-const CLUSTER: &Feature = &Feature { title: "Cluster", reason: "Copal runs as a single server" };
-const TLS: &Feature = &Feature { title: "TLS", reason: "Copal speaks plain TCP and Unix sockets only" };
-const SCRIPTS: &Feature = &Feature { title: "Scripts", reason: "Copal does not run scripts" };
-const THREADS: &Feature = &Feature { title: "I/O threads", reason: "Copal serves connections on one thread" };
-const DEFRAGMENTATION: &Feature = &Feature {
+pub const REPLICATION: &Feature = &Feature { title: "Replication", reason: "Copal does not replicate yet" };
+pub const CLUSTER: &Feature = &Feature { title: "Cluster", reason: "Copal runs as a single server" };
+pub const TLS: &Feature = &Feature { title: "TLS", reason: "Copal speaks plain TCP and Unix sockets only" };
+pub const SCRIPTS: &Feature = &Feature { title: "Scripts", reason: "Copal does not run scripts" };
+pub const THREADS: &Feature = &Feature { title: "I/O threads", reason: "Copal serves connections on one thread" };
+pub const DEFRAGMENTATION: &Feature = &Feature {
     title: "Active defragmentation",
     reason: "Copal does not move values, which would cost copies during a snapshot",
 };
@@ -50,8 +51,8 @@ pub const KEYS: &[Key] = &[
     fixed("replicaof", "", Form::Primary, REPLICATION).also(&["slaveof"]).at_startup(),
     fixed("min-replicas-to-write", "0", NUMBER, REPLICATION).also(&["min-slaves-to-write"]),
     dormant("min-replicas-max-lag", "10", NUMBER, REPLICATION).also(&["min-slaves-max-lag"]),
-    dormant("masterauth", "", Form::Secret, REPLICATION).sensitive(),
-    dormant("masteruser", "", Form::Secret, REPLICATION).sensitive(),
+    dormant("masterauth", "", Form::Secret, REPLICATION).also_foreign(&["primaryauth"]).sensitive(),
+    dormant("masteruser", "", Form::Secret, REPLICATION).also_foreign(&["primaryuser"]).sensitive(),
     dormant("replica-serve-stale-data", "yes", Form::Flag, REPLICATION).also(&["slave-serve-stale-data"]),
     dormant("replica-read-only", "yes", Form::Flag, REPLICATION).also(&["slave-read-only"]),
     dormant("replica-lazy-flush", "no", Form::Flag, REPLICATION).also(&["slave-lazy-flush"]),
@@ -119,9 +120,9 @@ pub const KEYS: &[Key] = &[
     dormant("tls-session-cache-timeout", "300", NUMBER, TLS),
     dormant("busy-reply-threshold", "5000", LONG, SCRIPTS).also(&["lua-time-limit"]),
     dormant("lua-enable-deprecated-api", "no", Form::Flag, SCRIPTS).at_startup().hidden(),
-    fixed("io-threads", "1", Form::Integer(1, 128), THREADS).at_startup(),
-    fixed("io-threads-do-reads", "no", Form::Flag, THREADS).at_startup(),
-    fixed("activedefrag", "no", Form::Flag, DEFRAGMENTATION),
+    unheeded("io-threads", "1", Form::Integer(1, 128), THREADS).at_startup(),
+    unheeded("io-threads-do-reads", "no", Form::Flag, THREADS).at_startup(),
+    unheeded("activedefrag", "no", Form::Flag, DEFRAGMENTATION),
     dormant("active-defrag-ignore-bytes", "100mb", Form::Bytes(1, I64_MAX), DEFRAGMENTATION),
     dormant("active-defrag-threshold-lower", "10", Form::Integer(0, 1000), DEFRAGMENTATION),
     dormant("active-defrag-threshold-upper", "100", Form::Integer(0, 1000), DEFRAGMENTATION),
@@ -129,7 +130,7 @@ pub const KEYS: &[Key] = &[
     dormant("active-defrag-cycle-max", "25", Form::Integer(1, 99), DEFRAGMENTATION),
     dormant("active-defrag-max-scan-fields", "1000", Form::Integer(1, i64::MAX), DEFRAGMENTATION),
     dormant("disable-thp", "no", Form::Flag, HUGE_PAGES).at_startup(),
-    fixed("syslog-enabled", "no", Form::Flag, SYSLOG).at_startup(),
+    unheeded("syslog-enabled", "no", Form::Flag, SYSLOG).at_startup(),
     dormant("syslog-ident", "redis", Form::Text, SYSLOG).at_startup(),
     dormant(
         "syslog-facility",
@@ -138,14 +139,14 @@ pub const KEYS: &[Key] = &[
         SYSLOG,
     )
     .at_startup(),
-    fixed("server-cpulist", "", Form::Text, SYSTEM).also(&["server_cpulist"]),
-    fixed("bio-cpulist", "", Form::Text, SYSTEM).also(&["bio_cpulist"]),
-    fixed("aof-rewrite-cpulist", "", Form::Text, SYSTEM).also(&["aof_rewrite_cpulist"]),
-    fixed("bgsave-cpulist", "", Form::Text, SYSTEM).also(&["bgsave_cpulist"]),
-    fixed("socket-mark-id", "0", Form::Integer(0, u32::MAX as i64), SYSTEM).at_startup(),
+    unheeded("server-cpulist", "", Form::Text, SYSTEM).also(&["server_cpulist"]),
+    unheeded("bio-cpulist", "", Form::Text, SYSTEM).also(&["bio_cpulist"]),
+    unheeded("aof-rewrite-cpulist", "", Form::Text, SYSTEM).also(&["aof_rewrite_cpulist"]),
+    unheeded("bgsave-cpulist", "", Form::Text, SYSTEM).also(&["bgsave_cpulist"]),
+    unheeded("socket-mark-id", "0", Form::Integer(0, u32::MAX as i64), SYSTEM).at_startup(),
     dormant("ignore-warnings", "", Form::Text, SYSTEM),
     fixed("locale-collate", "", Form::Text, SYSTEM),
-    fixed("crash-memcheck-enabled", "no", Form::Flag, DEBUGGING),
-    fixed("watchdog-period", "0", NUMBER, DEBUGGING).hidden(),
+    unheeded("crash-memcheck-enabled", "no", Form::Flag, DEBUGGING),
+    unheeded("watchdog-period", "0", NUMBER, DEBUGGING).hidden(),
     dormant("tracking-table-max-keys", "1000000", LONG, TRACKING),
 ];

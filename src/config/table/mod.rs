@@ -1,6 +1,7 @@
 //! The table: one row for each key, in the sections of redis.conf.example.
 
 mod absent;
+mod foreign;
 mod memory;
 mod observing;
 mod process;
@@ -34,6 +35,11 @@ pub const SECTIONS: &[Section] = &[
         title: "FEATURES OF REDIS THAT COPAL DOES NOT HAVE",
         intro: "These names are known so that a redis.conf written for Redis can be used as it is.",
         keys: absent::KEYS,
+    },
+    Section {
+        title: "SETTINGS OF OTHER VERSIONS AND SERVERS",
+        intro: "These are known so that a redis.conf of another version of Redis, or a valkey.conf, can be used as it is.",
+        keys: foreign::KEYS,
     },
 ];
 
@@ -154,6 +160,10 @@ const fn dormant(name: &'static str, default: &'static str, form: Form, feature:
     Key::new(name, default, Value::Dormant { form, feature }).doc(feature.reason)
 }
 
+const fn unheeded(name: &'static str, default: &'static str, form: Form, feature: &'static Feature) -> Key {
+    Key::new(name, default, Value::Unheeded { form, feature }).doc(feature.reason)
+}
+
 fn any_text(_: &str) -> Result<(), ValueError> {
     Ok(())
 }
@@ -168,7 +178,7 @@ mod tests {
     #[test]
     fn names_and_aliases_are_unique_and_in_small_letters() {
         let mut seen = HashSet::new();
-        for name in KEYS.iter().flat_map(Key::names) {
+        for name in KEYS.iter().flat_map(|key| key.names().chain(key.foreign_names.iter().copied())) {
             assert!(seen.insert(name), "{name} occurs twice");
             assert_eq!(name, name.to_ascii_lowercase());
         }
@@ -190,6 +200,7 @@ mod tests {
                 Value::Bytes { .. }
                     | Value::Fixed { form: Form::Bytes(..), .. }
                     | Value::Dormant { form: Form::Bytes(..), .. }
+                    | Value::Unheeded { form: Form::Bytes(..), .. }
             );
             if !spelled_in_bytes {
                 assert_eq!(String::from_utf8(shown).unwrap(), key.default, "{}", key.name);
@@ -256,7 +267,8 @@ mod tests {
                 Value::Octal { .. } => "700".to_owned(),
                 Value::MemoryShare { .. } => "7%".to_owned(),
                 Value::Scalar { .. } => "KEA".to_owned(),
-                Value::List { .. } | Value::Lines { .. } | Value::Fixed { .. } | Value::Dormant { .. } => continue,
+                Value::List { .. } | Value::Lines { .. } => continue,
+                Value::Fixed { .. } | Value::Dormant { .. } | Value::Unheeded { .. } => continue,
             };
             let mut config = Config::default();
             key.write(&mut config, &[other.into_bytes()]).unwrap();
@@ -291,9 +303,31 @@ mod tests {
     }
 
     #[test]
-    fn only_two_directives_are_unknown_to_config_get() {
-        let hidden: Vec<&str> =
-            KEYS.iter().filter(|key| key.mutability == Mutability::FileOnly).map(|key| key.name).collect();
-        assert_eq!(hidden, ["user", "rename-command"]);
+    fn an_unheeded_key_shows_what_copal_does_and_is_listed_where_it_was_given_something_else() {
+        for key in KEYS {
+            let Value::Unheeded { form, .. } = key.value else { continue };
+            let mut config = Config::default();
+            let other = match form {
+                Form::Flag if key.default == "yes" => "no",
+                Form::Flag => "yes",
+                Form::Choice(names) => names.iter().find(|name| **name != key.default).unwrap(),
+                _ => "77",
+            };
+            key.write(&mut config, &[other.into()]).unwrap();
+            assert_eq!(key.read(&config), key.read(&Config::default()), "{}", key.name);
+            let listed: Vec<&str> = config.without_effect().map(|(name, _)| name).collect();
+            assert_eq!(listed, [key.name]);
+        }
+    }
+
+    #[test]
+    fn config_get_knows_nothing_of_users_renamed_commands_and_settings_of_other_servers() {
+        let unknown = |section: &Section| {
+            let keys = section.keys.iter().filter(|key| key.mutability == Mutability::FileOnly);
+            keys.map(|key| key.name).collect::<Vec<_>>()
+        };
+        let (foreign, own) = SECTIONS.split_last().unwrap();
+        assert_eq!(unknown(foreign).len(), foreign.keys.len());
+        assert_eq!(own.iter().flat_map(unknown).collect::<Vec<_>>(), ["user", "rename-command"]);
     }
 }

@@ -14,8 +14,10 @@ pub const KEYS: &[Key] = &[
         |c| c.slowlog_log_slower_than_us,
         |c, v| c.slowlog_log_slower_than_us = v,
     )
+    .also_foreign(&["commandlog-execution-slower-than"])
     .doc("Keep commands that ran longer than so many microseconds in the slow log; 0 keeps all, -1 none."),
     integer("slowlog-max-len", "128", (0, i64::MAX), |c| c.slowlog_max_len as i64, |c, v| c.slowlog_max_len = v as u64)
+        .also_foreign(&["commandlog-slow-execution-max-len"])
         .applies(Apply::SlowLog)
         .doc("How many commands the slow log keeps."),
     integer(

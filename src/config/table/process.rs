@@ -151,6 +151,12 @@ pub const PROCESS: &[Key] = &[
     flag("crash-log-enabled", "yes", |c| c.crash_log_enabled, |c, v| c.crash_log_enabled = v)
         .applies(Apply::CrashHandling)
         .doc("Log a report when the process crashes."),
+    flag("hide-user-data-from-log", "no", |c| c.hide_user_data_from_log, |c, v| c.hide_user_data_from_log = v)
+        .applies(Apply::CrashHandling)
+        .doc(
+            "Keep what clients send out of the log: names and users of clients, keys in messages about a dump file, and \
+             what a crash report would show of memory.",
+        ),
     flag("use-exit-on-panic", "no", |c| c.use_exit_on_panic, |c, v| c.use_exit_on_panic = v)
         .applies(Apply::CrashHandling)
         .hidden()

@@ -12,6 +12,7 @@ use super::part::{Batch, Entries, Part, Source, decode, find_entries};
 use super::{Duplicates, LeftOut, LoadSettings, Loaded, Verification, format_fault};
 use crate::config::UnknownTypes;
 use crate::keyspace::{AccessClock, Db, ReadyEntry};
+use crate::observe::UserData;
 use crate::rdb::{self, Bookmark, Record, Records};
 use crate::snapshot::error::LoadFault;
 use crate::stdx::HashSeed;
@@ -194,7 +195,7 @@ impl Loader {
 
     fn note_empty(&mut self, key: &[u8]) {
         if self.empty_keys < EMPTY_KEYS_NAMED {
-            tracing::info!("skipping empty key: {}", key.escape_ascii());
+            tracing::info!("skipping empty key: {}", UserData(key));
         }
         self.empty_keys += 1;
     }

@@ -53,6 +53,21 @@ fn assert_evicted(server: &Server, observer: &mut Client, client: &mut Client) {
 }
 
 #[test]
+fn the_log_keeps_names_of_clients_out_where_it_must_not_hold_user_data() {
+    for (hidden, shown) in [("no", "name=secret-name"), ("yes", "name=*redacted*")] {
+        let server = Server::with_config(&format!("hide-user-data-from-log {hidden}\nmaxmemory-clients 1mb"));
+        let mut observer = observer(&server);
+        let mut client = named(&server, "secret-name");
+        client.send(format!("*2\r\n$3\r\nGET\r\n${}\r\n{}", 4 * MIB, "v".repeat(2 * MIB)).as_bytes());
+        assert_evicted(&server, &mut observer, &mut client);
+        let log = server.log();
+        let line = log.lines().find(|line| line.contains("Evicting client")).expect("just seen");
+        assert!(line.contains(shown), "{line}");
+        assert_eq!(line.contains("secret-name"), hidden == "no", "{line}");
+    }
+}
+
+#[test]
 fn nothing_limits_all_clients_together_unless_it_is_asked_for() {
     let server = Server::start();
     let mut observer = observer(&server);
