@@ -26,6 +26,9 @@ use crate::types::{Digest, Type, ValueRef};
 /// A little less than the 4 GiB whose length a node can hold.
 const PACKED_THRESHOLD_MAX: u64 = (1 << 32) - (1 << 20);
 
+/// DEBUG POPULATE makes room in the table for no more keys ahead than this.
+const POPULATE_RESERVED_MAX: usize = 1 << 24;
+
 pub(super) const COMMANDS: &[Command] = &[Command {
     name: "DEBUG",
     summary: "A container for debugging commands.",
@@ -257,7 +260,10 @@ fn populate(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     let prefix = args.get(1).unwrap_or(b"key");
     let size = args.get(2).map_or(Ok(0), positive)?;
     let db = ctx.session.db;
-    ctx.keyspace.db_mut(db).reserve(count, 0);
+    if size as u64 > ctx.config.string_bytes_max() {
+        return Err(CommandError::StringTooLong);
+    }
+    ctx.keyspace.db_mut(db).reserve(count.min(POPULATE_RESERVED_MAX), 0);
     for number in 0..count {
         let mut key = prefix.to_vec();
         key.push(b':');
@@ -267,6 +273,9 @@ fn populate(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
         }
         let mut value = format!("value:{number}").into_bytes();
         if size > 0 {
+            if value.try_reserve_exact(size.saturating_sub(value.len())).is_err() {
+                return Err(CommandError::NoMemory);
+            }
             value.resize(size, 0);
         }
         ctx.keyspace.insert(db, &key, StringValue::from_vec(value).into(), None);

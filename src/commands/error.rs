@@ -56,6 +56,8 @@ pub enum CommandError {
     },
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
+    #[error("OOM there is not enough memory for what the command would make")]
+    NoMemory,
     #[error("LOADING Redis is loading the dataset in memory")]
     Loading,
     #[error("EXECABORT Transaction discarded because of previous errors.")]

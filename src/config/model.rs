@@ -8,6 +8,7 @@ use super::kinds::{
 };
 use super::notify::NotifyFlags;
 use super::table::KEYS;
+use crate::stdx::size::ELEMENT_BYTES_MAX;
 
 /// Every setting that has an effect, one field each; `table` says what each is for.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,6 +144,11 @@ impl Config {
     /// has no effect.
     pub fn without_effect(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         KEYS.iter().filter(|key| self.dormant.contains_key(key.name)).map(|key| (key.name, key.doc))
+    }
+
+    /// The most bytes of a string that a client may send or build: what is set, as far as the data can hold it.
+    pub fn string_bytes_max(&self) -> u64 {
+        self.proto_max_bulk_len_bytes.min(ELEMENT_BYTES_MAX as u64)
     }
 
     pub fn output_limit(&self, class: super::ClientClass) -> ClientBufferLimit {

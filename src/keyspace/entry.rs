@@ -455,7 +455,7 @@ impl Entry {
         header.key_len = shape.key_len.min(WIDE_KEY) as u8;
         header.inline_len = shape.inline_len as u16;
         if shape.key_len >= WIDE_KEY {
-            let length = u32::try_from(shape.key_len).expect("a key is shorter than 4 GiB");
+            let length = u32::try_from(shape.key_len).expect("a key has at most ELEMENT_BYTES_MAX bytes");
             // SAFETY: a wide shape has four bytes before the key.
             unsafe { self.at(shape.key_offset() - WIDE_LENGTH_BYTES).cast::<u32>().write_unaligned(length) };
         }

@@ -1,8 +1,11 @@
 use std::borrow::Cow;
 
 use crate::stdx::number::format_i64;
+use crate::stdx::size::ELEMENT_BYTES_MAX;
 
 use super::{Dialect, Error, Result, Tag, double, length, lzf, string};
+
+const STRING_TOO_LONG: &str = "a string of more than 4,095 MiB, which the data cannot hold";
 
 /// A string as it was read: nothing is copied unless it was compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +134,21 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// The bytes of a string as they stand, which are no more than the data may hold.
+    #[inline]
+    fn string_bytes(&mut self, count: u64) -> Result<&'a [u8]> {
+        let bytes = self.raw(count)?;
+        if bytes.len() > ELEMENT_BYTES_MAX {
+            return Err(self.string_too_long(bytes.len()));
+        }
+        Ok(bytes)
+    }
+
+    #[cold]
+    fn string_too_long(&self, bytes: usize) -> Error {
+        Error::InvalidValue { offset: self.offset() - bytes as u64, what: STRING_TOO_LONG }
+    }
+
     #[inline]
     fn string_header(&mut self) -> Result<StringHeader> {
         let offset = self.offset();
@@ -157,7 +175,7 @@ impl<'a> Decoder<'a> {
     /// A string, borrowed from the input where it stands there as it is.
     pub fn string(&mut self) -> Result<Cow<'a, [u8]>> {
         Ok(match self.string_header()? {
-            StringHeader::Raw { bytes } => Cow::Borrowed(self.raw(bytes)?),
+            StringHeader::Raw { bytes } => Cow::Borrowed(self.string_bytes(bytes)?),
             StringHeader::Integer(value) => Cow::Owned(format_i64(value).to_vec()),
             StringHeader::Lzf { compressed, bytes } => {
                 let mut out = Vec::new();
@@ -174,7 +192,7 @@ impl<'a> Decoder<'a> {
         'a: 't,
     {
         Ok(match self.string_header()? {
-            StringHeader::Raw { bytes } => Text::Bytes(self.raw(bytes)?),
+            StringHeader::Raw { bytes } => Text::Bytes(self.string_bytes(bytes)?),
             StringHeader::Integer(value) => Text::Integer(value),
             StringHeader::Lzf { compressed, bytes } => {
                 self.decompress(compressed, bytes, scratch)?;
@@ -190,7 +208,7 @@ impl<'a> Decoder<'a> {
         'a: 't,
     {
         Ok(match self.string_header()? {
-            StringHeader::Raw { bytes } => self.raw(bytes)?,
+            StringHeader::Raw { bytes } => self.string_bytes(bytes)?,
             StringHeader::Integer(value) => {
                 scratch.clear();
                 scratch.extend_from_slice(&format_i64(value));

@@ -2,6 +2,7 @@
 //! bytes to what stands at most 8,192 bytes back. There is no header: the length of the original is stored outside.
 
 use super::Tag;
+use crate::stdx::size::ELEMENT_BYTES_MAX;
 
 /// How far back a reference reaches.
 const DISTANCE_MAX: usize = 1 << 13;
@@ -17,7 +18,7 @@ const MATCH_MAX: usize = 264;
 const EXPANSION_MAX: u64 = 88;
 
 /// Compressed strings that claim more than this are refused, whatever stands behind them.
-pub const DECOMPRESSED_BYTES_MAX: u64 = u32::MAX as u64;
+pub const DECOMPRESSED_BYTES_MAX: u64 = ELEMENT_BYTES_MAX as u64;
 
 /// Compressing must save at least this many bytes, or the string is better stored as it is.
 const SAVING_MIN: usize = 4;

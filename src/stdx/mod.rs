@@ -1,4 +1,4 @@
-//! What could have been in std: number text, globs, clock readings, quoting, the hash of keys.
+//! What could have been in std: number text, globs, clock readings, quoting, the hash of keys, the length of byte strings.
 //! Owns:  nothing.
 //! Uses:  nothing.
 //! Never: a rule of one command, a file or a socket.
@@ -8,6 +8,7 @@ mod edit_distance;
 pub mod glob;
 mod hash;
 pub mod number;
+pub mod size;
 pub mod text;
 pub mod ticks;
 pub mod version;

@@ -52,7 +52,7 @@ unsafe fn free(block: NonNull<u8>, bytes: usize) {
 }
 
 fn wide(len: usize) -> u32 {
-    u32::try_from(len).expect("an element is shorter than 4 GiB")
+    u32::try_from(len).expect("an element has at most ELEMENT_BYTES_MAX bytes")
 }
 
 /// Bytes that never change: the member of a set.

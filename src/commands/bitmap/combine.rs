@@ -28,6 +28,7 @@ pub fn bitop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         Some(combination) => combine(combination, &bytes),
         None => invert(bytes[0]),
     };
+    let result = result.ok_or(CommandError::NoMemory)?;
     let len = result.len();
     let result = (len > 0).then(|| StringValue::Raw(result).into());
     ctx.store(destination, result, EventClass::STRING, "set", 1);

@@ -87,7 +87,7 @@ fn parse(args: Args<'_>, config: &Config) -> Result<Vec<Operation>, CommandError
         };
         let operation = Operation { field, offset, action, overflow };
         // A field that begins within the longest string may end behind it.
-        if operation.writes() && operation.bytes_needed() > config.proto_max_bulk_len_bytes {
+        if operation.writes() && operation.bytes_needed() > config.string_bytes_max() {
             return Err(BAD_OFFSET);
         }
         operations.push(operation);

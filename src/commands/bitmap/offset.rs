@@ -15,7 +15,7 @@ pub fn bit_offset(arg: &[u8], width: Option<u32>, config: &Config) -> Result<u64
     };
     let offset = parse_i64(text).and_then(|number| number.checked_mul(factor));
     let offset = offset.and_then(|offset| u64::try_from(offset).ok());
-    offset.filter(|offset| offset / 8 < config.proto_max_bulk_len_bytes).ok_or(BAD_OFFSET)
+    offset.filter(|offset| offset / 8 < config.string_bytes_max()).ok_or(BAD_OFFSET)
 }
 
 pub const BAD_OFFSET: CommandError = CommandError::text("ERR bit offset is not an integer or out of range");

@@ -1,5 +1,7 @@
 //! Setting bits where they are: SETBIT, and what it shares with BITFIELD.
 
+use std::cell::Cell;
+
 use super::offset::bit_offset;
 use crate::commands::context::WriteCtx;
 use crate::commands::error::{CommandError, CommandResult};
@@ -42,14 +44,19 @@ pub fn with_bytes<R>(
     if let Some(bytes) = ctx.raw_string_mut(key).filter(|bytes| bytes.len() >= len) {
         return Ok((change(bytes), false));
     }
+    let is_fresh = Cell::new(false);
     // What lives inside its key's block is laid out in lent memory, anything larger in its own.
     let fresh = |mut room: Vec<u8>| {
         room.clear();
+        is_fresh.set(true);
         StringValue::Raw(if len <= INLINE_BYTES_MAX { room } else { Vec::new() })
     };
     let edited = ctx.edit_or_insert::<StringValue, _>(key, fresh, |value| {
         let grown = value.view().len() < len;
-        (change(value.make_raw_of(len)), grown)
+        value.make_raw_of(len).map(|bytes| (change(bytes), grown))
     })?;
-    Ok(edited.result)
+    if edited.result.is_none() && is_fresh.get() {
+        ctx.remove(key, false);
+    }
+    edited.result.ok_or(CommandError::NoMemory)
 }

@@ -5,8 +5,12 @@
 use crate::commands::context::{WriteCtx, database};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
-use crate::keyspace::{EventClass, Place, Touch};
+use crate::keyspace::{Entry, EventClass, Place, Touch};
 use crate::resp::Args;
+use crate::structures::memory_holds;
+
+/// By how many elements the size of a value is estimated before it is copied.
+pub(super) const SIZE_SAMPLES: usize = 5;
 
 const SAME_OBJECT: CommandError = CommandError::text("ERR source and destination objects are the same");
 
@@ -140,6 +144,10 @@ fn copy(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let replaces = exists && ctx.keyspace.find_for_write(target, to, now_ms).is_some();
     let copies = exists && (replace || !replaces);
     if copies {
+        let value = ctx.keyspace.find(source, from, now_ms, Touch::No).map(Entry::value);
+        if value.is_some_and(|value| !memory_holds(value.memory_usage(SIZE_SAMPLES))) {
+            return Err(CommandError::NoMemory);
+        }
         if replaces {
             ctx.keyspace.events.notify(EventClass::NEW, "new", target, to);
         }

@@ -1,5 +1,6 @@
 //! Values as bytes: DUMP and RESTORE.
 
+use super::relocate::SIZE_SAMPLES;
 use crate::commands::context::{ReadCtx, WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
@@ -7,6 +8,7 @@ use crate::config::{Config, SanitizePayload};
 use crate::keyspace::{AccessPolicy, EventClass};
 use crate::rdb::{self, Decoder, Encoder};
 use crate::resp::Args;
+use crate::structures::memory_holds;
 use crate::types::{LoadOptions, Value, ValueRef};
 
 const BUSY_KEY: CommandError = CommandError::text("BUSYKEY Target key name already exists.");
@@ -48,6 +50,10 @@ fn dump(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
         ctx.reply.null();
         return Ok(());
     };
+    // The payload, and as much again for compressing it or for a buffer that grows.
+    if !memory_holds(2 * entry.value().memory_usage(SIZE_SAMPLES)) {
+        return Err(CommandError::NoMemory);
+    }
     let payload = payload(entry.value(), ctx.config)
         .map_err(|error| CommandError::owned(format!("ERR the value cannot be dumped: {error}")))?;
     ctx.reply.bulk(payload);

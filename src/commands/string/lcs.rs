@@ -1,8 +1,11 @@
 //! LCS: the longest common subsequence of two strings, by the usual table of subsequence lengths.
 
+use std::borrow::Cow;
+
 use crate::commands::context::{ReadCtx, as_string, integer};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::resp::{Args, Reply};
+use crate::structures::try_zeros;
 
 #[derive(Default)]
 struct Options {
@@ -40,10 +43,10 @@ pub fn lcs(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     Ok(())
 }
 
-fn string_or_empty(ctx: &ReadCtx<'_>, key: &[u8]) -> Result<Vec<u8>, CommandError> {
+fn string_or_empty<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Cow<'a, [u8]>, CommandError> {
     match ctx.find(key).map(as_string) {
-        None => Ok(Vec::new()),
-        Some(Ok(view)) => Ok(view.bytes().into_owned()),
+        None => Ok(Cow::Borrowed(&[])),
+        Some(Ok(view)) => Ok(view.bytes()),
         Some(Err(_)) => Err(CommandError::text("ERR The specified keys must contain string values")),
     }
 }
@@ -112,7 +115,8 @@ impl<'a> Table<'a> {
                 "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
             ));
         }
-        let mut table = Self { a, b, lengths: vec![0; cells as usize] };
+        let lengths = usize::try_from(cells).ok().and_then(try_zeros).ok_or(CommandError::NoMemory)?;
+        let mut table = Self { a, b, lengths };
         let width = b.len() + 1;
         for (i, left) in a.iter().enumerate() {
             for (j, right) in b.iter().enumerate() {

@@ -6,6 +6,7 @@ use crate::commands::context::{WriteCtx, as_string, integer};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::keyspace::{EventClass, Touch};
 use crate::resp::Args;
+use crate::structures::try_zeros;
 use crate::types::Value;
 use crate::types::string::{StringValue, StringView};
 
@@ -241,7 +242,18 @@ pub fn append(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Ok(());
     };
     check_length(ctx, len as u64, tail.len())?;
-    ctx.edit::<StringValue, _>(key, |value| value.make_raw().extend_from_slice(tail))?;
+    let edited = ctx.edit::<StringValue, _>(key, |value| {
+        let bytes = value.make_raw();
+        // The room for further appends is done without where there is no memory for it.
+        let has_room = bytes.try_reserve(tail.len()).is_ok() || bytes.try_reserve_exact(tail.len()).is_ok();
+        if has_room {
+            bytes.extend_from_slice(tail);
+        }
+        has_room
+    })?;
+    if edited.is_some_and(|edited| !edited.result) {
+        return Err(CommandError::NoMemory);
+    }
     ctx.changed(key, EventClass::STRING, "append");
     ctx.reply.integer((len + tail.len()) as i64);
     Ok(())
@@ -260,16 +272,19 @@ pub fn setrange(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let end = offset as usize + bytes.len();
     let new_len = match len {
         None => {
-            let mut value = vec![0; end];
+            let mut value = try_zeros(end).ok_or(CommandError::NoMemory)?;
             value[offset as usize..].copy_from_slice(bytes);
             set_fresh(ctx, key, StringValue::Raw(value).into());
             end
         }
         Some(len) if end <= len && overwrite_part(ctx, key, offset as usize, bytes) => len,
         Some(len) => {
-            ctx.edit::<StringValue, _>(key, |value| {
-                value.make_raw_of(end)[offset as usize..end].copy_from_slice(bytes);
+            let edited = ctx.edit::<StringValue, _>(key, |value| {
+                value.make_raw_of(end).map(|raw| raw[offset as usize..end].copy_from_slice(bytes))
             })?;
+            if edited.is_some_and(|edited| edited.result.is_none()) {
+                return Err(CommandError::NoMemory);
+            }
             len.max(end)
         }
     };
@@ -295,7 +310,7 @@ fn set_fresh(ctx: &mut WriteCtx<'_>, key: &[u8], value: Value) {
 /// Refuses strings that no client could be sent.
 fn check_length(ctx: &WriteCtx<'_>, offset: u64, added: usize) -> CommandResult {
     match offset.checked_add(added as u64) {
-        Some(len) if len <= ctx.config.proto_max_bulk_len_bytes => Ok(()),
+        Some(len) if len <= ctx.config.string_bytes_max() => Ok(()),
         _ => Err(CommandError::StringTooLong),
     }
 }

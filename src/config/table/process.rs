@@ -281,7 +281,7 @@ pub const CLIENTS: &[Key] = &[
         |c, v| c.proto_max_bulk_len_bytes = v,
     )
     .applies(Apply::ClientLimits)
-    .doc("The length of the longest string that a client may send or build."),
+    .doc("The length of the longest string that a client may send or build. More than 4095mb counts as 4095mb."),
 ];
 
 const SHUTDOWN_DOC: &str = "What the signal does: default saves if there are save rules. Words to combine: save or nosave, now (wait for \

@@ -1,5 +1,7 @@
 //! Combining whole strings, bit by bit.
 
+use crate::structures::try_zeros;
+
 /// How the bits of several strings become one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Combination {
@@ -12,11 +14,12 @@ pub enum Combination {
 const PART_BYTES: usize = 8 * 1024;
 
 /// The combination of all sources. Behind its end a source is taken for zeros; the result is as long as the longest one.
-pub fn combine(how: Combination, sources: &[&[u8]]) -> Vec<u8> {
+/// `None` where there is no memory for it.
+pub fn combine(how: Combination, sources: &[&[u8]]) -> Option<Vec<u8>> {
     let longest = sources.iter().map(|source| source.len()).max().unwrap_or(0);
     let shortest = sources.iter().map(|source| source.len()).min().unwrap_or(0);
-    let mut result = vec![0; longest];
-    let Some((first, others)) = sources.split_first() else { return result };
+    let mut result = try_zeros(longest)?;
+    let Some((first, others)) = sources.split_first() else { return Some(result) };
     // Behind the end of the shortest source nothing but zeros comes of AND: memory that is zero already is not touched.
     let end = if how == Combination::And { shortest } else { longest };
     for start in (0..end).step_by(PART_BYTES) {
@@ -27,12 +30,15 @@ pub fn combine(how: Combination, sources: &[&[u8]]) -> Vec<u8> {
             merge(how, part, part_of(other, start, part.len()));
         }
     }
-    result
+    Some(result)
 }
 
-/// The bytes with every bit turned over.
-pub fn invert(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().map(|byte| !byte).collect()
+/// The bytes with every bit turned over; `None` where there is no memory for them.
+pub fn invert(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut inverted = Vec::new();
+    inverted.try_reserve_exact(bytes.len()).ok()?;
+    inverted.extend(bytes.iter().map(|byte| !byte));
+    Some(inverted)
 }
 
 fn part_of(source: &[u8], start: usize, len: usize) -> &[u8] {
@@ -58,9 +64,9 @@ mod tests {
 
     #[test]
     fn nothing_combined_is_nothing() {
-        assert!(combine(Combination::Or, &[]).is_empty());
-        assert!(combine(Combination::And, &[b"", b""]).is_empty());
-        assert!(invert(b"").is_empty());
+        assert_eq!(combine(Combination::Or, &[]), Some(Vec::new()));
+        assert_eq!(combine(Combination::And, &[b"", b""]), Some(Vec::new()));
+        assert_eq!(invert(b""), Some(Vec::new()));
     }
 
     proptest! {
@@ -86,10 +92,10 @@ mod tests {
                     })
                 };
                 let expected: Vec<u8> = (0..longest).filter_map(byte).collect();
-                prop_assert_eq!(combine(how, &sources), expected);
+                prop_assert_eq!(combine(how, &sources), Some(expected));
             }
-            let twice = invert(&invert(sources[0]));
-            prop_assert_eq!(twice, sources[0]);
+            let twice = invert(sources[0]).and_then(|once| invert(&once));
+            prop_assert_eq!(twice.as_deref(), Some(sources[0]));
         }
     }
 }

@@ -352,7 +352,7 @@ fn encode_string_head(len: usize, head: &mut [u8; 9]) -> usize {
             2
         }
         _ => {
-            let len = u32::try_from(len).expect("an element of a listpack is under 4 GiB");
+            let len = u32::try_from(len).expect("an element has at most ELEMENT_BYTES_MAX bytes");
             head[0] = STRING_32_BITS;
             head[1..5].copy_from_slice(&len.to_le_bytes());
             5

@@ -32,7 +32,7 @@ unsafe impl Sync for MemberRef {}
 
 impl ScoredMember {
     pub(super) fn new(member: &[u8], score: f64) -> Self {
-        let length = u32::try_from(member.len()).expect("a member is shorter than 4 GiB");
+        let length = u32::try_from(member.len()).expect("a member has at most ELEMENT_BYTES_MAX bytes");
         let layout = block_layout(member.len());
         // SAFETY: the layout has room for score and length at least, so its size is not zero.
         let block = unsafe { alloc(layout) };

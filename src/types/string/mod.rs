@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 use super::{DataType, Digest, Encoding, LoadOptions, Type, Value, View};
 use crate::rdb;
+use crate::structures::try_zeros;
 
 /// A string on its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,11 +51,12 @@ impl StringValue {
         Self::Int(IntBytes::new(number))
     }
 
-    /// As [`StringValue::make_raw`], with zeros behind the end up to `len` bytes where there are fewer.
-    pub fn make_raw_of(&mut self, len: usize) -> &mut Vec<u8> {
+    /// As [`StringValue::make_raw`], with zeros behind the end up to `len` bytes where there are fewer; `None`, and the same
+    /// bytes as before, where there is no memory for that.
+    pub fn make_raw_of(&mut self, len: usize) -> Option<&mut Vec<u8>> {
         let bytes = self.make_raw();
-        grow(bytes, len);
-        bytes
+        grow(bytes, len)?;
+        Some(bytes)
     }
 
     /// The bytes to be changed in place; the value is `raw` from here on.
@@ -71,16 +73,17 @@ impl StringValue {
 
 /// Appends zeros up to `len` bytes. Exactly the memory for them is asked for: the allocator's size classes are spare room
 /// enough. Where most of it is to be zero, memory is taken that is zero by itself, and its pages are not touched.
-fn grow(bytes: &mut Vec<u8>, len: usize) {
+fn grow(bytes: &mut Vec<u8>, len: usize) -> Option<()> {
     let added = len.saturating_sub(bytes.len());
     if len <= bytes.capacity() || added <= bytes.len() {
-        bytes.reserve_exact(added);
+        bytes.try_reserve_exact(added).ok()?;
         bytes.resize(bytes.len() + added, 0);
     } else {
-        let mut larger = vec![0; len];
+        let mut larger = try_zeros(len)?;
         larger[..bytes.len()].copy_from_slice(bytes);
         *bytes = larger;
     }
+    Some(())
 }
 
 impl From<StringValue> for Value {
@@ -214,12 +217,17 @@ mod tests {
     fn strings_grow_by_zeros_and_take_no_more_memory_than_they_need() {
         for (text, len) in [("", 1), ("abc", 2), ("abc", 100), ("abc", 1 << 20), ("-17", 5)] {
             let mut value = StringValue::new(text.as_bytes());
-            let raw = value.make_raw_of(len);
+            let raw = value.make_raw_of(len).expect("memory");
             assert_eq!(raw.len(), len.max(text.len()), "{text}");
             assert!(raw.starts_with(text.as_bytes()) && raw[text.len()..].iter().all(|byte| *byte == 0));
             assert!(raw.capacity() <= raw.len().max(8), "{} bytes for {}", raw.capacity(), raw.len());
-            let raw = value.make_raw_of(len + len / 3);
+            let raw = value.make_raw_of(len + len / 3).expect("memory");
             assert!(raw.capacity() <= raw.len().max(8), "{} bytes for {}", raw.capacity(), raw.len());
+        }
+        for text in ["", "abc", "-17"] {
+            let mut value = StringValue::new(text.as_bytes());
+            assert_eq!(value.make_raw_of(isize::MAX as usize), None);
+            assert_eq!(value.make_raw(), text.as_bytes());
         }
     }
 }
