@@ -2,19 +2,21 @@
 
 use super::context::{ReadCtx, integer};
 use super::error::CommandError;
+use super::session::ReplyMode;
 use crate::config::ClientClass;
+use crate::resp::Reply;
 
 /// Picks made at once where picks may repeat, so that what is picked need not be held in memory all together.
 pub const PICKS_AT_ONCE: usize = 1000;
 
-/// A reply of repeated picks does not grow beyond this: a count may ask for more than any memory holds.
-const REPLY_BYTES_MAX: usize = 1 << 30;
+/// The most picks of one command where picks may repeat: what is answered within a second or so, for everybody waits.
+const PICKS_MAX: usize = 4 << 20;
+
+/// A reply of repeated picks does not grow beyond this, for the same reason.
+const REPLY_BYTES_MAX: usize = 256 << 20;
 
 /// What a pick takes in a reply at least, which is what an empty element takes: `$0`, and two ends of lines.
 const PICK_BYTES_MIN: usize = 6;
-
-/// How far a reply is built beyond the limit of its client, which then is over it however the server counts.
-const REPLY_BYTES_BEYOND_LIMIT: u64 = 64 * 1024;
 
 /// How many elements are asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,19 +40,26 @@ impl RandomCount {
     }
 }
 
-/// Whether to go on with a reply of repeated picks that was `start` bytes long, to be asked every [`PICKS_AT_ONCE`] while
-/// so many picks are `left`. One that grows out of bounds is refused as soon as that is certain. One that costs the client
-/// its connection, because of `client-output-buffer-limit`, needs no more: what follows would never be sent.
-pub fn goes_on(ctx: &ReadCtx<'_>, start: usize, left: usize) -> Result<bool, CommandError> {
-    let unsent = ctx.reply.len();
+/// Looks at a reply of `count` repeated picks before the first of them. One that `client-output-buffer-limit` does not let
+/// through is given up at once, which costs the client its connection: nothing of it could be sent. Returns whether there
+/// is anything to do.
+pub fn begin(ctx: &mut ReadCtx<'_>, count: usize) -> Result<bool, CommandError> {
     let class = if ctx.session.subscriptions > 0 { ClientClass::PubSub } else { ClientClass::Normal };
-    let limit = ctx.config.output_limit(class).hard_bytes;
-    // Who is to lose the connection is not answered by an error.
-    let to_come = if limit == 0 { left.saturating_mul(PICK_BYTES_MIN) } else { 0 };
-    if (unsent - start).saturating_add(to_come) > REPLY_BYTES_MAX {
-        return Err(CommandError::OutOfRange);
+    if ctx.config.output_limit(class).hard_bytes > 0 && ctx.session.reply_mode == ReplyMode::On {
+        ctx.reply.expect_more(count.saturating_mul(PICK_BYTES_MIN));
     }
-    Ok(limit == 0 || unsent as u64 <= limit.saturating_add(REPLY_BYTES_BEYOND_LIMIT))
+    if ctx.reply.is_overfull() {
+        return Ok(false);
+    }
+    if count > PICKS_MAX { Err(CommandError::OutOfRange) } else { Ok(true) }
+}
+
+/// Whether to go on with a reply of repeated picks that was `start` bytes long, to be asked every [`PICKS_AT_ONCE`].
+pub fn goes_on(reply: &Reply, start: usize) -> Result<bool, CommandError> {
+    if reply.is_overfull() {
+        return Ok(false);
+    }
+    if reply.len() - start > REPLY_BYTES_MAX { Err(CommandError::OutOfRange) } else { Ok(true) }
 }
 
 #[cfg(test)]

@@ -261,15 +261,18 @@ impl Sorted {
         Ok(Self { elements, order })
     }
 
-    /// Calls `visit` with each value of the result: the elements, or what GET names for each of them.
-    fn for_each(&self, source: &Source<'_>, options: &Options<'_>, mut visit: impl FnMut(Option<&[u8]>)) {
+    /// Calls `visit` with each value of the result, the elements or what GET names for each of them, for as long as it
+    /// returns true.
+    fn for_each(&self, source: &Source<'_>, options: &Options<'_>, mut visit: impl FnMut(Option<&[u8]>) -> bool) {
         for &index in &self.order {
             let element = self.elements.at(index);
-            if options.get.is_empty() {
-                visit(Some(element));
+            if options.get.is_empty() && !visit(Some(element)) {
+                return;
             }
             for pattern in &options.get {
-                source.look_up(pattern, element, &mut visit);
+                if !source.look_up(pattern, element, &mut visit) {
+                    return;
+                }
             }
         }
     }
@@ -390,7 +393,10 @@ fn order(elements: &Texts, weights: &Weights, options: &Options<'_>) -> Vec<usiz
 fn answer(reply: &mut Reply, source: &Source<'_>, key: &[u8], options: &Options<'_>) -> CommandResult {
     let sorted = Sorted::new(source, key, options)?;
     reply.array(sorted.result_len(options));
-    sorted.for_each(source, options, |value| reply.bulk_or_null(value));
+    sorted.for_each(source, options, |value| {
+        reply.bulk_or_null(value);
+        !reply.is_overfull()
+    });
     Ok(())
 }
 
@@ -416,6 +422,7 @@ fn sort(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
             let value = value.unwrap_or_default();
             list.make_room(std::iter::once(value), &limits);
             list.push(End::Right, value);
+            true
         });
         list.into()
     });

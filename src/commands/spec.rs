@@ -47,6 +47,12 @@ pub enum Handler {
     Container,
 }
 
+impl Handler {
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::Read(_))
+    }
+}
+
 impl Command {
     /// What most rows of a group share, for struct update syntax.
     pub const fn in_group(group: Group) -> Command {

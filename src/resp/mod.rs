@@ -11,4 +11,4 @@ mod reply;
 pub use args::{Args, ArgsBuf, ArgsIter};
 pub use decode::{Decoder, Limits, Step};
 pub use error::ProtocolError;
-pub use reply::{Deferred, Protocol, Reply};
+pub use reply::{Deferred, Overfull, Protocol, Reply};

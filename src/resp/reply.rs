@@ -38,7 +38,7 @@ pub struct Deferred {
 }
 
 /// One client's output buffer, with one method for each thing a reply can be.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reply {
     /// What is written now.
     out: Vec<u8>,
@@ -49,11 +49,33 @@ pub struct Reply {
     blocks_capacity: usize,
     /// Bytes at the front, of the first block or else of `out`, that are sent already.
     sent: usize,
+    /// How many unsent bytes there may be. Looked at only where the buffer has to grow, which is rare.
+    unsent_max: usize,
+    overfull: Option<Overfull>,
     protocol: Protocol,
 }
 
+/// Why a reply is not built any further. Its client is to be closed: what it has asked for cannot be sent as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overfull {
+    /// It would be longer than what may wait to be sent.
+    Limit,
+    /// There is no memory for it.
+    Memory,
+}
+
+/// What an overfull reply is cut down to, or filled up to: as much as is surely noticed by whoever counts unsent bytes.
+/// These bytes are never sent.
+const OVERFULL_BYTES: usize = 32 * 1024;
+
+/// What is written to an overfull reply goes into this room, over and over.
+const OVERFULL_ROOM: usize = 32 * 1024;
+
 /// From this length on, what is written is set aside as a block when it cannot be sent at once.
 const BLOCK_BYTES_MIN: usize = 64 * 1024;
+
+/// A buffer grows by this much at least.
+const BUFFER_BYTES_MIN: usize = 64;
 
 /// What a header of a short number takes, and with fewer digits while it is written.
 const SHORT_HEADER_BYTES_MAX: usize = 11;
@@ -64,13 +86,21 @@ const BULK_ROOM: usize = 24;
 /// The room kept for a deferred header: that of fewer than ten elements.
 const DEFERRED_HEADER: &[u8; 4] = b"*0\r\n";
 
+impl Default for Reply {
+    fn default() -> Self {
+        Self::new(Protocol::default())
+    }
+}
+
 impl Reply {
     pub fn new(protocol: Protocol) -> Self {
-        Self { protocol, ..Self::default() }
+        Self::with_buffer(Vec::new(), protocol)
     }
 
     pub fn with_buffer(out: Vec<u8>, protocol: Protocol) -> Self {
-        Self { out, protocol, ..Self::default() }
+        let blocks = VecDeque::new();
+        let (blocks_len, blocks_capacity, sent) = (0, 0, 0);
+        Self { out, blocks, blocks_len, blocks_capacity, sent, unsent_max: usize::MAX, overfull: None, protocol }
     }
 
     pub fn protocol(&self) -> Protocol {
@@ -79,6 +109,35 @@ impl Reply {
 
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
+    }
+
+    /// Sets how many unsent bytes there may be from now on. A reply that would be longer is given up: it takes no more
+    /// memory, and nothing more is copied into it.
+    #[inline]
+    pub fn set_unsent_max(&mut self, bytes: usize) {
+        self.unsent_max = bytes;
+    }
+
+    /// Whether the reply was given up, so that a command need not go on with it.
+    #[inline]
+    pub fn is_overfull(&self) -> bool {
+        self.overfull.is_some()
+    }
+
+    pub fn overfull(&self) -> Option<Overfull> {
+        self.overfull
+    }
+
+    /// Whether so many bytes may be added.
+    pub fn takes(&self, bytes: usize) -> bool {
+        self.len().saturating_add(bytes) <= self.unsent_max
+    }
+
+    /// Gives the reply up if `bytes` more would be too many.
+    pub fn expect_more(&mut self, bytes: usize) {
+        if !self.takes(bytes) {
+            self.give_up(Overfull::Limit);
+        }
     }
 
     #[inline]
@@ -94,7 +153,7 @@ impl Reply {
 
     #[inline]
     pub fn ok(&mut self) {
-        self.out.extend_from_slice(b"+OK\r\n");
+        self.put(b"+OK\r\n");
     }
 
     /// `-text`, where the text begins with its code: `ERR no such key`. A line break in it, which only a client's own
@@ -103,7 +162,9 @@ impl Reply {
         let text = text.as_ref();
         let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
         let text = &text[..end];
-        self.out.reserve(text.len() + 3);
+        if !self.has_room(text.len() + 3) {
+            return;
+        }
         self.out.push(b'-');
         self.out.extend(text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
         self.out.extend_from_slice(b"\r\n");
@@ -138,12 +199,12 @@ impl Reply {
     /// The null that stands for a missing string.
     #[inline]
     pub fn null(&mut self) {
-        self.out.extend_from_slice(if self.is_resp3() { b"_\r\n" } else { b"$-1\r\n" });
+        self.put(if self.is_resp3() { b"_\r\n" } else { b"$-1\r\n" });
     }
 
     /// The null that stands for a missing array.
     pub fn null_array(&mut self) {
-        self.out.extend_from_slice(if self.is_resp3() { b"_\r\n" } else { b"*-1\r\n" });
+        self.put(if self.is_resp3() { b"_\r\n" } else { b"*-1\r\n" });
     }
 
     /// The header of an array; `len` replies follow.
@@ -187,7 +248,7 @@ impl Reply {
     }
 
     pub fn empty_bulk(&mut self) {
-        self.out.extend_from_slice(b"$0\r\n\r\n");
+        self.put(b"$0\r\n\r\n");
     }
 
     pub fn double(&mut self, value: f64) {
@@ -204,7 +265,7 @@ impl Reply {
     }
 
     pub fn boolean(&mut self, value: bool) {
-        self.out.extend_from_slice(match (self.is_resp3(), value) {
+        self.put(match (self.is_resp3(), value) {
             (true, true) => b"#t\r\n",
             (true, false) => b"#f\r\n",
             (false, true) => b":1\r\n",
@@ -224,7 +285,9 @@ impl Reply {
     /// Text to be shown as it is. `format` is `txt` or `mkd`.
     pub fn verbatim(&mut self, format: &[u8; 3], text: &[u8]) {
         if self.is_resp3() {
-            self.out.reserve(text.len() + 32);
+            if !self.has_room(text.len() + 32) {
+                return;
+            }
             self.header(b'=', text.len() + 4);
             self.out.extend_from_slice(format);
             self.out.push(b':');
@@ -237,13 +300,13 @@ impl Reply {
 
     /// Bytes that are a reply already.
     pub fn raw(&mut self, encoded: &[u8]) {
-        self.out.extend_from_slice(encoded);
+        self.put(encoded);
     }
 
     /// Keeps a place for a header. Where several are open, the one opened last is set first.
     pub fn deferred(&mut self) -> Deferred {
         let at = self.out.len();
-        self.out.extend_from_slice(DEFERRED_HEADER);
+        self.put(DEFERRED_HEADER);
         Deferred { at }
     }
 
@@ -288,13 +351,20 @@ impl Reply {
         self.blocks_capacity + self.out.capacity()
     }
 
-    /// Takes back everything written since the buffer was `len` bytes long. What was set aside stays.
+    /// Takes back everything written since the buffer was `len` bytes long, unless the reply was given up. What was set
+    /// aside stays.
     pub fn truncate(&mut self, len: usize) {
-        self.out.truncate(self.place_of(len));
+        // One that was given up has lost what came before, too.
+        if !self.is_overfull() {
+            self.out.truncate(self.place_of(len));
+        }
     }
 
     /// Takes back what was written since the buffer was `len` bytes long, and returns it.
     pub fn split_off(&mut self, len: usize) -> Vec<u8> {
+        if self.is_overfull() {
+            return Vec::new();
+        }
         self.out.split_off(self.place_of(len))
     }
 
@@ -324,7 +394,7 @@ impl Reply {
     /// Sets aside what was written if it is long: what follows goes into a buffer of its own, so that nothing has to be
     /// moved when there is more and more. Called between two replies.
     pub fn set_aside(&mut self) {
-        if self.out.len() >= BLOCK_BYTES_MIN {
+        if self.out.len() >= BLOCK_BYTES_MIN && !self.is_overfull() {
             let mut block = std::mem::take(&mut self.out);
             if block.capacity() - block.len() > block.len() / 8 {
                 block.shrink_to_fit();
@@ -354,6 +424,12 @@ impl Reply {
     }
 
     fn set_deferred(&mut self, deferred: Deferred, prefix: u8, len: usize) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(len).as_bytes();
+        // Room first: a reply that is given up has no place for the header any more.
+        if !self.has_room(digits.len()) || self.is_overfull() {
+            return;
+        }
         let at = deferred.at;
         let placeholder = at..at + DEFERRED_HEADER.len();
         debug_assert_eq!(self.out.get(placeholder.clone()), Some(&DEFERRED_HEADER[..]));
@@ -362,8 +438,6 @@ impl Reply {
             self.out[at + 1] = b'0' + len as u8;
             return;
         }
-        let mut digits = itoa::Buffer::new();
-        let digits = digits.format(len).as_bytes();
         let (body, end) = (placeholder.end, self.out.len());
         let header_len = digits.len() + 3;
         self.out.resize(end + header_len - DEFERRED_HEADER.len(), 0);
@@ -388,9 +462,10 @@ impl Reply {
     #[cold]
     #[inline(never)]
     fn long_bulk(&mut self, bytes: &[u8]) {
-        self.out.reserve(bytes.len() + BULK_ROOM);
-        self.header(b'$', bytes.len());
-        self.end_line(bytes);
+        if self.has_room(bytes.len().saturating_add(BULK_ROOM)) {
+            self.header(b'$', bytes.len());
+            self.end_line(bytes);
+        }
     }
 
     /// Out of line: what calls it keeps nothing, and so has no registers to save.
@@ -439,16 +514,60 @@ impl Reply {
     #[cold]
     #[inline(never)]
     fn long_header(&mut self, prefix: u8, number: usize) {
-        self.out.reserve(SHORT_HEADER_BYTES_MAX);
         self.line(prefix, itoa::Buffer::new().format(number).as_bytes());
     }
 
     #[inline]
     fn line(&mut self, prefix: u8, text: &[u8]) {
-        self.out.reserve(text.len() + 3);
-        self.out.push(prefix);
-        self.out.extend_from_slice(text);
-        self.out.extend_from_slice(b"\r\n");
+        if self.has_room(text.len() + 3) {
+            self.out.push(prefix);
+            self.out.extend_from_slice(text);
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        if self.has_room(bytes.len()) {
+            self.out.extend_from_slice(bytes);
+        }
+    }
+
+    /// Whether so many bytes can be appended. All growth of the buffer begins here.
+    #[inline]
+    fn has_room(&mut self, bytes: usize) -> bool {
+        self.out.capacity() - self.out.len() >= bytes || self.make_room(bytes)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, bytes: usize) -> bool {
+        if self.is_overfull() {
+            self.out.truncate(OVERFULL_BYTES);
+            return bytes <= OVERFULL_ROOM;
+        }
+        if !self.takes(bytes) {
+            return self.give_up(Overfull::Limit);
+        }
+        // Growth by doubling must not claim more than may ever be used.
+        let doubled = self.out.capacity().min(self.unsent_max - self.len());
+        let more = self.out.try_reserve_exact(doubled.max(bytes).max(BUFFER_BYTES_MIN));
+        if more.is_err() && self.out.try_reserve_exact(bytes).is_err() {
+            return self.give_up(Overfull::Memory);
+        }
+        true
+    }
+
+    /// Frees what was written. Returns that nothing more has to be.
+    #[cold]
+    #[inline(never)]
+    fn give_up(&mut self, reason: Overfull) -> bool {
+        self.overfull = Some(reason);
+        self.blocks = VecDeque::new();
+        (self.sent, self.blocks_len, self.blocks_capacity) = (0, 0, 0);
+        self.out = Vec::with_capacity(OVERFULL_BYTES + OVERFULL_ROOM);
+        self.out.resize(OVERFULL_BYTES, 0);
+        false
     }
 }
 

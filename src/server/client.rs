@@ -10,16 +10,19 @@ use super::blocking::Blocked;
 use super::client_memory::{ClientMemory, Counted};
 use super::executor::Executor;
 use super::wake::Wake;
-use crate::commands::{Peer, Session, Transaction, User};
-use crate::config::{ClientBufferLimit, ClientClass};
+use crate::commands::{Peer, ReplyMode, Session, Transaction, User};
+use crate::config::{ClientBufferLimit, ClientClass, Config};
 use crate::keyspace::ClientId;
-use crate::resp::{Decoder, Protocol, Reply};
+use crate::resp::{Decoder, Overfull, Protocol, Reply};
 
 /// Unsent bytes that no limit counts: as in Redis, where every client has so much room for small replies.
 const UNCOUNTED_OUTPUT_BYTES: usize = 16 * 1024;
 
 /// In Redis replies beyond that take blocks of this size, which the limit counts whole.
 const OUTPUT_BLOCK_BYTES: usize = 20_464;
+
+/// What is so far beyond a limit is over it in whatever way it is counted.
+const OUTPUT_BYTES_BEYOND_LIMIT: u64 = 64 * 1024;
 
 /// The most counted bytes that wait for a client which has not authenticated.
 const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 1024;
@@ -116,6 +119,16 @@ impl Client {
             + self.query_capacity
             + self.decoder_bytes
             + self.reply.capacity()
+    }
+
+    /// Bounds what the commands that follow may answer: what is over the limit of the client's class would never be sent,
+    /// and what takes more than the free memory could not be.
+    #[inline]
+    pub fn limit_reply(&mut self, config: &Config, free_bytes: usize) {
+        let hard_bytes = config.output_limit(self.class()).hard_bytes;
+        let is_limited = hard_bytes > 0 && self.session.reply_mode == ReplyMode::On;
+        let limit = if is_limited { hard_bytes.saturating_add(OUTPUT_BYTES_BEYOND_LIMIT) } else { u64::MAX };
+        self.reply.set_unsent_max(free_bytes.min(usize::try_from(limit).unwrap_or(usize::MAX)));
     }
 
     /// Whether the unsent output is over the limit of the client's class, now or for too long.
@@ -329,6 +342,14 @@ impl Executor {
         client.reply.discard_front(bytes);
     }
 
+    /// Closes a client whose command there is no memory to receive.
+    #[cold]
+    pub fn close_for_memory(&mut self, key: ClientKey) {
+        let client = self.clients.get_mut(key);
+        tracing::warn!("Closing client that sends more than there is memory for: id={}", client.session.id);
+        client.close(Close::Now);
+    }
+
     /// Notes how much of a connection's input waits.
     pub fn note_query_buffer(&mut self, key: ClientKey, decoder: &Decoder, bytes: usize, capacity: usize) {
         let client = self.clients.get_mut(key);
@@ -354,16 +375,19 @@ impl Executor {
             // Whoever is not known yet gets no more than the answers to AUTH and HELLO.
             limit.hard_bytes = UNAUTHENTICATED_OUTPUT_BYTES_MAX;
         }
-        if limit.hard_bytes | limit.soft_bytes != 0
+        let limit_exceeded = limit.hard_bytes | limit.soft_bytes != 0
             && client.exceeds_output_limit(limit, self.clock.latest().monotonic())
-            && client.close.is_none()
-        {
+            && client.close.is_none();
+        let overfull = client.reply.overfull();
+        if (limit_exceeded || overfull.is_some()) && client.close != Some(Close::Now) {
             self.counters.client_output_buffer_limit_disconnections += 1;
-            tracing::warn!(
-                "Client id={} addr={} closed for overcoming of output buffer limits.",
-                client.session.id,
-                client.session.peer.remote()
-            );
+            let (id, addr) = (client.session.id, client.session.peer.remote());
+            // Where there is no limit, it was the free memory that the reply would have been larger than.
+            if overfull == Some(Overfull::Memory) || limit.hard_bytes | limit.soft_bytes == 0 {
+                tracing::warn!("Client id={id} addr={addr} closed: there is not enough memory for its replies.");
+            } else {
+                tracing::warn!("Client id={id} addr={addr} closed for overcoming of output buffer limits.");
+            }
             client.close(Close::Now);
         }
     }

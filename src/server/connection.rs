@@ -162,17 +162,18 @@ impl Input {
         }
     }
 
-    /// Makes room for what is missing of a command.
+    /// Makes room for what is missing of a command. Returns whether there is memory for it.
     ///
     /// Room is made when there is none left, so that it grows in proportion however small the pieces are that come; and
     /// exactly, since doubling would leave half of a long argument's room unused.
-    fn make_room(&mut self, need_hint: usize) {
+    fn make_room(&mut self, need_hint: usize) -> bool {
         if self.executed > 0 {
             self.bytes.drain(..std::mem::take(&mut self.executed));
         }
         if !self.bytes.is_empty() && self.bytes.capacity() - self.bytes.len() < need_hint.min(READ_BYTES_MIN) {
-            self.bytes.reserve_exact(growth(self.bytes.len(), need_hint));
+            return self.bytes.try_reserve_exact(growth(self.bytes.len(), need_hint)).is_ok();
         }
+        true
     }
 
     /// What the next read may fill, up to `bytes_max`.
@@ -344,8 +345,10 @@ impl Connection {
         let Processed { consumed, then } = executor.process(self.key, &mut self.decoder, input.waiting());
         input.consume(consumed);
         input.has_command = then == Then::Wait && !input.waiting().is_empty();
-        if let Then::Read { need_hint } = then {
-            input.make_room(need_hint);
+        if let Then::Read { need_hint } = then
+            && !input.make_room(need_hint)
+        {
+            executor.close_for_memory(self.key);
         }
         executor.note_query_buffer(self.key, &self.decoder, input.waiting().len(), input.bytes.capacity());
         consumed
@@ -357,7 +360,7 @@ impl Connection {
         let mut sent_now = 0;
         loop {
             let client = executor.clients.get_mut(self.key);
-            if client.close == Some(Close::Now) {
+            if client.close == Some(Close::Now) || client.reply.is_overfull() {
                 return Ok(Sent::Last);
             }
             if client.reply.is_empty() {

@@ -168,7 +168,7 @@ impl Executor {
             attack_logged: None,
             effects: Vec::new(),
             uncounted_error: false,
-            limits: Limits { bulk_bytes_max: config.proto_max_bulk_len_bytes as usize, ..Limits::default() },
+            limits: Limits { bulk_bytes_max: config.string_bytes_max() as usize, ..Limits::default() },
             ahead: Some(Box::default()),
             spare_output: Vec::new(),
             lends_output: true,
@@ -190,6 +190,7 @@ impl Executor {
         let client = self.clients.get_mut(key);
         client.query_bytes = bytes.len();
         client.reply_bytes_end = client.reply.len() + ROUND_REPLY_BYTES;
+        client.limit_reply(&self.config, self.memory.free_bytes());
         let mut ahead = self.ahead.take().unwrap_or_default();
         let mut consumed = 0;
         let then = loop {
@@ -224,6 +225,7 @@ impl Executor {
             }
         };
         self.ahead = Some(ahead);
+        self.clients.get_mut(key).reply.set_unsent_max(usize::MAX);
         Processed { consumed, then }
     }
 
@@ -523,7 +525,7 @@ impl Executor {
 
     /// Takes over limits that clients feel at once.
     pub fn apply_client_limits(&mut self) {
-        self.limits.bulk_bytes_max = self.config.proto_max_bulk_len_bytes as usize;
+        self.limits.bulk_bytes_max = self.config.string_bytes_max() as usize;
         self.follow_client_memory_limit();
     }
 

@@ -21,6 +21,9 @@ const BACKGROUND_EVICTION: Duration = Duration::from_millis(10);
 const TENACITY_LINEAR_MAX: u32 = 10;
 const TENACITY_UNLIMITED: u32 = 100;
 
+/// So much memory is taken to be free in any case: part of what is in use may be swapped out.
+const FREE_BYTES_MIN: u64 = 64 << 20;
+
 /// Bytes of a key's own block that are neither key nor value.
 const ENTRY_HEADER_BYTES: u64 = 8;
 
@@ -34,6 +37,7 @@ pub struct Memory {
     resident: Resident,
     /// Of the machine.
     pub system_bytes: u64,
+    free_bytes: usize,
     /// Evicting was cut short, and goes on by itself.
     evicting: bool,
     /// Since when there has been more data than `maxmemory` allows.
@@ -59,12 +63,14 @@ impl Memory {
             peak_bytes: Cell::new(0),
             resident: Resident::read().unwrap_or_default(),
             system_bytes: system_bytes().unwrap_or(0),
+            free_bytes: usize::MAX,
             evicting: false,
             over_limit_since: None,
             over_limit_before: Duration::ZERO,
         };
         memory.startup_bytes = memory.used_bytes();
         memory.note_peak();
+        memory.note_free();
         memory
     }
 
@@ -72,6 +78,12 @@ impl Memory {
     #[inline]
     pub fn used_bytes(&self) -> u64 {
         self.allocator.used() + mapped_table_bytes() as u64
+    }
+
+    /// What the machine has beyond what was in use at the last reading: nothing larger can be made.
+    #[inline]
+    pub fn free_bytes(&self) -> usize {
+        self.free_bytes
     }
 
     /// Takes in what other threads have allocated.
@@ -84,6 +96,13 @@ impl Memory {
         let used = self.used_bytes();
         self.peak_bytes.set(self.peak_bytes.get().max(used));
         used
+    }
+
+    fn note_free(&mut self) {
+        if self.system_bytes > 0 {
+            let free = self.system_bytes.saturating_sub(self.used_bytes()).max(FREE_BYTES_MIN);
+            self.free_bytes = usize::try_from(free).unwrap_or(usize::MAX);
+        }
     }
 
     /// How long there was more data than allowed: now, and all together.
@@ -235,6 +254,7 @@ impl Executor {
     pub(super) fn memory_cron(&mut self) {
         self.memory.allocator.stats(self.clock.latest().monotonic());
         self.memory.note_peak();
+        self.memory.note_free();
         self.memory.resident = Resident::read().unwrap_or(self.memory.resident);
         if self.memory.evicting {
             self.evict_for(BACKGROUND_EVICTION);

@@ -200,6 +200,85 @@ fn random_picks_of_which_no_reply_could_hold_as_many_are_refused_at_once() {
 }
 
 #[test]
+fn nobody_waits_for_random_picks_that_a_large_output_limit_would_let_through() {
+    if crate::support::against_redis() {
+        return;
+    }
+    let server = Server::with_config("client-output-buffer-limit normal 8gb 0 0");
+    let mut client = server.client();
+    client.run("HSET hash field value");
+    client.run("SADD set member");
+    client.run("ZADD zset 1 member");
+    for (line, refused) in [
+        ("SRANDMEMBER set -9223372036854775807", false),
+        ("HRANDFIELD hash -9223372036854775807", false),
+        ("HRANDFIELD hash -4611686018427387903 WITHVALUES", false),
+        ("ZRANDMEMBER zset -9223372036854775807", false),
+        ("ZRANDMEMBER zset -1000000000 WITHSCORES", true),
+        ("SRANDMEMBER set -100000000", true),
+        ("HRANDFIELD hash -4194305", true),
+    ] {
+        let mut greedy = server.client();
+        if refused {
+            assert_eq!(greedy.run(line), err("ERR value is out of range"), "{line}");
+        } else {
+            greedy.send(format!("{line}\r\n").as_bytes());
+            assert!(greedy.read_to_end().is_empty(), "{line}");
+        }
+    }
+    assert_eq!(client.run("SRANDMEMBER set -100000").items().len(), 100_000);
+    let peak: u64 = server.info_field("memory", "used_memory_peak").parse().expect("a number");
+    assert!(peak < 32 << 20, "no reply was built: {peak}");
+}
+
+#[test]
+fn a_reply_that_may_not_be_sent_is_not_built() {
+    let server = Server::with_config("client-output-buffer-limit normal 1mb 0 0");
+    let mut client = server.client();
+    let long = "x".repeat(300_000);
+    client.cmd(&["SET", "string", &long]);
+    client.cmd(&["HSET", "hash", "field", &long]);
+    client.cmd(&["RPUSH", "list", "element"]);
+    client.cmd(&["XADD", "stream", "*", "field", &long]);
+    client.cmd(&["SET", "gotten-element", &long]);
+    let times = 2000;
+    let repeated = |start: &[&str], word: &[&str], end: &[&str]| {
+        let words = std::iter::repeat_n(word, times).flatten();
+        encode_command(&start.iter().chain(words).chain(end).copied().collect::<Vec<_>>())
+    };
+    let streams = [vec!["XREAD", "STREAMS"], vec!["stream"; times], vec!["0"; times]].concat();
+    let transaction = [
+        encode_command(&["MULTI"]),
+        encode_command(&["GET", "string"]).repeat(times),
+        encode_command(&["SET", "written", "yes"]),
+        encode_command(&["EXEC"]),
+    ]
+    .concat();
+    for (name, request) in [
+        ("MGET", repeated(&["MGET"], &["string"], &[])),
+        ("HMGET", repeated(&["HMGET", "hash"], &["field"], &[])),
+        ("SORT", repeated(&["SORT", "list", "ALPHA"], &["GET", "gotten-*"], &[])),
+        ("SORT_RO", repeated(&["SORT_RO", "list", "ALPHA"], &["GET", "gotten-*"], &[])),
+        ("XREAD", encode_command(&streams)),
+        ("COMMAND DOCS", repeated(&["COMMAND", "DOCS"], &["set"], &[])),
+        ("COMMAND INFO", repeated(&["COMMAND", "INFO"], &["client"], &[])),
+        ("EXEC", transaction),
+    ] {
+        let mut greedy = server.client();
+        greedy.send(&request);
+        let received = greedy.read_to_end();
+        assert!(received.len() < 1_200_000, "{name}: {} bytes", received.len());
+    }
+    assert_eq!(client.run("GET written"), bulk("yes"), "what a transaction writes is written");
+    let closed: u64 =
+        server.info_field("stats", "client_output_buffer_limit_disconnections").parse().expect("a number");
+    assert!(closed >= 8, "{closed} clients were closed");
+    let peak: u64 = server.info_field("memory", "used_memory_peak").parse().expect("a number");
+    assert!(peak < 64 << 20, "the replies were not built to their end: {peak}");
+    assert_eq!(client.run("PING"), simple("PONG"));
+}
+
+#[test]
 fn connections_beyond_maxclients_are_told_and_closed() {
     let server = Server::with_config("maxclients 5");
     let mut clients: Vec<_> = (0..5).map(|_| server.client()).collect();
@@ -314,4 +393,95 @@ fn resp3_frames_are_not_taken_as_requests() {
     let mut client = server.client_resp3();
     client.send(b"%1\r\n$1\r\na\r\n$1\r\nb\r\n");
     assert!(client.read().is_error(), "a map is no request, it reads as an unknown inline command");
+}
+
+#[test]
+fn lengths_beyond_what_the_data_can_hold_are_refused_whatever_is_configured() {
+    if crate::support::against_redis() {
+        return;
+    }
+    let server = Server::with_config("proto-max-bulk-len 9223372036854775807\nclient-query-buffer-limit 16gb");
+    let mut client = server.client();
+    const BYTES_MAX: u64 = 4095 << 20;
+    for len in [BYTES_MAX + 1, 1 << 32, (1 << 62) - 1, i64::MAX as u64] {
+        let mut greedy = server.client();
+        greedy.send(format!("*3\r\n$4\r\nSADD\r\n$1\r\ns\r\n${len}\r\nx").as_bytes());
+        assert_eq!(greedy.read(), err("ERR Protocol error: invalid bulk length"), "{len}");
+        assert!(greedy.is_closed_within(Duration::from_secs(10)));
+    }
+    let mut patient = server.client();
+    patient.send(format!("*3\r\n$4\r\nSADD\r\n$1\r\ns\r\n${BYTES_MAX}\r\nx").as_bytes());
+    assert!(!patient.is_closed_within(Duration::from_millis(100)), "so long a member may come");
+    let bit = BYTES_MAX * 8;
+    for (line, error) in [
+        (format!("SETRANGE key {BYTES_MAX} x"), "string exceeds maximum allowed size (proto-max-bulk-len)"),
+        ("SETRANGE key 9223372036854775807 x".to_owned(), "string exceeds maximum allowed size (proto-max-bulk-len)"),
+        (format!("SETBIT key {bit} 1"), "bit offset is not an integer or out of range"),
+        (format!("BITFIELD key SET u8 {bit} 1"), "bit offset is not an integer or out of range"),
+        (format!("BITFIELD key SET u8 {} 1", bit - 1), "bit offset is not an integer or out of range"),
+        (format!("BITFIELD key SET u8 #{BYTES_MAX} 1"), "bit offset is not an integer or out of range"),
+        (format!("BITFIELD key GET u8 #{BYTES_MAX}"), "bit offset is not an integer or out of range"),
+        (format!("DEBUG POPULATE 1 key {}", BYTES_MAX + 1), "string exceeds maximum allowed size (proto-max-bulk-len)"),
+    ] {
+        assert_eq!(client.run(&line), err(&format!("ERR {error}")), "{line}");
+    }
+    assert_eq!(client.run("DBSIZE"), int(0));
+    let peak: u64 = server.info_field("memory", "used_memory_peak").parse().expect("a number");
+    assert!(peak < 32 << 20, "nothing was made room for: {peak}");
+}
+
+#[test]
+fn what_memory_cannot_give_is_an_error_and_ends_nobody() {
+    if crate::support::against_redis() {
+        return;
+    }
+    let server = Server::with_config("save ''\nproto-max-bulk-len 4gb");
+    let mut client = server.client();
+    client.cmd(&["SET", "text", &"ab".repeat(10_000)]);
+    client.run("SET small abc");
+    client.run("SETRANGE large 199999999 x");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("the status of the server");
+    let kib: u64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")?.parse().ok())
+        .expect("the size of the address space");
+    let limit = format!("{}:unlimited", (kib << 10) + (100 << 20));
+    let prlimit =
+        std::process::Command::new("prlimit").args(["--pid", &server.pid().to_string(), "--as", &limit]).output();
+    if !prlimit.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: there is no prlimit here");
+        return;
+    }
+    for line in [
+        "SETRANGE new 536870911 x",
+        "SETRANGE small 536870911 x",
+        "SETRANGE large 536870911 x",
+        "SETBIT new 4294967295 1",
+        "SETBIT small 4294967295 1",
+        "SETBIT large 4294967295 0",
+        "BITFIELD new SET u8 4294967287 1",
+        "BITFIELD small INCRBY u8 #536870911 1",
+        "BITOP NOT copy large",
+        "BITOP OR copy large small",
+        "LCS text text",
+        "LCS text text LEN",
+        "COPY large copy",
+        "DUMP large",
+        "DEBUG POPULATE 1 key 1000000000",
+    ] {
+        let error = client.run(line);
+        assert_eq!(error, err("OOM there is not enough memory for what the command would make"), "{line}");
+    }
+    let mut reader = server.client();
+    reader.send(b"GET large\r\n");
+    assert!(reader.read_to_end().is_empty());
+    server.wait_for_log("closed: there is not enough memory for its replies");
+    let mut writer = server.client();
+    writer.send(format!("*3\r\n$3\r\nSET\r\n$3\r\nnew\r\n$1000000000\r\n{}", "x".repeat(1 << 20)).as_bytes());
+    assert!(!writer.is_closed_within(Duration::from_millis(100)));
+    assert_eq!(client.run("DBSIZE"), int(3));
+    assert_eq!(client.run("STRLEN large"), int(200_000_000));
+    assert_eq!(client.run("GET small"), bulk("abc"));
+    assert_eq!(client.run("APPEND small def"), int(6));
+    assert_eq!(client.run("SETBIT new 7 1"), int(0));
 }

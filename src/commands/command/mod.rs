@@ -133,6 +133,9 @@ fn infos(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
             Some(row) => info::write(ctx.reply, ctx.table, row),
             None => ctx.reply.null(),
         }
+        if ctx.reply.is_overfull() {
+            break;
+        }
     }
     Ok(())
 }
@@ -151,6 +154,9 @@ fn docs(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     for row in rows {
         ctx.reply.bulk(&*row.full_name);
         docs::write(ctx.reply, ctx.table, row);
+        if ctx.reply.is_overfull() {
+            break;
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::hash;
 use crate::commands::context::ReadCtx;
 use crate::commands::element::bulk;
 use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, goes_on};
+use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, begin, goes_on};
 use crate::resp::{Args, Protocol, Reply};
 use crate::types::hash::Text;
 
@@ -39,12 +39,21 @@ pub fn hrandfield(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
         }
         RandomCount::Repeating(_) if hash.random(now_ms, &mut rng).is_none() => ctx.reply.empty_array(),
         RandomCount::Repeating(count) => {
+            if !begin(ctx, count)? {
+                return Ok(());
+            }
             let start = ctx.reply.len();
             header(ctx.reply, count, with_values);
             let mut left = count;
-            while left > 0 && goes_on(ctx, start, left)? {
-                let pairs = hash.random_many(left.min(PICKS_AT_ONCE), now_ms, &mut rng);
-                answer(ctx.reply, &pairs, with_values);
+            while left > 0 && goes_on(ctx.reply, start)? {
+                // Picks may take a walk over the whole hash, however many they are.
+                let pairs = hash.random_many(left.min(PICKS_AT_ONCE.max(hash.len())), now_ms, &mut rng);
+                for pairs in pairs.chunks(PICKS_AT_ONCE) {
+                    if !goes_on(ctx.reply, start)? {
+                        return Ok(());
+                    }
+                    answer(ctx.reply, pairs, with_values);
+                }
                 left -= pairs.len();
             }
         }

@@ -28,6 +28,9 @@ pub fn hmget(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
             None => ctx.reply.null(),
             Some(value) => bulk(ctx.reply, value),
         }
+        if ctx.reply.is_overfull() {
+            break;
+        }
     }
     Ok(())
 }

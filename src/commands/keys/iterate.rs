@@ -59,6 +59,9 @@ fn keys(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
         if (pattern == b"*" || glob_match(pattern, entry.key(), false)) && db.is_live(entry, ctx.now.unix_ms) {
             ctx.reply.bulk(entry.key());
             found += 1;
+            if ctx.reply.is_overfull() {
+                break;
+            }
         }
     }
     ctx.reply.set_deferred_array_len(header, found);

@@ -5,7 +5,7 @@ use crate::commands::context::ReadCtx;
 use crate::commands::element::bulk;
 use crate::commands::element_scan::{self, ElementScan};
 use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, goes_on};
+use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, begin, goes_on};
 use crate::keyspace::WrongType;
 use crate::resp::Args;
 use crate::stdx::number::IntText;
@@ -79,15 +79,16 @@ pub fn srandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
             members.into_iter().for_each(|member| bulk(ctx.reply, member));
         }
         RandomCount::Repeating(count) => {
+            if !begin(ctx, count)? {
+                return Ok(());
+            }
             let start = ctx.reply.len();
             ctx.reply.array(count);
-            for pick in 0..count {
-                if pick.is_multiple_of(PICKS_AT_ONCE) && !goes_on(ctx, start, count - pick)? {
-                    break;
-                }
-                if let Some(member) = set.random(&mut rng) {
-                    bulk(ctx.reply, member);
-                }
+            let mut left = count;
+            while left > 0 && goes_on(ctx.reply, start)? {
+                let members = set.random_many(left.min(PICKS_AT_ONCE), &mut rng);
+                members.iter().for_each(|member| bulk(ctx.reply, *member));
+                left -= members.len();
             }
         }
     }

@@ -143,6 +143,9 @@ pub fn xread(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     }
     let mut answer = Answer::begin(ctx.reply);
     for &(key, stream, after) in &streams {
+        if ctx.reply.is_overfull() {
+            break;
+        }
         if let (Some(stream), Some(next)) = (stream, after.next())
             && stream.last_entry_id().is_some_and(|last| last > after)
         {

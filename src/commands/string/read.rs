@@ -35,6 +35,9 @@ pub fn mget(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
             Some(Ok(view)) => bulk(ctx.reply, view),
             Some(Err(_)) | None => ctx.reply.null(),
         }
+        if ctx.reply.is_overfull() {
+            break;
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::commands::context::ReadCtx;
 use crate::commands::element;
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::keys::iterate::{ScanOptions, cursor};
-use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, goes_on};
+use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, begin, goes_on};
 use crate::resp::{Args, Reply};
 use crate::stdx::number::{format_f64_17g, format_u64};
 use crate::types::zset::{Member, ZsetView};
@@ -47,6 +47,9 @@ pub fn zrandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 
 /// Writes `count` members, each picked from all.
 fn pick_any(ctx: &mut ReadCtx<'_>, zset: ZsetView<'_>, count: usize, layout: Layout) -> CommandResult {
+    if !begin(ctx, count)? {
+        return Ok(());
+    }
     let start = ctx.reply.len();
     layout.header(ctx.reply, count);
     // One walk of a listpack serves all picks.
@@ -55,7 +58,7 @@ fn pick_any(ctx: &mut ReadCtx<'_>, zset: ZsetView<'_>, count: usize, layout: Lay
         zset.for_all(|member, score| packed.push((member.to_vec(), score)));
     }
     for pick in 0..count {
-        if pick.is_multiple_of(PICKS_AT_ONCE) && !goes_on(ctx, start, count - pick)? {
+        if pick.is_multiple_of(PICKS_AT_ONCE) && !goes_on(ctx.reply, start)? {
             break;
         }
         let rank = fastrand::usize(..zset.len());

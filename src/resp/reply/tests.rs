@@ -178,3 +178,73 @@ proptest! {
         prop_assert_eq!(reply.take(), format!(":{value}\r\n*{number}\r\n").into_bytes());
     }
 }
+
+/// Writes one of everything, so that each way to append is tried where there is no room.
+fn write_everything(reply: &mut Reply) {
+    let outer = reply.deferred();
+    reply.simple("simple");
+    reply.ok();
+    reply.error("ERR error");
+    reply.integer(12_345);
+    reply.integer(i64::MIN);
+    reply.bulk("bulk");
+    reply.bulk(vec![b'x'; 5000]);
+    reply.null();
+    reply.null_array();
+    reply.map(1_000_000_000);
+    reply.double(1.5);
+    reply.boolean(true);
+    reply.big_number(b"123456789012345678901234567890");
+    reply.verbatim(b"txt", b"text");
+    reply.raw(b"+raw\r\n");
+    let inner = reply.deferred();
+    reply.set_deferred_map_len(inner, 7);
+    reply.set_deferred_array_len(outer, 1_234_567);
+}
+
+#[test]
+fn a_reply_that_may_grow_no_further_takes_no_more_memory() {
+    for protocol in [Protocol::Resp2, Protocol::Resp3] {
+        for limit in [0, 1, 100, 5000, 100_000] {
+            let mut reply = Reply::new(protocol);
+            reply.set_unsent_max(limit);
+            let mut written = Reply::new(protocol);
+            for _ in 0..200 {
+                write_everything(&mut reply);
+                write_everything(&mut written);
+                assert!(reply.capacity() <= limit.max(64) + OVERFULL_BYTES + OVERFULL_ROOM);
+                let unsent = reply.front();
+                assert!(reply.is_overfull() || (unsent.len() <= limit.max(64) && unsent == written.front()));
+            }
+            assert_eq!(reply.overfull(), Some(Overfull::Limit));
+            assert!(reply.len() >= OVERFULL_BYTES, "whoever counts unsent bytes notices");
+        }
+    }
+}
+
+#[test]
+fn an_overfull_reply_stays_so_whatever_is_taken_back() {
+    let mut reply = Reply::default();
+    reply.raw(b"+before\r\n");
+    let mark = reply.len();
+    reply.set_unsent_max(1000);
+    reply.bulk(vec![0; 1001]);
+    reply.truncate(mark);
+    reply.set_unsent_max(usize::MAX);
+    reply.error("ERR failed");
+    assert!(reply.is_overfull() && reply.len() >= OVERFULL_BYTES);
+    reply.bulk(vec![0; 10 << 20]);
+    assert!(reply.capacity() < 1 << 20);
+    assert!(reply.split_off(1 << 20).is_empty());
+}
+
+#[test]
+fn bytes_that_are_sent_do_not_count_for_what_may_wait() {
+    let mut reply = Reply::default();
+    reply.set_unsent_max(10_000);
+    for _ in 0..1000 {
+        reply.bulk(vec![b'x'; 900]);
+        reply.discard_front(reply.len() - 10);
+    }
+    assert!(!reply.is_overfull());
+}

@@ -59,7 +59,14 @@ impl Executor {
     }
 
     fn list_clients(&mut self, asking: ClientKey, keys: Vec<ClientKey>, args_bytes: usize) {
-        let lines: String = keys.into_iter().map(|key| self.describe_client(key, asking, args_bytes)).collect();
+        let mut lines = String::new();
+        for key in keys {
+            lines.push_str(&self.describe_client(key, asking, args_bytes));
+            // The same client may be named any number of times.
+            if !self.clients.get(asking).reply.takes(lines.len()) {
+                break;
+            }
+        }
         self.clients.get_mut(asking).reply.verbatim(b"txt", lines.as_bytes());
     }
 

@@ -371,6 +371,17 @@ impl<'a> SetView<'a> {
         }
     }
 
+    /// `count` members by chance, the same one perhaps several times. A set is never empty.
+    pub fn random_many(self, count: usize, rng: &mut fastrand::Rng) -> Vec<Member<'a>> {
+        match self {
+            Self::Listpack(listpack) => {
+                let places = listpack.random_many(count, 1, rng);
+                places.into_iter().filter_map(|place| listpack.entry(place)).collect()
+            }
+            Self::Intset(_) | Self::Hashtable(_) => (0..count).map_while(|_| self.random(rng)).collect(),
+        }
+    }
+
     /// `count` different members by chance, in no particular order; all of them if there are no more.
     pub fn random_distinct(self, count: usize, rng: &mut fastrand::Rng) -> Vec<Member<'a>> {
         match self {
