@@ -34,6 +34,31 @@ use table::Table;
 
 use crate::stdx::HashSeed;
 
+/// How many buckets are chained on average where hashes deal so many elements to so many buckets.
+fn chained_on_average(elements: usize, buckets: usize) -> f64 {
+    /// Above it, the distribution is as good as its mean.
+    const LOAD_MAX: f64 = 64.0;
+    const PROBABILITY_MIN: f64 = 1e-12;
+    let load = elements as f64 / buckets.max(1) as f64;
+    if load > LOAD_MAX {
+        return buckets as f64 * load / (bucket::SLOTS - 1) as f64;
+    }
+    // The number of elements of a bucket follows Poisson's distribution. The eighth, the fourteenth and so on chain one.
+    let (mut probability, mut more, mut chained) = ((-load).exp(), 1.0, 0.0);
+    for count in 1..usize::from(u8::MAX) {
+        more -= probability;
+        if more < PROBABILITY_MIN {
+            break;
+        }
+        // `more` is the probability of `count` elements or more.
+        if count > bucket::SLOTS && (count - bucket::SLOTS - 1).is_multiple_of(bucket::SLOTS - 1) {
+            chained += more;
+        }
+        probability *= load / count as f64;
+    }
+    chained * buckets as f64
+}
+
 /// An owning handle of one element, which holds its own key.
 ///
 /// # Safety
@@ -117,6 +142,13 @@ impl<E: Element> Dict<E> {
     /// Bytes of the bucket array whose elements are moving to another one.
     pub fn old_table_bytes(&self) -> usize {
         self.old.bytes()
+    }
+
+    /// What [`Dict::table_bytes`] is on average for so many elements once a rehash is done. It depends on their number
+    /// alone, not on the seed.
+    pub fn typical_table_bytes(&self) -> usize {
+        let buckets = self.table.len();
+        self.table.bytes() + (chained_on_average(self.len, buckets) * size_of::<Bucket<E>>() as f64) as usize
     }
 
     #[inline]

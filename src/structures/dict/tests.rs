@@ -120,6 +120,24 @@ fn rehashing() -> Dict<Item<WELL>> {
 }
 
 #[test]
+fn typical_bytes_are_those_of_a_table_whatever_the_seed() {
+    for count in [1, 7, 8, 100, 3000, 40_000] {
+        let mut typical = Vec::new();
+        for _ in 0..3 {
+            let mut dict: Dict<Item<WELL>> = Dict::new(HashSeed::random());
+            insert_all(&mut dict, 0..count);
+            while dict.rehash_steps(1000) {}
+            typical.push(dict.typical_table_bytes());
+            let ratio = dict.table_bytes() as f64 / dict.typical_table_bytes() as f64;
+            assert!((0.6..1.7).contains(&ratio), "{count}: {ratio}");
+            assert!(count < 3000 || (0.95..1.05).contains(&ratio), "{count}: {ratio}");
+        }
+        assert!(typical.iter().all(|bytes| *bytes == typical[0]), "{count}: {typical:?}");
+    }
+    assert_eq!(Dict::<Item<WELL>>::new(HashSeed::random()).typical_table_bytes(), 0);
+}
+
+#[test]
 fn empty_table_owns_no_memory_and_a_small_one_a_single_line() {
     let mut dict = filled(0..0);
     assert_eq!(dict.table_bytes(), 0);

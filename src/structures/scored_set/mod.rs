@@ -174,7 +174,7 @@ impl ScoredSet {
         let sampled = if samples == 0 { self.len() } else { samples.min(self.len()) };
         let blocks: usize = self.members.iter().take(sampled).map(ScoredMember::block_bytes).sum();
         let estimate = blocks as f64 / sampled.max(1) as f64 * self.len() as f64;
-        size_of::<Self>() + self.members.table_bytes() + self.order.heap_bytes() + estimate as usize
+        size_of::<Self>() + self.members.typical_table_bytes() + self.order.heap_bytes() + estimate as usize
     }
 }
 

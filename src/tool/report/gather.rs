@@ -14,8 +14,8 @@ use crate::tool::trouble::Trouble;
 use crate::tool::walk::{Content, Found, Item};
 use crate::types::Type;
 
-/// Elements that the estimate of a large value looks at.
-const SAMPLES: usize = 16;
+/// All elements of a value are looked at: which ones a sample finds depends on how they are hashed in this process.
+const ALL_SAMPLES: usize = 0;
 
 /// Facts about the file that are kept, and the bytes of one.
 const FACTS_MAX: usize = 64;
@@ -178,7 +178,7 @@ impl Report {
                 }
                 let mut entry = Entry::new(&item.key, value, 0);
                 entry.set_expiry(item.expiry_ms);
-                let memory = entry.memory_usage(SAMPLES) + entry.handle_bytes();
+                let memory = entry.memory_usage(ALL_SAMPLES) + entry.handle_bytes();
                 (encoding, Some(elements), Some(memory as u64))
             }
         };

@@ -57,7 +57,7 @@ enum Format {
 
 pub fn run(arguments: &Arguments) -> Result<(), Trouble> {
     let input = Input::open(&arguments.file)?;
-    let mut out = Output::create(&arguments.output, &[input.path()], arguments.force)?;
+    let mut out = Output::create(&arguments.output, &[&input], arguments.force)?;
     let settings = gather::Settings {
         separator: arguments.separator.as_bytes(),
         depth: usize::from(arguments.depth),

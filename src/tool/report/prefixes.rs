@@ -1,5 +1,7 @@
 //! Counts by the beginning of keys, in a table that cannot outgrow its bound.
 
+use std::cmp::Reverse;
+
 use hashbrown::HashMap;
 use memchr::memmem::Finder;
 
@@ -56,24 +58,18 @@ impl Prefixes {
         key.get(..(last + width).min(PREFIX_BYTES_MAX))
     }
 
-    /// Counts the smaller half together.
+    /// Counts the smaller half together. Which prefixes that are follows from them alone, not from the table's order.
     fn prune(&mut self) {
-        let mut sizes: Vec<u64> = self.table.values().map(|totals| totals.bytes).collect();
-        let (_, median, above) = sizes.select_nth_unstable(PREFIXES_MAX / 2);
-        let median = *median;
-        // Those that are larger all stay, and of those that are as large only as many as there is room for.
-        let larger = above.iter().filter(|bytes| **bytes > median).count();
-        let mut room = (PREFIXES_MAX / 2).saturating_sub(larger);
-        self.table.retain(|_, totals| {
-            let stays = totals.bytes > median || (totals.bytes == median && room > 0);
-            if stays {
-                room -= usize::from(totals.bytes == median);
-            } else {
-                self.rest.add(totals);
+        let mut order: Vec<(Reverse<u64>, &[u8])> =
+            self.table.iter().map(|(prefix, totals)| (Reverse(totals.bytes), prefix.as_ref())).collect();
+        order.select_nth_unstable(PREFIXES_MAX / 2);
+        let small: Vec<Box<[u8]>> = order.drain(PREFIXES_MAX / 2..).map(|(_, prefix)| Box::from(prefix)).collect();
+        for prefix in small {
+            if let Some(totals) = self.table.remove(&prefix) {
+                self.rest.add(&totals);
                 self.rest_prefixes += 1;
             }
-            stays
-        });
+        }
     }
 
     /// The prefixes with the most bytes, these first, and how many there are in all.

@@ -401,7 +401,7 @@ impl View for HashView<'_> {
                 let samples = if samples == 0 { table.len() } else { samples.min(table.len()) };
                 let sampled: usize = table.iter().take(samples).map(ThinPair::heap_bytes).sum();
                 let elements = (sampled * table.len()).checked_div(samples).unwrap_or(0);
-                size_of::<Fields>() + table.table_bytes() + elements + fields.index_bytes()
+                size_of::<Fields>() + table.typical_table_bytes() + elements + fields.index_bytes()
             }
         }
     }

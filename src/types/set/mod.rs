@@ -438,7 +438,7 @@ impl View for SetView<'_> {
                 let samples = if samples == 0 { members.len() } else { samples.min(members.len()) };
                 let sampled: usize = members.iter().take(samples).map(ThinBytes::heap_bytes).sum();
                 let elements = (sampled * members.len()).checked_div(samples).unwrap_or(0);
-                size_of::<Members>() + members.table_bytes() + elements
+                size_of::<Members>() + members.typical_table_bytes() + elements
             }
         }
     }
