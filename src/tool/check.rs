@@ -13,12 +13,13 @@ use super::output::Output;
 use super::progress::Progress;
 use super::trouble::Trouble;
 use super::walk::{Content, Fault, Found, Walk};
+use super::words::counted;
 use crate::rdb;
 use crate::stdx::clock::Now;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Dumps, each of which is looked at whatever is wrong with the others
+    /// Dumps, compressed with gzip or not; - is standard input. Each is checked, whatever is wrong with the others
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Look for keys that are there twice in large files too, which takes some 40 bytes of memory a key
@@ -95,6 +96,12 @@ pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
     for path in &arguments.files {
         let input = match Input::open(path) {
             Ok(input) => input,
+            Err(damaged @ Trouble::Compressed { .. }) => {
+                sound = false;
+                let told = writeln!(out, "{damaged}").and_then(|()| out.flush());
+                out.written(told)?;
+                continue;
+            }
             // The other files are looked at all the same.
             Err(error) => {
                 trouble = trouble.or(Some(error));
@@ -103,7 +110,7 @@ pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
         };
         let result = check(input.bytes(), Now::read().unix_ms, arguments.duplicates);
         sound &= result.as_ref().is_ok_and(|healthy| healthy.reasons_against(server).is_empty());
-        let told = tell(&mut out, path, &result, server).and_then(|()| out.flush());
+        let told = tell(&mut out, input.path(), &result, server).and_then(|()| out.flush());
         out.written(told)?;
     }
     trouble.map_or(Ok(sound), Err)
@@ -123,7 +130,7 @@ fn tell(out: &mut dyn Write, path: &Path, result: &Result<Healthy, FirstFault>, 
         }
         Err(FirstFault { fault, keys_before }) => {
             writeln!(out, "{path}: this server does not load it")?;
-            writeln!(out, "{path}: {fault}, after {keys_before} whole keys")
+            writeln!(out, "{path}: {fault}, after {}", counted(*keys_before, "whole key", "whole keys"))
         }
     }
 }
@@ -131,23 +138,22 @@ fn tell(out: &mut dyn Write, path: &Path, result: &Result<Healthy, FirstFault>, 
 impl fmt::Display for Healthy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { version, bytes, keys, expires, expired, databases, .. } = self;
-        write!(f, "OK, RDB version {version}, {bytes} bytes, {keys} keys in {databases} databases, ")?;
+        let keys = counted(*keys, "key", "keys");
+        let databases = counted(*databases, "database", "databases");
+        write!(f, "OK, RDB version {version}, {bytes} bytes, {keys} in {databases}, ")?;
         write!(f, "{expires} with an expiry, {expired} expired")?;
-        for (count, what) in [
-            (self.empty, "collections without elements, which a server drops"),
-            (
-                self.wrong_lengths,
-                "streams with another number of entries than is stated: those that are there are loaded",
-            ),
-            (self.unsupported_values, "values of modules or of types that Copal does not have"),
-            (self.metadata, "keys with metadata of modules, which Copal does not load"),
-            (self.libraries, "function libraries, which Copal does not load"),
-            (self.module_data, "parts of modules, which Copal does not load"),
-            (self.candidates, "functions of a release candidate, which every server leaves out"),
-            (self.bytes_behind, "bytes behind the end, which are no part of the dump"),
+        for (count, one, many, which) in [
+            (self.empty, "collection", "collections", " without elements, which a server drops"),
+            (self.wrong_lengths, "stream", "streams", " with a wrong number of entries; those that are there are loaded"),
+            (self.unsupported_values, "value", "values", " of a module or of a type that Copal does not have"),
+            (self.metadata, "key", "keys", " with metadata of modules, which Copal does not load"),
+            (self.libraries, "function library", "function libraries", ", which Copal does not load"),
+            (self.module_data, "part of a module", "parts of modules", ", which Copal does not load"),
+            (self.candidates, "function", "functions", " of a release candidate, which every server leaves out"),
+            (self.bytes_behind, "byte", "bytes", " behind the end, no part of the dump"),
         ] {
             if count > 0 {
-                write!(f, "; {count} {what}")?;
+                write!(f, "; {}{which}", counted(count, one, many))?;
             }
         }
         Ok(())

@@ -20,5 +20,6 @@ mod salvage;
 mod stream;
 mod trouble;
 mod walk;
+mod words;
 
 pub use cli::run;

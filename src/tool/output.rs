@@ -3,13 +3,20 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::input::Input;
 use super::trouble::Trouble;
 use crate::rdb::Sink;
 
 const BUFFER_BYTES: usize = 1 << 20;
+
+/// Names of standard output.
+const STDOUT_NAMES: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+
+const TEMP_ATTEMPTS_MAX: u32 = 100;
 
 /// A place to write to. A file that is dropped before [`Output::finish`] was never there.
 pub struct Output {
@@ -19,6 +26,8 @@ pub struct Output {
 
 enum Target {
     Stdout(BufWriter<io::Stdout>),
+    /// A pipe or a device, which keeps its place.
+    Stream(BufWriter<File>),
     File(Replacement),
 }
 
@@ -27,6 +36,8 @@ struct Replacement {
     path: PathBuf,
     temp: PathBuf,
     file: BufWriter<File>,
+    /// May take the place of a file that is there.
+    force: bool,
     pending: bool,
 }
 
@@ -37,18 +48,35 @@ impl Output {
     }
 
     /// `-` is standard output. A file must not be one of the inputs, nor be there already unless that is `force`d.
-    pub fn create(path: &Path, inputs: &[&Path], force: bool) -> Result<Self, Trouble> {
-        if path == Path::new("-") {
-            return Ok(Self::stdout());
+    /// A pipe or a device is written to, never replaced.
+    pub fn create(path: &Path, inputs: &[&Input], force: bool) -> Result<Self, Trouble> {
+        let is_input = |metadata: &fs::Metadata| {
+            metadata.is_file() && inputs.iter().any(|input| input.identity() == (metadata.dev(), metadata.ino()))
+        };
+        if STDOUT_NAMES.iter().any(|name| path == Path::new(name)) {
+            // Appended to itself, a file would never end.
+            let duplicate = io::stdout().as_fd().try_clone_to_owned().map(File::from);
+            return match duplicate.and_then(|file| file.metadata()) {
+                Ok(metadata) if is_input(&metadata) => Err(Trouble::OverInput(PathBuf::from("standard output"))),
+                _ => Ok(Self::stdout()),
+            };
         }
-        if inputs.iter().any(|input| is_same_file(input, path)) {
-            return Err(Trouble::OverInput(path.to_path_buf()));
+        let name = path.display().to_string();
+        let failed = |cause| Trouble::write(&name, cause);
+        match fs::metadata(path) {
+            Ok(metadata) if is_input(&metadata) => return Err(Trouble::OverInput(path.to_path_buf())),
+            Ok(metadata) if metadata.is_dir() => return Err(failed(io::Error::from_raw_os_error(libc::EISDIR))),
+            Ok(metadata) if !metadata.is_file() => {
+                let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
+                let target = Target::Stream(BufWriter::with_capacity(BUFFER_BYTES, file));
+                return Ok(Self { name, target });
+            }
+            _ => {}
         }
         if !force && fs::symlink_metadata(path).is_ok() {
             return Err(Trouble::Exists(path.to_path_buf()));
         }
-        let name = path.display().to_string();
-        let target = Replacement::create(path).map_err(|cause| Trouble::write(&name, cause))?;
+        let target = Replacement::create(path, force).map_err(failed)?;
         Ok(Self { name, target: Target::File(target) })
     }
 
@@ -65,7 +93,14 @@ impl Output {
     pub fn finish(self) -> Result<(), Trouble> {
         let result = match self.target {
             Target::Stdout(mut out) => out.flush(),
-            Target::File(replacement) => replacement.commit(),
+            Target::Stream(mut out) => out.flush(),
+            Target::File(replacement) => {
+                let path = replacement.path.clone();
+                match replacement.commit() {
+                    Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => return Err(Trouble::Exists(path)),
+                    result => result,
+                }
+            }
         };
         result.map_err(|cause| Trouble::write(&self.name, cause))
     }
@@ -75,6 +110,7 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.target {
             Target::Stdout(out) => out.write(bytes),
+            Target::Stream(out) => out.write(bytes),
             Target::File(replacement) => replacement.file.write(bytes),
         }
     }
@@ -82,6 +118,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.target {
             Target::Stdout(out) => out.flush(),
+            Target::Stream(out) => out.flush(),
             Target::File(replacement) => replacement.file.flush(),
         }
     }
@@ -94,22 +131,34 @@ impl Sink for Output {
 }
 
 impl Replacement {
-    fn create(path: &Path) -> io::Result<Self> {
+    fn create(path: &Path, force: bool) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut temp_name = OsString::from(".");
-        temp_name.push(name);
-        temp_name.push(format!(".{}.part", std::process::id()));
-        let temp = path.with_file_name(temp_name);
-        let file = OpenOptions::new().write(true).create_new(true).open(&temp)?;
-        let file = BufWriter::with_capacity(BUFFER_BYTES, file);
-        Ok(Self { path: path.to_path_buf(), temp, file, pending: true })
+        for _ in 0..TEMP_ATTEMPTS_MAX {
+            // Process ids come again, in containers with each start.
+            let mut temp_name = OsString::from(".");
+            temp_name.push(name);
+            temp_name.push(format!(".{:08x}.part", fastrand::u32(..)));
+            let temp = path.with_file_name(temp_name);
+            match OpenOptions::new().write(true).create_new(true).open(&temp) {
+                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+                file => {
+                    let file = BufWriter::with_capacity(BUFFER_BYTES, file?);
+                    return Ok(Self { path: path.to_path_buf(), temp, file, force, pending: true });
+                }
+            }
+        }
+        Err(io::Error::other("no name is free for a temporary file beside it"))
     }
 
     fn commit(mut self) -> io::Result<()> {
         self.file.flush()?;
         self.file.get_ref().sync_all()?;
-        fs::rename(&self.temp, &self.path)?;
-        self.pending = false;
+        if self.force {
+            fs::rename(&self.temp, &self.path)?;
+            self.pending = false;
+        } else {
+            self.name_unless_taken()?;
+        }
         let directory = match self.path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -120,6 +169,24 @@ impl Replacement {
             result => result,
         }
     }
+
+    /// Somebody may have made a file of this name meanwhile, which a second name never replaces and a rename would.
+    fn name_unless_taken(&mut self) -> io::Result<()> {
+        match fs::hard_link(&self.temp, &self.path) {
+            // The temporary name goes when this is dropped.
+            Ok(()) => Ok(()),
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Err(cause),
+            // Some file systems know no second name.
+            Err(_) => {
+                if fs::symlink_metadata(&self.path).is_ok() {
+                    return Err(io::ErrorKind::AlreadyExists.into());
+                }
+                fs::rename(&self.temp, &self.path)?;
+                self.pending = false;
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Drop for Replacement {
@@ -128,14 +195,6 @@ impl Drop for Replacement {
             // Nothing better can be done about a part that cannot be removed.
             let _ = fs::remove_file(&self.temp);
         }
-    }
-}
-
-/// Whether both names lead to one file, through whatever links.
-fn is_same_file(left: &Path, right: &Path) -> bool {
-    match (fs::metadata(left), fs::metadata(right)) {
-        (Ok(left), Ok(right)) => (left.dev(), left.ino()) == (right.dev(), right.ino()),
-        _ => false,
     }
 }
 
@@ -150,24 +209,52 @@ mod tests {
         let names = || fs::read_dir(directory.path()).expect("a directory").count();
         fs::write(path("in"), "input").expect("a file");
         std::os::unix::fs::symlink(path("in"), path("link")).expect("a link");
+        let input = Input::open(&path("in")).expect("an input");
         for force in [false, true] {
             for name in ["in", "link"] {
-                let refused = Output::create(&path(name), &[&path("in")], force);
+                let refused = Output::create(&path(name), &[&input], force);
                 assert!(matches!(refused, Err(Trouble::OverInput(_))), "{name}");
             }
         }
-        let mut dropped = Output::create(&path("out"), &[&path("in")], false).expect("an output");
+        let mut dropped = Output::create(&path("out"), &[&input], false).expect("an output");
         Write::write_all(&mut dropped, b"half").expect("written");
         drop(dropped);
         assert_eq!(names(), 2);
 
         for (text, force) in [("first", false), ("second", true)] {
-            let mut out = Output::create(&path("out"), &[&path("in")], force).expect("an output");
+            let mut out = Output::create(&path("out"), &[&input], force).expect("an output");
             Write::write_all(&mut out, text.as_bytes()).expect("written");
             out.finish().expect("finished");
             assert_eq!(fs::read(path("out")).expect("a file"), text.as_bytes());
             assert!(matches!(Output::create(&path("out"), &[], false), Err(Trouble::Exists(_))));
         }
         assert_eq!(names(), 3);
+    }
+
+    #[test]
+    fn a_file_that_appeared_meanwhile_stays() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("out");
+        let mut out = Output::create(&path, &[], false).expect("an output");
+        Write::write_all(&mut out, b"ours").expect("written");
+        fs::write(&path, "theirs").expect("a file");
+        assert!(matches!(out.finish(), Err(Trouble::Exists(_))));
+        assert_eq!(fs::read(&path).expect("a file"), b"theirs");
+        assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 1);
+    }
+
+    #[test]
+    fn devices_and_directories_are_never_replaced() {
+        use std::os::unix::fs::FileTypeExt as _;
+        let directory = tempfile::tempdir().expect("a directory");
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("/dev/null", &link).expect("a link");
+        for force in [false, true] {
+            let mut out = Output::create(&link, &[], force).expect("a device can be written to");
+            Write::write_all(&mut out, b"text").expect("written");
+            out.finish().expect("finished");
+            assert!(fs::metadata(&link).expect("the link").file_type().is_char_device());
+            assert!(matches!(Output::create(directory.path(), &[], force), Err(Trouble::Write { .. })));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! How far a walk has come, for whoever looks at a terminal.
 
 use std::cell::Cell;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Read};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -9,6 +9,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const STEP_BYTES: usize = 4 << 20;
 
 const TEMPLATE: &str = "{msg} {wide_bar} {percent:>3}%  {bytes_per_sec}  {eta} left";
+
+const STREAM_TEMPLATE: &str = "{msg} {bytes}  {bytes_per_sec}";
 
 /// A bar on a terminal's standard error, and nothing anywhere else. It is gone when it is dropped.
 pub struct Progress {
@@ -27,6 +29,23 @@ impl Progress {
         Self { bar, next: Cell::new(STEP_BYTES) }
     }
 
+    /// For what is read once; how much there is may not be known, which is 0 then.
+    pub fn of_stream(doing: &str, bytes: u64) -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let length = Some(bytes).filter(|bytes| *bytes > 0);
+            let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+            let template = if length.is_some() { TEMPLATE } else { STREAM_TEMPLATE };
+            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.with_style(style).with_message(doing.to_owned())
+        });
+        Self { bar, next: Cell::new(STEP_BYTES) }
+    }
+
+    /// Shows how much is read from a stream.
+    pub fn reader<R: Read>(&self, stream: R) -> Counted<'_, R> {
+        Counted { stream, read: 0, progress: self }
+    }
+
     #[inline]
     pub fn at(&self, offset: usize) {
         if offset >= self.next.get() {
@@ -43,5 +62,21 @@ impl Drop for Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// A stream whose progress is shown.
+pub struct Counted<'p, R> {
+    stream: R,
+    read: usize,
+    progress: &'p Progress,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.stream.read(into)?;
+        self.read += count;
+        self.progress.at(self.read);
+        Ok(count)
     }
 }

@@ -13,6 +13,19 @@ pub enum Trouble {
     Unreadable(#[from] LoadError),
     #[error("{}: there is no such file", .0.display())]
     Missing(PathBuf),
+    #[error("{}: it is empty: no dump came", .0.display())]
+    Empty(PathBuf),
+    /// What is named is not a dump, and not something that one comes from.
+    #[error("{}: {what}", name.display())]
+    Refused { name: PathBuf, what: &'static str },
+    #[error("cannot read {}: {cause}", name.display())]
+    Read { name: PathBuf, cause: io::Error },
+    #[error("{}: the gzip data are {what}, after {unpacked} bytes of a dump; `salvage` saves what is in them",
+        name.display())]
+    Compressed { name: PathBuf, what: &'static str, unpacked: u64 },
+    #[error("{}: there is no room for it in {} ({cause}); set TMPDIR to a directory with room for all of the dump",
+        name.display(), directory.display())]
+    Spool { name: PathBuf, directory: PathBuf, cause: io::Error },
     #[error("{}: {fault}; `check` tells more, `salvage` saves what can be saved", path.display())]
     Damaged { path: PathBuf, fault: Fault },
     #[error("{} is the input itself", .0.display())]
@@ -34,6 +47,10 @@ impl Trouble {
         } else {
             Self::Write { name: name.to_owned(), cause }
         }
+    }
+
+    pub fn refused(name: &Path, what: &'static str) -> Self {
+        Self::Refused { name: name.to_path_buf(), what }
     }
 
     pub fn damaged(path: &Path, fault: Fault) -> Self {

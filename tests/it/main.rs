@@ -23,3 +23,4 @@ mod snapshot;
 mod soak;
 mod startup;
 mod tool;
+mod tool_input;

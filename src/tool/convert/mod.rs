@@ -58,7 +58,7 @@ Values of modules have \"restore\", the payload of RESTORE, instead of \"value\"
 /// Returns whether a dump of the version that was asked for holds everything.
 pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
     let input = Input::open(&arguments.file)?;
-    let mut out = Output::create(&arguments.out, &[input.path()], arguments.force)?;
+    let mut out = Output::create(&arguments.out, &[&input], arguments.force)?;
     let mut whole = true;
     if let Some(version) = arguments.rdb_version {
         whole = rdb_version::convert(&input, &mut out, version)?;

@@ -1,31 +1,92 @@
-//! A dump as the tool reads it.
+//! A dump as the tool reads it: a file that is mapped, or what came out of a pipe or out of gzip.
 
-use std::path::Path;
+mod gzip;
+mod kind;
+mod spool;
 
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::cli::note;
 use super::progress::Progress;
 use super::trouble::Trouble;
 use super::walk::{Content, Fault, Found, Item, Walk};
+use crate::rdb::Records;
 use crate::snapshot::DumpFile;
+use gzip::Gunzip;
+use kind::Source;
+use spool::Spool;
 
-/// A mapped dump.
+/// Bytes that are read before it is decided what they are.
+const HEAD_BYTES: usize = 4096;
+
+/// Bytes that are read at once.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// What a file is from outside: its device and its number there.
+pub type Identity = (u64, u64);
+
+/// A dump whose bytes are all there.
 pub struct Input {
-    file: DumpFile,
+    name: PathBuf,
+    bytes: Bytes,
+    identity: Identity,
+}
+
+/// What a subcommand needs of its input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// A dump from its first byte to its last.
+    Sound,
+    /// Whatever can still be read.
+    Remains,
 }
 
 impl Input {
+    /// Opens a dump. `-` is standard input.
     pub fn open(path: &Path) -> Result<Self, Trouble> {
-        match DumpFile::open(path)? {
-            Some(file) => Ok(Self { file }),
-            None => Err(Trouble::Missing(path.to_path_buf())),
-        }
+        Self::open_for(path, Need::Sound)
     }
 
+    /// Opens what is left of a dump: where compressed data are cut short or damaged, what came before.
+    pub fn open_remains(path: &Path) -> Result<Self, Trouble> {
+        Self::open_for(path, Need::Remains)
+    }
+
+    fn open_for(path: &Path, need: Need) -> Result<Self, Trouble> {
+        let Source { name, file, mappable } = kind::open(path)?;
+        let failed = |cause| Trouble::Read { name: name.clone(), cause };
+        let metadata = file.metadata().map_err(failed)?;
+        let identity = (metadata.dev(), metadata.ino());
+        // Some file systems have files that can be read and not be mapped.
+        if mappable && let Ok(map) = DumpFile::map(&file, &name) {
+            let bytes = map.bytes().clone();
+            if !gzip::is_gzip(&bytes) {
+                kind::refuse_other_compression(&name, &bytes)?;
+                return Ok(Self { name, bytes, identity });
+            }
+        }
+        let length = if mappable { metadata.len() } else { 0 };
+        let bytes = stream(&name, file, length, need)?;
+        Ok(Self { name, bytes, identity })
+    }
+
+    /// What the input is called: its path, or that it is standard input.
     pub fn path(&self) -> &Path {
-        self.file.path()
+        &self.name
+    }
+
+    /// The file that was read, so that nothing is written over it.
+    pub fn identity(&self) -> Identity {
+        self.identity
     }
 
     pub fn bytes(&self) -> &[u8] {
-        self.file.bytes()
+        &self.bytes
     }
 
     /// The version that the header names.
@@ -55,4 +116,67 @@ impl Input {
             }
         }
     }
+}
+
+/// Reads a stream to its end, through gzip if that is what comes. `length` is that of a file, for the progress bar.
+fn stream(name: &Path, mut file: File, length: u64, need: Need) -> Result<Bytes, Trouble> {
+    let failed = |cause| Trouble::Read { name: name.to_path_buf(), cause };
+    let progress = Progress::of_stream("reading", length);
+    let mut head = Vec::new();
+    read_up_to(&mut file, &mut head, HEAD_BYTES).map_err(failed)?;
+    kind::refuse_other_compression(name, &head)?;
+    if head.is_empty() {
+        return Err(Trouble::Empty(name.to_path_buf()));
+    }
+    let counted = progress.reader(file);
+    if !gzip::is_gzip(&head) {
+        return gather(name, counted, head, need);
+    }
+    let compressed = BufReader::with_capacity(PIECE_BYTES, io::Cursor::new(head).chain(counted));
+    let mut unpacked = Gunzip::new(compressed);
+    let mut head = Vec::new();
+    match read_up_to(&mut unpacked, &mut head, HEAD_BYTES) {
+        Err(cause) if !(need == Need::Remains && gzip::is_damage(&cause)) => {
+            return Err(gzip::trouble(name, cause, head.len() as u64));
+        }
+        _ if gzip::is_gzip(&head) => return Err(Trouble::refused(name, gzip::TWICE)),
+        _ => {}
+    }
+    kind::refuse_other_compression(name, &head)?;
+    let bytes = gather(name, &mut unpacked, head, need)?;
+    if unpacked.has_trailing_bytes() {
+        note(&format!("{}: what follows the gzip data was left out", name.display()));
+    }
+    Ok(bytes)
+}
+
+/// Puts everything that a stream gives behind its head.
+fn gather(name: &Path, mut stream: impl Read, head: Vec<u8>, need: Need) -> Result<Bytes, Trouble> {
+    // What begins as no dump is none, however much of it there is: the walk says so with these bytes alone.
+    if need == Need::Sound && Records::new(&head).is_err() {
+        return Ok(Bytes::from(head));
+    }
+    let mut spool = Spool::new(head);
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => spool.write(name, piece.get(..count).unwrap_or_default())?,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => {
+                if need == Need::Sound || !gzip::is_damage(&cause) {
+                    return Err(gzip::trouble(name, cause, spool.len()));
+                }
+                let what = gzip::damage(&cause);
+                note(&format!("{}: the gzip data are {what}; {} bytes came before", name.display(), spool.len()));
+                break;
+            }
+        }
+    }
+    spool.finish(name)
+}
+
+/// Reads until there are `count` bytes, or no more.
+fn read_up_to(stream: &mut impl Read, out: &mut Vec<u8>, count: usize) -> io::Result<()> {
+    stream.take(count as u64).read_to_end(out).map(|_| ())
 }

@@ -12,13 +12,14 @@ use std::path::PathBuf;
 use super::input::Input;
 use super::output::Output;
 use super::trouble::Trouble;
+use super::words::counted;
 use crate::stdx::text::quoted;
 use plan::{Loss, Plan, Unknown};
 
 #[derive(clap::Args)]
 #[command(after_help = HELP)]
 pub struct Arguments {
-    /// The damaged dump, which is only read
+    /// The damaged dump, which is only read: a file, compressed with gzip or not, or - for standard input
     bad: PathBuf,
     /// The dump to write
     out: PathBuf,
@@ -48,8 +49,8 @@ The exit code is 0 if nothing was lost or left out, 1 if something was, 2 if the
 
 /// Returns whether nothing was lost.
 pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
-    let input = Input::open(&arguments.bad)?;
-    let mut out = Output::create(&arguments.out, &[input.path()], arguments.force)?;
+    let input = Input::open_remains(&arguments.bad)?;
+    let mut out = Output::create(&arguments.out, &[&input], arguments.force)?;
     let unknown = if arguments.keep_unknown { Unknown::Kept } else { Unknown::LeftOut };
     let plan = plan::make(input.bytes(), unknown);
     if plan.keys() == 0
@@ -83,14 +84,17 @@ fn list(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
     let (left_out, losses): (Vec<_>, Vec<_>) = plan.losses.iter().partition(|loss| loss.is_unknown);
     let lost: usize = losses.iter().map(|loss| loss.bytes.len()).sum();
     let databases = plan.databases.values().filter(|counts| counts.keys > 0).count();
-    write!(out, "{} keys in {databases} databases kept", plan.keys())?;
+    let keys = counted(plan.keys(), "key", "keys");
+    write!(out, "{keys} in {} kept", counted(databases as u64, "database", "databases"))?;
     if !left_out.is_empty() {
-        write!(out, ", {} things left out that this server does not load", left_out.len())?;
+        let things = counted(left_out.len() as u64, "thing", "things");
+        write!(out, ", {things} left out that this server does not load")?;
     }
     if losses.is_empty() {
         writeln!(out, ", nothing lost")
     } else {
-        writeln!(out, "; {} faults, {lost} bytes lost", losses.len())
+        let faults = counted(losses.len() as u64, "fault", "faults");
+        writeln!(out, "; {faults}, {} lost", counted(lost as u64, "byte", "bytes"))
     }
 }
 
