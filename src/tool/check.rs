@@ -144,7 +144,12 @@ impl fmt::Display for Healthy {
         write!(f, "{expires} with an expiry, {expired} expired")?;
         for (count, one, many, which) in [
             (self.empty, "collection", "collections", " without elements, which a server drops"),
-            (self.wrong_lengths, "stream", "streams", " with a wrong number of entries; those that are there are loaded"),
+            (
+                self.wrong_lengths,
+                "stream",
+                "streams",
+                " with a wrong number of entries; those that are there are loaded",
+            ),
             (self.unsupported_values, "value", "values", " of a module or of a type that Copal does not have"),
             (self.metadata, "key", "keys", " with metadata of modules, which Copal does not load"),
             (self.libraries, "function library", "function libraries", ", which Copal does not load"),

@@ -21,8 +21,15 @@ Exit codes:
      convert --rdb-version: something was left out; diff: the files differ
   2  trouble: a file cannot be read or written, a damaged file where a sound one is needed, wrong arguments
 
-Files are mapped, and values are looked at one at a time, so that a dump may be larger than memory. Files that are
-written appear when they are whole, and never in the place of an input. A progress bar is shown on a terminal.";
+A dump may be a file, a pipe, or - for standard input, and may be compressed with gzip. Files are mapped, and values are
+looked at one at a time, so that a dump may be larger than memory. What comes through a pipe or out of gzip is kept in
+memory up to 32 MiB, and else in a file without a name in TMPDIR, or in /var/tmp where that is not set. Files that are
+written appear when they are whole, and never in the place of an input. A progress bar is shown on a terminal.
+
+Examples:
+  copal-rdb check dump.rdb
+  zcat backup.rdb.gz | copal-rdb report -
+  ssh host cat /var/lib/redis/dump.rdb | copal-rdb diff yesterday.rdb.gz -";
 
 /// Looks at RDB dump files without a server: as Copal, Redis and Valkey write them
 #[derive(Parser)]

@@ -25,7 +25,7 @@ const KEY_BYTES: u64 = 76;
 #[derive(clap::Args)]
 #[command(after_help = HELP)]
 pub struct Arguments {
-    /// A sound dump
+    /// A sound dump, compressed with gzip or not; - is standard input, for one of the two
     old: PathBuf,
     /// Another one
     new: PathBuf,

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::plain_text::is_deceptive;
+
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Writes one JSON text, or several one after another.
@@ -154,8 +156,8 @@ impl<W: Write> Json<W> {
                 '\n' => "\\n",
                 '\r' => "\\r",
                 '\t' => "\\t",
-                // The last two end a line in JavaScript, where a report may find itself.
-                '\0'..='\u{1f}' | '\u{7f}' | '\u{2028}' | '\u{2029}' => "",
+                // Lines may go to a terminal, or into a script, where some of these end a line.
+                _ if is_deceptive(character) => "",
                 _ => continue,
             };
             self.out.write_all(&text.as_bytes()[plain_from..at])?;

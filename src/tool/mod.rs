@@ -8,12 +8,15 @@ mod cli;
 mod convert;
 mod diff;
 mod elements;
+mod filter;
 mod fingerprint;
 #[cfg(any(test, feature = "internals"))]
 pub mod fuzzing;
 mod input;
 mod json;
+mod moment;
 mod output;
+mod plain_text;
 mod progress;
 mod report;
 mod salvage;

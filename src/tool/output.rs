@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ pub struct Output {
 
 enum Target {
     Stdout(BufWriter<io::Stdout>),
+    Stderr(BufWriter<io::Stderr>),
     /// A pipe or a device, which keeps its place.
     Stream(BufWriter<File>),
     File(Replacement),
@@ -80,6 +81,20 @@ impl Output {
         Ok(Self { name, target: Target::File(target) })
     }
 
+    pub fn is_terminal(&self) -> bool {
+        matches!(&self.target, Target::Stdout(out) if out.get_ref().is_terminal())
+    }
+
+    /// Whether it goes to standard output.
+    pub fn is_stdout(&self) -> bool {
+        matches!(self.target, Target::Stdout(_))
+    }
+
+    pub fn stderr() -> Self {
+        let target = Target::Stderr(BufWriter::new(io::stderr()));
+        Self { name: "standard error".to_owned(), target }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -93,6 +108,7 @@ impl Output {
     pub fn finish(self) -> Result<(), Trouble> {
         let result = match self.target {
             Target::Stdout(mut out) => out.flush(),
+            Target::Stderr(mut out) => out.flush(),
             Target::Stream(mut out) => out.flush(),
             Target::File(replacement) => {
                 let path = replacement.path.clone();
@@ -110,6 +126,7 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.target {
             Target::Stdout(out) => out.write(bytes),
+            Target::Stderr(out) => out.write(bytes),
             Target::Stream(out) => out.write(bytes),
             Target::File(replacement) => replacement.file.write(bytes),
         }
@@ -118,6 +135,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.target {
             Target::Stdout(out) => out.flush(),
+            Target::Stderr(out) => out.flush(),
             Target::Stream(out) => out.flush(),
             Target::File(replacement) => replacement.file.flush(),
         }

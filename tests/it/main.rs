@@ -24,3 +24,4 @@ mod soak;
 mod startup;
 mod tool;
 mod tool_input;
+mod tool_report;

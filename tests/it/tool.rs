@@ -297,7 +297,7 @@ fn report_counts_every_key_in_every_way() {
 
 /// Every element that is opened is closed, in the right order, and attributes and text are escaped.
 #[track_caller]
-fn assert_well_formed(html: &str) {
+pub fn assert_well_formed(html: &str) {
     const VOID: [&str; 2] = ["meta", "!DOCTYPE"];
     let mut open = Vec::new();
     let mut rest = html;

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::LeftOut;
 use super::resp::restore_payload;
 use crate::tool::elements::{self, Piece};
+use crate::tool::filter::Filter;
 use crate::tool::input::Input;
 use crate::tool::json::Json;
 use crate::tool::output::Output;
@@ -13,9 +14,9 @@ use crate::tool::trouble::Trouble;
 use crate::tool::walk::{Content, Found, Item};
 use crate::types::{Type, Value};
 
-pub fn convert(input: &Input, out: &mut Output) -> Result<(), Trouble> {
+pub fn convert(input: &Input, filter: &Filter, out: &mut Output) -> Result<(), Trouble> {
     let mut left_out = LeftOut::default();
-    input.each("converting", |found| {
+    input.each_chosen("converting", filter, |found| {
         let Found::Entry(item) = found else {
             left_out.count(&found);
             return Ok(());

@@ -4,9 +4,10 @@ mod jsonl;
 mod rdb_version;
 mod resp;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::cli::note;
+use super::filter::Filter;
 use super::input::Input;
 use super::output::Output;
 use super::trouble::Trouble;
@@ -16,7 +17,7 @@ use super::walk::Found;
 #[command(group = clap::ArgGroup::new("form").required(true))]
 #[command(after_help = HELP)]
 pub struct Arguments {
-    /// A sound dump
+    /// A sound dump, compressed with gzip or not; - is standard input
     file: PathBuf,
     /// Where to write; `-` is standard output
     out: PathBuf,
@@ -35,6 +36,8 @@ pub struct Arguments {
     /// Write over OUT if it is there
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    filter: Filter,
 }
 
 const HELP: &str = "\
@@ -53,19 +56,32 @@ JSON string, any other {\"base64\":\"...\"}. The value of a string is text; of a
 set an array of [member, score], where infinite scores are \"inf\" and \"-inf\"; of a hash an array of [field, value] or
 [field, value, expires_at_ms]; of a stream an object with \"entries\", an array of [id, [field, value], ...], \"last_id\",
 \"max_deleted_id\", \"entries_added\" and \"groups\", whose \"pending\" is an array of [id, consumer, delivered_at_ms, times].
-Values of modules have \"restore\", the payload of RESTORE, instead of \"value\".";
+Values of modules have \"restore\", the payload of RESTORE, instead of \"value\".
+
+With an option that chooses keys, only these are written, without functions and data of modules.
+
+Examples:
+  copal-rdb convert dump.rdb - --resp | redis-cli --pipe
+  zcat backup.rdb.gz | copal-rdb convert - old.rdb --rdb-version 9
+  copal-rdb convert dump.rdb - --jsonl --match 'user:*' --type hash | jq .";
 
 /// Returns whether a dump of the version that was asked for holds everything.
 pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
     let input = Input::open(&arguments.file)?;
     let mut out = Output::create(&arguments.out, &[&input], arguments.force)?;
+    if !arguments.jsonl && out.is_terminal() {
+        return Err(Trouble::refused(
+            Path::new(out.name()),
+            "it is a terminal; send what is no text into a file or a pipe",
+        ));
+    }
     let mut whole = true;
     if let Some(version) = arguments.rdb_version {
-        whole = rdb_version::convert(&input, &mut out, version)?;
+        whole = rdb_version::convert(&input, &arguments.filter, &mut out, version)?;
     } else if arguments.resp {
-        resp::convert(&input, &mut out, arguments.replace)?;
+        resp::convert(&input, &arguments.filter, &mut out, arguments.replace)?;
     } else {
-        jsonl::convert(&input, &mut out)?;
+        jsonl::convert(&input, &arguments.filter, &mut out)?;
     }
     out.finish()?;
     Ok(whole)

@@ -7,6 +7,7 @@ use super::LeftOut;
 use crate::rdb::{Encoder, Options, Tag};
 use crate::tool::cli::note;
 use crate::tool::elements::{self, Piece};
+use crate::tool::filter::Filter;
 use crate::tool::input::Input;
 use crate::tool::output::Output;
 use crate::tool::trouble::Trouble;
@@ -34,14 +35,14 @@ impl fmt::Display for CannotHold {
 }
 
 /// Returns whether everything could be held.
-pub fn convert(input: &Input, out: &mut Output, version: u32) -> Result<bool, Trouble> {
+pub fn convert(input: &Input, filter: &Filter, out: &mut Output, version: u32) -> Result<bool, Trouble> {
     let mut whole = true;
     let mut left_out = LeftOut::default();
     let name = out.name().to_owned();
     let wrote = |result: io::Result<()>| result.map_err(|cause| Trouble::write(&name, cause));
     let mut file = Encoder::new(out, Options { version, ..Options::default() });
     wrote(file.header())?;
-    input.each("converting", |found| {
+    input.each_chosen("converting", filter, |found| {
         let written = match found {
             Found::Entry(item) => match form(input, &item, version)? {
                 Form::Empty => {

@@ -6,6 +6,7 @@ use super::LeftOut;
 use crate::rdb::dump;
 use crate::stdx::number::{format_f64, format_i64, format_u64};
 use crate::tool::elements::{self, Piece};
+use crate::tool::filter::Filter;
 use crate::tool::input::Input;
 use crate::tool::output::Output;
 use crate::tool::stream;
@@ -17,10 +18,10 @@ use crate::types::Value;
 const ELEMENTS_MAX: usize = 512;
 const BATCH_BYTES: usize = 1 << 20;
 
-pub fn convert(input: &Input, out: &mut Output, replace: bool) -> Result<(), Trouble> {
+pub fn convert(input: &Input, filter: &Filter, out: &mut Output, replace: bool) -> Result<(), Trouble> {
     let mut left_out = LeftOut::default();
     let mut selected = None;
-    input.each("converting", |found| {
+    input.each_chosen("converting", filter, |found| {
         let mut commands = Commands { out: &mut *out };
         let written = match found {
             Found::Entry(item) => match input.load(&item)? {

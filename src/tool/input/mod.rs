@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::cli::note;
+use super::filter::Filter;
 use super::progress::Progress;
 use super::trouble::Trouble;
 use super::walk::{Content, Fault, Found, Item, Walk};
@@ -115,6 +116,21 @@ impl Input {
                 found => visit(found)?,
             }
         }
+    }
+
+    /// As [`Input::each`], with the chosen keys only. Where some keys are left out, so is what is no key: counts of keys
+    /// would be wrong, and functions and data of modules were not asked for.
+    pub fn each_chosen<'a>(
+        &'a self,
+        doing: &str,
+        filter: &Filter,
+        mut visit: impl FnMut(Found<'a>) -> Result<(), Trouble>,
+    ) -> Result<(), Trouble> {
+        self.each(doing, |found| match &found {
+            Found::Entry(item) if !filter.chooses(item) => Ok(()),
+            Found::Sizes { .. } | Found::Library(_) | Found::ModuleAux { .. } if filter.is_active() => Ok(()),
+            _ => visit(found),
+        })
     }
 }
 

@@ -1,14 +1,16 @@
 //! The figures of a report.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::prefixes::Prefixes;
+use super::tree::Tree;
 use crate::keyspace::Entry;
 use crate::stdx::clock::Now;
 use crate::stdx::number::parse_i64;
 use crate::tool::elements;
+use crate::tool::filter::Filter;
 use crate::tool::input::Input;
 use crate::tool::trouble::Trouble;
 use crate::tool::walk::{Content, Found, Item};
@@ -42,6 +44,44 @@ pub struct Settings<'s> {
     pub separator: &'s [u8],
     pub depth: usize,
     pub top: usize,
+    pub filter: &'s Filter,
+    /// Counts by all prefixes too.
+    pub with_tree: bool,
+}
+
+/// What an entry is and takes.
+#[derive(Clone, Copy)]
+pub struct Measured {
+    pub kind: &'static str,
+    pub encoding: &'static str,
+    pub bytes: u64,
+    /// `None` for values of modules, and so is the memory.
+    pub elements: Option<u64>,
+    pub memory: Option<u64>,
+    pub expiring_fields: u64,
+}
+
+/// Loads an entry and measures it; `None` where no server would keep it.
+pub fn measure(input: &Input, item: &Item<'_>) -> Result<Option<Measured>, Trouble> {
+    let bytes = item.span.len() as u64;
+    let kind = item.data_type().map_or("module", Type::name);
+    Ok(match input.load(item)? {
+        Content::Empty => None,
+        Content::Opaque => {
+            Some(Measured { kind, encoding: kind, bytes, elements: None, memory: None, expiring_fields: 0 })
+        }
+        Content::Value(value) => {
+            let encoding = value.view().encoding().name();
+            let elements = elements::count(&value) as u64;
+            let expiring = elements::has_expiring_fields(&value);
+            let expiring_fields = if expiring { elements::count_expiring_fields(&value) } else { 0 };
+            let mut entry = Entry::new(&item.key, value, 0);
+            entry.set_expiry(item.expiry_ms);
+            let memory = (entry.memory_usage(ALL_SAMPLES) + entry.handle_bytes()) as u64;
+            let (elements, memory) = (Some(elements), Some(memory));
+            Some(Measured { kind, encoding, bytes, elements, memory, expiring_fields })
+        }
+    })
 }
 
 /// What some of the entries amount to.
@@ -66,18 +106,48 @@ impl Totals {
 }
 
 /// One of the largest keys.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Large {
-    pub bytes: u64,
-    /// Ties are settled by the place in the file: the first stays.
-    offset: Reverse<usize>,
     pub db: u64,
     pub key: Vec<u8>,
+    pub expiry_ms: Option<i64>,
     pub kind: &'static str,
     pub encoding: &'static str,
+    pub bytes: u64,
     pub elements: Option<u64>,
     pub memory: Option<u64>,
-    pub expiry_ms: Option<i64>,
+}
+
+/// The keys with the largest amounts of something. Ties are settled by the place in the file: the first stays.
+#[derive(Default)]
+pub struct Ranking {
+    top: usize,
+    keys: BTreeMap<(u64, Reverse<usize>), Large>,
+}
+
+impl Ranking {
+    fn new(top: usize) -> Self {
+        Self { top, keys: BTreeMap::new() }
+    }
+
+    /// Takes the key in if it is one of the largest so far.
+    fn add(&mut self, amount: u64, item: &Item<'_>, measured: &Measured) {
+        let rank = (amount, Reverse(item.span.start));
+        if self.keys.len() >= self.top && self.keys.first_key_value().is_some_and(|(least, _)| *least > rank) {
+            return;
+        }
+        let Measured { kind, encoding, bytes, elements, memory, .. } = *measured;
+        let (db, key, expiry_ms) = (item.db, item.key.to_vec(), item.expiry_ms);
+        self.keys.insert(rank, Large { db, key, expiry_ms, kind, encoding, bytes, elements, memory });
+        if self.keys.len() > self.top {
+            self.keys.pop_first();
+        }
+    }
+
+    /// The largest first.
+    pub fn keys(&self) -> impl Iterator<Item = &Large> {
+        self.keys.values().rev()
+    }
 }
 
 pub struct Report {
@@ -103,13 +173,18 @@ pub struct Report {
     pub ttl: Vec<(&'static str, Totals)>,
     /// Entries of less than 2^(n+1) bytes and no less than 2^n.
     pub sizes: Vec<Totals>,
-    largest: BinaryHeap<Reverse<Large>>,
+    pub largest_by_bytes: Ranking,
+    pub largest_by_memory: Ranking,
+    /// By all prefixes, if that was asked for.
+    pub tree: Option<Tree>,
+    /// Only some of the keys were counted.
+    pub is_filtered: bool,
 }
 
 pub fn gather(input: &Input, settings: &Settings<'_>) -> Result<Report, Trouble> {
     let version = input.version()?;
     let mut report = Report::new(input, version, settings);
-    input.each("reading", |found| {
+    input.each_chosen("reading", settings.filter, |found| {
         match found {
             Found::Entry(item) => report.entry(input, &item)?,
             Found::Aux { key, value } => report.fact(&key, &value),
@@ -145,7 +220,10 @@ impl Report {
             top: settings.top,
             ttl: names.map(|name| (name, Totals::default())).collect(),
             sizes: vec![Totals::default(); SIZE_BUCKETS],
-            largest: BinaryHeap::with_capacity(settings.top + 1),
+            largest_by_bytes: Ranking::new(settings.top),
+            largest_by_memory: Ranking::new(settings.top),
+            tree: settings.with_tree.then(|| Tree::new(settings.separator)),
+            is_filtered: settings.filter.is_active(),
         }
     }
 
@@ -162,26 +240,12 @@ impl Report {
     }
 
     fn entry(&mut self, input: &Input, item: &Item<'_>) -> Result<(), Trouble> {
-        let bytes = item.span.len() as u64;
-        let kind = item.data_type().map_or("module", Type::name);
-        let (encoding, elements, memory) = match input.load(item)? {
-            Content::Empty => {
-                self.empty += 1;
-                return Ok(());
-            }
-            Content::Opaque => (kind, None, None),
-            Content::Value(value) => {
-                let encoding = value.view().encoding().name();
-                let elements = elements::count(&value) as u64;
-                if elements::has_expiring_fields(&value) {
-                    self.expiring_fields += elements::count_expiring_fields(&value);
-                }
-                let mut entry = Entry::new(&item.key, value, 0);
-                entry.set_expiry(item.expiry_ms);
-                let memory = entry.memory_usage(ALL_SAMPLES) + entry.handle_bytes();
-                (encoding, Some(elements), Some(memory as u64))
-            }
+        let Some(measured) = measure(input, item)? else {
+            self.empty += 1;
+            return Ok(());
         };
+        self.expiring_fields += measured.expiring_fields;
+        let Measured { kind, encoding, bytes, elements, memory, .. } = measured;
         let totals = Totals {
             keys: 1,
             bytes,
@@ -190,20 +254,10 @@ impl Report {
             unknown: u64::from(memory.is_none()),
         };
         self.count(item, kind, encoding, &totals);
-        self.rank(
-            Large {
-                bytes,
-                offset: Reverse(item.span.start),
-                db: item.db,
-                key: Vec::new(),
-                kind,
-                encoding,
-                elements,
-                memory,
-                expiry_ms: item.expiry_ms,
-            },
-            &item.key,
-        );
+        self.largest_by_bytes.add(bytes, item, &measured);
+        if let Some(memory) = memory {
+            self.largest_by_memory.add(memory, item, &measured);
+        }
         Ok(())
     }
 
@@ -218,6 +272,9 @@ impl Report {
         self.encodings.entry((kind, encoding)).or_default().add(totals);
         self.layouts.entry(item.tag.name()).or_default().add(totals);
         self.prefixes.add(&item.key, totals);
+        if let Some(tree) = &mut self.tree {
+            tree.add(&item.key, totals);
+        }
         let bucket = self.ttl_bucket(item.expiry_ms);
         if let Some((_, of_ttl)) = self.ttl.get_mut(bucket) {
             of_ttl.add(totals);
@@ -235,30 +292,6 @@ impl Report {
             return 1;
         }
         2 + TTL_BOUNDS.iter().position(|(bound, _)| ttl < *bound).unwrap_or(TTL_BOUNDS.len() - 1)
-    }
-
-    /// Takes the key in if it is one of the largest so far.
-    fn rank(&mut self, mut large: Large, key: &[u8]) {
-        if self.largest.len() >= self.top
-            && self
-                .largest
-                .peek()
-                .is_some_and(|Reverse(least)| (least.bytes, &least.offset) > (large.bytes, &large.offset))
-        {
-            return;
-        }
-        large.key = key.to_vec();
-        self.largest.push(Reverse(large));
-        if self.largest.len() > self.top {
-            self.largest.pop();
-        }
-    }
-
-    /// The largest keys, these first.
-    pub fn largest(&self) -> Vec<&Large> {
-        let mut all: Vec<&Large> = self.largest.iter().map(|Reverse(large)| large).collect();
-        all.sort_unstable_by(|left, right| right.cmp(left));
-        all
     }
 
     /// The sizes that occur, from the smallest to the largest, by their lower bound.

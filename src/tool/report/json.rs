@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::gather::{Report, Totals, by_bytes};
+use super::gather::{Ranking, Report, Totals, by_bytes};
 use crate::tool::json::Json;
 
 type Out<'o> = Json<&'o mut dyn Write>;
@@ -47,7 +47,8 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         json.integer(*bound)?;
         rest_of_totals(json, of_size)
     })?;
-    largest(json, report)?;
+    largest(json, "largest", &report.largest_by_bytes)?;
+    largest(json, "largest_by_memory", &report.largest_by_memory)?;
     json.end_object()?;
     json.newline()
 }
@@ -85,8 +86,8 @@ fn prefixes(json: &mut Out<'_>, report: &Report) -> io::Result<()> {
     })
 }
 
-fn largest(json: &mut Out<'_>, report: &Report) -> io::Result<()> {
-    list(json, "largest", report.largest().iter(), |json, large| {
+fn largest(json: &mut Out<'_>, name: &str, ranking: &Ranking) -> io::Result<()> {
+    list(json, name, ranking.keys(), |json, large| {
         json.begin_object()?;
         json.key("db")?;
         json.integer(large.db)?;

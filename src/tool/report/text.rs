@@ -3,32 +3,31 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::gather::{Report, Totals, by_bytes};
+use super::gather::{Ranking, Report, Totals, by_bytes};
+use crate::stdx::number::parse_i64;
 use crate::stdx::text::quoted;
+use crate::tool::moment::shown_moment;
+use crate::tool::plain_text::is_plain;
+use crate::tool::words::counted;
 
 /// Characters of a key that are shown.
 const KEY_CHARACTERS_MAX: usize = 100;
 
 pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    writeln!(out, "{}: RDB version {}, {}", report.path.display(), report.version, size(report.file_bytes))?;
+    let name = report.path.to_string_lossy();
+    writeln!(out, "{}: RDB version {}, {}", shown(name.as_bytes()), report.version, size(report.file_bytes))?;
     for (name, value) in &report.facts {
-        writeln!(out, "  {name}: {value}")?;
+        writeln!(out, "  {}: {}", shown(name.as_bytes()), fact(name, value))?;
     }
     let Totals { keys, bytes, memory, unknown, .. } = report.all;
-    write!(out, "{} keys in {}, about {} of memory", count(keys), size(bytes), size(memory))?;
+    let chosen = if report.is_filtered { "chosen: " } else { "" };
+    write!(out, "{chosen}{} in {}, about {} of memory", keys_text(keys), size(bytes), size(memory))?;
     if unknown > 0 {
-        write!(out, " without {} values of modules", count(unknown))?;
+        write!(out, " without {}", counted(unknown, "value of a module", "values of modules"))?;
     }
     writeln!(out, "; {} with an expiry", count(report.expires))?;
-    for (number, what) in [
-        (report.expiring_fields, "fields with an expiry"),
-        (report.empty, "collections without elements"),
-        (report.libraries, "function libraries"),
-        (report.module_data, "parts of modules"),
-    ] {
-        if number > 0 {
-            writeln!(out, "{} {what}", count(number))?;
-        }
+    for (number, one, many) in others(report) {
+        writeln!(out, "{} {}", count(number), if number == 1 { one } else { many })?;
     }
     let databases: Vec<_> = report.databases.iter().map(|(db, totals)| (format!("db{db}"), *totals)).collect();
     table(out, "database", &databases)?;
@@ -40,23 +39,58 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     table(out, "layout in the file", &named(by_bytes(&report.layouts)))?;
     table(out, "prefix", &prefix_rows(report))?;
     let ttl = report.ttl.iter().filter(|(_, totals)| totals.keys > 0).copied();
-    table(out, "time to live", &named(ttl.collect()))?;
+    table(out, &format!("time to live from {}", shown_moment(report.reference_ms)), &named(ttl.collect()))?;
     let sizes: Vec<_> = report.sizes().into_iter().map(|(from, totals)| (size_range(from), totals)).collect();
     table(out, "bytes of an entry", &sizes)?;
-    largest(out, report)
+    largest(out, "largest keys by memory", &report.largest_by_memory)?;
+    largest(out, "largest keys by bytes in the file", &report.largest_by_bytes)
 }
 
-fn largest(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    writeln!(out, "\n{:>12} {:>12} {:>12}  {:20} largest keys", "bytes", "elements", "memory", "type")?;
-    for large in report.largest() {
-        let known = |number: Option<u64>| number.map_or("?".to_owned(), count);
-        write!(out, "{:>12} {:>12} {:>12}", count(large.bytes), known(large.elements), known(large.memory))?;
+/// What else there is, if there is any of it.
+pub fn others(report: &Report) -> Vec<(u64, &'static str, &'static str)> {
+    let all = [
+        (report.expiring_fields, "field with an expiry", "fields with an expiry"),
+        (report.empty, "collection without elements", "collections without elements"),
+        (report.libraries, "function library", "function libraries"),
+        (report.module_data, "part of a module", "parts of modules"),
+    ];
+    all.into_iter().filter(|(number, ..)| *number > 0).collect()
+}
+
+pub fn keys_text(keys: u64) -> String {
+    format!("{} {}", count(keys), if keys == 1 { "key" } else { "keys" })
+}
+
+/// A fact of the file as people read it: times as dates, memory with its unit.
+pub fn fact(name: &str, value: &str) -> String {
+    let number = parse_i64(value.as_bytes());
+    match (name, number) {
+        ("ctime", Some(seconds)) => format!("{} ({value})", shown_moment(seconds.saturating_mul(1000))),
+        ("used-mem", Some(bytes @ 0..)) => format!("{} ({value})", size(bytes.cast_unsigned())),
+        _ => shown(value.as_bytes()).into_owned(),
+    }
+}
+
+pub fn expiry_text(expiry_ms: Option<i64>) -> String {
+    expiry_ms.map_or("never".to_owned(), shown_moment)
+}
+
+fn largest(out: &mut dyn Write, title: &str, ranking: &Ranking) -> io::Result<()> {
+    if ranking.keys().next().is_none() {
+        return Ok(());
+    }
+    let heads = ["memory", "bytes", "elements"];
+    writeln!(out, "\n{:>12} {:>12} {:>12}  {:23}  {:20}  {title}", heads[0], heads[1], heads[2], "expires", "type")?;
+    for large in ranking.keys() {
+        let memory = large.memory.map_or("?".to_owned(), size);
+        let elements = large.elements.map_or("?".to_owned(), count);
         let kind = if large.kind == large.encoding {
             large.kind.to_owned()
         } else {
             format!("{} as {}", large.kind, large.encoding)
         };
-        writeln!(out, "  {kind:20} db{} {}", large.db, shown(&large.key))?;
+        let (bytes, expiry, key) = (size(large.bytes), expiry_text(large.expiry_ms), shown(&large.key));
+        writeln!(out, "{memory:>12} {bytes:>12} {elements:>12}  {expiry:23}  {kind:20}  db{} {key}", large.db)?;
     }
     Ok(())
 }
@@ -68,14 +102,7 @@ fn table(out: &mut dyn Write, name: &str, rows: &[(String, Totals)]) -> io::Resu
     writeln!(out, "\n{:>12} {:>12} {:>12} {:>12}  {name}", "keys", "bytes", "elements", "memory")?;
     for (label, totals) in rows {
         let Totals { keys, bytes, elements, memory, .. } = *totals;
-        writeln!(
-            out,
-            "{:>12} {:>12} {:>12} {:>12}  {label}",
-            count(keys),
-            count(bytes),
-            count(elements),
-            count(memory)
-        )?;
+        writeln!(out, "{:>12} {:>12} {:>12} {:>12}  {label}", count(keys), size(bytes), count(elements), size(memory))?;
     }
     Ok(())
 }
@@ -100,7 +127,8 @@ pub fn prefix_rows(report: &Report) -> Vec<(String, Totals)> {
         rows.push(("(keys without a prefix)".to_owned(), bare));
     }
     if rest.keys > 0 {
-        rows.push((format!("({} other prefixes)", count(others)), rest));
+        let prefixes = if others == 1 { "prefix" } else { "prefixes" };
+        rows.push((format!("({} other {prefixes})", count(others)), rest));
     }
     rows
 }
@@ -146,7 +174,7 @@ pub fn size_range(from: u64) -> String {
 /// A key as people read it: its text, or, where it is none, in quotes and escaped.
 pub fn shown(key: &[u8]) -> Cow<'_, str> {
     let text = match std::str::from_utf8(key) {
-        Ok(text) if !text.is_empty() && !text.chars().any(char::is_control) => Cow::Borrowed(text),
+        Ok(text) if is_plain(text) => Cow::Borrowed(text),
         _ => Cow::Owned(String::from_utf8_lossy(&quoted(key)).into_owned()),
     };
     match text.char_indices().nth(KEY_CHARACTERS_MAX) {
@@ -182,6 +210,8 @@ mod tests {
         assert_eq!(shown("\u{fc}".as_bytes()), "\u{fc}");
         assert_eq!(shown(b""), "\"\"");
         assert_eq!(shown(b"a\n\xff"), "\"a\\n\\xff\"");
+        assert_eq!(shown("\u{1b}[2J".as_bytes()), "\"\\x1b[2J\"");
+        assert_eq!(shown("\u{9b}2J".as_bytes()), "\"\\xc2\\x9b2J\"");
         assert_eq!(shown(&[b'x'; 500]).len(), KEY_CHARACTERS_MAX + 3);
     }
 }

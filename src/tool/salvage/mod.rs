@@ -21,7 +21,7 @@ use plan::{Loss, Plan, Unknown};
 pub struct Arguments {
     /// The damaged dump, which is only read: a file, compressed with gzip or not, or - for standard input
     bad: PathBuf,
-    /// The dump to write
+    /// The dump to write; - is standard output, and the list goes to standard error then
     out: PathBuf,
     /// Write over OUT if it is there
     #[arg(long)]
@@ -59,8 +59,9 @@ pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
         return Err(Trouble::damaged(input.path(), fault.clone()));
     }
     write::write(input.bytes(), &plan, &mut out)?;
+    // A dump and a list do not go to one place.
+    let mut listing = if out.is_stdout() { Output::stderr() } else { Output::stdout() };
     out.finish()?;
-    let mut listing = Output::stdout();
     let listed = list(&mut listing, &plan);
     listing.written(listed)?;
     listing.finish()?;
