@@ -14,6 +14,8 @@ pub struct PersistenceInfo {
     pub current_save_keys_total: u64,
     pub rdb_changes_since_last_save: u64,
     pub rdb_bgsave_in_progress: bool,
+    /// A signal has stopped the child.
+    pub rdb_bgsave_stopped: bool,
     pub rdb_last_save_time: i64,
     pub rdb_last_bgsave_ok: bool,
     /// Why the last save failed, empty if it did not (Copal's own field).

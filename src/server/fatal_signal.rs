@@ -14,6 +14,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 
 use super::logging;
 use crate::observe;
+use crate::snapshot::OptionalCall;
 use crate::stdx::version;
 
 const SIGNALS: [Signal; 5] = [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGILL, Signal::SIGABRT];
@@ -32,6 +33,9 @@ const OTHER_REPORT_SECONDS: libc::time_t = 2;
 
 /// As near as this to the stack pointer, an address where nothing may be written is the end of the stack.
 const STACK_END_BYTES: usize = 64 << 10;
+
+/// As a shell tells that a process has died of a signal, whose number is added.
+const EXIT_SIGNALLED: libc::c_int = 128;
 
 const NO_COMMAND: usize = usize::MAX;
 
@@ -185,8 +189,14 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
             Err(_) => wait_for_other_report(),
         }
     }
-    // SAFETY: a plain system call. The signal is held back until the handler returns, and ends the process then.
-    unsafe { libc::raise(signal) };
+    // SAFETY: plain system calls. The signal is held back until the handler returns, and ends the process then.
+    unsafe {
+        // The kernel spares the first process of a container the default action of a signal that this sends itself.
+        if libc::getpid() == 1 {
+            libc::_exit(EXIT_SIGNALLED + signal);
+        }
+        libc::raise(signal);
+    }
 }
 
 fn wait_for_other_report() {
@@ -344,6 +354,9 @@ fn find_line<R>(
 fn copy_stack(stack_pointer: usize, words: &mut [usize; STACK_WORDS_MAX]) -> usize {
     const WORD_BYTES: usize = size_of::<usize>();
     const PAGE_BYTES: usize = 4096;
+    if !OptionalCall::ReadMemory.is_known_to_be_allowed() {
+        return 0;
+    }
     let mut from = stack_pointer & !(WORD_BYTES - 1);
     let mut count = 0;
     while count < words.len() {

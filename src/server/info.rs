@@ -107,6 +107,7 @@ impl Executor {
         out.field("current_save_keys_total", info.current_save_keys_total);
         out.field("rdb_changes_since_last_save", info.rdb_changes_since_last_save);
         out.flag("rdb_bgsave_in_progress", info.rdb_bgsave_in_progress);
+        out.flag("rdb_bgsave_stopped", info.rdb_bgsave_stopped);
         out.field("rdb_last_save_time", info.rdb_last_save_time);
         out.field("rdb_last_bgsave_status", info.rdb_last_bgsave_status());
         out.field("rdb_last_bgsave_error", &info.rdb_last_bgsave_error);

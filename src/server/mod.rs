@@ -36,6 +36,7 @@ mod pubsub;
 mod replace_file;
 mod run;
 mod shutdown;
+mod signals;
 mod snapshot_history;
 mod snapshots;
 mod start;

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_local;
 
 use super::connection::Shared;
 use super::effects::current_dir;
 use super::executor::Executor;
 use super::listener::{self, Listeners};
+use super::signals::Requests;
 use super::start::Launch;
 use super::supervisor::Notifier;
 use super::timer::Timer;
@@ -36,7 +36,9 @@ pub fn run(config: Config, launch: Launch, notifier: Option<Notifier>) -> i32 {
 
 async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -> i32 {
     config.dir = current_dir();
-    make_room_for_clients(&mut config);
+    if !make_room_for_clients(&mut config) {
+        return 1;
+    }
     let listeners = match Listeners::open(&config) {
         Ok(listeners) if listeners.is_empty() => {
             tracing::warn!("Configured to not listen anywhere, exiting.");
@@ -68,10 +70,11 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     let _ = executor.follow_oom_score();
     executor.apply_live_config();
     executor.show_process_title();
-    let timer = match Timer::new() {
-        Ok(timer) => timer,
+    let timer = Timer::new();
+    let requests = match Requests::listen() {
+        Ok(requests) => requests,
         Err(error) => {
-            tracing::error!("Cannot set up the timer of the server's rounds: {error}");
+            tracing::error!("Cannot watch for signals: {error}");
             return 1;
         }
     };
@@ -88,10 +91,9 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     spawn_local(cron::run(Rc::clone(&shared), timer));
     spawn_local(blocking::watch_deadlines(Rc::clone(&shared)));
     spawn_local(migrate::watch_outcomes(Rc::clone(&shared)));
-    spawn_local(shutdown::watch_signals(Rc::clone(&shared)));
+    spawn_local(shutdown::watch_signals(Rc::clone(&shared), requests));
     spawn_local(snapshots::watch_children(Rc::clone(&shared)));
     spawn_local(load_then_serve(Rc::clone(&shared), dump, notifier.clone()));
-    spawn_local(outlive_file_size_limit());
     let code = wait_for_end(&shared).await;
     if let Some(notifier) = &notifier {
         notifier.stopping();
@@ -103,17 +105,26 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     code
 }
 
-/// Lowers `maxclients` to what the system allows.
-fn make_room_for_clients(config: &mut Config) {
+/// Lowers `maxclients` to what the system allows. False where that is not even one.
+fn make_room_for_clients(config: &mut Config) -> bool {
     let reached = file_limit::make_room(config.maxclients);
     if reached < config.maxclients {
+        let (limit, needed) = (file_limit::current(), file_limit::needed(config.maxclients));
+        if reached == 0 {
+            tracing::warn!(
+                "Your current 'ulimit -n' of {limit} is not enough for the server to start. Please increase your open \
+                 file limit to at least {needed}. Exiting."
+            );
+            return false;
+        }
         tracing::warn!(
-            "You requested maxclients of {} requiring more open files than the system allows. maxclients has been \
-             reduced to {reached}. If you need higher maxclients increase 'ulimit -n'.",
+            "You requested maxclients of {} requiring at least {needed} max file descriptors. The current limit is \
+             {limit}, and maxclients has been reduced to {reached}. If you need higher maxclients increase 'ulimit -n'.",
             config.maxclients
         );
         config.maxclients = reached;
     }
+    true
 }
 
 async fn wait_for_end(shared: &Shared) -> i32 {
@@ -122,14 +133,6 @@ async fn wait_for_end(shared: &Shared) -> i32 {
         if let Some(code) = shared.executor.borrow().exit {
             return code;
         }
-    }
-}
-
-/// A file that may not grow further is an error of the write that meets the limit, and no reason to die.
-async fn outlive_file_size_limit() {
-    match signal(SignalKind::from_raw(libc::SIGXFSZ)) {
-        Ok(mut exceeded) => while exceeded.recv().await.is_some() {},
-        Err(error) => tracing::debug!("Cannot watch for SIGXFSZ: {error}"),
     }
 }
 

@@ -2,32 +2,28 @@
 
 use std::rc::Rc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use nix::sys::signal::Signal;
 
 use super::client::ClientKey;
 use super::connection::Shared;
 use super::executor::Executor;
+use super::signals::{EXIT_INSISTED, Requests};
 use crate::commands::{CommandError, ShutdownRequest};
 use crate::snapshot::{InterruptWatch, SaveError, Trigger};
-
-/// The exit code after a second SIGINT.
-const EXIT_INSISTED: i32 = 1;
 
 /// The server goes on: the log says why.
 #[derive(Debug)]
 struct CannotEnd;
 
 /// Waits for signals that ask the server to end.
-pub async fn watch_signals(shared: Rc<Shared>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::warn!("Cannot watch for signals");
-        return;
-    };
+pub async fn watch_signals(shared: Rc<Shared>, requests: Requests) {
     loop {
-        let by_sigint = tokio::select! {
-            _ = terminate.recv() => false,
-            _ = interrupt.recv() => true,
+        let by_sigint = match requests.next().await {
+            Ok(signal) => signal == Signal::SIGINT,
+            Err(error) => {
+                tracing::warn!("Cannot watch for signals: {error}");
+                return;
+            }
         };
         let mut executor = shared.executor.borrow_mut();
         executor.signalled(by_sigint);

@@ -212,7 +212,8 @@ impl Executor {
 
     fn save_for(&mut self, key: ClientKey) {
         if self.snapshots.supervisor.child().is_some() {
-            self.reply_error(key, &BUSY);
+            let busy = self.busy();
+            self.reply_error(key, &busy);
             return;
         }
         match self.save_now(Trigger::Command) {
@@ -223,7 +224,7 @@ impl Executor {
 
     fn background_save_for(&mut self, key: ClientKey, schedule: bool) {
         let reply = if self.snapshots.supervisor.child().is_some() {
-            Err(BUSY)
+            Err(self.busy())
         } else if self.in_exec {
             // The fork would stand between the commands of a transaction: it waits for its end.
             self.snapshots.supervisor.scheduled = true;
@@ -236,6 +237,19 @@ impl Executor {
         match reply {
             Ok(text) => self.clients.get_mut(key).reply.simple(text),
             Err(error) => self.reply_error(key, &error),
+        }
+    }
+
+    /// Why no other save can begin now.
+    fn busy(&mut self) -> CommandError {
+        // A child that was stopped a moment ago is known to be by now.
+        self.poll_child();
+        match self.snapshots.supervisor.stopped_child() {
+            Some(pid) => CommandError::owned(format!(
+                "ERR Background save already in progress, but its process (pid {pid}) was stopped by a signal: SIGCONT \
+                 lets it go on, BGSAVE CANCEL ends it"
+            )),
+            None => CommandError::text("ERR Background save already in progress"),
         }
     }
 
@@ -280,6 +294,7 @@ impl Executor {
     /// The child is looked after, and the save rules are.
     pub(super) fn snapshot_cron(&mut self) {
         self.poll_child();
+        self.snapshots.supervisor.reap_strangers();
         let now = self.clock.latest();
         let supervisor = &self.snapshots.supervisor;
         if self.loading || supervisor.child().is_some() {
@@ -443,8 +458,6 @@ impl Executor {
         }
     }
 }
-
-const BUSY: CommandError = CommandError::text("ERR Background save already in progress");
 
 fn log_loaded(loaded: &Loaded, elapsed: Duration) {
     let seconds = elapsed.as_secs_f64();

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::supervisor::Notifier;
-use super::{crash, logging, run};
+use super::{crash, logging, run, signals};
 use crate::config::{self, Action, Config, Files, StartUp, Supervised};
+use crate::snapshot;
 use crate::stdx::version;
 
 /// What the process knows of how it was started.
@@ -44,6 +45,7 @@ pub fn start(arguments: Vec<OsString>) -> ExitCode {
 
 fn serve(start_up: StartUp, program: OsString) -> ExitCode {
     let StartUp { config, file, .. } = start_up;
+    signals::settle();
     let (notifier, trouble) = supervisor(&config);
     let launch = Launch {
         config_file: file.and_then(|file| std::path::absolute(file).ok()),
@@ -65,9 +67,11 @@ fn serve(start_up: StartUp, program: OsString) -> ExitCode {
     if in_background && let Err(error) = nix::unistd::daemon(true, false) {
         return refuse(&format!("Can't go to the background: {error}"));
     }
+    // Early, while a fork costs next to nothing and no other thread is there.
+    let denied_calls = snapshot::probe_system_calls();
     crash::install(&config);
     announce(&config, &launch);
-    if let Some(trouble) = trouble {
+    for trouble in trouble.iter().chain(&denied_calls) {
         tracing::warn!("{trouble}");
     }
     let pidfile = (!config.pidfile.is_empty() || in_background).then(|| PidFile::write(&config.pidfile)).flatten();

@@ -12,8 +12,10 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// One timer, set anew for each sleep.
-pub struct Timer(AsyncFd<Descriptor>);
+use crate::snapshot::OptionalCall;
+
+/// One timer, set anew for each sleep; where the kernel gives none, the runtime's has to do.
+pub struct Timer(Option<AsyncFd<Descriptor>>);
 
 struct Descriptor(TimerFd);
 
@@ -24,22 +26,29 @@ impl AsRawFd for Descriptor {
 }
 
 impl Timer {
-    /// # Errors
-    ///
-    /// When the process may open no further file.
+    pub fn new() -> Self {
+        // Dearer, but as good.
+        let timer = if OptionalCall::CreateTimer.is_allowed() { Self::of_kernel().ok() } else { None };
+        Self(timer)
+    }
+
     #[expect(deprecated, reason = "what replaces it is unsafe, and an owned descriptor is sound here")]
-    pub fn new() -> io::Result<Self> {
+    fn of_kernel() -> io::Result<AsyncFd<Descriptor>> {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
-        Ok(Self(AsyncFd::with_interest(Descriptor(timer), Interest::READABLE)?))
+        AsyncFd::with_interest(Descriptor(timer), Interest::READABLE)
     }
 
     /// Waits so long. Dropped before, it leaves nothing behind: the next sleep sets the timer anew.
     pub async fn sleep(&self, period: Duration) -> io::Result<()> {
+        let Some(timer) = &self.0 else {
+            tokio::time::sleep(period).await;
+            return Ok(());
+        };
         // A timer of no time would never go off.
         let period = TimeSpec::from_duration(period.max(Duration::from_nanos(1)));
-        self.0.get_ref().0.set(Expiration::OneShot(period), TimerSetTimeFlags::empty())?;
+        timer.get_ref().0.set(Expiration::OneShot(period), TimerSetTimeFlags::empty())?;
         loop {
-            let mut ready = self.0.readable().await?;
+            let mut ready = timer.readable().await?;
             // Readiness of an earlier sleep that was dropped may be left over.
             if let Ok(done) = ready.try_io(|timer| timer.get_ref().0.wait().map_err(io::Error::from)) {
                 return done;

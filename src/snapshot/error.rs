@@ -31,7 +31,7 @@ pub enum SaveError {
     InProgress,
     #[error("interrupted")]
     Interrupted,
-    #[error("the process that saves was killed by signal {0}")]
+    #[error("the process that saves was killed by signal {0}{hint}", hint = hint_of_signal(*.0))]
     Killed(i32),
     #[error("the process that saves ended with code {0} and said nothing")]
     Exited(i32),
@@ -196,6 +196,17 @@ impl LoadFault {
 pub struct Unsavable {
     pub key: Vec<u8>,
     pub cause: rdb::Error,
+}
+
+/// What a signal says of its cause.
+fn hint_of_signal(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGSYS => {
+            " (SIGSYS): a system-call filter (seccomp) does not allow a call that it needs. Look at SystemCallFilter= of \
+             the service's unit, or at the container's seccomp profile; the kernel's log names the number of the call"
+        }
+        _ => "",
+    }
 }
 
 fn of_key(key: &[u8]) -> String {

@@ -12,14 +12,16 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, sigaction};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid};
 
 use super::error::Step;
 use super::report;
 use super::save::Manners;
+use super::system_calls::OptionalCall;
 use crate::config::SnapshotIoPriority;
 use crate::rdb::Crc64;
 
@@ -63,6 +65,8 @@ pub fn spawn(main: impl FnOnce(OwnedFd) -> i32) -> io::Result<Child> {
     install_panic_hook();
     // What the checksum finds out about the processor at its first use is found out here, behind no lock of others.
     Crc64::of(&[0]);
+    // And what the process may do is found out by forks of its own.
+    OptionalCall::CloseRange.is_allowed();
     let (reports, sender) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
     let parent = nix::unistd::getpid();
     // No handler of ours may run in the child before it has put the defaults in their place.
@@ -115,43 +119,103 @@ fn keep_only(sender: OwnedFd) -> OwnedFd {
             return sender;
         }
         let _ = sender.into_raw_fd();
-        libc::syscall(libc::SYS_close_range, REPORT_FD + 1, libc::c_uint::MAX, 0);
+        let range_is_closed = OptionalCall::CloseRange.is_allowed()
+            && libc::syscall(libc::SYS_close_range, REPORT_FD + 1, libc::c_uint::MAX, 0) == 0;
+        if !range_is_closed {
+            for descriptor in open_descriptors() {
+                libc::close(descriptor);
+            }
+        }
         OwnedFd::from_raw_fd(REPORT_FD)
     }
 }
 
+/// Every descriptor beyond the pipe's that may be open.
+fn open_descriptors() -> Vec<RawFd> {
+    /// More than these are not tried where the system does not say which are open.
+    const TRIED_MAX: u64 = 1 << 16;
+    let numbers = std::fs::read_dir("/proc/self/fd").map(|entries| {
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect::<Vec<RawFd>>()
+    });
+    let mut numbers = numbers.unwrap_or_else(|_| {
+        let limit = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE);
+        let end = limit.map_or(TRIED_MAX, |(soft, _)| soft.min(TRIED_MAX));
+        (0..end as RawFd).collect()
+    });
+    numbers.retain(|&number| number > REPORT_FD);
+    numbers
+}
+
 fn default_signal_handlers() {
     for number in 1..=REAL_TIME_SIGNAL_MAX {
-        // A terminal sends SIGINT to the whole group; the parent decides what becomes of us. A file that may not grow
-        // is an error of its write.
-        let ignored = [libc::SIGINT, libc::SIGPIPE, libc::SIGXFSZ].contains(&number);
+        // A terminal sends SIGINT and SIGHUP to the whole group, and a supervisor SIGTERM; the parent decides what becomes
+        // of us. A file that may not grow is an error of its write.
+        let ignored = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE, libc::SIGXFSZ].contains(&number);
         let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
         // SAFETY: neither action runs code; numbers that cannot be set are refused.
         unsafe { libc::signal(number, action) };
     }
 }
 
-/// Lets others have the cores and the disk first. Threads started later do as this one.
+/// Lets others have the cores and the disk first, as far as the settings ask for that. Threads started later do as this
+/// one. Nothing is done that would bring the process before its parent.
 pub fn give_way(manners: Manners) {
-    const WHO_PROCESS: libc::c_int = 1;
-    const CLASS_SHIFT: u32 = 13;
-    const BEST_EFFORT: libc::c_int = 2;
-    const LOWEST: libc::c_int = 7;
-    const IDLE: libc::c_int = 3;
-    let io_priority = match manners.io_priority {
-        SnapshotIoPriority::Normal => None,
-        SnapshotIoPriority::Low => Some(BEST_EFFORT << CLASS_SHIFT | LOWEST),
-        SnapshotIoPriority::Idle => Some(IDLE << CLASS_SHIFT),
-    };
+    if manners.niceness > 0 {
+        lower_priority(manners.niceness);
+        // Work that nobody waits for: waking up, it interrupts nobody.
+        batch();
+    }
+    lower_io_priority(manners.io_priority);
+}
+
+/// Adds to the niceness that the server has itself.
+fn lower_priority(more: i32) {
+    const NICENESS_MAX: i32 = 19;
+    if !OptionalCall::SetPriority.is_allowed() {
+        return;
+    }
+    Errno::clear();
     // SAFETY: plain system calls on our own process with valid arguments; what the kernel refuses stays as it was.
     unsafe {
-        libc::setpriority(libc::PRIO_PROCESS, 0, manners.niceness);
-        if let Some(priority) = io_priority {
-            libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, 0, priority);
+        let own = libc::getpriority(libc::PRIO_PROCESS, 0);
+        if Errno::last_raw() == 0 {
+            libc::setpriority(libc::PRIO_PROCESS, 0, own.saturating_add(more).min(NICENESS_MAX));
         }
-        // Work that nobody waits for: waking up, it interrupts nobody.
-        let parameters: libc::sched_param = std::mem::zeroed();
-        libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters);
+    }
+}
+
+fn batch() {
+    if OptionalCall::SetScheduler.is_allowed() {
+        // SAFETY: plain system calls on our own process with valid arguments; what the kernel refuses stays as it was.
+        unsafe {
+            // A server that runs only while nobody else wants the core would come before others by it.
+            if libc::sched_getscheduler(0) == libc::SCHED_OTHER {
+                let parameters: libc::sched_param = std::mem::zeroed();
+                libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters);
+            }
+        }
+    }
+}
+
+fn lower_io_priority(priority: SnapshotIoPriority) {
+    const WHO_PROCESS: libc::c_int = 1;
+    const CLASS_SHIFT: u32 = 13;
+    const BEST_EFFORT: libc::c_long = 2;
+    const LOWEST: libc::c_long = 7;
+    const IDLE: libc::c_long = 3;
+    let wanted = match priority {
+        SnapshotIoPriority::Normal => return,
+        SnapshotIoPriority::Low => BEST_EFFORT << CLASS_SHIFT | LOWEST,
+        SnapshotIoPriority::Idle => IDLE << CLASS_SHIFT,
+    };
+    if OptionalCall::SetIoPriority.is_allowed() {
+        // SAFETY: plain system calls on our own process with valid arguments; what the kernel refuses stays as it was.
+        unsafe {
+            let own = libc::syscall(libc::SYS_ioprio_get, WHO_PROCESS, 0);
+            if own >> CLASS_SHIFT != IDLE {
+                libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, 0, wanted);
+            }
+        }
     }
 }
 
@@ -240,6 +304,9 @@ fn end_by_panic(panic: &PanicHookInfo<'_>) -> ! {
 }
 
 fn pidfd(pid: Pid) -> Option<OwnedFd> {
+    if !OptionalCall::OpenPidfd.is_allowed() {
+        return None;
+    }
     // SAFETY: a plain system call; on success it returns a new descriptor that nobody else owns.
     unsafe {
         let fd = libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0);
@@ -251,7 +318,7 @@ fn pidfd(pid: Pid) -> Option<OwnedFd> {
 /// is a child of a server that is gone: the same signal that told it so is about to end it.
 pub fn is_at_work(pid: u32) -> bool {
     let Ok(number) = i32::try_from(pid) else { return false };
-    if nix::sys::signal::kill(Pid::from_raw(number), None) == Err(nix::errno::Errno::ESRCH) {
+    if nix::sys::signal::kill(Pid::from_raw(number), None) == Err(Errno::ESRCH) {
         return false;
     }
     // `812 (name) S 1 ...`; without it, the doubt is for the process.
@@ -265,27 +332,65 @@ pub fn is_at_work(pid: u32) -> bool {
     !has_ended && !is_orphan_of_ours
 }
 
-/// Sends a child the signal by which it ends without that being an error.
+/// Sends a child the signal by which it ends without that being an error. One that is stopped goes on first.
 pub fn dismiss(pid: u32) {
     // One that has ended meanwhile needs no signal.
-    let _ = nix::sys::signal::kill(Pid::from_raw(pid as i32), Signal::SIGUSR1);
+    for signal in [Signal::SIGUSR1, Signal::SIGCONT] {
+        let _ = nix::sys::signal::kill(Pid::from_raw(pid as i32), signal);
+    }
 }
 
-/// How the child ended, if it has.
-pub fn wait(pid: u32) -> io::Result<Option<End>> {
+/// Ends a child that has not followed [`dismiss`], which a debugger can keep it from.
+pub fn kill(pid: u32) {
+    let _ = nix::sys::signal::kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
+}
+
+/// What has become of a child since the last look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// As before.
+    Unchanged,
+    /// A signal has stopped it.
+    Stopped(i32),
+    Continued,
+    Ended(End),
+}
+
+pub fn look(pid: u32) -> io::Result<State> {
+    let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED | WaitPidFlag::WCONTINUED;
     loop {
-        match waitpid(Pid::from_raw(pid as i32), Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(_, code)) => return Ok(Some(End::Exited(code))),
-            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(Some(End::Signaled(signal as i32))),
-            Ok(_) => return Ok(None),
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
+        return match waitpid(Pid::from_raw(pid as i32), Some(flags)) {
+            Ok(WaitStatus::Exited(_, code)) => Ok(State::Ended(End::Exited(code))),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Ok(State::Ended(End::Signaled(signal as i32))),
+            Ok(WaitStatus::Stopped(_, signal)) => Ok(State::Stopped(signal as i32)),
+            Ok(WaitStatus::Continued(_)) => Ok(State::Continued),
+            Ok(_) => Ok(State::Unchanged),
+            Err(Errno::EINTR) => continue,
+            Err(error) => Err(error.into()),
+        };
+    }
+}
+
+/// Takes in the ends of children that are not ours: those of a launcher that became this process, and in a container, as
+/// its first process, all that have lost their parent. They would stay zombies.
+pub fn reap_strangers(ours: Option<u32>) {
+    let ended = WaitPidFlag::WNOHANG | WaitPidFlag::WEXITED;
+    // Looked at first, for the end of our own child is taken in elsewhere.
+    while let Ok(status) = waitid(Id::All, ended | WaitPidFlag::WNOWAIT)
+        && let Some(pid) = status.pid()
+        && ours != Some(pid.as_raw() as u32)
+    {
+        if waitid(Id::Pid(pid), ended).is_err() {
+            return;
         }
     }
 }
 
 /// Asks the kernel to begin writing a range of a file to the disk, so that the sync at the end finds little left.
 pub fn begin_writeback(file: BorrowedFd<'_>, offset: u64, bytes: u64) {
+    if !OptionalCall::SyncFileRange.is_allowed() {
+        return;
+    }
     // SAFETY: a plain system call on an open descriptor; it is a hint, whose failure changes nothing.
     unsafe {
         libc::sync_file_range(
@@ -344,7 +449,7 @@ mod tests {
 
     fn end_of(child: &Child) -> End {
         loop {
-            if let Some(end) = wait(child.pid).expect("our child") {
+            if let State::Ended(end) = look(child.pid).expect("our child") {
                 return end;
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
@@ -369,6 +474,29 @@ mod tests {
         dismiss(child.pid);
         assert_eq!(end_of(&child), End::Signaled(libc::SIGUSR1));
         assert!(!is_at_work(child.pid));
+    }
+
+    #[test]
+    fn stopped_child_is_seen_to_be_and_ends_when_it_is_dismissed() {
+        let child = spawn(|_| {
+            std::thread::sleep(std::time::Duration::from_secs(60));
+            0
+        })
+        .expect("a child");
+        let until = |wanted| {
+            while look(child.pid).expect("our child") != wanted {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        };
+        let pid = Pid::from_raw(child.pid as i32);
+        nix::sys::signal::kill(pid, Signal::SIGSTOP).expect("it lives");
+        until(State::Stopped(libc::SIGSTOP));
+        nix::sys::signal::kill(pid, Signal::SIGCONT).expect("it lives");
+        until(State::Continued);
+        nix::sys::signal::kill(pid, Signal::SIGSTOP).expect("it lives");
+        until(State::Stopped(libc::SIGSTOP));
+        dismiss(child.pid);
+        assert_eq!(end_of(&child), End::Signaled(libc::SIGUSR1));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod serialise;
 #[cfg(test)]
 mod simulation;
 mod supervisor;
+mod system_calls;
 #[cfg(test)]
 mod tests;
 
@@ -37,3 +38,4 @@ pub use load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Progress, Ver
 pub use original::keep_original;
 pub use save::{SaveOptions, delay_us};
 pub use supervisor::{Cancelled, Supervisor, Task};
+pub use system_calls::{OptionalCall, probe as probe_system_calls};

@@ -38,6 +38,10 @@ pub struct Running {
     renaming: bool,
     done: bool,
     failure: Option<(Step, String)>,
+    /// A signal has stopped it; it goes on with SIGCONT.
+    pub is_stopped: bool,
+    /// It was asked to end, so that its end is no failure.
+    pub is_dismissed: bool,
 }
 
 impl Running {
@@ -63,6 +67,22 @@ impl Running {
             renaming: false,
             done: false,
             failure: None,
+            is_stopped: false,
+            is_dismissed: false,
+        }
+    }
+
+    /// Notes that a signal has stopped the child, or that it goes on.
+    pub fn note_stop(&mut self, by: Option<i32>) {
+        self.is_stopped = by.is_some();
+        let pid = self.child.pid;
+        match by {
+            Some(signal) => tracing::warn!(
+                "The process that saves (pid {pid}) was stopped by signal {signal}: the save goes on when it gets \
+                 SIGCONT, and BGSAVE CANCEL ends it"
+            ),
+            None if self.is_dismissed => {}
+            None => tracing::info!("The process that saves (pid {pid}) goes on"),
         }
     }
 
@@ -95,6 +115,7 @@ impl Running {
         match (end, &self.failure) {
             _ if self.has_saved(end) => Outcome::Saved,
             (End::Signaled(libc::SIGUSR1), _) => Outcome::Cancelled,
+            (End::Signaled(libc::SIGKILL), _) if self.is_dismissed => Outcome::Cancelled,
             (End::Signaled(signal), _) => Outcome::of(&SaveError::Killed(signal)),
             (End::Exited(_), Some((step, error))) => Outcome::Failed { step: *step, error: error.clone() },
             (End::Exited(code), None) => Outcome::of(&SaveError::Exited(code)),
@@ -198,9 +219,9 @@ mod tests {
         let keyspace = Keyspace::new(1, HashSeed { k0: 1, k1: 2 });
         let mut running = Running::new(child, &task, &keyspace, before);
         let end = loop {
-            match fork::wait(running.child.pid).expect("our child") {
-                Some(end) => break end,
-                None => std::thread::sleep(Duration::from_millis(1)),
+            match fork::look(running.child.pid).expect("our child") {
+                fork::State::Ended(end) => break end,
+                _ => std::thread::sleep(Duration::from_millis(1)),
             }
         };
         running.receive(Now::read());

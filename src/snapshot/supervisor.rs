@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::atomic_file::{Disk, FileSystem, Place};
 use super::child;
 use super::error::SaveError;
-use super::fork::{self, Child, End, InterruptWatch};
+use super::fork::{self, Child, End, InterruptWatch, State};
 use super::history::{History, Outcome, Record, Trigger};
 use super::huge_pages::Healer;
 use super::report::Figures;
@@ -21,6 +21,9 @@ use crate::stdx::clock::Now;
 
 /// How long the end of a dismissed child is waited for.
 const DISMISSAL_MAX: Duration = Duration::from_secs(2);
+
+/// After so long a child that was asked to end is killed.
+const POLITE_FOR: Duration = Duration::from_millis(50);
 
 const DISMISSAL_STEP: Duration = Duration::from_millis(1);
 
@@ -84,6 +87,16 @@ impl Supervisor {
     /// The process number of the child that is saving.
     pub fn child(&self) -> Option<u32> {
         self.running.as_ref().map(|running| running.child.pid)
+    }
+
+    /// The process number of the child that is saving, if a signal has stopped it.
+    pub fn stopped_child(&self) -> Option<u32> {
+        self.running.as_ref().filter(|running| running.is_stopped).map(|running| running.child.pid)
+    }
+
+    /// Takes in the ends of processes that have nothing to do with saving.
+    pub fn reap_strangers(&self) {
+        fork::reap_strangers(self.child());
     }
 
     /// When the last successful save was, in seconds since 1970.
@@ -185,18 +198,25 @@ impl Supervisor {
     }
 
     /// Ends the child without that being a failure; [`Supervisor::poll`] notices its end.
-    pub fn dismiss_child(&self) {
-        if let Some(pid) = self.child() {
-            fork::dismiss(pid);
+    pub fn dismiss_child(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.is_dismissed = true;
+            fork::dismiss(running.child.pid);
         }
     }
 
     /// Ends the child and waits until it is gone, its temp file too.
     pub fn end_child(&mut self, keyspace: &mut Keyspace) {
         self.dismiss_child();
-        let deadline = Instant::now() + DISMISSAL_MAX;
+        let start = Instant::now();
         while self.running.is_some() && !self.poll(keyspace, Now::read()) {
-            if Instant::now() >= deadline {
+            let waited = start.elapsed();
+            if let Some(pid) = self.child()
+                && waited >= POLITE_FOR
+            {
+                fork::kill(pid);
+            }
+            if waited >= DISMISSAL_MAX {
                 // It waits for a disk, and ends when that answers; without its temp file it cannot rename any more.
                 if let Some(running) = &mut self.running {
                     running.abandon();
@@ -210,8 +230,17 @@ impl Supervisor {
     /// Takes in what the child has said, and its end if it has ended. Returns whether it has.
     pub fn poll(&mut self, keyspace: &mut Keyspace, now: Now) -> bool {
         let Some(running) = &mut self.running else { return false };
-        let end = match fork::wait(running.child.pid) {
-            Ok(end) => end,
+        let end = match fork::look(running.child.pid) {
+            Ok(State::Ended(end)) => Some(end),
+            Ok(State::Unchanged) => None,
+            Ok(State::Stopped(signal)) => {
+                running.note_stop(Some(signal));
+                None
+            }
+            Ok(State::Continued) => {
+                running.note_stop(None);
+                None
+            }
             Err(error) => {
                 // Somebody else has taken our child's end: all that is left is that it has ended.
                 tracing::warn!("Cannot learn how the process that saves has ended: {error}");
@@ -318,6 +347,7 @@ impl Supervisor {
         let mut info = PersistenceInfo {
             rdb_changes_since_last_save: keyspace.dirty,
             rdb_bgsave_in_progress: self.running.is_some(),
+            rdb_bgsave_stopped: self.stopped_child().is_some(),
             rdb_last_save_time: self.last_save,
             rdb_last_bgsave_ok: self.last_ok,
             rdb_last_bgsave_error: self.last_error.clone(),

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::sys::signal::Signal;
 
 use crate::support::{
-    Client, Server, Setup, Value, against_redis, bulk, encode_command, err, int, is_alive, ok, send_signal, simple,
-    wait_until,
+    Client, Confinement, Server, Setup, Value, against_redis, bulk, encode_command, err, int, is_alive, ok,
+    send_signal, simple, wait_until,
 };
 
 const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
@@ -366,9 +366,7 @@ fn killed_child_keeps_previous_dump() {
     let mut client = server.client();
     client.transcript("> SET key old\n+OK\n> SAVE\n+OK\n> DEBUG POPULATE 1000\n+OK");
     let old = fs::read(server.dump_path()).expect("the dump");
-    // Redis's child takes SIGTERM for a matter of its parent and goes on.
-    let signals: &[Signal] = if against_redis() { &[Signal::SIGKILL] } else { &[Signal::SIGKILL, Signal::SIGTERM] };
-    for &signal in signals {
+    for signal in [Signal::SIGKILL, Signal::SIGALRM] {
         server.start_background_save();
         let child = server.wait_for_child();
         assert!(send_signal(child, signal));
@@ -549,15 +547,102 @@ fn a_background_save_gives_way_as_the_settings_say() {
     const NICE: usize = 16;
     const POLICY: usize = 38;
     const BATCH: &str = "3";
-    for (setting, nice) in [("", "10"), ("snapshot-nice 19\nsnapshot-io-priority idle", "19"), ("snapshot-nice 0", "0")]
-    {
-        let server = Server::with_config(&format!("{SLOW}\n{setting}"));
+    // The tests themselves may give way.
+    let nice = |pid| process_stat(pid)[NICE].parse::<i32>().expect("a number");
+    for (setting, own, more) in [("", 0, 10), ("", 5, 10), ("snapshot-nice 19\nsnapshot-io-priority idle", 0, 19)] {
+        let expected = |own: i32| (own + more).min(19);
+        let setup = Setup::new().config(&format!("{SLOW}\n{setting}"));
+        let own = nice(std::process::id()).max(own);
+        let server = setup.confined(Confinement::new().niceness(own)).start();
         server.client().run("DEBUG POPULATE 1000");
         server.start_background_save();
         let child = server.wait_for_child();
         wait_until("the child gives way", 30, || process_stat(child)[POLICY] == BATCH);
-        assert_eq!(process_stat(child)[NICE], nice, "{setting}");
-        assert_eq!(process_stat(server.pid())[NICE], "0");
+        assert_eq!(nice(child), expected(own), "{setting}");
+        assert_eq!(nice(server.pid()), own);
+    }
+}
+
+#[test]
+fn a_background_save_is_left_as_it_is_where_the_settings_say_so() {
+    if against_redis() {
+        return;
+    }
+    const NICE: usize = 16;
+    const POLICY: usize = 38;
+    let server = Server::with_config(&format!("{SLOW}\nsnapshot-nice 0\nsnapshot-io-priority normal"));
+    server.client().run("DEBUG POPULATE 1000");
+    server.start_background_save();
+    let child = server.wait_for_child();
+    wait_until("the child writes", 30, || !server.temp_files().is_empty());
+    for field in [NICE, POLICY] {
+        assert_eq!(process_stat(child)[field], process_stat(server.pid())[field]);
+    }
+}
+
+/// A server with save points whose child is stopped in the middle of its work.
+fn server_with_stopped_child() -> (Server, u32) {
+    let server = Server::with_config(&format!("{SLOW}\nsave 10000 100000"));
+    server.client().run("DEBUG POPULATE 1000");
+    server.start_background_save();
+    let child = server.wait_for_child();
+    wait_until("the child writes", 30, || !server.temp_files().is_empty());
+    assert!(send_signal(child, Signal::SIGSTOP));
+    wait_until("it has stopped", 30, || process_stat(child)[0] == "T");
+    (server, child)
+}
+
+#[test]
+fn a_stopped_child_is_reported_and_ends_when_it_is_cancelled() {
+    if against_redis() {
+        return;
+    }
+    let (server, child) = server_with_stopped_child();
+    let mut client = server.client();
+    let reply = client.run("BGSAVE").text();
+    assert!(reply.starts_with("ERR Background save already in progress") && reply.contains("SIGCONT"), "{reply}");
+    assert!(reply.contains(&child.to_string()), "{reply}");
+    assert_eq!(client.run("SAVE").text(), reply);
+    assert_eq!(server.info_field("persistence", "rdb_bgsave_stopped"), "1");
+    server.wait_for_log("was stopped by signal 19");
+    assert!(send_signal(child, Signal::SIGCONT));
+    wait_until("it goes on", 30, || server.info_field("persistence", "rdb_bgsave_stopped") == "0");
+    assert!(send_signal(child, Signal::SIGSTOP));
+    wait_until("it has stopped again", 30, || server.info_field("persistence", "rdb_bgsave_stopped") == "1");
+    assert_eq!(client.run("BGSAVE CANCEL"), Value::Simple("Background saving cancelled".to_owned()));
+    server.wait_for_save_end();
+    assert!(!is_alive(child));
+    assert!(server.temp_files().is_empty());
+    assert_eq!(server.info_field("persistence", "rdb_last_bgsave_status"), "ok");
+    assert_eq!(server.info_field("persistence", "rdb_bgsave_stopped"), "0");
+    client.run("CONFIG SET rdb-key-save-delay 0");
+    server.background_save();
+}
+
+#[test]
+fn a_stopped_child_holds_up_neither_flushall_nor_shutdown_and_outlives_no_server() {
+    if against_redis() {
+        return;
+    }
+    for way in ["FLUSHALL", "SHUTDOWN", "SHUTDOWN NOSAVE", "SIGTERM", "SIGKILL"] {
+        let (mut server, child) = server_with_stopped_child();
+        let mut client = server.client();
+        client.run("CONFIG SET rdb-key-save-delay 0");
+        match way {
+            "SIGTERM" => server.signal(Signal::SIGTERM),
+            "SIGKILL" => server.kill(),
+            "FLUSHALL" => assert_eq!(client.run("FLUSHALL"), ok()),
+            _ => client.send(&encode_command(&way.split(' ').collect::<Vec<_>>())),
+        }
+        match way {
+            "SIGKILL" => wait_until("the child has ended with its parent", 30, || !is_alive(child)),
+            "FLUSHALL" => assert!(!is_alive(child), "the child has ended before the answer"),
+            _ => {
+                assert!(server.wait_for_exit().success(), "{way}");
+                wait_until("the child has ended", 30, || !is_alive(child));
+                assert!(server.temp_files().is_empty(), "{way}");
+            }
+        }
     }
 }
 

@@ -25,10 +25,12 @@ const UNSAFE_ALLOWED: &[(&str, &str)] = &[
     ("keyspace/entry.rs", "one heap block per key"),
     ("keyspace/frozen.rs", "reading by several threads"),
     ("snapshot/fork.rs", "fork and what may follow it in the child"),
+    ("snapshot/system_calls.rs", "calls that a filter may end the process for"),
     ("snapshot/huge_pages/decision.rs", "the allocator's options, found by the name of a symbol"),
     ("snapshot/huge_pages/kernel.rs", "madvise over ranges of the heap"),
     ("snapshot/load/dump_file.rs", "the mapped dump file"),
     ("server/fatal_signal.rs", "handlers of signals"),
+    ("server/signals.rs", "handlers of signals"),
     ("stdx/ticks.rs", "the processor's time-stamp counter"),
     ("server/connection.rs", "the spare room of a vector that a socket has written into"),
 ];

@@ -83,8 +83,9 @@ pub const KEYS: &[Key] = &[
          have nothing to do, four at most, and in the background leaves one to the clients.",
     ),
     integer("snapshot-nice", "10", (0, 19), |c| c.snapshot_nice.into(), |c, v| c.snapshot_nice = v as i32).doc(
-        "How much a process that saves in the background gives way to others that want its core: 0 not at all, 19 as \
-         far as it can. It then takes longer, and more pages are copied meanwhile.",
+        "How much more than the server itself a process that saves in the background gives way to others that want its \
+         core: what is added to the server's niceness. 0 leaves it as it is, 19 is as far as it can. It then takes \
+         longer, and more pages are copied meanwhile. Where a system-call filter forbids it, it is left out.",
     ),
     choice(
         "snapshot-io-priority",
@@ -94,8 +95,9 @@ pub const KEYS: &[Key] = &[
         |c, i| c.snapshot_io_priority = SnapshotIoPriority::ALL[i],
     )
     .doc(
-        "How a process that saves in the background stands in the queue for the disk: normal is as everybody, low is \
-         behind others, idle is only while nobody else wants the disk. Not every I/O scheduler of the kernel heeds it.",
+        "The place in the queue for the disk of a process that saves in the background: normal is the server's own, low \
+         is behind others, idle is only while nobody else wants the disk. Not every I/O scheduler of the kernel heeds \
+         it. Where a system-call filter forbids it, it is left out.",
     ),
     integer(
         "snapshot-rate-limit",

@@ -251,7 +251,7 @@ fn hundreds_of_children_with_threads_end_while_the_parents_threads_allocate() {
             let child = fork::spawn(main).expect("a child");
             let deadline = Instant::now() + Duration::from_secs(60);
             let end = loop {
-                if let Some(end) = fork::wait(child.pid).expect("our child") {
+                if let fork::State::Ended(end) = fork::look(child.pid).expect("our child") {
                     break end;
                 }
                 if Instant::now() > deadline {

@@ -1,15 +1,18 @@
 //! What every test stands on: a server that dies with its guard, a client that cannot hang, and readable replies.
 
 mod client;
+mod confinement;
 mod process;
 mod rdb_file;
 mod server;
+pub mod system_service;
 mod transcript;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub use client::{Client, Value, bulk, encode_command, err, int, nil, ok, simple};
+pub use confinement::{Confinement, Filter, Refusal};
 pub use process::{children_of, is_alive, send_signal};
 pub use rdb_file::RdbFile;
 pub use server::{RefusedStart, Server, Setup, against_redis, free_port, info_fields};

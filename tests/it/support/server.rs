@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::client::{Client, Value};
+use super::confinement::Confinement;
 use super::process::{children_of, send_signal};
 
 /// How long a server may take to answer its first PING, or to end.
@@ -82,6 +84,8 @@ pub struct Setup {
     files: Vec<(String, Vec<u8>)>,
     data_dir: Option<PathBuf>,
     head: Head,
+    launcher: Vec<String>,
+    confinement: Option<Arc<Confinement>>,
 }
 
 /// Where the test's own settings (port, dir and so on) and its config lines go.
@@ -110,6 +114,8 @@ impl Setup {
             files: Vec::new(),
             data_dir: None,
             head: Head::ConfigFile,
+            launcher: Vec::new(),
+            confinement: None,
         }
     }
 
@@ -136,6 +142,17 @@ impl Setup {
     pub fn data_dir(mut self, path: &Path) -> Self {
         self.data_dir = Some(path.to_owned());
         self
+    }
+
+    /// A program that starts the server, with its arguments before those of the server. The process is the program's then.
+    pub fn launched_by(mut self, launcher: &[&str]) -> Self {
+        self.launcher = launcher.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// The server lacks what is taken from it, at each start.
+    pub fn confined(self, confinement: Confinement) -> Self {
+        Self { confinement: Some(Arc::new(confinement)), ..self }
     }
 
     /// The config text goes to the server's standard input instead of a file.
@@ -185,8 +202,8 @@ impl Setup {
         for (name, bytes) in &self.files {
             fs::write(data_dir.join(name), bytes).expect("a file in the data folder");
         }
-        let Self { binary, config, args, head, .. } = self;
-        Server { root, data_dir, binary, config, args, head, port: 0, process: None }
+        let Self { binary, config, args, head, launcher, confinement, .. } = self;
+        Server { root, data_dir, binary, config, args, head, launcher, confinement, port: 0, process: None }
     }
 }
 
@@ -198,6 +215,8 @@ pub struct Server {
     config: String,
     args: Vec<String>,
     head: Head,
+    launcher: Vec<String>,
+    confinement: Option<Arc<Confinement>>,
     port: u16,
     process: Option<Child>,
 }
@@ -443,7 +462,17 @@ impl Server {
         let own_lines: String = own.iter().map(|(name, value)| format!("{name} {value}\n")).collect();
         let text = format!("{own_lines}{}", self.config);
         let log = File::options().create(true).append(true).open(self.log_path()).expect("a log file");
-        let mut command = Command::new(&self.binary);
+        let mut command = match self.launcher.split_first() {
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&self.binary);
+                command
+            }
+            None => Command::new(&self.binary),
+        };
+        if let Some(confinement) = &self.confinement {
+            confinement.apply_to(&mut command);
+        }
         command.current_dir(self.root.path()).stdin(Stdio::null());
         command.stdout(log.try_clone().expect("a file can be shared")).stderr(log);
         match self.head {
