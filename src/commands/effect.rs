@@ -202,7 +202,7 @@ pub enum ClientEffect {
         by_address: bool,
     },
     Pause {
-        until_ms: i64,
+        until: Instant,
         mode: PauseMode,
     },
     Unpause,

@@ -34,6 +34,7 @@ pub struct Session {
     pub subscriptions: usize,
     pub monitor: bool,
     pub peer: Peer,
+    /// In time that goes on evenly, as is the next.
     pub created_ms: i64,
     pub last_used_ms: i64,
     pub last_command: Option<CommandId>,

@@ -54,8 +54,9 @@ impl AccessClock {
         self.policy = policy;
     }
 
-    pub fn set_time(&mut self, unix_ms: i64) {
-        let seconds = unix_ms.max(0) as u64 / 1000;
+    /// Takes a time that goes on evenly: keys do not age because somebody sets the wall clock.
+    pub fn set_time(&mut self, steady_ms: i64) {
+        let seconds = steady_ms.max(0) as u64 / 1000;
         self.seconds = (seconds & u64::from(CLOCK_MASK)) as u32;
         self.minutes = ((seconds / 60) & 0xffff) as u32;
     }

@@ -39,7 +39,7 @@ impl Executor {
             AccessPolicy::Lru
         };
         keyspace.access.set_policy(policy);
-        keyspace.access.set_time(self.clock.latest().unix_ms);
+        keyspace.access.set_time(self.clock.latest().steady_ms());
         keyspace.eviction_pool.clear();
         // Where there is a limit, the next command works out anew how far tables may grow.
         for db in 0..keyspace.databases() {

@@ -288,7 +288,7 @@ impl Executor {
     /// Takes a new connection in.
     pub fn connect(&mut self, peer: Peer, fd: i32) -> (ClientKey, Rc<Wake>) {
         let now = self.clock.advance();
-        let key = self.clients.add(peer, fd, Rc::clone(self.users.default_user()), now.unix_ms);
+        let key = self.clients.add(peer, fd, Rc::clone(self.users.default_user()), now.steady_ms());
         self.counters.total_connections_received += 1;
         (key, Rc::clone(&self.clients.get(key).wake))
     }
@@ -314,7 +314,7 @@ impl Executor {
         let now = self.clock.latest();
         let client = self.clients.get_mut(key);
         client.input_bytes_total += bytes as u64;
-        client.session.last_used_ms = now.unix_ms;
+        client.session.last_used_ms = now.steady_ms();
         let queued = client.session.transaction.as_ref().map_or(0, Transaction::args_bytes);
         if not_taken_in + queued > UNCHECKED_INPUT_BYTES {
             self.check_query_buffer(key, (not_taken_in + queued) as u64);

@@ -55,8 +55,8 @@ impl Executor {
         match self.pause {
             None => period,
             Some(pause) => {
-                let left_ms = (pause.until_ms - self.clock.latest().unix_ms).max(1);
-                period.min(Duration::from_millis(left_ms as u64))
+                let left = pause.until.saturating_duration_since(self.clock.latest().monotonic());
+                period.min(left.max(Duration::from_millis(1)))
             }
         }
     }
@@ -70,7 +70,7 @@ impl Executor {
     fn cron(&mut self) {
         let now = self.clock.advance();
         self.end_elapsed_pause();
-        self.keyspace.access.set_time(now.unix_ms);
+        self.keyspace.access.set_time(now.steady_ms());
         if self.active_expire && !self.loading && !self.is_paused() {
             let effort = self.config.active_expire_effort as usize;
             let percent = EXPIRE_PERCENT + 2 * (effort as u32 - 1);
@@ -103,7 +103,7 @@ impl Executor {
         if timeout_ms == 0 {
             return;
         }
-        let now_ms = self.clock.latest().unix_ms;
+        let now_ms = self.clock.latest().steady_ms();
         for (_, client) in self.clients.iter_mut() {
             let idle = now_ms - client.session.last_used_ms > timeout_ms;
             if idle && client.session.subscriptions == 0 && client.stall.is_none() {

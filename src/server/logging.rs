@@ -9,7 +9,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -183,8 +183,51 @@ struct LocalClock {
 
 impl Default for LocalClock {
     fn default() -> Self {
-        Self { zone: TimeZone::system(), second: Mutex::new((i64::MIN, String::new())) }
+        Self { zone: local_zone().unwrap_or(TimeZone::UTC), second: Mutex::new((i64::MIN, String::new())) }
     }
+}
+
+/// Where the database of time zones may be.
+const ZONE_FOLDERS: [&str; 3] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/etc/zoneinfo"];
+
+/// The system's own zone.
+const LOCAL_ZONE: &str = "/etc/localtime";
+
+/// What `TZ` names, or else the system's zone, or why neither is known.
+fn local_zone() -> Result<TimeZone, String> {
+    match std::env::var("TZ") {
+        Ok(name) => named_zone(name.strip_prefix(':').unwrap_or(&name)),
+        Err(std::env::VarError::NotPresent) => zone_in(Path::new(LOCAL_ZONE)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A zone by its name in the database, by the path of its file, or by its rules, as the C library reads `TZ`.
+fn named_zone(name: &str) -> Result<TimeZone, String> {
+    if name.is_empty() {
+        return Ok(TimeZone::UTC);
+    }
+    let own_folder = std::env::var_os("TZDIR").map(PathBuf::from);
+    let folders = own_folder.into_iter().chain(ZONE_FOLDERS.map(PathBuf::from));
+    // An absolute path stays what it is.
+    let in_database = folders.map(|folder| folder.join(name)).find_map(|path| zone_in(&path).ok());
+    in_database.map_or_else(|| TimeZone::posix(name).map_err(|error| error.to_string()), Ok)
+}
+
+fn zone_in(path: &Path) -> Result<TimeZone, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    TimeZone::tzif("Local", &bytes).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// What a reader of the log should know of its times, if they are not those of the clock on the wall.
+pub fn note_of_time_zone() -> Option<String> {
+    let reason = local_zone().err()?;
+    Some(match std::env::var_os("TZ") {
+        Some(name) => {
+            format!("Times in this log are in UTC: the time zone '{}' that TZ names is not known here", name.display())
+        }
+        None => format!("Times in this log are in UTC: the system says no time zone ({reason})"),
+    })
 }
 
 impl LocalClock {
@@ -214,6 +257,29 @@ mod tests {
             clock.write(&mut out, Timestamp::from_millisecond(milliseconds).unwrap()).unwrap();
             assert_eq!(out, text);
         }
+    }
+
+    #[test]
+    fn zones_are_found_by_their_rules_and_by_their_file() {
+        let at = |zone: TimeZone| {
+            let mut out = String::new();
+            let clock = LocalClock { zone, ..LocalClock::default() };
+            clock.write(&mut out, Timestamp::from_millisecond(1_795_348_800_123).unwrap()).unwrap();
+            out
+        };
+        assert_eq!(at(named_zone("").unwrap()), "22 Nov 2026 12:00:00.123");
+        assert_eq!(at(named_zone("IST-5:30").unwrap()), "22 Nov 2026 17:30:00.123");
+        assert_eq!(at(named_zone("EST5EDT,M3.2.0,M11.1.0").unwrap()), "22 Nov 2026 07:00:00.123");
+        assert!(named_zone("Not/There").is_err() && named_zone("../../../etc/passwd").is_err());
+        // A zone of one rule, as in the database: a header, an empty body, once more, and the rule.
+        let header = [b"TZif2".as_slice(), &[0; 15], &[0; 4 * 4], &[0, 0, 0, 1, 0, 0, 0, 4]].concat();
+        let body = [0, 0, 0x4d, 0x58, 0, 0].into_iter().chain(*b"IST\0").collect::<Vec<u8>>();
+        let file = [&*header, &*body, &*header, &*body, b"\nIST-5:30\n"].concat();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("zone");
+        std::fs::write(&path, file).unwrap();
+        assert_eq!(at(zone_in(&path).unwrap()), "22 Nov 2026 17:30:00.123");
+        assert_eq!(at(named_zone(path.to_str().unwrap()).unwrap()), "22 Nov 2026 17:30:00.123");
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Executor {
         let (input, output) = self.clients.iter().fold((0, 0), |(input, output), (_, client)| {
             (input.max(client.query_capacity), output.max(client.reply.len()))
         });
-        meters.note_buffers(now.unix_seconds(), input, output);
+        meters.note_buffers(now.steady_seconds(), input, output);
     }
 
     /// Forgets what CONFIG RESETSTAT makes forget.

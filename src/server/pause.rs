@@ -1,5 +1,7 @@
 //! CLIENT PAUSE: for a while commands wait, or those that may write.
 
+use std::time::Instant;
+
 use super::client::{ClientKey, Stall};
 use super::executor::Executor;
 use crate::commands::{CommandId, Flags, PauseMode};
@@ -7,15 +9,15 @@ use crate::commands::{CommandId, Flags, PauseMode};
 /// A pause that is on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pause {
-    pub until_ms: i64,
+    pub until: Instant,
     pub mode: PauseMode,
 }
 
 impl Executor {
     /// Begins a pause, or makes the one that is on longer and stricter; never shorter or looser.
-    pub(super) fn pause_clients(&mut self, until_ms: i64, mode: PauseMode) {
-        let old = self.pause.unwrap_or(Pause { until_ms, mode });
-        self.pause = Some(Pause { until_ms: until_ms.max(old.until_ms), mode: mode.max(old.mode) });
+    pub(super) fn pause_clients(&mut self, until: Instant, mode: PauseMode) {
+        let old = self.pause.unwrap_or(Pause { until, mode });
+        self.pause = Some(Pause { until: until.max(old.until), mode: mode.max(old.mode) });
         self.cron_wake.raise();
     }
 
@@ -37,8 +39,8 @@ impl Executor {
 
     /// Ends a pause whose time is over.
     pub(super) fn end_elapsed_pause(&mut self) {
-        let now_ms = self.clock.latest().unix_ms;
-        if self.pause.is_some_and(|pause| pause.until_ms <= now_ms) {
+        let now = self.clock.latest().monotonic();
+        if self.pause.is_some_and(|pause| pause.until <= now) {
             self.unpause_clients();
             self.after_command();
         }

@@ -89,6 +89,9 @@ fn announce(config: &Config, launch: &Launch) {
         std::process::id()
     );
     tracing::info!("Copal version={}", version::COPAL);
+    if let Some(note) = logging::note_of_time_zone() {
+        tracing::info!("{note}");
+    }
     match &launch.config_file {
         Some(_) => tracing::info!("Configuration loaded"),
         None if std::env::args_os().len() > 1 => tracing::info!("Configuration loaded"),

@@ -5,7 +5,7 @@ use crate::config::SaveRule;
 /// After a save that failed, the rules rest for so long.
 pub const RETRY_SECONDS: i64 = 5;
 
-/// What the rules look at; times are in seconds of the wall clock.
+/// What the rules look at; times are in seconds that go on evenly, whoever sets the wall clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation {
     pub now: i64,
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rules_and_clocks_that_jump_back_ask_for_nothing() {
+    fn no_rules_and_times_before_the_last_save_ask_for_nothing() {
         assert!(due_rule(&[], &Situation { changes: 9, now: 99_999, ..IDLE }).is_none());
         assert_eq!(due(Situation { changes: 500, now: 5, ..IDLE }), None);
         let endless = [SaveRule { seconds: u64::MAX, changes: 1 }];

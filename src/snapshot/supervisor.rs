@@ -43,9 +43,11 @@ pub struct Supervisor {
     pub healer: Healer,
     /// BGSAVE SCHEDULE asked for a snapshot as soon as one can be taken.
     pub scheduled: bool,
-    /// Seconds since 1970, as the rules count.
+    /// Seconds since 1970.
     last_save: i64,
-    last_try: i64,
+    /// As the rules count: in seconds that go on evenly.
+    last_save_steady: i64,
+    last_try_steady: i64,
     last_ok: bool,
     last_error: String,
     last_duration_seconds: i64,
@@ -71,7 +73,8 @@ impl Supervisor {
             healer: Healer::default(),
             scheduled: false,
             last_save: now.unix_seconds(),
-            last_try: 0,
+            last_save_steady: now.steady_seconds(),
+            last_try_steady: 0,
             last_ok: true,
             last_error: String::new(),
             last_duration_seconds: -1,
@@ -137,8 +140,8 @@ impl Supervisor {
     }
 
     fn situation(&self, changes: u64, now: Now) -> Situation {
-        let (last_save, last_try) = (self.last_save, self.last_try);
-        Situation { now: now.unix_seconds(), last_save, last_try, last_try_ok: self.last_ok, changes }
+        let (last_save, last_try) = (self.last_save_steady, self.last_try_steady);
+        Situation { now: now.steady_seconds(), last_save, last_try, last_try_ok: self.last_ok, changes }
     }
 
     /// Starts a child that saves the keyspace as it is now. Returns its process number.
@@ -148,7 +151,7 @@ impl Supervisor {
         }
         let now = task.options.now;
         self.saves += 1;
-        self.last_try = now.unix_seconds();
+        self.last_try_steady = now.steady_seconds();
         let before = running::standing_dump(&task.place.path());
         let held = self.healer.hold();
         let data = &*keyspace;
@@ -333,6 +336,7 @@ impl Supervisor {
 
     fn succeed(&mut self, now: Now) {
         self.last_save = now.unix_seconds();
+        self.last_save_steady = now.steady_seconds();
         self.last_ok = true;
         self.last_error = String::new();
     }
@@ -398,5 +402,43 @@ impl Observer for Foreground {
 
     fn before_commit(&mut self, saved: &Saved) {
         self.note(saved);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: i64 = 1_795_348_800_000;
+    const DAY_MS: i64 = 86_400_000;
+    const RULES: [SaveRule; 1] = [SaveRule { seconds: 60, changes: 1 }];
+
+    #[test]
+    fn rules_wait_for_their_seconds_whoever_sets_the_wall_clock() {
+        let supervisor = Supervisor::new(Now::at_unix_ms(NOW_MS));
+        let due = |after_ms: i64, set_by_ms: i64| {
+            let now = Now::at_unix_ms(NOW_MS + after_ms).with_wall_clock_set(set_by_ms);
+            supervisor.due_rule(&RULES, 1, now).is_some()
+        };
+        for set_by_ms in [0, -DAY_MS, DAY_MS] {
+            assert!(!due(60_000, set_by_ms), "{set_by_ms}");
+            assert!(due(61_000, set_by_ms), "{set_by_ms}");
+        }
+        assert_eq!(supervisor.last_save(), NOW_MS / 1000);
+    }
+
+    #[test]
+    fn a_save_is_tried_again_five_seconds_after_a_failure_whoever_sets_the_wall_clock() {
+        let mut supervisor = Supervisor::new(Now::at_unix_ms(NOW_MS));
+        supervisor.scheduled = true;
+        supervisor.last_try_steady = Now::at_unix_ms(NOW_MS).steady_seconds();
+        supervisor.fail("on purpose".to_owned());
+        let due = |after_ms: i64, set_by_ms: i64| {
+            supervisor.scheduled_is_due(Now::at_unix_ms(NOW_MS + after_ms).with_wall_clock_set(set_by_ms))
+        };
+        for set_by_ms in [0, -DAY_MS, DAY_MS] {
+            assert!(!due(5_000, set_by_ms), "{set_by_ms}");
+            assert!(due(6_000, set_by_ms), "{set_by_ms}");
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::time::SystemTime;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Client, Server, Setup, free_port, ok, simple, wait_until};
+use crate::support::{Client, Confinement, Server, Setup, against_redis, free_port, ok, simple, wait_until};
 
 #[test]
 fn config_set_port_moves_the_socket_and_leaves_connections() {
@@ -80,4 +81,47 @@ fn the_process_title_shows_the_address() {
     wait_until("the title is set", 10, || title().starts_with("TEST ") && title().contains(&wanted));
     assert_eq!(server.client().run("CONFIG SET proc-title-template \"{port} x\""), ok());
     assert!(title().starts_with(&format!("{} x", server.port())), "{}", title());
+}
+
+/// How many seconds the times of the log are before UTC.
+fn seconds_ahead_of_utc(log: &str) -> i64 {
+    const DAY: i64 = 86_400;
+    let time = log.split_whitespace().nth(4).expect("pid:role day month year time");
+    let numbers: Vec<i64> =
+        time[..8].split(':').map(|number| number.parse().expect("hours, minutes and seconds")).collect();
+    let of_day = (numbers[0] * 60 + numbers[1]) * 60 + numbers[2];
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+    let ahead = (of_day - i64::try_from(unix).expect("a time")).rem_euclid(DAY);
+    // The line was written a moment before.
+    (ahead + 300) / 600 * 600 % DAY
+}
+
+#[test]
+fn times_in_the_log_follow_the_zone_that_is_set() {
+    const INDIA: i64 = 19_800;
+    let mut zones = vec![("TZ=IST-5:30", INDIA), ("TZ=", 0), ("TZ=UTC0", 0)];
+    if fs::exists("/usr/share/zoneinfo/Asia/Kolkata").expect("a look") {
+        zones.extend([("TZ=Asia/Kolkata", INDIA), ("TZ=:/usr/share/zoneinfo/Asia/Kolkata", INDIA)]);
+    }
+    for (zone, ahead) in zones {
+        let log = Setup::new().launched_by(&["env", zone]).start().log();
+        assert_eq!(seconds_ahead_of_utc(&log), ahead, "{zone}: {log}");
+        assert!(!log.contains("Times in this log"), "{zone}: {log}");
+    }
+}
+
+#[test]
+fn a_zone_that_is_not_known_is_said_and_leaves_utc() {
+    if against_redis() {
+        return;
+    }
+    let log = Setup::new().launched_by(&["env", "TZ=Not/There"]).start().log();
+    assert!(log.contains("Times in this log are in UTC: the time zone 'Not/There'"), "{log}");
+    assert_eq!(seconds_ahead_of_utc(&log), 0, "{log}");
+    let confinement = Confinement::new().hiding("/etc");
+    if confinement.is_possible() {
+        let log = Setup::new().launched_by(&["env", "-u", "TZ"]).confined(confinement).start().log();
+        assert!(log.contains("Times in this log are in UTC: the system says no time zone"), "{log}");
+        assert_eq!(seconds_ahead_of_utc(&log), 0, "{log}");
+    }
 }

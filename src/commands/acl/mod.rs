@@ -199,7 +199,7 @@ fn log(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
             reply.bulk(value);
         }
         reply.bulk("age-seconds");
-        reply.double((ctx.now.unix_ms - entry.updated_ms) as f64 / 1000.0);
+        reply.double((ctx.now.unix_ms - entry.updated_ms).max(0) as f64 / 1000.0);
         reply.bulk("client-info");
         reply.bulk(&denial.client);
         let figures = [

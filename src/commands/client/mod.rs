@@ -7,6 +7,8 @@ mod rows;
 
 pub(super) use rows::COMMANDS;
 
+use std::time::Duration;
+
 use super::connection::{check_attribute, check_name};
 use super::context::{ClientCtx, integer};
 use super::effect::{ClientEffect, ClientFilter, ClientType, ConnectionEffect, Effect, PauseMode, UnblockWith};
@@ -149,9 +151,15 @@ fn pause(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
     if timeout < 0 {
         return Err(CommandError::text("ERR timeout is negative"));
     }
-    let until_ms = ctx.now.unix_ms.checked_add(timeout).ok_or(CommandError::text("ERR timeout is out of range"))?;
+    // The moment itself, in milliseconds since 1970, has to be a number of 63 bits; it is kept by the clock that nobody sets.
+    let until = ctx
+        .now
+        .unix_ms
+        .checked_add(timeout)
+        .and_then(|_| ctx.now.monotonic().checked_add(Duration::from_millis(timeout.unsigned_abs())))
+        .ok_or(CommandError::text("ERR timeout is out of range"))?;
     ctx.reply.ok();
-    ask(ctx, ClientEffect::Pause { until_ms, mode })
+    ask(ctx, ClientEffect::Pause { until, mode })
 }
 
 fn unpause(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {

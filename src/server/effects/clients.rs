@@ -30,7 +30,7 @@ impl Executor {
                 self.list_clients(key, keys, args_bytes);
             }
             ClientEffect::Kill { filter, by_address } => self.kill_clients(key, &filter, by_address),
-            ClientEffect::Pause { until_ms, mode } => self.pause_clients(until_ms, mode),
+            ClientEffect::Pause { until, mode } => self.pause_clients(until, mode),
             ClientEffect::Unpause => self.unpause_clients(),
             ClientEffect::Unblock { id, with } => self.unblock_client(key, id, with),
             ClientEffect::Monitor => self.start_monitoring(key),
@@ -74,7 +74,7 @@ impl Executor {
     pub(in crate::server) fn describe_client(&self, key: ClientKey, asking: ClientKey, args_bytes: usize) -> String {
         let client = self.clients.get(key);
         let session = &client.session;
-        let now_ms = self.clock.latest().unix_ms;
+        let now_ms = self.clock.latest().steady_ms();
         let seconds_since = |then_ms: i64| (now_ms - then_ms).max(0) / 1000;
         let args_bytes = if key == asking { args_bytes } else { client.blocked().map_or(0, Blocked::args_bytes) };
         let partial_bytes = if key == asking { 0 } else { client.partial_bytes };
