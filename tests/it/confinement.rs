@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use crate::support::system_service::RESOURCES;
 use crate::support::{
     Client, Confinement, Filter, Refusal, Server, Setup, against_redis, bulk, children_of, err, int, ok, send_signal,
-    wait_until,
+    user_namespaces_are_possible, wait_until,
 };
 
 /// Saves in both ways, and finds the data again after a start. Returns what the server logged.
@@ -144,7 +144,10 @@ fn saves_work_where_only_the_data_folder_can_be_written() {
 
 #[test]
 fn saves_work_in_a_user_namespace() {
-    saves_and_loads(Setup::new().confined(Confinement::new().in_user_namespace()));
+    let confinement = Confinement::new().in_user_namespace();
+    if confinement.is_possible() {
+        saves_and_loads(Setup::new().confined(confinement));
+    }
 }
 
 #[test]
@@ -171,6 +174,9 @@ fn first_process(config: &str) -> (Server, u32) {
 
 #[test]
 fn the_first_process_of_a_container_saves_and_ends() {
+    if !user_namespaces_are_possible() {
+        return;
+    }
     let (mut server, first) = first_process("save 10000 1");
     let mut client = server.client();
     assert_eq!(client.run("SET key value"), ok());
@@ -199,6 +205,9 @@ fn zombies_of(parent: u32) -> usize {
 
 #[test]
 fn the_first_process_of_a_container_lets_no_stranger_stay_a_zombie() {
+    if !user_namespaces_are_possible() {
+        return;
+    }
     let (server, first) = first_process("rdb-key-save-delay 10000");
     let mut client = server.client();
     client.run("DEBUG POPULATE 1000");

@@ -12,7 +12,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub use client::{Client, Value, bulk, encode_command, err, int, nil, ok, simple};
-pub use confinement::{Confinement, Filter, Refusal};
+pub use confinement::{Confinement, Filter, Refusal, user_namespaces_are_possible};
 pub use process::{children_of, is_alive, send_signal};
 pub use rdb_file::RdbFile;
 pub use server::{RefusedStart, Server, Setup, against_redis, free_port, info_fields};
