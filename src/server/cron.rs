@@ -54,10 +54,7 @@ impl Executor {
         let period = self.cron_period();
         match self.pause {
             None => period,
-            Some(pause) => {
-                let left = pause.until.saturating_duration_since(self.clock.latest().monotonic());
-                period.min(left.max(Duration::from_millis(1)))
-            }
+            Some(pause) => period.min(pause.left(self.clock.latest()).max(Duration::from_millis(1))),
         }
     }
 

@@ -1,16 +1,24 @@
 //! CLIENT PAUSE: for a while commands wait, or those that may write.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::client::{ClientKey, Stall};
 use super::executor::Executor;
 use crate::commands::{CommandId, Flags, PauseMode};
+use crate::stdx::clock::Now;
 
 /// A pause that is on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pause {
     pub until: Instant,
     pub mode: PauseMode,
+}
+
+impl Pause {
+    /// How long it still lasts; nothing once it is over.
+    pub fn left(&self, now: Now) -> Duration {
+        self.until.saturating_duration_since(now.monotonic())
+    }
 }
 
 impl Executor {
@@ -39,8 +47,8 @@ impl Executor {
 
     /// Ends a pause whose time is over.
     pub(super) fn end_elapsed_pause(&mut self) {
-        let now = self.clock.latest().monotonic();
-        if self.pause.is_some_and(|pause| pause.until <= now) {
+        let now = self.clock.latest();
+        if self.pause.is_some_and(|pause| pause.left(now).is_zero()) {
             self.unpause_clients();
             self.after_command();
         }
@@ -84,5 +92,23 @@ impl Executor {
         let transaction = &self.clients.get(key).session.transaction;
         let mut queue = transaction.iter().flat_map(|transaction| transaction.queue());
         queue.any(|(command, _)| test(self.table.row(*command).flags))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_lasts_as_long_as_it_should_whoever_sets_the_wall_clock() {
+        const DAY_MS: i64 = 86_400_000;
+        let now = Now::read();
+        let pause = Pause { until: now.monotonic() + Duration::from_millis(500), mode: PauseMode::All };
+        for set_by_ms in [0, -DAY_MS, DAY_MS] {
+            let now = now.with_wall_clock_set(set_by_ms);
+            assert_eq!(pause.left(now), Duration::from_millis(500));
+            assert_eq!(pause.left(now.later(400_000_000)), Duration::from_millis(100));
+            assert!(pause.left(now.later(500_000_000)).is_zero());
+        }
     }
 }
