@@ -14,6 +14,7 @@ use super::progress::Progress;
 use super::trouble::Trouble;
 use super::walk::{Content, Fault, Found, Walk};
 use super::words::counted;
+use crate::config::UnknownTypes;
 use crate::rdb;
 use crate::stdx::clock::Now;
 
@@ -43,7 +44,7 @@ const KEYS_COMPARED_MAX: usize = 4 << 20;
 #[derive(Clone, Copy)]
 struct Server {
     databases: u64,
-    skips_unknown: bool,
+    unknown: UnknownTypes,
 }
 
 /// What a sound dump holds.
@@ -89,8 +90,8 @@ pub struct FirstFault {
 /// Checks all files. Returns whether all of them are sound, and the server loads them.
 pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
     let mut out = Output::stdout();
-    let server =
-        Server { databases: arguments.databases, skips_unknown: arguments.rdb_unknown_types.as_str() == "skip" };
+    let unknown = if arguments.rdb_unknown_types == "skip" { UnknownTypes::Skip } else { UnknownTypes::Refuse };
+    let server = Server { databases: arguments.databases, unknown };
     let mut sound = true;
     let mut trouble = None;
     for path in &arguments.files {
@@ -166,6 +167,12 @@ impl fmt::Display for Healthy {
 }
 
 impl Healthy {
+    /// Whether a server with these settings loads the file.
+    #[cfg(any(test, feature = "internals"))]
+    pub fn is_loaded_by(&self, databases: u64, unknown: UnknownTypes) -> bool {
+        self.reasons_against(Server { databases, unknown }).is_empty()
+    }
+
     /// Why a server does not load the file although it is sound.
     fn reasons_against(&self, server: Server) -> Vec<String> {
         let mut reasons = Vec::new();
@@ -174,7 +181,7 @@ impl Healthy {
             reasons.push(format!("it needs `databases {needed}`, and the server has {there}"));
         }
         let unknown = self.unsupported_live + self.metadata + self.libraries + self.module_data;
-        if unknown > 0 && !server.skips_unknown {
+        if unknown > 0 && server.unknown == UnknownTypes::Refuse {
             reasons.push(
                 "it holds functions, or values or data of modules; with `rdb-unknown-types skip` the server loads the \
                  rest and keeps the file, and `copal-rdb salvage` writes the rest to another file"

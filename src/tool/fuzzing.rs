@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::check::check;
 use super::salvage;
-use crate::config::Config;
+use crate::config::{Config, UnknownTypes};
 use crate::keyspace::Keyspace;
 use crate::rdb::{Decoder, Encoder, Options, VERSION_MAX, dump};
 use crate::snapshot::{LoadSettings, Loader, Progress};
@@ -29,15 +29,33 @@ pub fn reader(file: &[u8]) {
     }
 }
 
-/// Loads a file as a server does, without its checksum.
+/// Loads a file as a server does, without its checksum, with what is unknown refused and left out: what `check` calls
+/// loadable is loaded, and what is loaded with all that is in it is loaded the same where something could be left out.
 pub fn loader(file: &[u8]) {
-    let settings =
-        LoadSettings { checksum: false, ..LoadSettings::new(&Config::default(), Now::at_unix_ms(1_700_000_000_000)) };
-    let keyspace = Keyspace::new(DATABASES, HashSeed { k0: 1, k1: 2 });
-    let file = Bytes::copy_from_slice(file);
-    let Ok(mut loader) = Loader::new(file, DATABASES, HashSeed { k0: 1, k1: 2 }, settings) else { return };
-    while let Ok(Progress::Working | Progress::Waiting) = loader.step(&keyspace.access, Instant::now(), u64::MAX) {
-        loader.wait();
+    let now = Now::at_unix_ms(1_700_000_000_000);
+    let keys = |unknown| {
+        let settings = LoadSettings { checksum: false, unknown, ..LoadSettings::new(&Config::default(), now) };
+        let keyspace = Keyspace::new(DATABASES, HashSeed { k0: 1, k1: 2 });
+        let file = Bytes::copy_from_slice(file);
+        let mut loader = Loader::new(file, DATABASES, HashSeed { k0: 1, k1: 2 }, settings).ok()?;
+        loop {
+            match loader.step(&keyspace.access, Instant::now(), u64::MAX).ok()? {
+                Progress::Working | Progress::Waiting => loader.wait(),
+                Progress::Ended => return Some(loader.finish().keys),
+            }
+        }
+    };
+    let (whole, rest) = (keys(UnknownTypes::Refuse), keys(UnknownTypes::Skip));
+    assert!(whole.is_none() || whole == rest, "leaving nothing out makes a difference: {whole:?} and {rest:?}");
+    if let Ok(healthy) = check(file, now.unix_ms, true) {
+        for (unknown, loaded) in [(UnknownTypes::Refuse, whole), (UnknownTypes::Skip, rest)] {
+            let promised = healthy.is_loaded_by(DATABASES as u64, unknown);
+            assert_eq!(
+                promised,
+                loaded.is_some(),
+                "check and the server are not of one mind: {unknown:?}, {healthy:?}"
+            );
+        }
     }
 }
 
@@ -73,7 +91,8 @@ mod tests {
     const MUTATIONS: usize = 250;
 
     /// Bytes that mean something in a file: types, opcodes, forms of lengths.
-    const TELLING: [u8; 16] = [0, 1, 2, 4, 16, 18, 25, 0x3F, 0x40, 0x80, 0x81, 0xC0, 0xC3, 0xFC, 0xFE, 0xFF];
+    const TELLING: [u8; 22] =
+        [0, 1, 2, 4, 7, 16, 18, 22, 25, 26, 28, 0x3F, 0x40, 0x50, 0x80, 0x81, 0xC0, 0xC3, 0xF3, 0xFC, 0xFE, 0xFF];
 
     fn corpus(target: &str) -> Vec<Vec<u8>> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);

@@ -94,6 +94,12 @@ impl Item<'_> {
     }
 }
 
+/// Whether a field is what a server of a cluster writes in front of the keys of each slot: a hint that is true of its own
+/// file only, as the sizes of databases are.
+pub fn is_about_slot(key: &[u8]) -> bool {
+    key == b"slot-info"
+}
+
 /// What an entry holds.
 pub enum Content {
     Value(Value),

@@ -180,6 +180,46 @@ fn check_accepts_streams_functions_and_what_follows_the_end() {
     assert!(printed(&["check", "--rdb-unknown-types=skip", &file]).contains("; 14 bytes behind the end"));
 }
 
+#[test]
+fn dumps_of_valkey_9_are_converted_salvaged_and_compared() {
+    let folder = Folder::new();
+    let out = folder.path("out.rdb");
+    for name in ["valkey-9.1-every-encoding.rdb", "valkey-9.1-cluster.rdb"] {
+        let valkey = fixture(name);
+        tool(0, &["convert", "--force", &valkey, &out, "--rdb-version", "12"]);
+        assert!(fs::read(&out).expect("a dump").starts_with(b"REDIS0012"));
+        assert!(printed(&["diff", &valkey, &out]).contains("0 added, 0 removed, 0 changed"));
+        let told = text(&tool(1, &["convert", "--force", &valkey, &out, "--rdb-version", "11"]).stderr);
+        assert!(told.contains("a hash whose fields expire needs RDB version 12"), "{told}");
+        tool(0, &["salvage", "--force", "--keep-unknown", &valkey, &out]);
+        assert!(printed(&["diff", &valkey, &out]).contains("0 added, 0 removed, 0 changed"));
+        // The two bytes that tell the version.
+        let mut damaged = fs::read(&valkey).expect("a fixture");
+        damaged[7..9].copy_from_slice(b"xx");
+        let damaged = folder.write("damaged.rdb", &damaged);
+        tool(1, &["salvage", "--force", &damaged, &out]);
+        assert!(printed(&["diff", &valkey, &out]).contains("0 added, 0 removed, 0 changed"));
+    }
+    assert!(printed(&["report", &fixture("valkey-9.1-every-encoding.rdb")]).contains("hash-2"));
+}
+
+#[test]
+fn keys_beside_what_this_server_does_not_have_are_made_loadable() {
+    let folder = Folder::new();
+    for name in ["redis-7.0-every-encoding.rdb", "redis-8.0-vector-set.rdb"] {
+        let out = folder.path("out.rdb");
+        let told = text(&tool(1, &["salvage", "--force", &fixture(name), &out]).stdout);
+        assert!(told.contains("left out: bytes ") && told.ends_with(", nothing lost\n"), "{told}");
+        assert!(printed(&["check", &out]).ends_with(": this server loads it\n"));
+        if name.contains("vector") {
+            assert!(told.contains("key \"vectors\": unsupported module type"), "{told}");
+            if !against_redis() {
+                assert_eq!(loaded(&out).client().run("MGET before after").texts(), ["1", "2"]);
+            }
+        }
+    }
+}
+
 /// What `check` says is what a server does, each with the same settings.
 #[test]
 fn check_says_whether_the_server_loads_a_file() {

@@ -6,7 +6,7 @@ use super::crew::Crew;
 use super::part::{Batch, Part};
 use super::*;
 use crate::keyspace::{AccessClock, Keyspace};
-use crate::rdb::{Encoder, Records, Tag};
+use crate::rdb::{self, Encoder, Records, Tag};
 use crate::snapshot::save::SaveOptions;
 use crate::snapshot::tests::saved;
 use crate::stdx::HashSeed;
@@ -126,6 +126,58 @@ fn assert_same_outcome(file: &[u8], checksum: bool, duplicates: Duplicates, what
     let alone = outcome(file, settings(ALONE, checksum, duplicates));
     let together = outcome(file, settings(by_threads(2), checksum, duplicates));
     assert_eq!(together, alone, "{}", what());
+}
+
+/// Strings with what this server does not have between them, in the format of Redis 8.6 or of Valkey 9.
+fn with_foreign_parts(version: u32) -> Vec<u8> {
+    let mut out = Encoder::detached(rdb::Options { version, ..rdb::Options::default() });
+    let mut write = || {
+        out.header()?;
+        out.function_library(b"#!lua name=mine")?;
+        for at in 0..300 {
+            let key = format!("key:{at}");
+            match at % 60 {
+                10 => out.aux(b"slot-info", b"5,1,0,0")?,
+                20 => out.function_library(b"#!lua name=other")?,
+                30 => out.raw(b"\xf7\x05\x02\x01\x00")?,
+                40 if version < 80 => out.raw(b"\xf3\x01spec\x02\x07\x00")?,
+                40 => out.raw(b"\xf3\x03job\x01\x00\x05")?,
+                50 => {
+                    out.tag(Tag::Module2)?;
+                    out.string(format!("module:{at}").as_bytes())?;
+                    out.raw(b"\x05\x02\x07\x00")?;
+                }
+                55 => out.raw(b"\xf6\x01n\x03LUA\x00\x04code")?,
+                _ => {}
+            }
+            out.tag(Tag::String)?;
+            out.string(key.as_bytes())?;
+            out.string(b"some value")?;
+        }
+        out.eof()
+    };
+    write().expect("memory takes everything");
+    out.into_bytes()
+}
+
+#[test]
+fn what_is_left_out_is_the_same_with_any_number_of_threads() {
+    for (version, metadata) in [(13, 5), (80, 0)] {
+        let file = with_foreign_parts(version);
+        for unknown in [UnknownTypes::Refuse, UnknownTypes::Skip] {
+            let with = |division| LoadSettings { unknown, ..settings(division, true, Duplicates::Refused) };
+            let alone = outcome(&file, with(ALONE));
+            for threads in [1, 3] {
+                assert_eq!(outcome(&file, with(by_threads(threads))), alone, "version {version}, {threads} threads");
+            }
+            assert_eq!(alone.starts_with("300 "), unknown == UnknownTypes::Skip, "{alone}");
+        }
+        let skipping =
+            LoadSettings { unknown: UnknownTypes::Skip, ..settings(by_threads(2), true, Duplicates::Refused) };
+        let left_out = load(&file, skipping).map(|loaded| loaded.left_out).expect("the rest loads");
+        let expected = LeftOut { values: 5, metadata, libraries: 6, module_data: 5, candidates: 5 };
+        assert_eq!(left_out, expected, "version {version}");
+    }
 }
 
 #[test]

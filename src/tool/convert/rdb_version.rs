@@ -11,7 +11,7 @@ use crate::tool::filter::Filter;
 use crate::tool::input::Input;
 use crate::tool::output::Output;
 use crate::tool::trouble::Trouble;
-use crate::tool::walk::{Content, Found, Item};
+use crate::tool::walk::{Content, Found, Item, is_about_slot};
 use crate::types::{Type, Value};
 
 /// From which version on a part of a file may stand there. Below it hints are left out, and anything else is and is told.
@@ -64,6 +64,7 @@ pub fn convert(input: &Input, filter: &Filter, out: &mut Output, version: u32) -
                 }
             },
             Found::Database(index) => file.select_db(index),
+            Found::Aux { key, .. } if is_about_slot(&key) => Ok(()),
             Found::Aux { key, value } if version >= AUX_VERSION => file.aux(&key, &value),
             Found::Library(code) if version >= LIBRARY_VERSION => file.function_library(&code),
             Found::ModuleAux { bytes, .. } if version >= MODULE_DATA_VERSION => file.raw(bytes),

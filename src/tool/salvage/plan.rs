@@ -9,7 +9,7 @@ use super::resync::Search;
 use crate::rdb::{self, Dialect, Format, Opcode};
 use crate::tool::fingerprint::Fingerprints;
 use crate::tool::progress::Progress;
-use crate::tool::walk::{Content, Fault, Found, Item, Walk};
+use crate::tool::walk::{Content, Fault, Found, Item, Walk, is_about_slot};
 
 /// `REDIS` and four digits, or `VALKEY` and three.
 const HEADER_BYTES: usize = 9;
@@ -250,7 +250,8 @@ impl Rescue<'_> {
     fn other(&mut self, found: &Found<'_>, start: usize) {
         let bytes = start..self.walk.offset();
         match found {
-            // Nobody writes such a field among the keys: it is an entry whose type byte is damaged.
+            Found::Aux { key, .. } if is_about_slot(key) => {}
+            // Nobody writes another field among the keys: it is an entry whose type byte is damaged.
             Found::Aux { key, .. } if self.entries => {
                 self.plan.lose(bytes, "a field about the file among its keys", Some(key.to_vec()), None);
             }

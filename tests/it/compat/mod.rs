@@ -5,4 +5,5 @@
 mod data;
 mod dumps;
 mod histories;
+mod newer;
 mod tools;

@@ -17,7 +17,7 @@ pub use process::{children_of, is_alive, send_signal};
 pub use rdb_file::RdbFile;
 pub use server::{RefusedStart, Server, Setup, against_redis, free_port, info_fields};
 #[cfg(feature = "peers")]
-pub use server::{redis_cli, redis_server};
+pub use server::{newer_server, redis_cli, redis_server};
 pub use transcript::render;
 
 /// Polls until `condition` holds, and fails the test with `what` after `seconds`.

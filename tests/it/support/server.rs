@@ -37,6 +37,23 @@ pub fn redis_server(config: &str) -> Server {
     Setup { binary: PathBuf::from("redis-server"), ..Setup::new() }.config(config).start()
 }
 
+/// One of today's servers (`redis-server` or `valkey-server`), from the folder that `COPAL_PEERS_DIR` names or from
+/// `target/peers`. None where neither has it and nobody said that there is one.
+#[cfg(feature = "peers")]
+#[track_caller]
+pub fn newer_server(name: &str, config: &str) -> Option<Server> {
+    let named = std::env::var_os("COPAL_PEERS_DIR").map(PathBuf::from);
+    let is_named = named.is_some();
+    let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"));
+    let binary = folder.join(name);
+    if !binary.exists() {
+        assert!(!is_named, "COPAL_PEERS_DIR names a folder without {name}: {}", folder.display());
+        eprintln!("there is no {}, so this is not tried with it", binary.display());
+        return None;
+    }
+    Some(Setup { binary, ..Setup::new() }.config(config).start())
+}
+
 /// Runs redis-cli against a server and returns what it printed; it may take 60 seconds.
 #[cfg(feature = "peers")]
 #[track_caller]
