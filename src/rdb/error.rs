@@ -9,6 +9,9 @@ pub enum Error {
     #[error("bad magic at offset {offset}: not an RDB file")]
     BadMagic { offset: u64 },
 
+    #[error("bad magic at offset 0: {what}, not an RDB file")]
+    OtherFile { what: &'static str },
+
     #[error("unsupported RDB version {} at offset {offset}: {format}", format.version)]
     UnsupportedVersion { offset: u64, format: Format },
 
@@ -54,6 +57,7 @@ impl Error {
     /// The byte of the file or payload at which the thing that is wrong begins.
     pub fn offset(&self) -> u64 {
         match *self {
+            Self::OtherFile { .. } => 0,
             Self::UnexpectedEnd { offset, .. }
             | Self::BadMagic { offset }
             | Self::UnsupportedVersion { offset, .. }
@@ -74,7 +78,8 @@ impl Error {
     /// Whether the bytes are sound as far as is known, and of a kind that this server does not read.
     pub fn is_of_another_kind(&self) -> bool {
         match *self {
-            Self::UnsupportedVersion { .. }
+            Self::OtherFile { .. }
+            | Self::UnsupportedVersion { .. }
             | Self::UnsupportedType { .. }
             | Self::UnsupportedModule { .. }
             | Self::VersionTooLow { .. } => true,

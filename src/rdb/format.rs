@@ -44,7 +44,7 @@ impl Format {
             [] => (Dialect::Redis, &REDIS[..]),
             _ if VALKEY.starts_with(&file[..file.len().min(VALKEY.len())]) => (Dialect::Valkey, &VALKEY[..]),
             _ if REDIS.starts_with(&file[..file.len().min(REDIS.len())]) => (Dialect::Redis, &REDIS[..]),
-            _ => return Err(Error::BadMagic { offset: 0 }),
+            _ => return Err(not_a_dump(file)),
         };
         let offset = magic.len() as u64;
         let Some(digits) = file.get(magic.len()..HEADER_BYTES) else {
@@ -104,6 +104,21 @@ impl Format {
     }
 }
 
+/// What is said of a file with neither magic: in what a dump has been put, where that is known.
+fn not_a_dump(file: &[u8]) -> Error {
+    const OTHERS: [(&[u8], &str); 5] = [
+        (b"VKCS", "a compressed file of Valkey 9.2"),
+        (b"VCS", "a compressed file of Valkey after 9.1"),
+        (b"\x1F\x8B", "a file that gzip has compressed (`gunzip` first)"),
+        (b"\x28\xB5\x2F\xFD", "a file that zstd has compressed (`unzstd` first)"),
+        (b"\x04\x22\x4D\x18", "a file that lz4 has compressed (`unlz4` first)"),
+    ];
+    match OTHERS.iter().find(|(magic, _)| file.starts_with(magic)) {
+        Some(&(_, what)) => Error::OtherFile { what },
+        None => Error::BadMagic { offset: 0 },
+    }
+}
+
 impl fmt::Display for Format {
     /// What is said of a format that cannot be read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -153,6 +168,17 @@ mod tests {
         }
         for header in [b"VALKEX080", b"REDISabcd", b"VALKEY08x", b"\0\0\0\0\0\0\0\0\0"] {
             assert!(matches!(Format::of_file(header), Err(Error::BadMagic { .. })));
+        }
+    }
+
+    #[test]
+    fn files_that_a_dump_has_been_put_into_are_named() {
+        for (file, said) in [
+            (&b"VKCS\x01\x01\x01\x00"[..], "a compressed file of Valkey 9.2, not an RDB file"),
+            (b"\x1F\x8B\x08", "`gunzip` first"),
+        ] {
+            let error = Format::of_file(file).expect_err("no dump");
+            assert!(error.to_string().contains(said) && error.is_of_another_kind(), "{error}");
         }
     }
 

@@ -26,7 +26,7 @@ pub enum Unknown {
 
 /// What is to be written, in the order of the file.
 pub struct Plan {
-    /// Of the header, if that can be read.
+    /// Of the header, if that can be read, or at least whose it is.
     pub version: Option<u32>,
     /// The lowest version that knows every type that is kept.
     pub version_needed: u32,
@@ -101,7 +101,10 @@ pub fn make(file: &[u8], unknown: Unknown) -> Plan {
         Err(fault) => {
             plan.lose(0..file.len().min(HEADER_BYTES), fault.to_string(), None, None);
             plan.header_fault = Some(fault);
-            Walk::resume(file, format_of_damaged(file), HEADER_BYTES, 0)
+            let format = format_of_damaged(file);
+            // Bytes of Valkey's mean something else in a file of Redis's.
+            plan.version = (format.dialect == Dialect::Valkey).then_some(format.version);
+            Walk::resume(file, format, HEADER_BYTES, 0)
         }
     };
     let rescue = Rescue {

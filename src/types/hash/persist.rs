@@ -66,7 +66,7 @@ pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -
         Tag::HashMetadata => {
             let first = input.milliseconds()?;
             // A field's expiry is told as one more than its distance from the first.
-            load_metadata(input, |told| first.checked_add(i64::try_from(told).ok()?)?.checked_sub(1))
+            load_metadata(input, |told| first.checked_add(i64::try_from(told - 1).ok()?))
         }
         Tag::Hash2 => load_with_expiries(input, options),
         Tag::HashMetadataPreGa => load_metadata(input, |told| i64::try_from(told).ok()),

@@ -176,6 +176,14 @@ fn expiries_of_valkeys_form_are_read() {
     assert_eq!((hash.expiry(b"a"), hash.expiry(b"b")), (Some(None), Some(Some(0))));
     let plain = loaded(Tag::Hash2, &with_expiries(&[(b"a", b"1", -1), (b"b", b"2", -1)]));
     assert_eq!(plain, Ok(hash_of(&[("a", "1"), ("b", "2")])), "without any expiry it is as any other");
+    // The latest moment there is comes back from a dump of this server.
+    let mut latest = loaded(Tag::Hash2, &with_expiries(&[(b"a", b"1", i64::MAX), (b"b", b"2", 5)])).expect("a hash");
+    assert_eq!(latest.expiry(b"a"), Some(Some(i64::MAX)));
+    let saved = encoded(|out| latest.view().save(out));
+    assert_eq!(loaded(Tag::HashMetadata, &saved), Ok(latest.clone()));
+    latest.remove(b"b");
+    let saved = encoded(|out| latest.view().save(out));
+    assert_eq!(loaded(Tag::HashMetadata, &saved), Ok(latest));
     for malformed in [&[(&b"a"[..], &b"1"[..], -2)][..], &[(b"a", b"1", 5), (b"a", b"2", 5)], &[(b"a", b"", i64::MIN)]]
     {
         assert!(loaded(Tag::Hash2, &with_expiries(malformed)).is_err(), "{malformed:?}");
