@@ -15,6 +15,7 @@ mod known_hash;
 mod lazy_free;
 mod ready;
 mod relocate;
+mod take_over;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -30,6 +31,8 @@ pub use frozen::{Frozen, FrozenEntry};
 pub use lazy_free::{LazyFree, LazyFreePolicy};
 pub use ready::ReadyEntry;
 pub use relocate::Place;
+use take_over::Offer;
+pub use take_over::TAKEN_OVER_BYTES_MIN;
 pub use waiting::{Awaited, PlaceBuf, Ticket, WaitTable};
 pub use watch::{ClientId, WatchTable};
 
@@ -59,6 +62,7 @@ pub struct Keyspace {
     resizing: bool,
     child_alive: bool,
     pub eviction_pool: EvictionPool,
+    offer: Offer,
 }
 
 /// Counters that INFO shows; reads count too, so they are cells.
@@ -106,6 +110,7 @@ impl Keyspace {
             resizing: true,
             child_alive: false,
             eviction_pool: EvictionPool::default(),
+            offer: Offer::default(),
         }
     }
 
@@ -278,6 +283,9 @@ impl Keyspace {
     /// Sets `key` to the string `bytes`, in place where it fits.
     #[inline]
     pub fn set_string(&mut self, db: usize, key: &[u8], bytes: &[u8], expiry: Option<i64>) {
+        if bytes.len() >= TAKEN_OVER_BYTES_MIN && self.claim_buffer(db, key, bytes, expiry) {
+            return;
+        }
         let clock = self.access.initial();
         let keys = self.dbs[db].len();
         if let Some(old) = self.dbs[db].set_string(key, bytes, expiry, clock, &self.access) {

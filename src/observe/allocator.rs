@@ -1,6 +1,7 @@
 //! What the allocator knows about the memory of the process (<https://jemalloc.net/jemalloc.3.html>, `stats.*`).
 
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tikv_jemalloc_ctl::{epoch, epoch_mib, stats, stats_print, thread};
@@ -189,17 +190,70 @@ pub fn purge_allocator() -> bool {
 
 /// Lets the allocator give memory back that is not in use, or makes it keep all of it: while a snapshot child lives
 /// what is given back splits the huge pages that both share. What has been kept goes over time, as ever.
-#[expect(unsafe_code, reason = "sets a figure by name")]
 pub fn allow_purging(allowed: bool) {
     // Milliseconds; -1 stands for never.
-    let decay = if allowed { opt_decay_ms() } else { -1 };
+    let usual = if allowed { opt_decay_ms() } else { -1 };
+    let large = LARGE_ARENA.load(Ordering::Relaxed);
     let arenas = tikv_jemalloc_ctl::arenas::narenas::read().unwrap_or(0);
     for arena in 0..arenas {
-        let name = format!("arena.{arena}.dirty_decay_ms\0");
-        // SAFETY: the name ends in a zero byte, and the figure is an `ssize_t`. An arena that nobody has used yet
-        // refuses, and has nothing to give.
-        let _ = unsafe { tikv_jemalloc_ctl::raw::write::<isize>(name.as_bytes(), decay) };
+        set_decay_ms(arena, if allowed && arena == large { LARGE_DECAY_MS } else { usual });
     }
+}
+
+#[expect(unsafe_code, reason = "sets a figure by name")]
+fn set_decay_ms(arena: u32, decay: isize) {
+    let name = format!("arena.{arena}.dirty_decay_ms\0");
+    // SAFETY: the name ends in a zero byte, and the figure is an `ssize_t`. An arena that nobody has used yet refuses,
+    // and has nothing to give.
+    let _ = unsafe { tikv_jemalloc_ctl::raw::write::<isize>(name.as_bytes(), decay) };
+}
+
+/// The arena from which large blocks come; [`NO_ARENA`] before it is known.
+static LARGE_ARENA: AtomicU32 = AtomicU32::new(NO_ARENA);
+const NO_ARENA: u32 = u32::MAX;
+
+/// How long large blocks that were freed are kept for others. There are few of them, and each is much memory.
+const LARGE_DECAY_MS: isize = 500;
+
+/// Makes memory of large blocks go back to the kernel within a second after they were freed; that of others is kept much
+/// longer, since giving it back splits huge pages.
+#[expect(unsafe_code, reason = "asks the allocator by name")]
+pub fn give_large_back_soon() {
+    const LARGE_BYTES: usize = 16 << 20;
+    // The arena is there once something large was allocated.
+    let block = Vec::<u8>::with_capacity(LARGE_BYTES);
+    let mut address = block.as_ptr();
+    let mut arena = NO_ARENA;
+    let mut arena_bytes = size_of::<u32>();
+    // SAFETY: the name ends in a zero byte. This request takes the address of a block, which is alive, and gives the
+    // number of its arena, an `unsigned`; both places are of the sizes that are told.
+    let refused = unsafe {
+        tikv_jemalloc_sys::mallctl(
+            c"arenas.lookup".as_ptr(),
+            (&raw mut arena).cast(),
+            &raw mut arena_bytes,
+            (&raw mut address).cast(),
+            size_of::<*const u8>(),
+        )
+    };
+    // Small blocks must not come from it.
+    if refused == 0 && Some(AllocatorArena(arena)) != AllocatorArena::of_this_thread() {
+        LARGE_ARENA.store(arena, Ordering::Relaxed);
+        set_decay_ms(arena, LARGE_DECAY_MS);
+    }
+}
+
+/// Gives back what large blocks have left long enough ago, where no thread of the allocator's does.
+#[expect(unsafe_code, reason = "asks the allocator by name")]
+pub fn decay_large() {
+    let arena = LARGE_ARENA.load(Ordering::Relaxed);
+    if arena == NO_ARENA {
+        return;
+    }
+    let name = format!("arena.{arena}.decay\0");
+    let (none, nothing) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: the name ends in a zero byte, and this request takes and gives no value.
+    unsafe { tikv_jemalloc_sys::mallctl(name.as_ptr().cast(), none, std::ptr::null_mut(), nothing, 0) };
 }
 
 /// What the allocator was started with.

@@ -15,7 +15,10 @@ mod persistence;
 mod slowlog;
 mod user_data;
 
-pub use allocator::{Allocator, AllocatorArena, AllocatorStats, allocator_report, allow_purging, purge_allocator};
+pub use allocator::{
+    Allocator, AllocatorArena, AllocatorStats, allocator_report, allow_purging, decay_large, give_large_back_soon,
+    purge_allocator,
+};
 pub use commandstats::CommandStats;
 pub use counters::Counters;
 pub use error_stats::ErrorStats;

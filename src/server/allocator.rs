@@ -1,12 +1,14 @@
 //! Settings of the allocator: huge pages, and the thread that gives memory back.
 
 use super::executor::Executor;
+use crate::observe;
 use crate::snapshot::HugePageDecision;
 use crate::structures::huge_pages_for_tables;
 
 impl Executor {
     /// Follows `huge-pages` and `jemalloc-bg-thread`: at start, before there is data.
     pub(super) fn set_allocator_up(&mut self) {
+        observe::give_large_back_soon();
         self.follow_huge_pages();
         if let Err(reason) = self.follow_allocator_thread() {
             tracing::warn!("{reason}");

@@ -44,14 +44,19 @@ pub enum BatchEnd {
 }
 
 impl Batch {
-    /// Decodes the frames at the beginning of `bytes`, where `decoder` may be in the middle of the first.
+    /// Decodes the frames at the beginning of `bytes`, where `decoder` may be in the middle of the first; so many at most.
     ///
     /// Out of line, since within the loop over the batches too little would be left of the registers for this one.
     #[inline(never)]
-    pub fn decode(decoder: &mut Decoder, ahead: &mut AheadDecoders, bytes: &[u8], limits: &Limits) -> Batch {
+    pub fn decode(
+        decoder: &mut Decoder,
+        ahead: &mut AheadDecoders,
+        bytes: &[u8],
+        limits: &Limits,
+        frames_max: usize,
+    ) -> Batch {
         let mut decoder = decoder;
-        // AUTH lifts the limits of the frames behind it, so these are not read before it has run.
-        let mut ahead = ahead[..if limits.authenticated { BATCH_FRAMES_MAX - 1 } else { 0 }].iter_mut();
+        let mut ahead = ahead[..frames_max - 1].iter_mut();
         let mut batch = Batch { starts: [0; BATCH_FRAMES_MAX], len: 0, bytes: 0, end: BatchEnd::Full };
         let (mut len, mut position) = (0, 0);
         loop {
@@ -187,7 +192,7 @@ mod tests {
         for end in [cut, input.len()] {
             loop {
                 let bytes = &input[start..end];
-                let batch = Batch::decode(&mut decoder, &mut ahead, bytes, &Limits::default());
+                let batch = Batch::decode(&mut decoder, &mut ahead, bytes, &Limits::default(), BATCH_FRAMES_MAX);
                 for (frame, &start) in batch.starts().iter().enumerate() {
                     let decoder = frame.checked_sub(1).map_or(&decoder, |slot| &ahead[slot]);
                     commands.push(decoder.args(&bytes[start..]).iter().map(<[u8]>::to_vec).collect());
@@ -206,9 +211,9 @@ mod tests {
     fn a_broken_frame_leaves_nothing_for_the_next_connection() {
         let mut ahead: AheadDecoders = Default::default();
         let limits = Limits::default();
-        let broken = Batch::decode(&mut Decoder::new(), &mut ahead, b"PING\r\n*2\r\n$3\r\nGET\r\n:1\r\n", &limits);
+        let broken = Batch::decode(&mut Decoder::new(), &mut ahead, b"PING\r\n*2\r\n$3\r\nGET\r\n:1\r\n", &limits, 16);
         assert!(matches!(broken.end, BatchEnd::Broken(_)));
-        let whole = Batch::decode(&mut Decoder::new(), &mut ahead, b"PING\r\n*1\r\n$4\r\nTIME\r\n", &limits);
+        let whole = Batch::decode(&mut Decoder::new(), &mut ahead, b"PING\r\n*1\r\n$4\r\nTIME\r\n", &limits, 16);
         assert_eq!((whole.len, whole.bytes), (2, 20));
         assert_eq!(ahead[0].args(b"*1\r\n$4\r\nTIME\r\n").len(), 1);
     }

@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -20,13 +21,14 @@ use super::client::{ClientKey, Close, Stall};
 use super::executor::{Executor, Processed, Then};
 use super::wake::Wake;
 use crate::commands::Peer;
+use crate::keyspace::TAKEN_OVER_BYTES_MIN;
 use crate::resp::Decoder;
 
 /// Bytes that the shared buffer holds: what one read takes, and what was left of the one before.
 const READ_BYTES: usize = 64 * 1024;
 
 /// Of an argument that claims to be long, this share has to be there before room is made for all of it.
-const PROOF_SHARE: usize = 8;
+const PROOF_SHARE: usize = 32;
 
 /// With less room than this left for what a command still lacks, more room is made before the next read.
 const READ_BYTES_MIN: usize = 4 * 1024;
@@ -160,6 +162,18 @@ impl Input {
         if self.bytes.capacity() > KEPT_BYTES && left < self.bytes.capacity() / 2 {
             self.bytes.shrink_to(left);
         }
+    }
+
+    /// Gives out a part of what waits, in the memory in which it came, and lets go of what is executed. What follows is
+    /// the lesser part.
+    fn take_out(&mut self, part: Range<usize>, executed: usize) -> Vec<u8> {
+        let before = std::mem::take(&mut self.executed);
+        let rest = self.bytes[before + executed..].to_vec();
+        let mut bytes = std::mem::replace(&mut self.bytes, rest);
+        bytes.truncate(before + part.end);
+        bytes.drain(..before + part.start);
+        bytes.shrink_to_fit();
+        bytes
     }
 
     /// Makes room for what is missing of a command. Returns whether there is memory for it.
@@ -342,8 +356,15 @@ impl Connection {
     fn execute_input(&mut self) -> usize {
         let mut executor = self.shared.executor.borrow_mut();
         let input = &mut self.input;
+        let may_be_taken_over = input.waiting().len() >= TAKEN_OVER_BYTES_MIN;
+        if may_be_taken_over {
+            executor.keyspace.offer_buffer(input.waiting());
+        }
         let Processed { consumed, then } = executor.process(self.key, &mut self.decoder, input.waiting());
-        input.consume(consumed);
+        match if may_be_taken_over { executor.keyspace.withdraw_buffer() } else { None } {
+            Some(claim) => executor.keyspace.fulfil(&claim, input.take_out(claim.range.clone(), consumed)),
+            None => input.consume(consumed),
+        }
         input.has_command = then == Then::Wait && !input.waiting().is_empty();
         if let Then::Read { need_hint } = then
             && !input.make_room(need_hint)
@@ -410,6 +431,6 @@ mod tests {
         assert_eq!(growth(10, 20), 20);
         assert_eq!(growth(10, 500_000_000), KEPT_BYTES);
         assert_eq!(growth(1 << 20, 500_000_000), 1 << 20);
-        assert_eq!(growth(100_000_000, 400_000_000), 400_000_000);
+        assert_eq!(growth(20_000_000, 400_000_000), 400_000_000);
     }
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::batch::{AheadDecoders, Batch, BatchEnd};
+use super::batch::{AheadDecoders, BATCH_FRAMES_MAX, Batch, BatchEnd};
 use super::blocking::Deadlines;
 use super::client::{ClientKey, Clients, Close, Stall};
 use super::clock::ServerClock;
@@ -192,6 +192,7 @@ impl Executor {
         client.reply_bytes_end = client.reply.len() + ROUND_REPLY_BYTES;
         client.limit_reply(&self.config, self.memory.free_bytes());
         let mut ahead = self.ahead.take().unwrap_or_default();
+        let one_by_one = self.keyspace.offers_buffer();
         let mut consumed = 0;
         let then = loop {
             if self.is_held_up(key) {
@@ -202,7 +203,9 @@ impl Executor {
                 break Then::Read { need_hint: 1 };
             }
             let limits = Limits { authenticated: !self.clients.get(key).session.must_authenticate(), ..self.limits };
-            let batch = Batch::decode(decoder, &mut ahead, rest, &limits);
+            // AUTH lifts the limits of the frames behind it, so these are not read before it has run.
+            let frames_max = if limits.authenticated && !one_by_one { BATCH_FRAMES_MAX } else { 1 };
+            let batch = Batch::decode(decoder, &mut ahead, rest, &limits, frames_max);
             match self.execute_batch(key, decoder, &ahead, &batch, rest) {
                 Ok(done) => consumed += done,
                 Err(done) => {
@@ -212,6 +215,7 @@ impl Executor {
                 }
             }
             match batch.end {
+                BatchEnd::Full if one_by_one && self.keyspace.is_buffer_claimed() => break Then::Wait,
                 BatchEnd::Full if self.clock.latest().nanoseconds_since(start) >= ROUND_NS => break Then::Wait,
                 BatchEnd::Full => {}
                 BatchEnd::Incomplete { need_hint } => {

@@ -7,7 +7,7 @@ use super::client::ClientKey;
 use super::executor::Executor;
 use crate::config::EvictionPolicy;
 use crate::keyspace::{Db, Eviction};
-use crate::observe::{Allocator, AllocatorStats};
+use crate::observe::{self, Allocator, AllocatorStats};
 use crate::structures::mapped_table_bytes;
 
 /// Evictions between two looks at the clock.
@@ -252,6 +252,9 @@ impl Executor {
 
     /// Takes the readings that need a look outside, and goes on evicting where that was cut short.
     pub(super) fn memory_cron(&mut self) {
+        if !self.config.jemalloc_bg_thread {
+            observe::decay_large();
+        }
         self.memory.allocator.stats(self.clock.latest().monotonic());
         self.memory.note_peak();
         self.memory.note_free();

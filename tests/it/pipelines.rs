@@ -168,3 +168,63 @@ fn what_a_blocked_client_sends_ahead_is_executed_when_it_goes_on() {
     }
     writer.join().expect("the writer ends").expect("everything was sent");
 }
+
+#[test]
+fn a_long_value_is_the_same_however_it_is_set() {
+    let server = Server::start();
+    let mut client = server.client();
+    let long: Vec<u8> = (0..3_000_000u32).map(|at| at.to_le_bytes()[0] ^ at.to_le_bytes()[1]).collect();
+    let long = long.as_slice();
+    let get: &[&[u8]] = &[b"GET", b"key"];
+    let set: &[&[u8]] = &[b"SET", b"key", long];
+    let commands: [(&[&[u8]], crate::support::Value); 17] = [
+        (set, ok()),
+        (get, bulk(long)),
+        (&[b"SET", b"key", long, b"EX", b"100"], ok()),
+        (get, bulk(long)),
+        (&[b"SET", b"key", b"short", b"GET"], bulk(long)),
+        (&[b"SETEX", b"key", b"100", long], ok()),
+        (&[b"GETSET", b"key", long], bulk(long)),
+        (&[b"SETNX", b"key", long], int(0)),
+        (&[b"MSET", b"key", long, b"key", b"", b"other", b"1"], ok()),
+        (get, bulk("")),
+        (&[b"MSET", b"key", long, b"other", long], ok()),
+        (&[b"STRLEN", b"other"], int(long.len() as i64)),
+        (&[b"SET", b"key", long, b"PXAT", b"1"], ok()),
+        (get, crate::support::nil()),
+        (&[b"APPEND", b"key", long], int(long.len() as i64)),
+        (&[b"SET", b"key", long, b"KEEPTTL"], ok()),
+        (get, bulk(long)),
+    ];
+    let pipeline: Vec<u8> = commands.iter().flat_map(|(command, _)| encode_command(command)).collect();
+    let writer = client.send_in_background(pipeline);
+    for (at, (_, expected)) in commands.iter().enumerate() {
+        assert!(client.read() == *expected, "reply {at}");
+    }
+    writer.join().expect("the writer ends").expect("everything was sent");
+    client.run("DEL other");
+    client.run("MULTI");
+    client.cmd(set);
+    client.run("GET key");
+    assert!(client.run("EXEC").items()[1] == bulk(long));
+}
+
+#[test]
+fn a_long_value_is_in_memory_once_and_its_memory_goes_back_when_it_is_deleted() {
+    const MIB: u64 = 1 << 20;
+    if against_redis() || !std::path::Path::new("/proc/self/statm").exists() {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.client();
+    let resident = || number(&server, "memory", "used_memory_rss");
+    let before = resident();
+    let writer = client.send_in_background(encode_command(&[b"SET", b"key".as_slice(), &vec![b'x'; 100 << 20]]));
+    assert_eq!(client.read(), ok());
+    writer.join().expect("the writer ends").expect("everything was sent");
+    let used = number(&server, "memory", "used_memory_peak");
+    assert!(used < 150 * MIB, "{} MiB at most in use", used / MIB);
+    assert_eq!(client.run("GET key").bytes().len(), 100 << 20);
+    assert_eq!(client.run("DEL key"), int(1));
+    wait_until("the memory is given back", 20, || resident() < before + 20 * MIB);
+}

@@ -8,13 +8,15 @@ use crate::config::HugePages;
 
 /// The allocator's options, which it reads before `main`. Its arenas ask for huge pages from the start; where they are
 /// not wanted the kernel is told not to give any. Two arenas keep values of a kind close together. Giving memory back
-/// splits huge pages, hence the long decay.
+/// splits huge pages, hence the long decay. What is large comes from an arena of its own, which gives back soon
+/// (`observe::give_large_back_soon`).
 #[expect(unsafe_code, reason = "the allocator finds its options by the name of a symbol")]
 // SAFETY: the name and the type, a pointer to text that ends in a zero byte, are those that jemalloc declares; nothing
 // else defines it.
 #[unsafe(export_name = "_rjem_malloc_conf")]
 #[used]
-static MALLOC_CONF: &[u8; 77] = b"thp:always,metadata_thp:auto,narenas:2,dirty_decay_ms:60000,muzzy_decay_ms:0\0";
+static MALLOC_CONF: &[u8; 104] =
+    b"thp:always,metadata_thp:auto,narenas:2,dirty_decay_ms:60000,muzzy_decay_ms:0,oversize_threshold:1048576\0";
 
 /// The first kernel that copies 4 KiB where a huge page is written after fork.
 const KERNEL_MIN: (u32, u32) = (5, 8);
