@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::IsTerminal as _;
 
+use nix::unistd::{AccessFlags, eaccess, geteuid};
+
 use super::logging;
 use crate::config::Config;
 use crate::stdx::version;
@@ -55,6 +57,19 @@ pub fn warn_of_system(config: &Config) {
             "WARNING Memory overcommit must be enabled! Without it, a background save may fail when memory is short, \
              since the system then counts the child's shared pages twice. To fix this add 'vm.overcommit_memory = 1' \
              to /etc/sysctl.conf and reboot, or run 'sysctl vm.overcommit_memory=1'."
+        );
+    }
+}
+
+/// Warns where no snapshot can be saved. That is no reason not to start: what was saved can be read.
+pub fn warn_of_directory(path: &str) {
+    // Of the working directory itself: its path may lead through folders that this user may not enter any more.
+    if let Err(error) = eaccess(".", AccessFlags::W_OK | AccessFlags::X_OK) {
+        tracing::warn!(
+            "WARNING: no snapshot can be saved in the directory '{path}' (the setting 'dir'): {}. Make it writable for \
+             the user that the server runs as ({}), or set 'dir' to another one.",
+            error.desc(),
+            geteuid()
         );
     }
 }

@@ -1,5 +1,6 @@
 //! A start whose dump is damaged: which of the kept snapshots is whole, and loading it where that is wished.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::connection::Shared;
@@ -51,10 +52,7 @@ fn make_it_the_dump(place: &Place, name: &str) {
 
 /// What stops the start, and the way out where a kept snapshot is whole.
 pub fn log_fatal(shared: &Shared, error: &LoadError) {
-    tracing::warn!(
-        "Fatal error loading the DB, {error}. The file is left as it is: {}to start without it, move it away. Exiting.",
-        advice(error)
-    );
+    tracing::warn!("Fatal error loading the DB, {error}. The file is left as it is: {}. Exiting.", advice(error));
     let place = shared.executor.borrow().place_of_dump();
     let kept = place.generations().len();
     if kept == 0 {
@@ -77,12 +75,13 @@ pub fn log_fatal(shared: &Shared, error: &LoadError) {
     );
 }
 
-/// What else can be done about a dump that cannot be loaded.
+/// What can be done about a dump that cannot be loaded.
 fn advice(error: &LoadError) -> String {
     let path = error.path.display();
     let option = if matches!(error.fault, LoadFault::DuplicateKey { .. }) { " --duplicates" } else { "" };
     let more = format!("`copal-rdb check {path}{option}` tells more; ");
     let way = match &error.fault {
+        LoadFault::Open(_) | LoadFault::Read(_) | LoadFault::NotAFile(_) => return advice_without_contents(error),
         fault if fault.can_be_skipped() => format!(
             "to load the rest of it and keep the file, start with `--rdb-unknown-types skip`; to write the rest to \
              another file, `copal-rdb salvage {path} NEW-FILE`; "
@@ -95,11 +94,36 @@ fn advice(error: &LoadError) -> String {
         }
         _ => String::new(),
     };
-    more + &way
+    format!("{more}{way}to start without it, move it away")
+}
+
+/// The same where what is wrong is not in the file.
+fn advice_without_contents(error: &LoadError) -> String {
+    let path = error.path.display();
+    match &error.fault {
+        LoadFault::Open(cause) if cause.kind() == io::ErrorKind::PermissionDenied => {
+            let user = nix::unistd::geteuid();
+            format!("make it, and the directory it is in, readable for the user that the server runs as ({user})")
+        }
+        LoadFault::Open(cause) if matches!(cause.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+            "allow the server more open files ('ulimit -n')".to_owned()
+        }
+        LoadFault::Open(cause) if cause.kind() == io::ErrorKind::IsADirectory => {
+            format!("set 'dir' and 'dbfilename' so that they name a file, or remove the directory {path}")
+        }
+        LoadFault::NotAFile(_) => {
+            "set 'dir' and 'dbfilename' so that they name a file, or remove what has that name".to_owned()
+        }
+        _ => "see to the disk, and that the path is right".to_owned(),
+    }
 }
 
 /// Tells that there are kept snapshots where no dump is: nobody starts empty by mistake and does not notice.
 pub fn warn_of_missing_dump(place: &Place) {
+    if let Ok(target) = std::fs::read_link(place.path()) {
+        let (name, target) = (&place.name, target.display());
+        tracing::warn!("{name} is a symbolic link to {target}, which is not there, so the server starts empty");
+    }
     if let Some(newest) = place.generations().last() {
         tracing::warn!("There is no {}, so the server starts empty; the newest kept snapshot is {newest}", place.name);
     }
@@ -107,4 +131,24 @@ pub fn warn_of_missing_dump(place: &Place) {
 
 fn in_directory(shared: &Shared, name: &str) -> PathBuf {
     Path::new(&shared.executor.borrow().config.dir).join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_about_what_is_wrong() {
+        let of = |fault| advice(&LoadError { path: PathBuf::from("/data/dump.rdb"), fault });
+        let open = |errno| of(LoadFault::Open(io::Error::from_raw_os_error(errno)));
+        assert!(open(libc::EACCES).contains("readable for the user"));
+        assert!(open(libc::EMFILE).contains("ulimit -n"));
+        assert!(open(libc::EISDIR).contains("'dbfilename'"));
+        assert!(of(LoadFault::NotAFile("a named pipe")).contains("'dbfilename'"));
+        for errno in [libc::EACCES, libc::EMFILE, libc::EISDIR, libc::EIO] {
+            assert!(!open(errno).contains("move it away"), "{errno}");
+        }
+        let damage = of(LoadFault::FunctionLibrary { offset: 9 });
+        assert!(damage.contains("`copal-rdb check /data/dump.rdb`") && damage.contains("move it away"));
+    }
 }

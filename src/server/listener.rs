@@ -2,16 +2,16 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::connection::{Shared, Stream, serve};
+use super::unix_socket::UnixSocket;
 use super::wake::Wake;
 use crate::commands::Peer;
 use crate::config::Config;
@@ -29,7 +29,7 @@ protected-mode no from the loopback interface, or start the server with --protec
 #[derive(Debug, Default)]
 pub struct Listeners {
     tcp: Vec<TcpListener>,
-    unix: Option<UnixListener>,
+    unix: Option<UnixSocket>,
     /// Raised when other sockets stand here than the accepting task last looked at.
     pub changed: Rc<Wake>,
 }
@@ -53,7 +53,7 @@ impl Listeners {
     /// Opens every socket that the configuration names. An address with a leading `-` may be unavailable.
     pub fn open(config: &Config) -> Result<Listeners, ListenError> {
         let tcp = if config.port == 0 { Vec::new() } else { open_tcp(config)? };
-        let unix = (!config.unixsocket.is_empty()).then(|| open_unix(config)).transpose()?;
+        let unix = (!config.unixsocket.is_empty()).then(|| UnixSocket::open(config)).transpose()?;
         Ok(Listeners { tcp, unix, changed: Rc::default() })
     }
 
@@ -88,7 +88,7 @@ impl Listeners {
             let binds: String = addresses.iter().map(|address| format!("bind={},", address.ip())).collect();
             lines.push(format!("name=tcp,{binds}port={}", addresses.first().map_or(0, SocketAddr::port)));
         }
-        if let Some(path) = self.unix.as_ref().and_then(|socket| socket.local_addr().ok()) {
+        if let Some(path) = self.unix.as_ref().and_then(|socket| socket.listener().local_addr().ok()) {
             lines.push(format!("name=unix,bind={}", path.as_pathname().unwrap_or(Path::new("")).display()));
         }
         lines
@@ -97,15 +97,7 @@ impl Listeners {
     /// Removes what only a living server needs: the file of the Unix socket.
     pub fn close(&mut self) {
         self.tcp.clear();
-        if let Some(socket) = self.unix.take()
-            && let Ok(address) = socket.local_addr()
-            && let Some(path) = address.as_pathname()
-        {
-            tracing::info!("Removing the unix socket file.");
-            if let Err(error) = std::fs::remove_file(path) {
-                tracing::debug!("Cannot remove {}: {error}", path.display());
-            }
-        }
+        self.unix = None;
         self.changed.raise();
     }
 
@@ -116,7 +108,7 @@ impl Listeners {
             }
         }
         if let Some(socket) = &self.unix
-            && let Poll::Ready(accepted) = socket.poll_accept(context)
+            && let Poll::Ready(accepted) = socket.listener().poll_accept(context)
         {
             return Poll::Ready(accepted.map(|(stream, _)| Incoming::Unix(stream)));
         }
@@ -177,23 +169,6 @@ fn open_address(name: &str, config: &Config) -> io::Result<TcpListener> {
     socket.listen(config.tcp_backlog as i32)?;
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket.into())
-}
-
-fn open_unix(config: &Config) -> Result<UnixListener, ListenError> {
-    let path = Path::new(&config.unixsocket);
-    let open = || -> io::Result<_> {
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = std::os::unix::net::UnixListener::bind(path)?;
-        if config.unixsocketperm != 0 {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(config.unixsocketperm))?;
-        }
-        listener.set_nonblocking(true)?;
-        UnixListener::from_std(listener)
-    };
-    open().map_err(|error| ListenError::Unix { path: config.unixsocket.clone(), error })
 }
 
 fn welcome_tcp(shared: &Rc<Shared>, stream: TcpStream, remote: SocketAddr) {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::client::ClientKey;
 use super::executor::Executor;
+use super::memory_limit::MemoryLimit;
 use crate::config::EvictionPolicy;
 use crate::keyspace::{Db, Eviction};
 use crate::observe::{self, Allocator, AllocatorStats};
@@ -35,8 +36,8 @@ pub struct Memory {
     peak_bytes: Cell<u64>,
     /// What the kernel backs, as last read.
     resident: Resident,
-    /// Of the machine.
-    pub system_bytes: u64,
+    /// What is there for the server.
+    pub limit: MemoryLimit,
     free_bytes: usize,
     /// Evicting was cut short, and goes on by itself.
     evicting: bool,
@@ -62,7 +63,7 @@ impl Memory {
             startup_bytes: 0,
             peak_bytes: Cell::new(0),
             resident: Resident::read().unwrap_or_default(),
-            system_bytes: system_bytes().unwrap_or(0),
+            limit: MemoryLimit::of_this_process(),
             free_bytes: usize::MAX,
             evicting: false,
             over_limit_since: None,
@@ -99,8 +100,8 @@ impl Memory {
     }
 
     fn note_free(&mut self) {
-        if self.system_bytes > 0 {
-            let free = self.system_bytes.saturating_sub(self.used_bytes()).max(FREE_BYTES_MIN);
+        if self.limit.bytes() > 0 {
+            let free = self.limit.bytes().saturating_sub(self.used_bytes()).max(FREE_BYTES_MIN);
             self.free_bytes = usize::try_from(free).unwrap_or(usize::MAX);
         }
     }
@@ -396,13 +397,6 @@ impl Resident {
         let mut bytes = || Some(pages.next()?.ok()? * page_bytes);
         Some(Self { bytes: bytes()?, files: bytes()? })
     }
-}
-
-fn system_bytes() -> Option<u64> {
-    use nix::unistd::{SysconfVar, sysconf};
-    let pages = sysconf(SysconfVar::_PHYS_PAGES).ok()??;
-    let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok()??;
-    Some(pages as u64 * page_bytes as u64)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ impl Executor {
         out.field("allocator_resident", report.allocator.resident);
         out.field("allocator_retained", report.allocator.retained);
         out.field("allocator_muzzy", report.allocator.muzzy);
-        out.bytes_and_human("total_system_memory", self.memory.system_bytes);
+        out.bytes_and_human("total_system_memory", self.memory.limit.bytes());
         info_scripts(out);
         out.bytes_and_human("maxmemory", self.config.maxmemory_bytes);
         out.field("maxmemory_policy", self.config.maxmemory_policy.name());

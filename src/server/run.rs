@@ -55,7 +55,9 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     banner::show(&config);
     banner::warn_of_system(&config);
     tracing::info!("Server initialized");
+    banner::warn_of_directory(&config.dir);
     let mut executor = Executor::new(config, launch);
+    executor.memory.limit.warn_of_maxmemory(executor.config.maxmemory_bytes);
     if let Err(reason) = executor.rename_commands() {
         tracing::warn!("{reason}");
         return 1;

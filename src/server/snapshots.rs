@@ -16,8 +16,8 @@ use crate::commands::{CommandError, SnapshotEffect};
 use crate::keyspace::Db;
 use crate::observe::{LoadingInfo, PersistenceInfo};
 use crate::snapshot::{
-    self, Cancelled, DumpFile, Duplicates, LoadError, LoadFault, LoadSettings, Loaded, Loader, Place, Progress,
-    SaveError, SaveOptions, Supervisor, Task, Trigger, Verification,
+    self, Cancelled, DumpFile, Duplicates, Fate, KnownDump, LoadError, LoadFault, LoadSettings, Loaded, Loader, Place,
+    Progress, SaveError, SaveOptions, Supervisor, Task, Trigger, Verification,
 };
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
@@ -89,14 +89,22 @@ pub async fn watch_children(shared: Rc<Shared>) {
 
 /// Opens the dump that the server starts with, if there is one. From here on clients are told that it is loading.
 pub fn open_dump(shared: &Shared) -> Result<Option<DumpFile>, LoadError> {
-    for name in snapshot::remove_stale_temp_files(Path::new(".")) {
-        tracing::info!("Removed {name}, left behind by a process that is gone");
-    }
     let mut executor = shared.executor.borrow_mut();
+    for (name, fate) in executor.place_of_dump().clear_leftovers() {
+        match fate {
+            Fate::Removed => tracing::info!("Removed {name}, left behind by a save that was cut short"),
+            Fate::Left(reason) => tracing::info!("Left {name} as it is: {reason}"),
+        }
+    }
     // The whole path is what a message about a start that failed has to name.
     let file = DumpFile::open(&Path::new(&executor.config.dir).join(&executor.config.dbfilename))?;
     match &file {
-        Some(file) => executor.begin_loading(file),
+        Some(file) => {
+            if let Some(bytes) = file.memory_when_saved() {
+                executor.memory.limit.warn_of_dump(file.path(), bytes);
+            }
+            executor.begin_loading(file);
+        }
         None => fallback::warn_of_missing_dump(&executor.place_of_dump()),
     }
     Ok(file)
@@ -106,7 +114,10 @@ pub fn open_dump(shared: &Shared) -> Result<Option<DumpFile>, LoadError> {
 pub async fn load_dump(shared: &Shared, file: &DumpFile) -> Result<(), LoadError> {
     match load_steps(shared, file).await {
         Ok(loaded) => {
-            shared.executor.borrow_mut().finish_loading(loaded);
+            let mut executor = shared.executor.borrow_mut();
+            let known = loaded.is_all().then_some(KnownDump { standing: file.standing(), keys: loaded.keys });
+            executor.finish_loading(loaded);
+            executor.snapshots.supervisor.note_data_of(known);
             Ok(())
         }
         Err(fault) => fallback::load(shared, LoadError { path: file.path().to_path_buf(), fault }).await,
@@ -388,6 +399,7 @@ impl Executor {
 
     /// Loads the dump at once, in the place of the data or beside it.
     fn reload(&mut self, merge: bool, flush: bool) -> Result<(), LoadError> {
+        self.snapshots.supervisor.note_data_of(None);
         let name = self.config.dbfilename.clone();
         let path = Path::new(&name);
         let fault = |fault| LoadError { path: path.to_path_buf(), fault };

@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::pid_file::PidFile;
 use super::supervisor::Notifier;
 use super::{crash, logging, run, signals};
 use crate::config::{self, Action, Config, Files, StartUp, Supervised};
@@ -176,37 +176,6 @@ impl Files for Disk {
         let mut text = Vec::new();
         io::stdin().read_to_end(&mut text)?;
         Ok(text)
-    }
-}
-
-/// The file with the process's number, removed at the end.
-struct PidFile(PathBuf);
-
-impl PidFile {
-    /// Where a server in the background leaves its number when it is not told where.
-    const DEFAULT_PATH: &str = "/var/run/redis.pid";
-    const MODE: u32 = 0o644;
-
-    fn write(path: &str) -> Option<Self> {
-        let path = PathBuf::from(if path.is_empty() { Self::DEFAULT_PATH } else { path });
-        let written = std::fs::write(&path, format!("{}\n", std::process::id()))
-            .and_then(|()| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(Self::MODE)));
-        match written {
-            Ok(()) => Some(Self(std::path::absolute(&path).unwrap_or(path))),
-            Err(error) => {
-                tracing::warn!("Failed to write PID file {}: {error}", path.display());
-                None
-            }
-        }
-    }
-}
-
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        tracing::info!("Removing the pid file.");
-        if let Err(error) = std::fs::remove_file(&self.0) {
-            tracing::debug!("Cannot remove {}: {error}", self.0.display());
-        }
     }
 }
 

@@ -1,12 +1,11 @@
 //! Users and their connections: who may run what, what follows when a user changes, and the file of users.
 
-use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
 use super::client::{ClientKey, Close};
 use super::executor::Executor;
-use super::replace_file::replace_file;
+use super::replace_file::{read_file, replace_file};
 use crate::commands::{
     AccessRules, ChannelKind, CommandError, CommandId, Denial, DenialReason, Denied, Reloaded, User, UserChange,
     UsersEffect,
@@ -174,7 +173,9 @@ impl Executor {
 
     fn load_users(&mut self) -> Result<Reloaded, Vec<u8>> {
         let path = &self.config.aclfile;
-        let text = fs::read(path).map_err(|error| {
+        let text = read_file(Path::new(path))
+            .and_then(|text| text.ok_or_else(|| std::io::Error::from_raw_os_error(libc::ENOENT)));
+        let text = text.map_err(|error| {
             let reason = super::effects::reason(&error);
             format!("Error loading ACLs, opening file '{path}': {reason}").into_bytes()
         })?;

@@ -1,17 +1,24 @@
 //! Replacing a file as a whole: temp file, write, sync, rename, sync of the directory.
 //!
 //! A crash at any moment leaves the old file or the new one, whole; beside them at most a temp file, which
-//! [`remove_stale_temp_files`] takes away at the next start. Where older dumps are kept, the old file has got a second
+//! [`Place::clear_leftovers`] takes away at the next start. Where older dumps are kept, the old file has got a second
 //! name before the new one takes its place.
+//!
+//! A temp file is always a new one, locked for as long as it is written: what has its name already is another
+//! process's, or a user's, and the save takes the next number. What is renamed is the file that was written.
 
-use std::fs::File;
+use std::fs::{File, FileType, Metadata};
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+
 use super::error::SaveError;
-use super::{fork, generations};
+use super::load::DumpFile;
+use super::temp_file::{self, Identity, Lock};
+use super::{fork, generations, same_data};
 use crate::rdb::Sink;
 
 /// How much is written before the kernel is asked to begin bringing it to the disk.
@@ -49,13 +56,17 @@ impl Place {
 
 /// The calls that replacing a file takes; tests make each of them fail.
 pub trait FileSystem {
-    /// Creates an empty file. One that has the name already loses it and is not written to: it may have other names.
+    /// Creates an empty file under a name that nothing else has.
     fn create(&self, path: &Path) -> io::Result<Box<dyn OpenFile>>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Gives a file a further name, which nothing else may have.
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes a file if it is surely one that a save has left that was cut short.
+    fn remove_leftover(&self, path: &Path);
+    /// All bytes of a file.
+    fn read(&self, path: &Path) -> io::Result<Bytes>;
     /// What stands under a name, if anything does.
     fn look_at(&self, path: &Path) -> io::Result<Option<Standing>>;
     /// The names in a directory, those that are no text aside.
@@ -65,14 +76,46 @@ pub trait FileSystem {
 /// What stands under a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Standing {
-    /// Device and inode: equal for two names of one file.
-    pub identity: (u64, u64),
-    pub is_directory: bool,
+    pub identity: Identity,
+    pub kind: Kind,
     pub modified_unix_ms: i64,
+}
+
+impl Standing {
+    pub fn of(facts: &Metadata) -> Self {
+        Self {
+            identity: temp_file::identity_of(facts),
+            kind: Kind::of(facts.file_type()),
+            modified_unix_ms: facts.mtime().saturating_mul(1000).saturating_add(facts.mtime_nsec() / 1_000_000),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    File,
+    Directory,
+    Link,
+    /// A named pipe, a socket or a device.
+    Special,
+}
+
+impl Kind {
+    fn of(kind: FileType) -> Self {
+        match kind {
+            kind if kind.is_file() => Self::File,
+            kind if kind.is_dir() => Self::Directory,
+            kind if kind.is_symlink() => Self::Link,
+            _ => Self::Special,
+        }
+    }
 }
 
 /// A file that is being written.
 pub trait OpenFile {
+    /// Takes the lock that keeps other processes from removing the file; it is held until the file is closed.
+    fn lock(&mut self) -> Lock;
+    fn identity(&self) -> io::Result<Identity>;
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Lets the kernel begin to bring a range to the disk: a hint, which cannot fail.
     fn begin_writeback(&mut self, offset: u64, bytes: u64);
@@ -85,7 +128,6 @@ pub struct Disk;
 
 impl FileSystem for Disk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
-        remove_if_there(self, path)?;
         Ok(Box::new(File::create_new(path)?))
     }
 
@@ -109,13 +151,21 @@ impl FileSystem for Disk {
         std::fs::remove_file(path)
     }
 
+    fn read(&self, path: &Path) -> io::Result<Bytes> {
+        match DumpFile::open(path) {
+            Ok(Some(file)) => Ok(file.bytes().clone()),
+            Ok(None) => Err(io::ErrorKind::NotFound.into()),
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+
+    fn remove_leftover(&self, path: &Path) {
+        temp_file::remove_leftover(path);
+    }
+
     fn look_at(&self, path: &Path) -> io::Result<Option<Standing>> {
         match std::fs::symlink_metadata(path) {
-            Ok(facts) => Ok(Some(Standing {
-                identity: (facts.dev(), facts.ino()),
-                is_directory: facts.is_dir(),
-                modified_unix_ms: facts.mtime().saturating_mul(1000).saturating_add(facts.mtime_nsec() / 1_000_000),
-            })),
+            Ok(facts) => Ok(Some(Standing::of(&facts))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -127,15 +177,15 @@ impl FileSystem for Disk {
     }
 }
 
-/// Removes the file of that name. That there is none is no error.
-pub fn remove_if_there(system: &dyn FileSystem, path: &Path) -> io::Result<()> {
-    match system.remove(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 impl OpenFile for File {
+    fn lock(&mut self) -> Lock {
+        temp_file::lock(self)
+    }
+
+    fn identity(&self) -> io::Result<Identity> {
+        Ok(temp_file::identity_of(&self.metadata()?))
+    }
+
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         io::Write::write_all(self, bytes)
     }
@@ -150,12 +200,21 @@ impl OpenFile for File {
     }
 }
 
+/// A temp file as others can find it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Temp {
+    /// The number in its name.
+    pub number: u32,
+    pub identity: Identity,
+}
+
 /// A file on its way to take another one's place. Dropped before [`AtomicFile::commit`], it leaves nothing behind.
 pub struct AtomicFile<'fs> {
     system: &'fs dyn FileSystem,
-    file: Option<Box<dyn OpenFile>>,
+    file: Box<dyn OpenFile>,
     place: &'fs Place,
-    temp: PathBuf,
+    temp: Temp,
+    path: PathBuf,
     written: u64,
     writeback_from: u64,
     incremental: bool,
@@ -164,37 +223,109 @@ pub struct AtomicFile<'fs> {
 }
 
 impl<'fs> AtomicFile<'fs> {
-    /// Begins a new file for `place` under the temp name of this process.
+    /// Begins a new file for `place` under the temp name of this process, or under the next that nothing has.
     pub fn create(system: &'fs dyn FileSystem, place: &'fs Place, incremental: bool) -> Result<Self, SaveError> {
-        let temp = place.temp_path(std::process::id());
-        let file = system.create(&temp).map_err(|cause| {
-            // Some errors come after the deed.
-            let _ = system.remove(&temp);
-            SaveError::Create { path: temp.clone(), cause }
-        })?;
-        let (written, writeback_from) = (0, 0);
-        Ok(Self { system, file: Some(file), place, temp, written, writeback_from, incremental, pending: true })
+        for number in place.temp_numbers() {
+            let path = place.temp_path(number);
+            match begin(system, &path) {
+                Ok(Some((file, identity))) => {
+                    let temp = Temp { number, identity };
+                    let (written, writeback_from) = (0, 0);
+                    return Ok(Self {
+                        system,
+                        file,
+                        place,
+                        temp,
+                        path,
+                        written,
+                        writeback_from,
+                        incremental,
+                        pending: true,
+                    });
+                }
+                Ok(None) => {}
+                Err(cause) => return Err(SaveError::Create { path, cause }),
+            }
+        }
+        let path = place.temp_path(std::process::id());
+        Err(SaveError::Create { path, cause: io::Error::from_raw_os_error(libc::EEXIST) })
+    }
+
+    pub fn temp(&self) -> Temp {
+        self.temp
     }
 
     pub fn temp_path(&self) -> &Path {
-        &self.temp
+        &self.path
     }
 
-    /// Makes the file durable and puts it in its place. Returns its length.
-    pub fn commit(mut self) -> Result<u64, SaveError> {
-        if let Some(mut file) = self.file.take() {
-            file.sync().map_err(|cause| SaveError::Sync { path: self.temp.clone(), cause })?;
-        }
-        let kept = generations::keep_present(self.system, self.place)?;
-        put_in_place(self.system, &self.temp, self.place, || self.pending = false).inspect_err(|error| {
-            if let (SaveError::Rename { .. }, Some(kept)) = (error, &kept) {
+    /// Makes the file durable and puts it in its place. Returns its length. No generation is made of a dump that holds
+    /// the same data: `same` is one of which that is known.
+    pub fn commit(mut self, same: Option<Standing>) -> Result<u64, SaveError> {
+        self.file.sync().map_err(|cause| SaveError::Sync { path: self.path.clone(), cause })?;
+        let kept = match same {
+            Some(_) if same == self.system.look_at(&self.place.path()).ok().flatten() => None,
+            _ => generations::keep_present(self.system, self.place)?,
+        };
+        self.publish().inspect_err(|error| {
+            if let (false, Some(kept)) = (matches!(error, SaveError::SyncDirectory { .. }), &kept) {
                 // The dump did not change: its second name has nothing to keep.
                 let _ = self.system.remove(kept);
             }
         })?;
         // Only now is it certain that the new dump outlives a power cut.
+        if let Some(kept) = kept
+            && same_data::are_equal(self.system, &kept, &self.place.path())
+        {
+            let _ = self.system.remove(&kept);
+        }
         generations::prune(self.system, self.place);
         Ok(self.written)
+    }
+
+    fn publish(&mut self) -> Result<(), SaveError> {
+        let examine = |path: &Path| {
+            let found = self.system.look_at(path);
+            found.map_err(|cause| SaveError::Examine { path: path.to_path_buf(), cause })
+        };
+        let dump = self.place.path();
+        if examine(&dump)?.is_some_and(|dump| dump.kind == Kind::Special) {
+            return Err(SaveError::InTheWay { path: dump });
+        }
+        if examine(&self.path)?.is_none_or(|found| found.identity != self.temp.identity) {
+            return Err(SaveError::TempGone { path: self.path.clone() });
+        }
+        put_in_place(self.system, &self.path, self.place, || self.pending = false)
+    }
+
+    /// Whether the temp file is the one that we write.
+    fn has_its_name(&self) -> io::Result<bool> {
+        Ok(self.system.look_at(&self.path)?.is_some_and(|found| found.identity == self.temp.identity))
+    }
+}
+
+/// Creates and locks a temp file; nothing if its name is taken.
+fn begin(system: &dyn FileSystem, path: &Path) -> io::Result<Option<(Box<dyn OpenFile>, Identity)>> {
+    let mut file = match system.create(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+        Err(error) => {
+            // Some errors come after the deed.
+            system.remove_leftover(path);
+            return Err(error);
+        }
+    };
+    // A start that has looked at the file before it was locked may have removed it.
+    let lock = file.lock();
+    let found = file.identity().and_then(|own| Ok((own, system.look_at(path)?.map(|found| found.identity))));
+    match found {
+        Ok((own, found)) if found == Some(own) && lock != Lock::Taken => Ok(Some((file, own))),
+        Ok(_) => Ok(None),
+        Err(error) => {
+            drop(file);
+            system.remove_leftover(path);
+            Err(error)
+        }
     }
 }
 
@@ -214,12 +345,11 @@ pub fn put_in_place(
 
 impl Sink for AtomicFile<'_> {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(file) = &mut self.file else { return Err(io::ErrorKind::NotConnected.into()) };
-        file.write_all(bytes)?;
+        self.file.write_all(bytes)?;
         self.written += bytes.len() as u64;
         let waiting = self.written - self.writeback_from;
         if self.incremental && waiting >= WRITEBACK_BYTES {
-            file.begin_writeback(self.writeback_from, waiting);
+            self.file.begin_writeback(self.writeback_from, waiting);
             self.writeback_from = self.written;
         }
         Ok(())
@@ -228,65 +358,9 @@ impl Sink for AtomicFile<'_> {
 
 impl Drop for AtomicFile<'_> {
     fn drop(&mut self) {
-        self.file = None;
-        if self.pending {
+        if self.pending && self.has_its_name().unwrap_or(false) {
             // What cannot be removed now goes at the next start.
-            let _ = self.system.remove(&self.temp);
+            let _ = self.system.remove(&self.path);
         }
-    }
-}
-
-/// Removes the temp files in `directory` whose processes are gone. Returns the names of those removed.
-pub fn remove_stale_temp_files(directory: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
-    let mut removed = Vec::new();
-    for entry in entries.flatten() {
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        // A process of our own number lived before us: we have not saved yet.
-        let stale = |pid: u32| pid == std::process::id() || !fork::is_at_work(pid);
-        if is_file && temp_file_pid(&name).is_some_and(stale) && std::fs::remove_file(entry.path()).is_ok() {
-            removed.push(name);
-        }
-    }
-    removed
-}
-
-/// The process number in a temp file's name, if it is one exactly as [`Place::temp_path`] makes them.
-fn temp_file_pid(name: &str) -> Option<u32> {
-    let digits = name.strip_prefix("temp-")?.strip_suffix(".rdb")?;
-    let pid: u32 = digits.parse().ok()?;
-    (pid > 0 && pid.to_string() == digits && i32::try_from(pid).is_ok()).then_some(pid)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_exact_names_are_temp_files() {
-        assert_eq!(temp_file_pid("temp-812.rdb"), Some(812));
-        for name in
-            ["temp-.rdb", "temp-0.rdb", "temp-01.rdb", "temp--1.rdb", "temp-1.rdb.bak", "xtemp-1.rdb", "temp-+1.rdb"]
-        {
-            assert_eq!(temp_file_pid(name), None, "{name}");
-        }
-        assert_eq!(temp_file_pid("temp-4294967295.rdb"), None);
-    }
-
-    #[test]
-    fn temp_files_of_dead_processes_are_removed_and_nothing_else() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = |name: &str| directory.path().join(name);
-        let dead = "temp-2147483646.rdb";
-        let alive = format!("temp-{}.rdb", std::os::unix::process::parent_id());
-        let others = [alive.as_str(), "temp-x.rdb", "dump.rdb", "temp-2147483646.rdb.old"];
-        for name in others.iter().chain([&dead]) {
-            std::fs::write(path(name), "x").expect("a file");
-        }
-        std::fs::create_dir(path("temp-2147483645.rdb")).expect("a directory");
-        assert_eq!(remove_stale_temp_files(directory.path()), [dead]);
-        assert!(others.iter().all(|name| path(name).exists()));
-        assert!(path("temp-2147483645.rdb").is_dir());
     }
 }

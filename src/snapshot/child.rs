@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
-use super::atomic_file::{Disk, Place};
+use super::atomic_file::{Disk, Place, Temp};
 use super::fork;
 use super::report::{self, Figures, Report};
 use super::save::{self, Observer, SaveOptions, Saved};
@@ -69,6 +69,10 @@ impl Reporter {
 }
 
 impl Observer for Reporter {
+    fn created(&mut self, temp: Temp) {
+        self.send(&Report::Created(temp));
+    }
+
     fn progress(&mut self, so_far: &Saved) -> ControlFlow<()> {
         let now = Instant::now();
         if now >= self.next_report {

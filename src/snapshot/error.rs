@@ -23,6 +23,10 @@ pub enum SaveError {
     Sync { path: PathBuf, cause: io::Error },
     #[error("cannot rename {} to {}: {}", from.display(), to.display(), reason(cause))]
     Rename { from: PathBuf, to: PathBuf, cause: io::Error },
+    #[error("the temp file {} was removed or replaced while it was written", path.display())]
+    TempGone { path: PathBuf },
+    #[error("{} is a named pipe, a socket or a device, which a dump does not replace: move it away", path.display())]
+    InTheWay { path: PathBuf },
     #[error("cannot sync the directory {} to the disk: {}", path.display(), reason(cause))]
     SyncDirectory { path: PathBuf, cause: io::Error },
     #[error("cannot start the process that saves: {}", reason(.0))]
@@ -94,7 +98,7 @@ impl SaveError {
             Self::Encode { .. } => Step::Encode,
             Self::Examine { .. } | Self::Keep { .. } => Step::Keep,
             Self::Sync { .. } => Step::Sync,
-            Self::Rename { .. } => Step::Rename,
+            Self::Rename { .. } | Self::TempGone { .. } | Self::InTheWay { .. } => Step::Rename,
             Self::SyncDirectory { .. } => Step::SyncDirectory,
             Self::Fork(_) => Step::Fork,
             Self::Killed(_) => Step::Killed,
@@ -116,6 +120,8 @@ pub struct LoadError {
 pub enum LoadFault {
     #[error("cannot be opened: {}", reason(.0))]
     Open(io::Error),
+    #[error("is {0}, not a file")]
+    NotAFile(&'static str),
     #[error("cannot be read: {}", reason(.0))]
     Read(io::Error),
     /// The bytes as a whole are not those that were written.
@@ -153,6 +159,7 @@ impl LoadFault {
             Self::Read(_) | Self::Checksum(_) | Self::DuplicateKey { .. } => true,
             Self::Format { cause, .. } => !cause.is_of_another_kind(),
             Self::Open(_)
+            | Self::NotAFile(_)
             | Self::DatabaseOutOfRange { .. }
             | Self::FunctionLibrary { .. }
             | Self::ModuleData { .. }
@@ -175,7 +182,7 @@ impl LoadFault {
     #[cfg(test)]
     pub fn offset(&self) -> Option<u64> {
         match self {
-            Self::Open(_) | Self::Read(_) | Self::KeepOriginal { .. } => None,
+            Self::Open(_) | Self::NotAFile(_) | Self::Read(_) | Self::KeepOriginal { .. } => None,
             Self::Checksum(cause) | Self::Format { cause, .. } => Some(cause.offset()),
             Self::DatabaseOutOfRange { offset, .. }
             | Self::DuplicateKey { offset, .. }

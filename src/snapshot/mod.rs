@@ -19,6 +19,7 @@ mod pace;
 mod power_cut_tests;
 mod report;
 mod running;
+mod same_data;
 mod save;
 mod schedule;
 mod serialise;
@@ -26,16 +27,18 @@ mod serialise;
 mod simulation;
 mod supervisor;
 mod system_calls;
+mod temp_file;
 #[cfg(test)]
 mod tests;
 
-pub use atomic_file::{Place, remove_stale_temp_files};
+pub use atomic_file::Place;
 pub use error::{LoadError, LoadFault, SaveError};
 pub use fork::InterruptWatch;
 pub use history::{Outcome, Record, Trigger};
 pub use huge_pages::{HugePageDecision, HugePageSystem};
 pub use load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Progress, Verification};
 pub use original::keep_original;
-pub use save::{SaveOptions, delay_us};
+pub use save::{KnownDump, SaveOptions, delay_us};
 pub use supervisor::{Cancelled, Supervisor, Task};
 pub use system_calls::{OptionalCall, probe as probe_system_calls};
+pub use temp_file::Fate;

@@ -4,13 +4,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::atomic_file::{FileSystem, Place};
+use super::atomic_file::{AtomicFile, FileSystem, Place};
 use super::error::SaveError;
 use super::generations;
 use super::save;
-use super::simulation::{Effect, Fault, Files, Remains, SimulatedDisk};
+use super::simulation::{self, Effect, Fault, Files, Remains, SimulatedDisk};
 use super::tests::{Silent, digest, digest_of, load, options, sample};
 use crate::keyspace::Keyspace;
+use crate::rdb::Sink as _;
 
 /// Saves that have ended well before the one that is looked at.
 const EARLIER_SAVES: usize = 5;
@@ -91,6 +92,11 @@ fn has_temp(files: &Files) -> bool {
     files.keys().any(|name| name.starts_with("temp-"))
 }
 
+/// How many files there are that are no temp files.
+fn lasting_files(files: &Files) -> usize {
+    files.keys().filter(|name| !name.starts_with("temp-")).count()
+}
+
 /// Every call that may go wrong, with every way in which it may, and none at all.
 fn faults(calls: usize) -> impl Iterator<Item = Option<Fault>> {
     let errnos = [libc::EIO, libc::ENOSPC, libc::EDQUOT, libc::EROFS];
@@ -158,7 +164,7 @@ fn try_fault(
     let result = save(&disk, keep, next);
     result.as_ref().map_err(|error| format!("the next save fails: {error}"))?;
     remains.extend(cut_everywhere(reader, &disk, keep, &[old, new], next, safe_from(&disk, &result))?);
-    if disk.files().len() != keep as usize + 1 {
+    if lasting_files(&disk.files()) != keep as usize + 1 {
         return Err(format!("{:?} are left", disk.files().keys()));
     }
     Ok(remains)
@@ -182,13 +188,20 @@ fn power_cut_at_any_moment_leaves_the_old_dump_or_the_new_one() {
             let found = try_fault(&mut reader, &lived, keep, fault);
             remains.extend(found.unwrap_or_else(|what| panic!("keep {keep}, {fault:?}: {what}")));
         }
-        // What a start finds, temp files of the dead among it, must serve for saves to come.
+        // What a start finds, temp files of the dead among it, must serve for saves to come, whether a start clears it
+        // away or not; and a start leaves no temp file but those that are whole or damaged.
         let last = EARLIER_SAVES + 2;
         for remains in remains {
+            let clears = restarts % 2 == 0;
             let disk = SimulatedDisk::after(&remains, tick_ms);
+            if clears {
+                disk.start_another_after(0);
+            }
             save(&disk, keep, last).expect("nothing fails");
-            assert_eq!(reader.inspect(&disk.files(), keep), Ok(last), "{:?}", remains.files().keys());
-            assert!(!has_temp(&disk.files()));
+            let files = disk.files();
+            assert_eq!(reader.inspect(&files, keep), Ok(last), "{:?}", remains.files().keys());
+            let mut temps = files.iter().filter(|(name, _)| name.starts_with("temp-"));
+            assert!(!clears || !temps.any(|(_, bytes)| simulation::is_unfinished(bytes)), "{:?}", files.keys());
             restarts += 1;
         }
     }
@@ -199,11 +212,12 @@ fn power_cut_at_any_moment_leaves_the_old_dump_or_the_new_one() {
 fn calls_of_a_save_stand_in_the_order_that_makes_it_safe() {
     let mut calls = calls_of_a_save(&lived(0, 10), 0);
     calls.dedup();
-    assert_eq!(calls, ["create", "write", "sync", "rename", "sync directory"]);
+    let begin = ["create", "lock", "look at", "write", "sync"];
+    assert_eq!(calls, [&begin[..], &["look at", "rename", "sync directory"]].concat());
     let mut calls = calls_of_a_save(&lived(3, 10), 3);
     calls.dedup();
-    let expected = ["create", "write", "sync", "look at", "link", "rename", "sync directory", "names", "remove"];
-    assert_eq!(calls, expected);
+    let keep = ["look at", "link", "look at", "rename", "sync directory", "read", "names", "look at", "remove"];
+    assert_eq!(calls, [&begin[..], &keep].concat());
 }
 
 #[test]
@@ -314,4 +328,96 @@ fn temp_name_that_is_a_generations_too_is_not_written_through() {
     broken.break_call("create");
     assert_ne!(number_after_save(broken), Ok(3), "the test would find it");
     assert_eq!(number_after_save(disk), Ok(3));
+}
+
+/// Saves while another server starts after the call of this number. Returns whether a whole new dump has come of it.
+fn saves_beside_a_start(lived: &SimulatedDisk, keep: u32, call: usize) -> bool {
+    let disk = lived.copy();
+    disk.start_another_after(call);
+    let result = save(&disk, keep, EARLIER_SAVES);
+    let number = Reader::new().inspect(&disk.files(), keep);
+    result.is_ok() && number == Ok(EARLIER_SAVES)
+}
+
+#[test]
+fn another_server_that_starts_at_any_moment_takes_nothing_from_a_save() {
+    for keep in [0, 3] {
+        let lived = lived(keep, 10);
+        for call in 0..calls_of_a_save(&lived, keep).len() {
+            assert!(saves_beside_a_start(&lived, keep, call), "keep {keep}, call {call}");
+        }
+        lived.break_call("lock");
+        let spoilt = (0..10).filter(|call| !saves_beside_a_start(&lived, keep, *call)).count();
+        assert!(spoilt > 0, "the test would find it");
+    }
+}
+
+#[test]
+fn save_takes_another_name_where_its_own_is_taken_and_touches_nothing_that_has_it() {
+    let own = std::process::id();
+    let whole = lived(0, 10).files()["dump.rdb"].clone();
+    for foreign in [&b""[..], b"a user's own", &whole, &whole[..whole.len() / 2]] {
+        let disk = lived(1, 10);
+        let names = [own, own + 1].map(|number| format!("temp-{number}.rdb"));
+        for name in &names {
+            disk.put(name, foreign);
+        }
+        save(&disk, 1, 5).expect("nothing fails");
+        assert_eq!(Reader::new().inspect(&disk.files(), 1), Ok(5));
+        assert!(names.iter().all(|name| disk.files()[name] == foreign));
+    }
+}
+
+#[test]
+fn save_whose_temp_file_was_replaced_fails_and_leaves_the_other_file() {
+    let lived = lived(0, 10);
+    let temp = format!("temp-{}.rdb", std::process::id());
+    let (disk, place) = (lived.copy(), place(0));
+    let mut file = AtomicFile::create(&disk, &place, false).expect("nothing fails");
+    file.write_all(b"what nobody wants").expect("nothing fails");
+    disk.remove(Path::new(&temp)).expect("nothing fails");
+    disk.put(&temp, b"another process's");
+    let error = file.commit(None).expect_err("another file has its name");
+    assert!(matches!(error, SaveError::TempGone { .. }), "{error}");
+    assert_eq!(disk.files()["dump.rdb"], lived.files()["dump.rdb"]);
+    assert_eq!(disk.files()[&temp], b"another process's");
+}
+
+#[test]
+fn save_of_the_same_data_keeps_the_generations_that_are_there() {
+    let disk = lived(2, 10);
+    let kept = |disk: &SimulatedDisk| generations::list(disk, &place(2)).expect("the names");
+    let before = kept(&disk);
+    for _ in 0..3 {
+        save(&disk, 2, EARLIER_SAVES - 1).expect("nothing fails");
+        assert_eq!(kept(&disk), before);
+    }
+    save(&disk, 2, EARLIER_SAVES).expect("nothing fails");
+    assert_ne!(kept(&disk), before);
+}
+
+#[test]
+fn files_that_only_have_the_name_of_a_generation_are_neither_counted_nor_removed() {
+    let disk = lived(2, 10);
+    let foreign = ["dump-19990101T000000.000Z.rdb", "dump-29990101T000000.000Z.rdb"];
+    for name in foreign {
+        disk.put(name, b"a user's own");
+    }
+    save(&disk, 2, 5).expect("nothing fails");
+    let names = generations::list(&disk, &place(2)).expect("the names");
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert!(foreign.iter().all(|name| disk.files()[*name] == b"a user's own"));
+}
+
+#[test]
+fn damaged_dump_that_is_set_aside_takes_nothing_elses_name() {
+    let disk = lived(1, 10);
+    disk.damage("dump.rdb");
+    disk.put("dump.rdb.damaged", b"an earlier one");
+    let damaged = disk.files()["dump.rdb"].clone();
+    let newest = generations::list(&disk, &place(1)).expect("the names").pop().expect("a generation");
+    let aside = generations::take_back(&disk, &place(1), &newest).expect("nothing fails");
+    assert!(aside.ends_with("dump.rdb.2.damaged"), "{aside:?}");
+    assert_eq!(disk.files()["dump.rdb.damaged"], b"an earlier one");
+    assert_eq!(disk.files()["dump.rdb.2.damaged"], damaged);
 }

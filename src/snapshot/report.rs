@@ -4,6 +4,7 @@
 
 use std::os::fd::BorrowedFd;
 
+use super::atomic_file::Temp;
 use super::error::Step;
 use super::fork;
 use crate::rdb;
@@ -22,10 +23,13 @@ const PROGRESS: u8 = 1;
 const DONE: u8 = 2;
 const FAILED: u8 = 3;
 const RENAMING: u8 = 4;
+const CREATED: u8 = 5;
 
 /// One record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Report {
+    /// The temp file is there.
+    Created(Temp),
     Progress(Figures),
     /// The new dump is complete and about to take its place.
     Renaming(Figures),
@@ -63,6 +67,11 @@ impl Figures {
 impl Report {
     fn encode(&self) -> layout::Bytes {
         let (kind, figures, text) = match self {
+            // The number and the identity stand where the others have their keys and bytes.
+            Self::Created(Temp { number, identity: (bytes, raw_bytes) }) => {
+                let (keys, bytes, raw_bytes) = (u64::from(*number), *bytes, *raw_bytes);
+                (CREATED, Figures { keys, bytes, raw_bytes, ..Figures::default() }, "")
+            }
             Self::Progress(figures) => (PROGRESS, *figures, ""),
             Self::Renaming(figures) => (RENAMING, *figures, ""),
             Self::Done(figures) => (DONE, *figures, ""),
@@ -90,6 +99,10 @@ impl Report {
             PROGRESS => Some(Self::Progress(figures)),
             RENAMING => Some(Self::Renaming(figures)),
             DONE => Some(Self::Done(figures)),
+            CREATED => {
+                let number = u32::try_from(figures.keys).ok()?;
+                Some(Self::Created(Temp { number, identity: (figures.bytes, figures.raw_bytes) }))
+            }
             FAILED => {
                 let length = usize::from(input.byte().ok()?) << 8 | usize::from(input.byte().ok()?);
                 let text = input.raw(length as u64).ok()?;
@@ -192,6 +205,7 @@ mod tests {
             Report::Progress(figures(1)),
             Report::Renaming(figures(7)),
             Report::Done(figures(900)),
+            Report::Created(Temp { number: u32::MAX, identity: (u64::MAX, 1) }),
             Report::Failed(Step::Rename, "cannot rename temp-812.rdb to dump.rdb: Permission denied".into()),
             Report::Failed(Step::Fork, String::new()),
         ] {
@@ -203,7 +217,7 @@ mod tests {
     fn text_that_is_too_long_is_cut_and_unknown_kinds_are_passed_over() {
         let record = Report::Failed(Step::Write, "x".repeat(5000)).encode();
         assert_eq!(Report::decode(&record), Some(Report::Failed(Step::Write, "x".repeat(TEXT_BYTES_MAX))));
-        for kind in (0..=255).filter(|kind| !(PROGRESS..=RENAMING).contains(kind)) {
+        for kind in (0..=255).filter(|kind| !(PROGRESS..=CREATED).contains(kind)) {
             assert_eq!(Report::decode(&[kind; RECORD_BYTES]), None);
         }
         // A length beyond the record is no reason to read beyond it.

@@ -1,20 +1,20 @@
 //! A child at work, as its parent knows it from its reports, and what to make of its end.
 
+use std::io;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::atomic_file::{Disk, FileSystem as _, Place};
+use super::atomic_file::{Disk, FileSystem as _, Place, Temp};
 use super::error::{SaveError, Step};
 use super::fork::{Child, End};
 use super::history::{Outcome, Record, Trigger};
 use super::report::{Figures, Inbox, Report};
+use super::save::KnownDump;
 use super::supervisor::Task;
+use super::temp_file;
 use crate::keyspace::Keyspace;
 use crate::stdx::clock::Now;
-
-/// Which file stands under a name: device and inode.
-type Identity = Option<(u64, u64)>;
 
 /// A child at work.
 #[derive(Debug)]
@@ -22,11 +22,9 @@ pub struct Running {
     pub child: Child,
     inbox: Inbox,
     /// Where the child works, whatever directory the server moves to meanwhile.
-    directory: PathBuf,
-    temp: PathBuf,
-    dump: PathBuf,
-    /// Which file the dump was before the fork.
-    dump_before: Identity,
+    place: Place,
+    /// The temp file, once the child has said which it is.
+    temp: Option<Temp>,
     pub started: Now,
     trigger: Trigger,
     pub changes_at_fork: u64,
@@ -45,17 +43,15 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn new(child: Child, task: &Task, keyspace: &Keyspace, dump_before: Identity) -> Self {
+    pub fn new(child: Child, task: &Task, keyspace: &Keyspace) -> Self {
         // Without a name, as when it was removed, the directory still is where we stand.
         let here = &task.place.directory;
         let directory = std::path::absolute(here).unwrap_or_else(|_| here.clone());
         let place = Place { directory, ..task.place.clone() };
         Self {
             inbox: Inbox::default(),
-            temp: place.temp_path(child.pid),
-            dump: place.path(),
-            directory: place.directory,
-            dump_before,
+            place,
+            temp: None,
             child,
             started: task.options.now,
             trigger: task.trigger,
@@ -90,6 +86,14 @@ impl Running {
     pub fn receive(&mut self, now: Now) {
         for report in self.inbox.receive(self.child.reports.as_fd()) {
             match report {
+                Report::Created(temp) => {
+                    if temp.number != self.child.pid {
+                        let (taken, name) = (self.temp_path(self.child.pid), self.temp_path(temp.number));
+                        let (taken, name) = (taken.display(), name.display());
+                        tracing::info!("{taken} is another process's, or not a temp file: saving to {name}");
+                    }
+                    self.temp = Some(temp);
+                }
                 Report::Progress(figures) => self.note(figures, now),
                 Report::Renaming(figures) => {
                     self.note(figures, now);
@@ -123,28 +127,46 @@ impl Running {
     }
 
     /// Whether the new dump is in its place for good. A child that was killed between its rename and its last report
-    /// has left another dump and no temp file; what it did not come to do is done here.
+    /// has left its temp file under the dump's name; what it did not come to do is done here.
     fn has_saved(&self, end: End) -> bool {
         let has_renamed = || {
             let was_about_to = self.renaming && self.failure.is_none() && matches!(end, End::Signaled(_));
-            was_about_to && !self.temp.exists() && standing_dump(&self.dump) != self.dump_before
+            let dump = Disk.look_at(&self.place.path()).ok().flatten();
+            was_about_to && self.temp.is_some_and(|temp| dump.is_some_and(|dump| dump.identity == temp.identity))
         };
-        self.done || has_renamed() && Disk.sync_directory(&self.directory).is_ok()
+        self.done || has_renamed() && Disk.sync_directory(&self.place.directory).is_ok()
     }
 
     /// Takes the temp file away from a child that does not end: it cannot put it in the dump's place any more.
     pub fn abandon(&mut self) {
-        self.remove_temp();
+        if let Some(temp) = self.temp {
+            let path = self.temp_path(temp.number);
+            if Disk.look_at(&path).ok().flatten().is_some_and(|found| found.identity == temp.identity) {
+                note_failed_removal(&path, Disk.remove(&path));
+            }
+        }
         self.renaming = false;
     }
 
+    /// Removes what a child that has ended has left.
     pub fn remove_temp(&self) {
-        match std::fs::remove_file(&self.temp) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                tracing::warn!("Cannot remove the temp file {}: {error}", self.temp.display());
+        match self.temp {
+            Some(temp) => {
+                let path = self.temp_path(temp.number);
+                note_failed_removal(&path, temp_file::remove_own(&path, temp.identity));
             }
-            _ => {}
+            // It was killed before it could say which file is its own.
+            None => temp_file::remove_leftover(&self.temp_path(self.child.pid)),
         }
+    }
+
+    /// The dump that the child has put in its place.
+    pub fn saved_dump(&self) -> Option<KnownDump> {
+        KnownDump::saved_as(&Disk, &self.place, self.temp, self.figures.keys)
+    }
+
+    fn temp_path(&self, number: u32) -> PathBuf {
+        self.place.temp_path(number)
     }
 
     pub fn into_record(self, outcome: Outcome, duration: Duration) -> Record {
@@ -175,9 +197,12 @@ impl Running {
     }
 }
 
-/// Which file is the dump now.
-pub fn standing_dump(path: &Path) -> Identity {
-    Disk.look_at(path).ok().flatten().map(|standing| standing.identity)
+fn note_failed_removal(path: &Path, removal: io::Result<()>) {
+    if let Err(error) = removal
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!("Cannot remove the temp file {}: {error}", path.display());
+    }
 }
 
 pub fn log_speed(keys: u64, bytes: u64, elapsed_us: u64) {
@@ -200,24 +225,25 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let place = Place { directory: directory.path().to_path_buf(), name: "dump.rdb".into(), keep: 0 };
         std::fs::write(place.path(), "old").expect("a file");
-        let before = standing_dump(&place.path());
+        let temp = place.temp_path(1);
+        std::fs::write(&temp, "new").expect("a file");
+        let identity = Disk.look_at(&temp).expect("a file").expect("a file").identity;
         let child = fork::spawn(|pipe| {
+            report::send(pipe.as_fd(), &Report::Created(Temp { number: 1, identity }));
             report::send(pipe.as_fd(), &Report::Renaming(Figures::default()));
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
             0
         });
         let child = child.expect("a child");
-        let temp = place.temp_path(child.pid);
-        if replace || temp_stays {
-            std::fs::write(&temp, "new").expect("a file");
-        }
         if replace {
             std::fs::rename(&temp, place.path()).expect("the dump is replaced");
+        } else if !temp_stays {
+            std::fs::remove_file(&temp).expect("the temp file goes");
         }
         let options = SaveOptions::new(&Config::default(), 0, true, Now::read());
         let task = Task { place, options, trigger: Trigger::Command };
         let keyspace = Keyspace::new(1, HashSeed { k0: 1, k1: 2 });
-        let mut running = Running::new(child, &task, &keyspace, before);
+        let mut running = Running::new(child, &task, &keyspace);
         let end = loop {
             match fork::look(running.child.pid).expect("our child") {
                 fork::State::Ended(end) => break end,

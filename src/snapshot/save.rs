@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use super::atomic_file::{AtomicFile, FileSystem, Place};
+use super::atomic_file::{AtomicFile, FileSystem, Place, Standing, Temp};
 use super::chunks::ChunkWriter;
 use super::error::{SaveError, Unsavable};
 use super::pace::Pace;
@@ -38,6 +38,23 @@ pub struct SaveOptions {
     pub reserved_cores: usize,
     pub manners: Manners,
     pub now: Now,
+    /// The dump that holds the data as they are, if it is known that one does.
+    pub same: Option<KnownDump>,
+}
+
+/// A dump of which it is known what it holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KnownDump {
+    pub standing: Standing,
+    pub keys: u64,
+}
+
+impl KnownDump {
+    /// The dump that a save has written as this temp file, unless another one has taken its place since.
+    pub fn saved_as(system: &dyn FileSystem, place: &Place, temp: Option<Temp>, keys: u64) -> Option<Self> {
+        let standing = system.look_at(&place.path()).ok()??;
+        (standing.identity == temp?.identity).then_some(Self { standing, keys })
+    }
 }
 
 /// How a background save gives way to others.
@@ -94,6 +111,7 @@ impl SaveOptions {
                 bytes_per_second: u64::from(config.snapshot_rate_limit_mb) * MEGABYTE,
             },
             now,
+            same: None,
         }
     }
 
@@ -140,6 +158,11 @@ impl SystemLoad {
 
 /// Who is told how a save gets on, and may end it.
 pub trait Observer {
+    /// The temp file is there, empty.
+    fn created(&mut self, temp: Temp) {
+        let _ = temp;
+    }
+
     fn progress(&mut self, so_far: &Saved) -> ControlFlow<()>;
 
     /// Everything is written; what follows makes it durable and puts it in its place.
@@ -171,6 +194,7 @@ pub fn save_to_file(
 ) -> Result<Saved, SaveError> {
     let mut file = AtomicFile::create(system, place, options.incremental_sync)?;
     let temp = file.temp_path().to_path_buf();
+    observer.created(file.temp());
     let written = write_dataset(keyspace, options, &mut file, observer);
     let written = written.map_err(|error| match error.downcast::<Unsavable>() {
         Ok(cause) => SaveError::Encode { path: place.path(), cause },
@@ -178,7 +202,9 @@ pub fn save_to_file(
         Err(cause) => SaveError::Write { path: temp, cause },
     })?;
     observer.before_commit(&written);
-    let bytes = file.commit()?;
+    // Keys that have gone by themselves, evicted or past their expiry, are no changes that anybody has counted.
+    let same = options.same.filter(|dump| dump.keys == written.keys && written.expired_keys == 0);
+    let bytes = file.commit(same.map(|dump| dump.standing))?;
     Ok(Saved { bytes, ..written })
 }
 

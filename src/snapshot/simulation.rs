@@ -10,7 +10,10 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::atomic_file::{FileSystem, OpenFile, Standing};
+use bytes::Bytes;
+
+use super::atomic_file::{FileSystem, Kind, OpenFile, Standing};
+use super::temp_file::{self, Contents, Identity, Lock};
 
 /// What reaches the disk whole or, at worst, in half.
 const PAGE_BYTES: usize = 4096;
@@ -32,6 +35,7 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 pub struct Remains {
     names: BTreeMap<String, usize>,
     bytes: BTreeMap<usize, Vec<u8>>,
+    modified_ms: BTreeMap<usize, i64>,
 }
 
 impl Remains {
@@ -75,6 +79,8 @@ struct State {
     fault: Option<Fault>,
     /// Calls of this name are answered and not done: against such a disk the checks must fail.
     broken: Option<&'static str>,
+    /// The call after which another server starts on the same disk.
+    other_start: Option<usize>,
     moments: Vec<Moment>,
 }
 
@@ -84,6 +90,7 @@ struct File {
     safe: Vec<u8>,
     waiting: Vec<Page>,
     modified_ms: i64,
+    is_locked: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -121,9 +128,9 @@ impl SimulatedDisk {
         for (file, bytes) in &remains.bytes {
             places.insert(*file, state.files.len());
             let (bytes, safe) = (bytes.clone(), bytes.clone());
-            let modified_ms = FIRST_MS + tick_ms * *file as i64;
+            let modified_ms = remains.modified_ms[file];
             state.now_ms = state.now_ms.max(modified_ms + tick_ms);
-            state.files.push(File { bytes, safe, waiting: Vec::new(), modified_ms });
+            state.files.push(File { bytes, safe, modified_ms, ..File::default() });
         }
         state.names = remains.names.iter().map(|(name, file)| (name.clone(), places[file])).collect();
         state.safe_names = state.names.clone();
@@ -166,6 +173,20 @@ impl SimulatedDisk {
         self.0.borrow_mut().broken = Some(name);
     }
 
+    /// Another server starts after this call, and clears away what it takes for left over.
+    pub fn start_another_after(&self, call: usize) {
+        self.0.borrow_mut().other_start = Some(call);
+    }
+
+    /// A file that somebody else has put there.
+    pub fn put(&self, name: &str, bytes: &[u8]) {
+        let state = &mut *self.0.borrow_mut();
+        let (bytes, safe) = (bytes.to_vec(), bytes.to_vec());
+        state.names.insert(name.to_owned(), state.files.len());
+        state.files.push(File { bytes, safe, modified_ms: state.now_ms, ..File::default() });
+        state.safe_names = state.names.clone();
+    }
+
     /// Replaces bytes in place, as nobody should.
     pub fn damage(&self, name: &str) {
         let mut state = self.0.borrow_mut();
@@ -199,6 +220,9 @@ impl SimulatedDisk {
             }
             None => act(state, Effect::Whole),
         };
+        if state.other_start == Some(call) {
+            state.clear_leftovers();
+        }
         let (files, safe_names, waiting) = (state.files.clone(), state.safe_names.clone(), state.waiting.clone());
         state.moments.push(Moment { call, files, safe_names, waiting });
         result
@@ -209,7 +233,22 @@ impl State {
     fn forget(&mut self) {
         self.calls.clear();
         self.fault = None;
+        self.other_start = None;
         self.moments.clear();
+    }
+
+    fn clear_leftovers(&mut self) {
+        let names: Vec<_> = self.names.keys().filter(|name| name.starts_with("temp-")).cloned().collect();
+        for name in names {
+            self.clear_leftover(&name);
+        }
+    }
+
+    fn clear_leftover(&mut self, name: &str) {
+        let is_leftover = |file: &File| !file.is_locked && is_unfinished(&file.bytes);
+        if self.names.get(name).is_some_and(|file| is_leftover(&self.files[*file])) {
+            let _ = self.take(name);
+        }
     }
 
     fn file(&self, name: &str) -> io::Result<usize> {
@@ -257,7 +296,7 @@ impl FileSystem for SimulatedDisk {
                 return Ok(file);
             }
             if present.is_some() {
-                state.take(&name)?;
+                return Err(io::Error::from_raw_os_error(libc::EEXIST));
             }
             let file = state.files.len();
             state.files.push(File { modified_ms: state.now_ms, ..File::default() });
@@ -311,11 +350,25 @@ impl FileSystem for SimulatedDisk {
         })
     }
 
+    fn remove_leftover(&self, path: &Path) {
+        let _ = self.perform("remove leftover", |state, _| {
+            state.clear_leftover(&name_of(path));
+            Ok(())
+        });
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Bytes> {
+        self.perform("read", |state, _| {
+            let file = state.file(&name_of(path))?;
+            Ok(Bytes::copy_from_slice(&state.files[file].bytes))
+        })
+    }
+
     fn look_at(&self, path: &Path) -> io::Result<Option<Standing>> {
         self.perform("look at", |state, _| {
             Ok(state.names.get(&name_of(path)).map(|file| Standing {
                 identity: (1, *file as u64),
-                is_directory: false,
+                kind: Kind::File,
                 modified_unix_ms: state.files[*file].modified_ms,
             }))
         })
@@ -333,6 +386,20 @@ struct Handle {
 }
 
 impl OpenFile for Handle {
+    fn lock(&mut self) -> Lock {
+        let file = self.file;
+        let locked = self.disk.perform("lock", |state, _| {
+            // A lock that is not kept is none.
+            state.files[file].is_locked = state.broken != Some("lock");
+            Ok(())
+        });
+        locked.map_or(Lock::Unsupported, |()| Lock::Held)
+    }
+
+    fn identity(&self) -> io::Result<Identity> {
+        Ok((1, self.file as u64))
+    }
+
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         let file = self.file;
         self.disk.perform("write", |state, effect| {
@@ -356,16 +423,30 @@ impl OpenFile for Handle {
     }
 }
 
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.disk.0.borrow_mut().files[self.file].is_locked = false;
+    }
+}
+
+/// Whether a file is what a start takes away.
+pub fn is_unfinished(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(9)];
+    let tail = &bytes[bytes.len() - head.len()..];
+    bytes.iter().all(|byte| *byte == 0) || temp_file::contents(head, tail, bytes.len() as u64) == Contents::Unfinished
+}
+
 impl Moment {
     /// Everything that a restart may find if the power is cut now.
     pub fn survivors(&self) -> BTreeSet<Remains> {
         let mut survivors = BTreeSet::new();
         for names in self.surviving_names() {
-            let mut all = vec![Remains { names: names.clone(), bytes: BTreeMap::new() }];
+            let modified_ms = names.values().map(|file| (*file, self.files[*file].modified_ms)).collect();
+            let mut all = vec![Remains { names: names.clone(), bytes: BTreeMap::new(), modified_ms }];
             for (name, file) in &names {
-                // What a temp file holds is of no matter: nobody reads it.
+                // A start looks at both ends of a temp file, and nobody at more of it.
                 let versions = match name.starts_with("temp-") {
-                    true => vec![self.files[*file].bytes.clone()],
+                    true => self.files[*file].surviving_ends(),
                     false => self.files[*file].surviving_bytes(),
                 };
                 all = combined(&all, *file, &versions);
@@ -410,6 +491,18 @@ fn combined(all: &[Remains], file: usize, versions: &[Vec<u8>]) -> Vec<Remains> 
 }
 
 impl File {
+    fn surviving_ends(&self) -> Vec<Vec<u8>> {
+        let (bytes, half) = (&self.bytes, self.bytes.len() / 2);
+        let mut cut = bytes.clone();
+        cut[half..].fill(0);
+        let mut headless = bytes.clone();
+        headless[..half].fill(0);
+        let versions = [bytes.clone(), self.safe.clone(), vec![0; bytes.len()], cut, headless];
+        // What is safe stays as it is.
+        let versions: BTreeSet<_> = if self.waiting.is_empty() { [bytes.clone()].into() } else { versions.into() };
+        versions.into_iter().collect()
+    }
+
     fn surviving_bytes(&self) -> Vec<Vec<u8>> {
         assert!(self.waiting.len() <= WAITING_PAGES_MAX, "{} pages are waiting", self.waiting.len());
         let mut versions = BTreeSet::from([self.safe.clone(), self.bytes.clone()]);

@@ -4,15 +4,15 @@ use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use super::atomic_file::{Disk, FileSystem, Place};
+use super::atomic_file::{Disk, FileSystem, Place, Temp};
 use super::child;
 use super::error::SaveError;
 use super::fork::{self, Child, End, InterruptWatch, State};
 use super::history::{History, Outcome, Record, Trigger};
 use super::huge_pages::Healer;
 use super::report::Figures;
-use super::running::{self, Running, log_speed};
-use super::save::{self, Observer, SaveOptions, Saved};
+use super::running::{Running, log_speed};
+use super::save::{self, KnownDump, Observer, SaveOptions, Saved};
 use super::schedule::{self, Situation};
 use crate::config::SaveRule;
 use crate::keyspace::Keyspace;
@@ -49,6 +49,8 @@ pub struct Supervisor {
     last_save_steady: i64,
     last_try_steady: i64,
     last_ok: bool,
+    /// The dump that holds the data as they are as long as nobody has changed them.
+    same: Option<KnownDump>,
     last_error: String,
     last_duration_seconds: i64,
     last_copied_bytes: u64,
@@ -76,6 +78,7 @@ impl Supervisor {
             last_save_steady: now.steady_seconds(),
             last_try_steady: 0,
             last_ok: true,
+            same: None,
             last_error: String::new(),
             last_duration_seconds: -1,
             last_copied_bytes: 0,
@@ -152,7 +155,7 @@ impl Supervisor {
         let now = task.options.now;
         self.saves += 1;
         self.last_try_steady = now.steady_seconds();
-        let before = running::standing_dump(&task.place.path());
+        let task = &self.with_known_dump(keyspace, task);
         let held = self.healer.hold();
         let data = &*keyspace;
         let forked = fork::spawn(|pipe| child::run(pipe, data, &task.place, &task.options));
@@ -186,8 +189,18 @@ impl Supervisor {
         self.scheduled = false;
         let pid = child.pid;
         tracing::info!("Background saving started by pid {pid}");
-        self.running = Some(Running::new(child, task, keyspace, before));
+        self.running = Some(Running::new(child, task, keyspace));
         Ok(pid)
+    }
+
+    /// The data are now what this dump holds, or it is not known which dump does.
+    pub fn note_data_of(&mut self, dump: Option<KnownDump>) {
+        self.same = dump;
+    }
+
+    fn with_known_dump(&self, keyspace: &Keyspace, task: &Task) -> Task {
+        let same = self.same.filter(|_| keyspace.dirty == 0);
+        Task { options: SaveOptions { same, ..task.options.clone() }, ..task.clone() }
     }
 
     /// Ends the child that is saving or, if there is none, forgets the snapshot that was scheduled.
@@ -276,6 +289,7 @@ impl Supervisor {
                 // Changes made while the child was saving are not in the dump.
                 keyspace.dirty = keyspace.dirty.saturating_sub(running.changes_at_fork);
                 self.last_copied_bytes = running.figures.copied_bytes;
+                self.same = running.saved_dump();
                 self.succeed(now);
             }
             Outcome::Cancelled => running.remove_temp(),
@@ -303,7 +317,8 @@ impl Supervisor {
         self.saves += 1;
         let start = Instant::now();
         let changes = keyspace.dirty;
-        let mut observer = Foreground { interruptible, figures: Figures::default() };
+        let mut observer = Foreground { interruptible, figures: Figures::default(), temp: None };
+        let task = &self.with_known_dump(keyspace, task);
         let result = save::save_to_file(keyspace, &task.place, &task.options, system, &mut observer);
         let duration_us = start.elapsed().as_micros() as u64;
         let figures = observer.figures;
@@ -312,6 +327,7 @@ impl Supervisor {
                 tracing::info!("DB saved on disk");
                 log_speed(figures.keys, figures.bytes, duration_us);
                 keyspace.dirty = 0;
+                self.same = KnownDump::saved_as(system, &task.place, observer.temp, figures.keys);
                 self.succeed(Now::read());
                 Outcome::Saved
             }
@@ -385,6 +401,7 @@ impl Supervisor {
 struct Foreground {
     interruptible: bool,
     figures: Figures,
+    temp: Option<Temp>,
 }
 
 impl Foreground {
@@ -395,6 +412,10 @@ impl Foreground {
 }
 
 impl Observer for Foreground {
+    fn created(&mut self, temp: Temp) {
+        self.temp = Some(temp);
+    }
+
     fn progress(&mut self, so_far: &Saved) -> ControlFlow<()> {
         self.note(so_far);
         if self.interruptible && InterruptWatch::raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -191,6 +191,86 @@ fn older_snapshots_are_kept_as_many_as_are_wanted() {
 }
 
 #[test]
+fn saves_of_the_same_data_keep_the_older_snapshots() {
+    if against_redis() {
+        return;
+    }
+    let mut server = Server::with_config("save 3600 1\nsnapshot-keep 2");
+    save_each(&mut server.client(), &["1", "2", "3"]);
+    let before = generations(&server);
+    // Idle restarts, with the last save that a signal asks for.
+    for _ in 0..3 {
+        server.signal(Signal::SIGTERM);
+        assert!(server.wait_for_exit().success());
+        server.start_again();
+        assert_eq!(generations(&server), before);
+    }
+    // Whatever was done on the way, what counts is what the data have come to; and that is so after a restart too,
+    // in which keys and elements come in another order.
+    let mut client = server.client();
+    client.run("SADD set a b c d e");
+    client.run("XADD stream 1-1 field value");
+    client.run("HSET hash a 1 b 2 c 3");
+    for number in 0..200 {
+        client.run(&format!("SADD large member:{number}"));
+    }
+    assert_eq!(client.run("SAVE"), ok());
+    let before = generations(&server);
+    for _ in 0..3 {
+        server.kill_and_start_again();
+        let mut client = server.client();
+        client.transcript("> SET key other\n+OK\n> SET key 3\n+OK\n> SREM set a\n:1\n> SADD set a\n:1");
+        assert_eq!(client.run("SAVE"), ok());
+        server.background_save();
+        assert_eq!(generations(&server), before);
+    }
+    // What a consumer group knows is data, and so is a time to live.
+    let mut client = server.client();
+    for change in ["XGROUP CREATE stream group $", "EXPIRE key 1000", "XGROUP SETID stream group 0"] {
+        let before = generations(&server);
+        assert!(!client.run(change).is_error());
+        assert_eq!(client.run("SAVE"), ok());
+        assert_ne!(generations(&server), before, "{change}");
+    }
+}
+
+#[test]
+fn dump_that_somebody_has_put_there_is_kept_though_nothing_was_changed_here() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::with_config("snapshot-keep 2");
+    save_each(&mut server.client(), &["1"]);
+    let other = Setup::new().start();
+    save_each(&mut other.client(), &["from elsewhere"]);
+    fs::copy(other.dump_path(), server.dump_path()).expect("a copy");
+    assert_eq!(server.client().run("SAVE"), ok());
+    let kept: Vec<_> = generations(&server).iter().map(|name| key_of(server.data_files()[name].clone())).collect();
+    assert_eq!(kept, ["from elsewhere"]);
+}
+
+#[test]
+fn start_in_a_directory_that_cannot_be_written_says_so() {
+    if against_redis() {
+        return;
+    }
+    let Some(disk) = Mounted::tmpfs() else {
+        eprintln!("skipped: mounting a small tmpfs is not permitted here");
+        return;
+    };
+    let mut server = Setup::new().data_dir(disk.0.path()).start();
+    assert!(!server.log().contains("no snapshot can be saved"), "{}", server.log());
+    save_each(&mut server.client(), &["old"]);
+    server.kill();
+    assert!(mount(&["-o", "remount,ro"], disk.0.path()), "a tmpfs of ours can be remounted");
+    server.start_again();
+    assert_eq!(server.client().run("GET key"), bulk("old"));
+    assert!(server.log().contains("WARNING: no snapshot can be saved in the directory"), "{}", server.log());
+    assert!(server.log().contains("Read-only file system"), "{}", server.log());
+    assert!(mount(&["-o", "remount,rw"], disk.0.path()), "a tmpfs of ours can be remounted");
+}
+
+#[test]
 fn failed_save_keeps_no_generation_of_a_dump_that_stays() {
     if against_redis() {
         return;

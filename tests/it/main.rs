@@ -15,6 +15,7 @@ mod confinement;
 mod crash;
 mod crash_report;
 mod durability;
+mod foreign_files;
 mod healing;
 mod large_load;
 mod load;

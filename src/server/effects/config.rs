@@ -1,6 +1,5 @@
 //! CONFIG SET, REWRITE and RESETSTAT: making the server follow its settings.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -10,7 +9,7 @@ use crate::commands::{CommandError, ConfigEffect, ConfigPair};
 use crate::config::{self, Access, Apply, Change, Config, SetError};
 use crate::server::client::ClientKey;
 use crate::server::executor::Executor;
-use crate::server::replace_file::replace_file;
+use crate::server::replace_file::{read_file, replace_file};
 use crate::server::{crash, file_limit, logging};
 
 impl Executor {
@@ -99,6 +98,7 @@ impl Executor {
     /// Begins to evict where the limit has become less than what is used.
     fn follow_memory_limit(&mut self) {
         let (limit, used) = (self.config.maxmemory_bytes, self.memory.used_bytes());
+        self.memory.limit.warn_of_maxmemory(limit);
         if limit > 0 && limit < used {
             tracing::warn!(
                 "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory usage \
@@ -162,16 +162,15 @@ fn describe_failure(change: &Change, reason: String) -> String {
 /// Replaces the file as a whole: whoever reads it sees the old text or the new one, also after a crash.
 fn rewrite_file(path: &Path, config: &Config, everything: bool) -> io::Result<()> {
     const MODE: u32 = 0o644;
-    let old = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        old => old?,
-    };
+    let old = read_file(path)?.unwrap_or_default();
     let new = if everything { config::rewrite_everything(&old, config) } else { config::rewrite(&old, config) };
     replace_file(path, &new, MODE)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

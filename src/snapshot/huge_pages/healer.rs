@@ -98,6 +98,7 @@ impl Healer {
             let shared = Arc::clone(&self.shared);
             let thread = std::thread::Builder::new().name("huge-pages".to_owned()).spawn(move || run(&shared));
             if let Err(error) = thread {
+                self.started = false;
                 tracing::warn!("Huge pages that snapshots split stay so: no thread can be started: {error}");
             }
         }
@@ -202,37 +203,59 @@ enum End {
     Refused(String),
 }
 
+/// Why there is no healing.
+enum Trouble {
+    /// The system does not know how to, or does not let us.
+    Lasting(String),
+    /// It lacks something now that it may have later, as file descriptors or memory.
+    Passing(String),
+}
+
+impl Trouble {
+    fn of(what: &str, error: &io::Error) -> Self {
+        use io::ErrorKind::{NotFound, PermissionDenied, Unsupported};
+        let text = format!("{what}: {error}");
+        match error.kind() {
+            NotFound | PermissionDenied | Unsupported => Self::Lasting(text),
+            _ => Self::Passing(text),
+        }
+    }
+}
+
 /// The thread.
 fn run(shared: &Shared) {
-    let mut healing = match Healing::new(shared) {
-        Ok(healing) => healing,
-        Err(reason) => {
-            tracing::info!("Huge pages that snapshots split are not put together again: {reason}");
-            return;
-        }
-    };
+    let mut healing = None;
     let mut rest = Duration::ZERO;
     let mut refused = false;
     loop {
         shared.wait_for_turn(rest);
-        let end = healing.pass();
+        let end = heal_once(shared, &mut healing);
         shared.in_progress.store(false, Ordering::Relaxed);
-        rest = REST_MIN.max(healing.looking * LOOKING_SHARE);
+        rest = REST_MIN.max(healing.as_ref().map_or(Duration::ZERO, |healing| healing.looking) * LOOKING_SHARE);
         match end {
             Ok(End::Done | End::Stopped) => refused = false,
-            Ok(End::Refused(reason)) => {
+            Ok(End::Refused(reason)) | Err(Trouble::Passing(reason)) => {
                 if !refused {
                     tracing::info!("Huge pages that snapshots split stay so for now: {reason}");
                 }
                 refused = true;
                 rest = rest.max(REST_AFTER_REFUSALS);
             }
-            Err(error) => {
-                tracing::info!("Huge pages that snapshots split are not put together any more: {error}");
+            Err(Trouble::Lasting(reason)) => {
+                tracing::info!("Huge pages that snapshots split are not put together again: {reason}");
                 return;
             }
         }
     }
+}
+
+/// One pass, for which everything is made ready at the first.
+fn heal_once<'a>(shared: &'a Shared, healing: &mut Option<Healing<'a>>) -> Result<End, Trouble> {
+    let healing = match healing {
+        Some(healing) => healing,
+        None => healing.insert(Healing::new(shared)?),
+    };
+    healing.pass().map_err(|error| Trouble::of("a look at the memory", &error))
 }
 
 /// What a look at all memory found.
@@ -253,12 +276,12 @@ struct Healing<'a> {
 }
 
 impl<'a> Healing<'a> {
-    fn new(shared: &'a Shared) -> Result<Self, String> {
-        if !ranges::sizes_are_known() {
-            return Err("pages are of other sizes on this system".to_owned());
+    fn new(shared: &'a Shared) -> Result<Self, Trouble> {
+        if !ranges::sizes_are_known().map_err(|error| Trouble::of("the size of huge pages", &error))? {
+            return Err(Trouble::Lasting("pages are of other sizes on this system".to_owned()));
         }
-        let map = PageMap::open().map_err(|error| format!("/proc/self/pagemap: {error}"))?;
-        let spare = Spare::new().map_err(|error| format!("a spare huge page: {error}"))?;
+        let map = PageMap::open().map_err(|error| Trouble::of("/proc/self/pagemap", &error))?;
+        let spare = Spare::new().map_err(|error| Trouble::of("a spare huge page", &error))?;
         Ok(Self { shared, map, spare, blocks: Vec::new(), looking: Duration::ZERO })
     }
 
@@ -444,6 +467,18 @@ mod tests {
         assert!(healing.make_writable(&found));
         assert!(!healer.shared.lock().protected);
         assert!(memory.iter().all(|&byte| byte == 1));
+    }
+
+    #[test]
+    fn what_the_system_lacks_for_a_while_ends_healing_for_a_while() {
+        for errno in [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EAGAIN, libc::EIO] {
+            let trouble = Trouble::of("/proc/self/maps", &io::Error::from_raw_os_error(errno));
+            assert!(matches!(trouble, Trouble::Passing(_)), "{errno}");
+        }
+        for errno in [libc::ENOENT, libc::EACCES, libc::EPERM, libc::EOPNOTSUPP] {
+            let trouble = Trouble::of("/proc/self/maps", &io::Error::from_raw_os_error(errno));
+            assert!(matches!(trouble, Trouble::Lasting(_)), "{errno}");
+        }
     }
 
     #[test]

@@ -82,11 +82,13 @@ fn push_without<'a>(
 }
 
 /// Whether the kernel's pages are of the sizes that this room knows.
-pub fn sizes_are_known() -> bool {
-    let size = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size");
-    let huge = size.ok().and_then(|size| size.trim().parse::<usize>().ok());
+pub fn sizes_are_known() -> io::Result<bool> {
+    let huge = match fs::read_to_string("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        size => size?.trim().parse::<usize>().ok(),
+    };
     let small = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
-    huge == Some(HUGE_PAGE_BYTES) && small == Some(PAGE_BYTES as i64)
+    Ok(huge == Some(HUGE_PAGE_BYTES) && small == Some(PAGE_BYTES as i64))
 }
 
 /// Whether so little memory is left that none should be taken to heal, not even for a moment.

@@ -105,6 +105,13 @@ pub struct Loaded {
     pub bytes: u64,
 }
 
+impl Loaded {
+    /// Whether the databases hold all that the dump holds.
+    pub fn is_all(&self) -> bool {
+        self.expired_keys == 0 && self.empty_keys == 0 && self.left_out.total() == 0
+    }
+}
+
 fn format_fault(cause: rdb::Error) -> LoadFault {
     LoadFault::Format { cause, key: Vec::new() }
 }

@@ -317,6 +317,13 @@ impl Server {
         self.data_files().into_keys().filter(|name| name.starts_with("temp-")).collect()
     }
 
+    /// Those that have no end. A save that was killed right before its rename leaves a whole dump, which nobody removes.
+    pub fn unfinished_temp_files(&self) -> Vec<String> {
+        let is_whole = |bytes: &[u8]| bytes.len() >= 18 && bytes[bytes.len() - 9] == 0xFF;
+        let temps = self.data_files().into_iter().filter(|(name, _)| name.starts_with("temp-"));
+        temps.filter(|(_, bytes)| !is_whole(bytes)).map(|(name, _)| name).collect()
+    }
+
     /// What the server has printed so far, over all its starts.
     pub fn log(&self) -> String {
         let bytes = fs::read(self.log_path()).unwrap_or_default();
