@@ -65,6 +65,8 @@ pub struct Decoder {
     scanned: usize,
     /// How many arguments are still to come, the one being read included.
     remaining: usize,
+    /// How many bytes the arguments have that are taken in.
+    args_bytes: usize,
 }
 
 /// Where the arguments of a frame are. The slots behind `len` are left from longer frames, so that the arguments of another
@@ -187,6 +189,11 @@ impl Decoder {
         if self.is_mid_frame() { self.position } else { 0 }
     }
 
+    /// How many bytes the arguments have that are taken in of a frame that has begun.
+    pub fn args_bytes_taken_in(&self) -> usize {
+        if self.is_mid_frame() { self.args_bytes } else { 0 }
+    }
+
     /// How many bytes are missing of a long argument that has begun, when `received` ones of its frame are there.
     pub fn long_argument_missing(&self, received: usize) -> Option<usize> {
         match self.state {
@@ -205,6 +212,7 @@ impl Decoder {
         self.inline.clear();
         self.position = 0;
         self.scanned = 0;
+        self.args_bytes = 0;
         self.state = State::FirstLine;
     }
 
@@ -233,6 +241,7 @@ impl Decoder {
                 return Ok(Step::Incomplete { need_hint: len + 2 - (buf.len() - self.position) });
             }
             self.spans.push(Span { start: self.position, len });
+            self.args_bytes += len;
             self.advance_to(self.position + len + 2);
             self.state = State::BulkHeader;
             self.remaining -= 1;

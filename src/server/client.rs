@@ -53,8 +53,10 @@ pub struct Client {
     /// Bytes read and not taken in yet, and the room for them and for what was taken in.
     pub query_bytes: usize,
     pub query_capacity: usize,
-    /// Bytes taken in of a command of which more is to come, and what reading it takes beside the buffer.
+    /// Bytes taken in of a command of which more is to come, those of its arguments, and what reading it takes beside the
+    /// buffer.
     pub partial_bytes: usize,
+    pub partial_args_bytes: usize,
     pub decoder_bytes: usize,
     /// With as many unsent bytes of replies, no further command is executed in this round.
     pub reply_bytes_end: usize,
@@ -191,6 +193,7 @@ impl Clients {
             query_bytes: 0,
             query_capacity: 0,
             partial_bytes: 0,
+            partial_args_bytes: 0,
             decoder_bytes: 0,
             reply_bytes_end: 0,
             counted: Counted::default(),
@@ -356,6 +359,7 @@ impl Executor {
         client.partial_bytes = decoder.taken_in().min(bytes);
         client.query_bytes = bytes - client.partial_bytes;
         client.query_capacity = capacity;
+        client.partial_args_bytes = decoder.args_bytes_taken_in();
         client.decoder_bytes = decoder.memory_usage();
     }
 

@@ -77,7 +77,10 @@ impl Executor {
         let now_ms = self.clock.latest().steady_ms();
         let seconds_since = |then_ms: i64| (now_ms - then_ms).max(0) / 1000;
         let args_bytes = if key == asking { args_bytes } else { client.blocked().map_or(0, Blocked::args_bytes) };
-        let partial_bytes = if key == asking { 0 } else { client.partial_bytes };
+        let (partial_bytes, partial_args_bytes) =
+            if key == asking { (0, 0) } else { (client.partial_bytes, client.partial_args_bytes) };
+        // The one that asks is not done with its command, nor is one that waits.
+        let unfinished = key == asking || client.blocked().is_some();
         let transaction = session.transaction.as_ref();
         let unsent = client.reply.len();
         let beyond = unsent.saturating_sub(REPLY_CHUNK_BYTES);
@@ -89,7 +92,8 @@ impl Executor {
             line,
             "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={} \
              qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs={} rbp={} obl={} oll={} omem={} tot-mem={} \
-             events={} cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={} watch={}",
+             events={} cmd={} user={} redir=-1 resp={} lib-name={} lib-ver={} watch={} \
+             io-thread=0 tot-net-in={} tot-net-out={} tot-cmds={}",
             session.id,
             session.peer.remote(),
             session.peer.local(),
@@ -105,7 +109,7 @@ impl Executor {
             transaction.map_or(-1, |transaction| transaction.queue().len() as i64),
             client.query_bytes,
             client.query_capacity.saturating_sub(client.query_bytes + partial_bytes),
-            args_bytes + partial_bytes,
+            args_bytes + partial_args_bytes,
             transaction.map_or(0, Transaction::memory_usage),
             client.reply.capacity().min(REPLY_CHUNK_BYTES),
             client.reply_bytes_peak.min(REPLY_CHUNK_BYTES),
@@ -120,6 +124,9 @@ impl Executor {
             text(&session.lib_name),
             text(&session.lib_version),
             session.watched().len(),
+            client.input_bytes_total,
+            client.output_bytes_total,
+            client.commands_total.saturating_sub(unfinished.into()),
         );
         debug_assert!(result.is_ok(), "writing to a string does not fail");
         line

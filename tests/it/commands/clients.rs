@@ -248,3 +248,34 @@ fn a_key_is_found_by_chance_where_all_have_expired_in_a_pause() {
     assert!(against_redis() || client.run("RANDOMKEY") == bulk("key"));
     assert_eq!(client.run("DBSIZE"), int(1));
 }
+
+#[test]
+fn client_list_tells_what_each_connection_has_said_and_heard() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::start();
+    let (mut observer, mut half, mut talker) = (server.client(), server.client(), server.client());
+    half.run("CLIENT SETNAME half");
+    talker.run("CLIENT SETNAME talker");
+    let begun = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$100000\r\n";
+    half.send(&[begun.as_slice(), &[b'x'; 50_000]].concat());
+    talker.run("ECHO hello");
+    let mut field = |name: &str, field: &str| {
+        let list = observer.run("CLIENT LIST").text();
+        let line = list.lines().find(|line| line.contains(&format!(" name={name} "))).expect("it is listed").to_owned();
+        let value = line.split(' ').find_map(|word| word.strip_prefix(&format!("{field}="))).expect("the field");
+        value.parse::<u64>().expect("a number")
+    };
+    wait_until("half a command is read", 10, || field("half", "qbuf") == 50_000);
+    assert_eq!(field("half", "argv-mem"), 4, "SET and k are taken in");
+    assert!(field("half", "tot-mem") > 50_000);
+    let named = encode_command(&["CLIENT", "SETNAME", "talker"]).len() as u64;
+    assert_eq!(field("talker", "tot-net-in"), named + encode_command(&["ECHO", "hello"]).len() as u64);
+    assert_eq!(field("talker", "tot-net-out"), "+OK\r\n$5\r\nhello\r\n".len() as u64);
+    assert_eq!(field("talker", "tot-cmds"), 2);
+    assert_eq!(field("talker", "io-thread"), 0);
+    talker.send(&encode_command(&["BLPOP", "list", "0"]));
+    wait_until("it waits", 10, || server.info_field("clients", "blocked_clients") == "1");
+    assert_eq!(field("talker", "tot-cmds"), 2, "a command that waits is not done");
+}
