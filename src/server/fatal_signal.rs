@@ -97,6 +97,11 @@ pub fn install() {
             tracing::debug!("{signal} is not handled: {error}");
         }
     }
+    let action = SigAction::new(SigHandler::SigAction(show), flags | SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: as above.
+    if let Err(error) = unsafe { sigaction(Signal::SIGALRM, &action) } {
+        tracing::debug!("SIGALRM is not handled: {error}");
+    }
 }
 
 /// Whether reports are written. Without them the process dies all the same.
@@ -199,6 +204,18 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
     }
 }
 
+/// Writes to the log what the server is about, and lets it go on: so it answers SIGALRM, as Redis does.
+extern "C" fn show(_signal: libc::c_int, _info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let Ok(mut buffers) = BUFFERS.try_lock() else { return };
+    // SAFETY: the kernel hands a handler of this kind its context, which lives as long as it runs; the error number of
+    // whoever was interrupted is put back.
+    unsafe {
+        let errno = *libc::__errno_location();
+        buffers.show(&Registers::read(&*context.cast()));
+        *libc::__errno_location() = errno;
+    }
+}
+
 fn wait_for_other_report() {
     let time = libc::timespec { tv_sec: OTHER_REPORT_SECONDS, tv_nsec: 0 };
     // SAFETY: a plain system call, whose time lives as long as it.
@@ -224,6 +241,16 @@ impl Fault {
 }
 
 impl Buffers {
+    fn show(&mut self, registers: &Registers) {
+        // Text that does not fit is left out.
+        let _ = writeln!(self.text, "\n\nReceived SIGALRM, and go on");
+        let _ = write_thread(&mut self.text);
+        let _ = self.trace(registers);
+        let _ = writeln!(self.text, "--------\n");
+        write_all(logging::descriptor(), &self.text.bytes[..self.text.len]);
+        self.text.len = 0;
+    }
+
     fn report(&mut self, fault: &Fault, registers: &Registers) {
         // Text that does not fit is left out.
         let _ = self.describe(fault, registers);
@@ -253,13 +280,7 @@ impl Buffers {
         let text = &mut self.text;
         let (copal, commit, redis) = (version::COPAL, version::COMMIT, version::REDIS);
         writeln!(text, "{pid}: Copal {copal} ({commit}), standing for Redis {redis}")?;
-        let (thread, number) = this_thread();
-        write!(text, "{pid}: In the thread {} ({number})", printable(&thread))?;
-        let running = COMMANDS.get().and_then(|names| names.get(RUNNING.load(Ordering::Relaxed)));
-        match running.filter(|_| number as u32 == pid) {
-            Some(name) => writeln!(text, ", which executes the command {name}")?,
-            None => writeln!(text)?,
-        }
+        write_thread(text)?;
         writeln!(text, "------ REGISTERS ------")?;
         if observe::user_data_is_hidden() {
             return writeln!(text, "Hidden by hide-user-data-from-log, since they may hold user data.");
@@ -292,6 +313,18 @@ impl Buffers {
             }
         }
         Ok(())
+    }
+}
+
+/// Which thread this is, and what it executes.
+fn write_thread(text: &mut Text) -> fmt::Result {
+    let pid = std::process::id();
+    let (thread, number) = this_thread();
+    write!(text, "{pid}: In the thread {} ({number})", printable(&thread))?;
+    let running = COMMANDS.get().and_then(|names| names.get(RUNNING.load(Ordering::Relaxed)));
+    match running.filter(|_| number as u32 == pid) {
+        Some(name) => writeln!(text, ", which executes the command {name}"),
+        None => writeln!(text),
     }
 }
 

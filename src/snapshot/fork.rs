@@ -147,10 +147,12 @@ fn open_descriptors() -> Vec<RawFd> {
 }
 
 fn default_signal_handlers() {
+    const IGNORED: [libc::c_int; 6] =
+        [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGALRM, libc::SIGPIPE, libc::SIGXFSZ];
     for number in 1..=REAL_TIME_SIGNAL_MAX {
         // A terminal sends SIGINT and SIGHUP to the whole group, and a supervisor SIGTERM; the parent decides what becomes
         // of us. A file that may not grow is an error of its write.
-        let ignored = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE, libc::SIGXFSZ].contains(&number);
+        let ignored = IGNORED.contains(&number);
         let action = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
         // SAFETY: neither action runs code; numbers that cannot be set are refused.
         unsafe { libc::signal(number, action) };

@@ -2,7 +2,7 @@
 //!
 //! Services and containers run under filters (seccomp) that may end a process for a call that they do not know or want:
 //! Debian's unit for redis-server ends one that changes its own priority. Where there is a filter, each of these calls is
-//! made in a process of its own first, whose death tells that the call is not for us.
+//! made in a process of its own first, whose death shows that the call is not allowed.
 #![expect(unsafe_code, reason = "fork, and system calls that no crate wraps")]
 
 use std::fs;

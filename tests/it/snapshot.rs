@@ -366,7 +366,7 @@ fn killed_child_keeps_previous_dump() {
     let mut client = server.client();
     client.transcript("> SET key old\n+OK\n> SAVE\n+OK\n> DEBUG POPULATE 1000\n+OK");
     let old = fs::read(server.dump_path()).expect("the dump");
-    for signal in [Signal::SIGKILL, Signal::SIGALRM] {
+    for signal in [Signal::SIGKILL, Signal::SIGUSR2] {
         server.start_background_save();
         let child = server.wait_for_child();
         assert!(send_signal(child, signal));
