@@ -1,6 +1,6 @@
 //! PFADD.
 
-use super::change_sketch;
+use super::{change_sketch, sketch_of};
 use crate::commands::context::WriteCtx;
 use crate::commands::error::CommandResult;
 use crate::keyspace::EventClass;
@@ -16,6 +16,14 @@ pub fn pfadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         created = 1;
         StringValue::Raw(empty(room))
     };
+    // Where nothing is added, nothing is changed of a sketch whose runs may be wrong.
+    if elements.is_empty()
+        && let Some(string) = ctx.string(key)?
+    {
+        sketch_of(string)?;
+        ctx.reply.integer(0);
+        return Ok(());
+    }
     let edited = ctx.edit_or_insert(key, fresh, |string: &mut StringValue| {
         change_sketch(string, config, |sketch| elements.iter().filter(|element| sketch.add(element)).count())
     })?;

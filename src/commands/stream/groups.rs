@@ -13,6 +13,9 @@ const GROUP: usize = 3;
 const ID: usize = 4;
 const OPTIONS: usize = 5;
 
+/// SETID has no more arguments than this.
+const SETID_ARGS_MAX: usize = 7;
+
 /// CREATE has no more arguments than this, whatever they are.
 const CREATE_ARGS_MAX: usize = 8;
 
@@ -87,12 +90,18 @@ pub fn create(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 pub fn set_id(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    let read = match args.len() - OPTIONS {
-        0 => None,
-        2 if args.arg(OPTIONS).eq_ignore_ascii_case(b"ENTRIESREAD") => entries_read(args.arg(OPTIONS + 1))?,
-        _ => return Err(help::unknown_or_wrong_arity(args, "XGROUP")),
-    };
+    let wrong = || help::unknown_or_wrong_arity(args, "XGROUP");
+    let mut read = None;
+    let mut options = args.tail(OPTIONS).iter();
+    while let Some(option) = options.next() {
+        let value = options.next().filter(|_| option.eq_ignore_ascii_case(b"ENTRIESREAD"));
+        read = entries_read(value.ok_or_else(wrong)?)?;
+    }
     let found = require_group(ctx, args)?;
+    // That there may be but one is said last, as in Redis.
+    if args.len() > SETID_ARGS_MAX {
+        return Err(wrong());
+    }
     let id = match args.arg(ID) {
         b"$" => found.last_id,
         id => ids::any(id)?,

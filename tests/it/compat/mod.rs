@@ -3,6 +3,7 @@
 #![cfg(feature = "peers")]
 
 mod data;
+mod differential;
 mod dumps;
 mod histories;
 mod newer;
