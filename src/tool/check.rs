@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hashbrown::HashSet;
 
@@ -111,20 +111,21 @@ pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
         };
         let result = check(input.bytes(), Now::read().unix_ms, arguments.duplicates);
         sound &= result.as_ref().is_ok_and(|healthy| healthy.reasons_against(server).is_empty());
-        let told = tell(&mut out, input.path(), &result, server).and_then(|()| out.flush());
+        let told = tell(&mut out, &input, &result, server).and_then(|()| out.flush());
         out.written(told)?;
     }
     trouble.map_or(Ok(sound), Err)
 }
 
-fn tell(out: &mut dyn Write, path: &Path, result: &Result<Healthy, FirstFault>, server: Server) -> io::Result<()> {
-    let path = path.display();
+fn tell(out: &mut dyn Write, input: &Input, result: &Result<Healthy, FirstFault>, server: Server) -> io::Result<()> {
+    let path = input.path().display();
+    let condition = if input.is_compressed() { " once it is uncompressed" } else { "" };
     match result {
         Ok(healthy) => {
             writeln!(out, "{path}: {healthy}")?;
             let reasons = healthy.reasons_against(server);
             if reasons.is_empty() {
-                writeln!(out, "{path}: this server loads it{}", healthy.remark())
+                writeln!(out, "{path}: this server loads it{condition}{}", healthy.remark())
             } else {
                 writeln!(out, "{path}: this server does not load it: {}", reasons.join("; "))
             }

@@ -36,6 +36,7 @@ pub struct Input {
     name: PathBuf,
     bytes: Bytes,
     identity: Identity,
+    is_compressed: bool,
 }
 
 /// What a subcommand needs of its input.
@@ -64,16 +65,18 @@ impl Input {
         let metadata = file.metadata().map_err(failed)?;
         let identity = (metadata.dev(), metadata.ino());
         // Some file systems have files that can be read and not be mapped.
+        let mut is_compressed = false;
         if mappable && let Ok(map) = DumpFile::map(&file, &name) {
             let bytes = map.bytes().clone();
             if !gzip::is_gzip(&bytes) {
                 kind::refuse_other_compression(&name, &bytes)?;
-                return Ok(Self { name, bytes, identity });
+                return Ok(Self { name, bytes, identity, is_compressed });
             }
+            is_compressed = true;
         }
         let length = if mappable { metadata.len() } else { 0 };
         let bytes = stream(&name, file, length, need)?;
-        Ok(Self { name, bytes, identity })
+        Ok(Self { name, bytes, identity, is_compressed })
     }
 
     /// What the input is called: its path, or that it is standard input.
@@ -84,6 +87,11 @@ impl Input {
     /// The file that was read, so that nothing is written over it.
     pub fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// Whether the file is one that gzip has compressed, as no server reads it.
+    pub fn is_compressed(&self) -> bool {
+        self.is_compressed
     }
 
     pub fn bytes(&self) -> &[u8] {
