@@ -50,6 +50,7 @@ pub fn rdb_main() -> ExitCode {
 #[cfg(feature = "internals")]
 pub mod internals {
     pub mod fuzzing {
+        pub use crate::server::fuzzing::*;
         pub use crate::tool::fuzzing::*;
     }
     pub mod rdb {

@@ -10,7 +10,7 @@ use crate::resp::Reply;
 pub const PICKS_AT_ONCE: usize = 1000;
 
 /// The most picks of one command where picks may repeat: what is answered within a second or so, for everybody waits.
-const PICKS_MAX: usize = 4 << 20;
+const PICKS_MAX: usize = 1 << 20;
 
 /// A reply of repeated picks does not grow beyond this, for the same reason.
 const REPLY_BYTES_MAX: usize = 256 << 20;

@@ -222,6 +222,8 @@ impl Executor {
                     batch.keep_unfinished(decoder, &mut ahead);
                     break Then::Read { need_hint };
                 }
+                // What came before it may have ended the client, or wait for its answer.
+                BatchEnd::Broken(_) if self.is_held_up(key) => break Then::Wait,
                 BatchEnd::Broken(error) => {
                     self.refuse_bytes(key, error);
                     break Then::Wait;

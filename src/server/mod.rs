@@ -20,6 +20,8 @@ mod executor;
 mod fallback;
 mod fatal_signal;
 mod file_limit;
+#[cfg(any(test, feature = "internals"))]
+pub mod fuzzing;
 mod gate;
 mod info;
 mod listener;
