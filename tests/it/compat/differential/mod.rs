@@ -205,6 +205,14 @@ fn harmless(mut args: Args) -> Args {
             *arg = b"-77".to_vec();
         }
     }
+    // No key may expire before the run is over.
+    for at in 2..args.len() {
+        let behind_word = args[at - 1].eq_ignore_ascii_case(b"ex") || args[at - 1].eq_ignore_ascii_case(b"px");
+        let is_expiry = at == 2 && matches!(name.as_str(), "psetex" | "setex" | "expire" | "pexpire");
+        if (behind_word || is_expiry) && number(&args[at]).is_some_and(|time| (1..100_000).contains(&time)) {
+            args[at] = b"100000".to_vec();
+        }
+    }
     // 7.2 has WITHSCORE behind these, and 7.0 refuses it before it is queued.
     if name == "zrank" || name == "zrevrank" {
         args.truncate(3);
