@@ -38,9 +38,7 @@ fn keep(path: &Path, link: &dyn Fn(&Path, &Path) -> io::Result<()>) -> io::Resul
         // Not every file system has links, and not everybody may link to a file of another user.
         match link(path, &to) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            Err(_) => copy(path, &to).inspect_err(|_| {
-                let _ = fs::remove_file(&to);
-            })?,
+            Err(_) => copy(path, &to)?,
             Ok(()) => {}
         }
         // A directory that cannot be synced is one of a file system that has no need of it.
@@ -58,11 +56,17 @@ fn is_the_same(facts: &fs::Metadata, there: &fs::Metadata) -> bool {
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let (mut source, mut target) = (File::open(from)?, File::create_new(to)?);
-    io::copy(&mut source, &mut target)?;
-    let facts = source.metadata()?;
-    target.set_permissions(facts.permissions())?;
-    target.set_times(FileTimes::new().set_modified(facts.modified()?))?;
-    target.sync_all()
+    let mut fill = || {
+        io::copy(&mut source, &mut target)?;
+        let facts = source.metadata()?;
+        target.set_permissions(facts.permissions())?;
+        target.set_times(FileTimes::new().set_modified(facts.modified()?))?;
+        target.sync_all()
+    };
+    fill().inspect_err(|_| {
+        // It is ours: nothing had its name before.
+        let _ = fs::remove_file(to);
+    })
 }
 
 fn name_at(place: &Place, unix_ms: i64) -> String {
