@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::absent::missing_feature;
 use super::acl::{Denied, User};
 use crate::keyspace::WrongType;
 use crate::rdb;
@@ -119,14 +120,16 @@ impl CommandError {
             push_cut(&mut text, arg, room);
             text.extend_from_slice(b"' ");
         }
+        push_missing_feature(&mut text, args.arg(0));
         Self::Bytes(text)
     }
 
     pub fn unknown_subcommand(args: Args<'_>, parent: &str) -> Self {
         let mut text = b"ERR unknown subcommand '".to_vec();
         push_cut(&mut text, args.arg(1), QUOTED_BYTES_MAX);
-        text.extend_from_slice(format!("'. Try {parent} HELP.").as_bytes());
-        Self::Bytes(text)
+        text.extend_from_slice(format!("'. Try {parent} HELP. ").as_bytes());
+        push_missing_feature(&mut text, &[parent.as_bytes(), b"|", args.arg(1)].concat());
+        Self::Bytes(text.trim_ascii_end().to_vec())
     }
 
     /// What EXEC answers when it is refused for this reason.
@@ -171,6 +174,13 @@ impl CommandError {
 impl From<WrongType> for CommandError {
     fn from(_: WrongType) -> Self {
         Self::WrongType
+    }
+}
+
+/// Says so where a command belongs to a feature of Redis that Copal does not have.
+fn push_missing_feature(text: &mut Vec<u8>, name: &[u8]) {
+    if let Some(feature) = missing_feature(name) {
+        text.extend_from_slice(format!("({feature} not available in Copal)").as_bytes());
     }
 }
 

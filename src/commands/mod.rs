@@ -46,6 +46,7 @@ mod transactions;
 mod waiting;
 mod zset;
 
+pub use absent::missing_feature;
 pub use acl::{AccessRules, Denial, DenialReason, Denied, Reloaded, User, UserChange, Users};
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{

@@ -6,6 +6,7 @@ use hashbrown::hash_table::OccupiedEntry;
 use hashbrown::{HashMap, HashTable};
 
 use super::GROUPS;
+use super::absent::missing_feature;
 use super::error::CommandError;
 use super::spec::{Command, Flags, Handler};
 use crate::resp::Args;
@@ -186,6 +187,11 @@ impl CommandTable {
         match self.by_name(args.arg(0)) {
             None => CommandError::unknown_command(args),
             Some(row) if args.len() == 1 => CommandError::wrong_arity(&row.full_name),
+            Some(row)
+                if missing_feature(&[row.full_name.as_bytes(), b"|", args.arg(1)].concat()) == Some("a cluster is") =>
+            {
+                CommandError::text("ERR This instance has cluster support disabled")
+            }
             Some(row) => CommandError::unknown_subcommand(args, row.command.name),
         }
     }

@@ -8,7 +8,7 @@ use tokio::task::spawn_local;
 use super::connection::Shared;
 use super::effects::current_dir;
 use super::executor::Executor;
-use super::listener::{self, Listeners};
+use super::listener::{self, ListenError, Listeners};
 use super::signals::Requests;
 use super::start::Launch;
 use super::supervisor::Notifier;
@@ -47,7 +47,10 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
         Ok(listeners) => listeners,
         Err(error) => {
             tracing::warn!("{error}");
-            tracing::warn!("Failed listening on port {} (tcp), aborting.", config.port);
+            match error {
+                ListenError::Tcp { .. } => tracing::warn!("Failed listening on port {} (tcp), aborting.", config.port),
+                _ => tracing::warn!("Failed listening on the unix socket {}, aborting.", config.unixsocket),
+            }
             return 1;
         }
     };

@@ -137,7 +137,7 @@ pub enum LoadFault {
     FunctionLibrary { offset: u64 },
     #[error("data of the module {module} at offset {offset}: modules are not supported")]
     ModuleData { offset: u64, module: ModuleId },
-    #[error("metadata at offset {offset} of modules beside the key '{}': modules are not supported", key.escape_ascii())]
+    #[error("metadata at offset {offset} of modules beside the key '{}': modules are not supported", UserData(key))]
     KeyMetadata { offset: u64, key: Vec<u8> },
     /// Something of it was left out, so that it must not be written over.
     #[error("not all of it was loaded, and {} cannot be kept under a second name: {}", path.display(), reason(cause))]

@@ -6,6 +6,7 @@ use std::fmt;
 use super::error::{SaveError, Step};
 use super::report::Figures;
 use crate::config::SaveRule;
+use crate::stdx::text::counted;
 
 /// Snapshots that are remembered.
 const RECORDS_MAX: usize = 128;
@@ -92,9 +93,14 @@ impl fmt::Display for Record {
         }
         let mode = if self.background { "background" } else { "foreground" };
         let seconds = self.duration_us as f64 / 1e6;
-        write!(out, " ({changes} changes, {mode}): {} after {seconds:.3} s", outcome.name())?;
+        write!(out, " ({}, {mode}): {} after {seconds:.3} s", counted(*changes, "change"), outcome.name())?;
         let Figures { keys, bytes, raw_bytes, copied_bytes, threads, .. } = figures;
-        write!(out, ", {keys} keys, {bytes} bytes of {raw_bytes} before compression, threads {threads}")?;
+        if *keys == 0 && !matches!(outcome, Outcome::Saved) {
+            write!(out, ", no key written, {}", counted(*threads, "thread"))?;
+        } else {
+            let (keys, bytes) = (counted(*keys, "key"), counted(*bytes, "byte"));
+            write!(out, ", {keys}, {bytes} ({raw_bytes} before compression), {}", counted(*threads, "thread"))?;
+        }
         if self.background {
             write!(out, ", fork {fork_us} us, copied {copied_bytes} bytes")?;
         }
@@ -161,17 +167,26 @@ mod tests {
         let mut record = Record { id: 12, ..record(rule, Outcome::Saved) };
         assert_eq!(
             record.to_string(),
-            "Snapshot 12 by rule 60 5 (7 changes, background): saved after 1.250 s, 40 keys, 1000 bytes of 3000 before \
-             compression, threads 2, fork 300 us, copied 4096 bytes"
+            "Snapshot 12 by rule 60 5 (7 changes, background): saved after 1.250 s, 40 keys, 1000 bytes (3000 \
+             before compression), 2 threads, fork 300 us, copied 4096 bytes"
         );
+        record.figures = Figures { keys: 0, bytes: 0, raw_bytes: 88, threads: 1, ..record.figures };
+        record.changes = 1;
+        record.outcome = Outcome::Cancelled;
+        assert_eq!(
+            record.to_string(),
+            "Snapshot 12 by rule 60 5 (1 change, background): cancelled after 1.250 s, no key written, 1 thread, fork \
+             300 us, copied 4096 bytes"
+        );
+        record.figures = Figures { keys: 1, bytes: 1000, raw_bytes: 3000, threads: 2, ..record.figures };
         let error = "cannot rename temp-812.rdb to dump.rdb: Permission denied".to_owned();
         record.outcome = Outcome::Failed { step: Step::Rename, error };
         record.trigger = Trigger::Shutdown;
         record.background = false;
         assert_eq!(
             record.to_string(),
-            "Snapshot 12 by shutdown (7 changes, foreground): failed after 1.250 s, 40 keys, 1000 bytes of 3000 before \
-             compression, threads 2; failed step: rename: cannot rename temp-812.rdb to dump.rdb: Permission denied"
+            "Snapshot 12 by shutdown (1 change, foreground): failed after 1.250 s, 1 key, 1000 bytes (3000 \
+             before compression), 2 threads; failed step: rename: cannot rename temp-812.rdb to dump.rdb: Permission denied"
         );
     }
 }

@@ -279,10 +279,10 @@ impl Supervisor {
     fn conclude(&mut self, running: Running, end: End, keyspace: &mut Keyspace, now: Now) {
         let duration = now.since(running.started);
         self.last_duration_seconds = duration.as_secs() as i64;
-        if let End::Signaled(signal) = end {
+        let outcome = running.outcome(end);
+        if let (End::Signaled(signal), Outcome::Failed { .. }) = (end, &outcome) {
             tracing::warn!("Background saving terminated by signal {signal}");
         }
-        let outcome = running.outcome(end);
         match &outcome {
             Outcome::Saved => {
                 running.log_success();
@@ -292,7 +292,10 @@ impl Supervisor {
                 self.same = running.saved_dump();
                 self.succeed(now);
             }
-            Outcome::Cancelled => running.remove_temp(),
+            Outcome::Cancelled => {
+                tracing::info!("Background saving cancelled");
+                running.remove_temp();
+            }
             Outcome::Failed { error, .. } => {
                 tracing::warn!("Background saving error: {error}");
                 running.remove_temp();

@@ -57,6 +57,17 @@ fn the_pid_file_and_the_unix_socket_go_when_the_server_ends() {
 }
 
 #[test]
+fn a_socket_that_cannot_be_opened_is_named_for_what_it_is() {
+    if against_redis() {
+        return;
+    }
+    let refused = Setup::new().config("unixsocket /no/such/folder/server.sock").start_refused();
+    assert!(!refused.status.success());
+    assert!(refused.log.contains("/no/such/folder/server.sock"), "{}", refused.log);
+    assert!(!refused.log.contains("(tcp)"), "{}", refused.log);
+}
+
+#[test]
 fn renamed_commands_answer_to_their_new_names_only() {
     let server = Server::with_config("rename-command SET put\nrename-command ECHO \"\"");
     server.client().transcript(

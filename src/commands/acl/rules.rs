@@ -49,14 +49,15 @@ pub fn merge_selectors<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Vec<
     let mut open: Option<(&'a [u8], Vec<u8>)> = None;
     for word in words {
         let closes = word.ends_with(b")");
-        if word.starts_with(b"(") && !closes {
-            open = Some((word, word.to_vec()));
-        } else if let Some((_, selector)) = &mut open {
+        // Within a selector a further parenthesis opens nothing: it is a rule, and a wrong one.
+        if let Some((_, selector)) = &mut open {
             selector.push(b' ');
             selector.extend_from_slice(word);
             if closes && let Some((_, selector)) = open.take() {
                 rules.push(selector.into());
             }
+        } else if word.starts_with(b"(") && !closes {
+            open = Some((word, word.to_vec()));
         } else {
             rules.push(word.into());
         }

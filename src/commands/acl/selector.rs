@@ -2,6 +2,7 @@
 
 use super::keys::{KeyPattern, Permission};
 use super::rules::{RuleBook, RuleError};
+use crate::commands::absent::is_missing_for_rules;
 use crate::commands::command::{CATEGORIES, belongs_to};
 use crate::commands::key_args::{KeyArg, keys_named};
 use crate::commands::spec::{Channels, Flags};
@@ -215,6 +216,9 @@ impl Selector {
     /// `+name`, `+name|subcommand`, or `+name|word` for a command without subcommands.
     fn allow_command(&mut self, name: &[u8], book: &RuleBook<'_>) -> Result<(), RuleError> {
         let Some(bar) = memchr::memrchr(b'|', name) else { return self.set_command(name, true, book) };
+        if is_missing_for_rules(name) && !super::rules::has_space(name) {
+            return self.set_command(name, true, book);
+        }
         let (parent, word) = (&name[..bar], &name[bar + 1..]);
         let row = book.table.by_original_name(parent).ok_or(RuleError::Unknown)?;
         if row.parent.is_some() {
@@ -235,7 +239,14 @@ impl Selector {
     }
 
     fn set_command(&mut self, name: &[u8], allow: bool, book: &RuleBook<'_>) -> Result<(), RuleError> {
-        let row = book.table.by_original_name(name).ok_or(RuleError::Unknown)?;
+        let Some(row) = book.table.by_original_name(name) else {
+            // Users of Redis are made with rules about commands that are not here: nothing is allowed or forbidden.
+            if !is_missing_for_rules(name) || super::rules::has_space(name) || name.ends_with(b"|") {
+                return Err(RuleError::Unknown);
+            }
+            self.note_rule(name, allow);
+            return Ok(());
+        };
         self.set_row(row, allow);
         self.note_rule(row.full_name.as_bytes(), allow);
         Ok(())

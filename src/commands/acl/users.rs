@@ -128,8 +128,7 @@ impl Users {
         let mut fresh: BTreeMap<Box<[u8]>, Rc<User>> = BTreeMap::new();
         let mut errors = Vec::new();
         for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
-            let words: Vec<&[u8]> =
-                line.split(|byte| matches!(byte, b' ' | b'\t' | b'\r')).filter(|word| !word.is_empty()).collect();
+            let words = words_of(line);
             if words.is_empty() {
                 continue;
             }
@@ -170,6 +169,12 @@ impl Users {
         };
         self.iter().map(words).collect()
     }
+}
+
+/// The words of a line. As in Redis, whose files have no quotes, two spaces behind `user` have an empty name between them.
+fn words_of(line: &[u8]) -> Vec<&[u8]> {
+    let words = line.trim_ascii().split(|byte| matches!(byte, b' ' | b'\t' | b'\r'));
+    words.enumerate().filter(|(place, word)| *place == 1 || !word.is_empty()).map(|(_, word)| word).collect()
 }
 
 /// Reads one line of a file of users. An error may tell of several rules.

@@ -201,7 +201,9 @@ fn tracking_info(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
 
 fn tracking(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
     if on_or_off(args.arg(2))? {
-        return Err(CommandError::text("ERR CLIENT TRACKING is not available: this server does not track keys"));
+        return Err(CommandError::text(
+            "ERR CLIENT TRACKING is not available in Copal: it does not track keys for clients",
+        ));
     }
     ctx.reply.ok();
     Ok(())

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::LoadSettings;
 use crate::config::UnknownTypes;
 use crate::keyspace::{AccessClock, AccessPolicy, ReadyEntry};
+use crate::observe::UserData;
 use crate::rdb::{self, Decoder, Tag, Text, skip};
 use crate::stdx::HashSeed;
 use crate::types::{EMPTY_VALUE, Limits, LoadOptions, Value};
@@ -103,7 +104,7 @@ impl EntryMaker {
             tracing::warn!(
                 "The stream at the key '{}' has another number of entries than the dump states; those that are there \
                  are loaded",
-                key.escape_ascii()
+                UserData(key)
             );
         }
     }

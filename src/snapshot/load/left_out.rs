@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::observe::UserData;
 use crate::rdb::{self, ModuleId};
 
 /// Things that are named in the log; the rest is counted.
@@ -97,7 +98,7 @@ impl fmt::Display for Unknown<'_> {
 fn shown(bytes: &[u8]) -> String {
     let cut = &bytes[..bytes.len().min(SHOWN_BYTES)];
     let dots = if cut.len() < bytes.len() { "..." } else { "" };
-    format!("{}{dots}", cut.escape_ascii())
+    format!("{}{dots}", UserData(cut))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::{dialogue, dialogue_resp3};
-use crate::support::{Client, Server, Setup, Value, bulk, err, int, ok, simple, wait_until};
+use crate::support::{Client, Server, Setup, Value, bulk, err, int, nil, ok, simple, wait_until};
 
 /// SHA-256 of `secret`.
 const SECRET_HASH: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
@@ -480,6 +480,91 @@ fn a_file_of_users_is_read_and_written_as_a_whole() {
     // With a file of users the settings name none.
     assert_eq!(client.run("CONFIG REWRITE"), ok());
     assert!(!fs::read_to_string(server.config_path()).expect("readable").contains("\nuser "));
+}
+
+#[test]
+fn a_parenthesis_within_a_selector_is_a_wrong_rule_and_makes_no_user() {
+    let server = Server::start();
+    let mut client = server.client();
+    for (rules, error) in [
+        ("(+PING (+SELECT (+DEL )", "Error in ACL SETUSER modifier '(+PING (+SELECT (+DEL )': Syntax error"),
+        ("(+PING (+SELECT (+DEL ) ) )", "Error in ACL SETUSER modifier '(+PING (+SELECT (+DEL )': Syntax error"),
+        ("(+PING (+SELECT (+DEL", "Unmatched parenthesis in acl selector starting at '(+PING'."),
+        ("(+PING (+SELECT)", "Error in ACL SETUSER modifier '(+PING (+SELECT)': Syntax error"),
+        ("\"(+PING (+SELECT)\"", "Error in ACL SETUSER modifier '(+PING (+SELECT)': Syntax error"),
+        ("((+PING)", "Error in ACL SETUSER modifier '((+PING)': Syntax error"),
+        ("( ( +PING )", "Error in ACL SETUSER modifier '( ( +PING )': Syntax error"),
+        ("(+PING ))", "Error in ACL SETUSER modifier '(+PING ))': Syntax error"),
+        ("(+PING) )", "Error in ACL SETUSER modifier ')': Syntax error"),
+        ("(", "Unmatched parenthesis in acl selector starting at '('."),
+        (")", "Error in ACL SETUSER modifier ')': Syntax error"),
+    ] {
+        assert_eq!(client.run(&format!("ACL SETUSER ann on {rules}")), err(&format!("ERR {error}")), "{rules}");
+        assert_eq!(client.run("ACL GETUSER ann"), nil(), "{rules}");
+    }
+    assert_eq!(client.run("ACL SETUSER ann ( +PING ) () (+get ~a)"), ok());
+    assert_eq!(client.run("ACL GETUSER ann").items()[11].items().len(), 3);
+    let refused = Setup::new().config("user ann on (+ping (+select (+del )").start_refused();
+    assert!(!refused.status.success() && refused.log.contains("(+ping (+select (+del )"), "{}", refused.log);
+    let setup = || Setup::new().config("aclfile users.acl");
+    let refused = setup().file("users.acl", "user ann on (+ping (+select (+del )\n").start_refused();
+    assert!(!refused.status.success() && refused.log.contains("users.acl:1: Syntax error"), "{}", refused.log);
+    let refused = setup().file("users.acl", "user ann on (+ping (+select\n").start_refused();
+    assert!(refused.log.contains("Unmatched parenthesis in selector definition"), "{}", refused.log);
+}
+
+#[test]
+fn a_malformed_pattern_of_keys_is_refused_wherever_it_stands() {
+    let server = Server::start();
+    let mut client = server.client();
+    for rule in ["%", "%~", "%~x", "%X~x", "%RR~x", "%R W~x", "(%)", "(%~x)"] {
+        let reply = client.cmd(&["ACL", "SETUSER", "ann", "on", rule]);
+        assert_eq!(reply, err(&format!("ERR Error in ACL SETUSER modifier '{rule}': Syntax error")));
+        assert_eq!(client.run("ACL GETUSER ann"), nil());
+    }
+    // Letters without a pattern are those of an empty pattern.
+    assert_eq!(client.run("ACL SETUSER ann on nopass %RW +@all"), ok());
+    let denied = "User ann has no permissions to access the 'x' key";
+    assert_eq!(client.run("ACL DRYRUN ann GET x"), bulk(denied));
+    assert!(!client.run("ACL GETUSER ann").is_error() && !client.run("ACL LIST").is_error());
+}
+
+#[test]
+fn a_user_with_an_empty_name_is_saved_and_read_again() {
+    let server = Setup::new().config("aclfile users.acl").file("users.acl", "").start();
+    let mut client = server.client();
+    assert_eq!(client.cmd(&["ACL", "SETUSER", "", "on", ">secret", "~a*", "+get"]), ok());
+    let before = client.cmd(&["ACL", "GETUSER", ""]);
+    assert_eq!(client.run("ACL SAVE"), ok());
+    assert_eq!(client.run("ACL LOAD"), ok());
+    assert_eq!(client.run("ACL USERS").texts(), ["", "default"]);
+    assert_eq!(client.cmd(&["ACL", "GETUSER", ""]), before);
+    assert_eq!(client.cmd(&["AUTH", "", "secret"]), ok());
+    // Two users with an empty name are one too many, as with any other name.
+    let double = "user  on nopass\nuser  off\n";
+    let refused = Setup::new().config("aclfile users.acl").file("users.acl", double).start_refused();
+    assert!(refused.log.contains("Duplicate user '' found on line 2"), "{}", refused.log);
+    let server = Server::with_config("user \"\" on >secret ~a* +get");
+    let mut client = server.client();
+    assert_eq!(client.cmd(&["ACL", "GETUSER", ""]), before);
+    assert_eq!(client.run("CONFIG REWRITE"), ok());
+    let text = fs::read_to_string(server.config_path()).expect("readable");
+    assert!(text.contains("\nuser \"\" on "), "{text}");
+}
+
+#[test]
+fn rules_about_commands_that_are_not_here_are_kept_and_allow_nothing() {
+    let rules = "-@all +get -eval +script|load -function +replicaof -json.get +cluster|addslots";
+    let server = Server::with_config(&format!("user ann on nopass ~* {rules}"));
+    let mut client = server.client();
+    assert_eq!(client.run("ACL GETUSER ann").items()[5], bulk(rules));
+    assert_eq!(client.run("ACL SETUSER bob on +@all -eval -slaveof"), ok());
+    assert_eq!(client.run("ACL GETUSER bob").items()[5], bulk("+@all -eval -slaveof"));
+    for rule in ["-nosuch", "+function|", "+script|a b", "+nosuch|x"] {
+        let error = format!("ERR Error in ACL SETUSER modifier '{rule}': ");
+        let reply = client.cmd(&["ACL", "SETUSER", "cat", rule]);
+        assert!(reply.is_error() && reply.text().starts_with(&error), "{reply:?}");
+    }
 }
 
 #[test]

@@ -487,3 +487,46 @@ fn server_commands_take_their_resp3_forms() {
         "#,
     );
 }
+
+#[test]
+fn unknown_commands_of_absent_features_say_so() {
+    if against_redis() {
+        return;
+    }
+    let server =
+        Server::with_config("rename-command EVAL \"\"\nrename-command FUNCTION other\nrename-command SLAVEOF \"\"");
+    let mut client = server.client();
+    for (command, feature) in [
+        ("EVAL return 0", "scripts are"),
+        ("evalsha x 0", "scripts are"),
+        ("FUNCTION LIST", "scripts are"),
+        ("REPLICAOF 127.0.0.1 1", "replication is"),
+        ("PSYNC ? -1", "replication is"),
+        ("BGREWRITEAOF", "the append-only file is"),
+        ("SENTINEL MASTERS", "Sentinel is"),
+        ("JSON.GET doc", "modules are"),
+        ("FT.SEARCH idx x", "modules are"),
+        ("VADD set", "vector sets are"),
+        ("CLUSTERSCAN 0", "a cluster is"),
+    ] {
+        let error = client.run(command).text();
+        let name = command.split(' ').next().expect("a name");
+        assert!(error.starts_with(&format!("ERR unknown command '{name}', with args beginning with: ")), "{error}");
+        assert!(error.ends_with(&format!("({feature} not available in Copal)")), "{error}");
+    }
+    client.transcript(
+        r#"
+        > NOSUCH x
+        -ERR unknown command 'NOSUCH', with args beginning with: 'x' ...
+        > MODULE LOADEX m.so
+        -ERR unknown subcommand 'LOADEX'. Try MODULE HELP. (modules are not available in Copal)
+        > CLUSTER ADDSLOTS 1
+        -ERR This instance has cluster support disabled
+        > CLUSTER NOSUCH
+        -ERR unknown subcommand 'NOSUCH'. Try CLUSTER HELP.
+        > CLIENT TRACKING ON
+        -ERR CLIENT TRACKING is not available in Copal: it does not track keys for clients
+        "#,
+    );
+    assert!(!client.run("NOSUCH x").text().contains("Copal"));
+}

@@ -42,6 +42,9 @@ fn history_tells_of_every_snapshot_what_asked_for_it_and_how_it_went() {
     assert_eq!(client.run("BGSAVE CANCEL"), simple("Background saving cancelled"));
     server.wait_for_save_end();
     assert_eq!(text(&client.run("SNAPSHOT LATEST"), "outcome"), "cancelled");
+    let log = server.log();
+    assert!(log.contains("* Background saving cancelled"), "{log}");
+    assert!(!log.contains("terminated by signal"), "what was wanted is no warning: {log}");
     server.start_background_save();
     send_signal(server.wait_for_child(), Signal::SIGKILL);
     server.wait_for_save_end();
