@@ -223,5 +223,12 @@ fn refusal(shared: &Shared, peer: &Peer) -> Option<&'static [u8]> {
 
 async fn rest_after(error: io::Error) {
     tracing::warn!("Accepting client connection: {error}");
-    tokio::time::sleep(ACCEPT_REST).await;
+    // A client that has gone must not keep others waiting; only a shortage passes by itself.
+    let is_of_the_client = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    );
+    if !is_of_the_client {
+        tokio::time::sleep(ACCEPT_REST).await;
+    }
 }
