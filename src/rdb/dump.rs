@@ -7,6 +7,8 @@ const VERSION_BYTES: usize = 2;
 /// Appends version and checksum to a type byte and a value.
 pub fn seal(payload: &mut Vec<u8>, version: u32) {
     debug_assert!(Format::of_payload(version, 0).is_ok());
+    // Growing by halves would double a long payload for these few bytes.
+    payload.reserve_exact(VERSION_BYTES + CHECKSUM_BYTES);
     payload.extend_from_slice(&(version as u16).to_le_bytes());
     let crc = Crc64::of(payload);
     payload.extend_from_slice(&crc.to_le_bytes());
