@@ -34,7 +34,7 @@ pub struct Arguments {
     rdb_unknown_types: String,
 }
 
-/// As many as a server has that is not told otherwise.
+/// As many as a server has by default.
 const DATABASES: u64 = 16;
 
 /// Keys beyond which nobody looks for those that are there twice unless asked to.
@@ -99,8 +99,8 @@ pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
             Ok(input) => input,
             Err(damaged @ Trouble::Compressed { .. }) => {
                 sound = false;
-                let told = writeln!(out, "{damaged}").and_then(|()| out.flush());
-                out.written(told)?;
+                let written = writeln!(out, "{damaged}").and_then(|()| out.flush());
+                out.written(written)?;
                 continue;
             }
             // The other files are looked at all the same.
@@ -111,13 +111,13 @@ pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
         };
         let result = check(input.bytes(), Now::read().unix_ms, arguments.duplicates);
         sound &= result.as_ref().is_ok_and(|healthy| healthy.reasons_against(server).is_empty());
-        let told = tell(&mut out, &input, &result, server).and_then(|()| out.flush());
-        out.written(told)?;
+        let written = verdict(&mut out, &input, &result, server).and_then(|()| out.flush());
+        out.written(written)?;
     }
     trouble.map_or(Ok(sound), Err)
 }
 
-fn tell(out: &mut dyn Write, input: &Input, result: &Result<Healthy, FirstFault>, server: Server) -> io::Result<()> {
+fn verdict(out: &mut dyn Write, input: &Input, result: &Result<Healthy, FirstFault>, server: Server) -> io::Result<()> {
     let path = input.path().display();
     let condition = if input.is_compressed() { " once it is uncompressed" } else { "" };
     match result {

@@ -43,13 +43,13 @@ struct Arguments {
 enum Command {
     /// Read whole files, every value included, and say where the first fault of each is
     Check(check::Arguments),
-    /// Tell what a file holds: keys and bytes by type, encoding, prefix and time to live, and the largest keys
+    /// Show what a file holds: keys, bytes and memory by type, encoding, prefix and time to live, and the largest keys
     Report(report::Arguments),
     /// Write every whole entry of a damaged file to a new file, and list what was lost
     Salvage(salvage::Arguments),
     /// Turn a file into one of another RDB version, into commands for redis-cli --pipe, or into lines of JSON
     Convert(convert::Arguments),
-    /// Tell which keys were added, removed or changed from one file to another
+    /// List which keys were added, removed or changed from one file to another
     Diff(diff::Arguments),
 }
 
@@ -73,9 +73,9 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Tells the person at the terminal something that is no part of the result.
+/// Writes something to the terminal that is no part of the result.
 pub fn note(text: &str) {
-    // There is nowhere left to tell that this failed.
+    // There is nowhere left to report that this failed.
     let _ = writeln!(std::io::stderr(), "copal-rdb: {text}");
 }
 

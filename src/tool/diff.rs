@@ -259,12 +259,12 @@ impl Comparison {
     }
 }
 
-/// Where the changes are told.
+/// Where the changes are listed.
 struct Listing {
     out: Output,
     format: Format,
     quiet: bool,
-    /// Nothing has been told yet.
+    /// Nothing has been listed yet.
     first: bool,
 }
 

@@ -146,6 +146,12 @@ impl<W: Write> Json<W> {
         write!(self.out, "\n{:width$}", "", width = self.open.len() * 2)
     }
 
+    /// A character below 2^16 by its number.
+    fn escaped(&mut self, character: u32) -> io::Result<()> {
+        let digit = |shift: u32| b"0123456789abcdef"[(character >> shift & 15) as usize];
+        self.out.write_all(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)])
+    }
+
     fn quoted(&mut self, text: &str) -> io::Result<()> {
         self.out.write_all(b"\"")?;
         let mut plain_from = 0;
@@ -162,7 +168,7 @@ impl<W: Write> Json<W> {
             };
             self.out.write_all(&text.as_bytes()[plain_from..at])?;
             if escape.is_empty() {
-                write!(self.out, "\\u{:04x}", u32::from(character))?;
+                self.escaped(u32::from(character))?;
             } else {
                 self.out.write_all(escape.as_bytes())?;
             }

@@ -3,9 +3,12 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::linkat;
 
 use super::input::Input;
 use super::trouble::Trouble;
@@ -35,11 +38,11 @@ enum Target {
 /// A file on its way to its name.
 struct Replacement {
     path: PathBuf,
-    temp: PathBuf,
     file: BufWriter<File>,
+    /// The name that the file has meanwhile. Where it can do without one, nothing is left of it if the process is killed.
+    temp: Option<PathBuf>,
     /// May take the place of a file that is there.
     force: bool,
-    pending: bool,
 }
 
 impl Output {
@@ -132,6 +135,15 @@ impl Write for Output {
         }
     }
 
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.target {
+            Target::Stdout(out) => out.write_all(bytes),
+            Target::Stderr(out) => out.write_all(bytes),
+            Target::Stream(out) => out.write_all(bytes),
+            Target::File(replacement) => replacement.file.write_all(bytes),
+        }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.target {
             Target::Stdout(out) => out.flush(),
@@ -150,47 +162,50 @@ impl Sink for Output {
 
 impl Replacement {
     fn create(path: &Path, force: bool) -> io::Result<Self> {
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        for _ in 0..TEMP_ATTEMPTS_MAX {
-            // Process ids come again, in containers with each start.
-            let mut temp_name = OsString::from(".");
-            temp_name.push(name);
-            temp_name.push(format!(".{:08x}.part", fastrand::u32(..)));
-            let temp = path.with_file_name(temp_name);
-            match OpenOptions::new().write(true).create_new(true).open(&temp) {
-                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
-                file => {
-                    let file = BufWriter::with_capacity(BUFFER_BYTES, file?);
-                    return Ok(Self { path: path.to_path_buf(), temp, file, force, pending: true });
-                }
-            }
+        let (path, directory) = (path.to_path_buf(), directory_of(path));
+        path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let unnamed = OpenOptions::new().write(true).custom_flags(libc::O_TMPFILE).open(directory);
+        if let Ok(file) = unnamed
+            && fs::metadata(open_file(&file)).is_ok()
+        {
+            return Ok(Self { path, file: BufWriter::with_capacity(BUFFER_BYTES, file), temp: None, force });
         }
-        Err(io::Error::other("no name is free for a temporary file beside it"))
+        let (temp, file) = with_free_name(&path, |temp| OpenOptions::new().write(true).create_new(true).open(temp))?;
+        Ok(Self { path, file: BufWriter::with_capacity(BUFFER_BYTES, file), temp: Some(temp), force })
     }
 
     fn commit(mut self) -> io::Result<()> {
         self.file.flush()?;
         self.file.get_ref().sync_all()?;
-        if self.force {
-            fs::rename(&self.temp, &self.path)?;
-            self.pending = false;
-        } else {
+        if !self.force {
             self.name_unless_taken()?;
+        } else {
+            let temp = self.named()?;
+            fs::rename(temp, &self.path)?;
+            self.temp = None;
         }
-        let directory = match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        match File::open(directory)?.sync_all() {
+        match File::open(directory_of(&self.path))?.sync_all() {
             // Some file systems cannot sync a directory.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
             result => result,
         }
     }
 
+    /// The temporary name, which a file without one is given.
+    fn named(&mut self) -> io::Result<PathBuf> {
+        if let Some(temp) = &self.temp {
+            return Ok(temp.clone());
+        }
+        let from = open_file(self.file.get_ref());
+        let (temp, ()) = with_free_name(&self.path, |temp| link(&from, temp))?;
+        self.temp = Some(temp.clone());
+        Ok(temp)
+    }
+
     /// Somebody may have made a file of this name meanwhile, which a second name never replaces and a rename would.
     fn name_unless_taken(&mut self) -> io::Result<()> {
-        match fs::hard_link(&self.temp, &self.path) {
+        let Some(temp) = &self.temp else { return link(&open_file(self.file.get_ref()), &self.path) };
+        match fs::hard_link(temp, &self.path) {
             // The temporary name goes when this is dropped.
             Ok(()) => Ok(()),
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Err(cause),
@@ -199,19 +214,48 @@ impl Replacement {
                 if fs::symlink_metadata(&self.path).is_ok() {
                     return Err(io::ErrorKind::AlreadyExists.into());
                 }
-                fs::rename(&self.temp, &self.path)?;
-                self.pending = false;
+                fs::rename(temp, &self.path)?;
+                self.temp = None;
                 Ok(())
             }
         }
     }
 }
 
+/// Where an open file can be found, whether it has a name or not.
+fn open_file(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// Gives a file a name, and follows the link that leads to it in /proc.
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    Ok(linkat(AT_FDCWD, from, AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW)?)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes something of a name beside `path` that nobody has. Process ids would come again, in containers with each start.
+fn with_free_name<T>(path: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(PathBuf, T)> {
+    for _ in 0..TEMP_ATTEMPTS_MAX {
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(format!(".{:08x}.part", fastrand::u32(..)));
+        let temp = path.with_file_name(name);
+        match make(&temp) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|made| (temp, made)),
+        }
+    }
+    Err(io::Error::other("no name is free for a temporary file beside it"))
+}
+
 impl Drop for Replacement {
     fn drop(&mut self) {
-        if self.pending {
+        if let Some(temp) = &self.temp {
             // Nothing better can be done about a part that cannot be removed.
-            let _ = fs::remove_file(&self.temp);
+            let _ = fs::remove_file(temp);
         }
     }
 }

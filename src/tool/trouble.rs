@@ -26,7 +26,7 @@ pub enum Trouble {
     #[error("{}: there is no room for it in {} ({cause}); set TMPDIR to a directory with room for all of the dump",
         name.display(), directory.display())]
     Spool { name: PathBuf, directory: PathBuf, cause: io::Error },
-    #[error("{}: {fault}; `check` tells more, `salvage` saves what can be saved", path.display())]
+    #[error("{}: {fault}; `check` says more, `salvage` saves what can be saved", path.display())]
     Damaged { path: PathBuf, fault: Fault },
     #[error("{} is the input itself", .0.display())]
     OverInput(PathBuf),
@@ -34,7 +34,7 @@ pub enum Trouble {
     Exists(PathBuf),
     #[error("cannot write {name}: {cause}")]
     Write { name: String, cause: io::Error },
-    /// Whoever read our output has gone: nobody is left to be told.
+    /// Whoever read our output has gone: nobody is left to read a message.
     #[error("nobody reads the output")]
     NobodyReads,
 }

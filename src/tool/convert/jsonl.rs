@@ -30,7 +30,7 @@ pub fn convert(input: &Input, filter: &Filter, out: &mut Output) -> Result<(), T
         let written = write_line(&mut *out, &item, &content);
         out.written(written)
     })?;
-    left_out.tell();
+    left_out.list();
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use super::input::Input;
 use super::output::Output;
 use super::trouble::Trouble;
 use super::walk::Found;
+use super::words::counted;
 
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("form").required(true))]
@@ -48,7 +49,7 @@ stored in another form loses the times at which consumers got something below 11
 entries.
 
 --resp sends SELECT, then SET, RPUSH, SADD, ZADD or HSET in pieces of at most 512 elements or about 1 MiB, HPEXPIREAT for
-fields and PEXPIREAT for keys that expire; for streams XADD, XSETID, XGROUP and XCLAIM, which cannot tell when consumers
+fields and PEXPIREAT for keys that expire; for streams XADD, XSETID, XGROUP and XCLAIM, which cannot set when consumers
 were seen, nor that a deleted entry is pending; RESTORE for values of modules, FUNCTION LOAD for functions.
 
 --jsonl writes {\"db\":0,\"key\":...,\"type\":\"...\",\"expires_at_ms\":null or a number,\"value\":...}. Text that is UTF-8 is a
@@ -87,7 +88,7 @@ pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
     Ok(whole)
 }
 
-/// Counts what a form has no place for, to be told at the end.
+/// Counts what a form has no place for, to be listed at the end.
 #[derive(Default)]
 struct LeftOut {
     libraries: u64,
@@ -107,16 +108,17 @@ impl LeftOut {
         }
     }
 
-    fn tell(&self) {
-        for (count, what) in [
-            (self.libraries, "function libraries"),
-            (self.module_data, "parts of modules"),
-            (self.candidates, "functions of a release candidate of Redis 7.0, which no release loads"),
-            (self.metadata, "keys' metadata of modules"),
-            (self.empty, "collections without elements"),
+    fn list(&self) {
+        const CANDIDATE: &str = " of a release candidate of Redis 7.0, which no release loads";
+        for (count, one, many, which) in [
+            (self.libraries, "function library", "function libraries", ""),
+            (self.module_data, "part of a module", "parts of modules", ""),
+            (self.candidates, "function", "functions", CANDIDATE),
+            (self.metadata, "key's metadata of modules", "keys' metadata of modules", ""),
+            (self.empty, "collection", "collections", " without elements"),
         ] {
             if count > 0 {
-                note(&format!("left out: {count} {what}"));
+                note(&format!("left out: {}{which}", counted(count, one, many)));
             }
         }
     }

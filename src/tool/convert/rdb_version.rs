@@ -91,7 +91,7 @@ pub fn convert(input: &Input, filter: &Filter, out: &mut Output, version: u32) -
         wrote(written)
     })?;
     wrote(file.eof())?;
-    left_out.tell();
+    left_out.list();
     Ok(whole)
 }
 

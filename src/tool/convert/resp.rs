@@ -43,7 +43,7 @@ pub fn convert(input: &Input, filter: &Filter, out: &mut Output, replace: bool) 
         };
         out.written(written)
     })?;
-    left_out.tell();
+    left_out.list();
     Ok(())
 }
 

@@ -136,7 +136,11 @@ impl Input {
     ) -> Result<(), Trouble> {
         self.each(doing, |found| match &found {
             Found::Entry(item) if !filter.chooses(item) => Ok(()),
-            Found::Sizes { .. } | Found::Library(_) | Found::ModuleAux { .. } if filter.is_active() => Ok(()),
+            Found::Sizes { .. } | Found::Library(_) | Found::LibraryOfCandidate | Found::ModuleAux { .. }
+                if filter.is_active() =>
+            {
+                Ok(())
+            }
             _ => visit(found),
         })
     }

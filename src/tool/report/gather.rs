@@ -23,7 +23,7 @@ const ALL_SAMPLES: usize = 0;
 const FACTS_MAX: usize = 64;
 const FACT_BYTES_MAX: usize = 256;
 
-/// Databases that are told apart.
+/// Databases that are counted apart.
 const DATABASES_MAX: usize = 10_000;
 
 /// The bounds of the times to live, in milliseconds, and what they are called.

@@ -35,7 +35,7 @@ padding:3px 0;font-size:13.5px}
 .bars .label{text-align:right;overflow-wrap:anywhere}
 .bars .figures{color:var(--soft);font-variant-numeric:tabular-nums}
 .track{display:block;height:16px}
-.track i{display:block;height:100%;min-width:2px;border-radius:3px}
+.track i{display:block;height:100%;border-radius:3px}
 .shares{display:flex;height:28px;border-radius:4px;overflow:hidden}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;margin:10px 0 0;color:var(--soft);font-size:13px}
 .legend i{display:inline-block;width:10px;height:10px;margin-right:6px;border-radius:2px}
@@ -43,7 +43,7 @@ padding:3px 0;font-size:13.5px}
 .zset{background:var(--zset)}.hash{background:var(--hash)}.stream{background:var(--stream)}.module{background:var(--module)}
 .flame{position:relative;padding-top:46px;font-size:12.5px}
 .flame ul{display:flex;align-items:flex-start;width:100%}
-.flame li{flex:none;min-width:0}
+.flame li{flex:none;min-width:0;overflow:hidden}
 .flame span{display:block;height:22px;line-height:22px;margin:0 1px 1px 0;padding:0 4px;border-radius:2px;overflow:hidden;
 white-space:nowrap;text-overflow:ellipsis;cursor:default}
 .flame b{font-weight:400}

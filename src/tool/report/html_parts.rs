@@ -9,7 +9,7 @@ use crate::tool::plain_text::is_deceptive;
 pub struct Bar {
     pub label: String,
     pub amount: u64,
-    /// What stands behind the label.
+    /// What is said of the bar.
     pub figures: String,
     /// One of the page's colours.
     pub class: &'static str,
@@ -48,11 +48,13 @@ pub fn bars(what: &str, rows: &[Bar]) -> String {
     for row in rows {
         let _ = writeln!(
             out,
-            "<li><span class=\"label\">{}</span><span class=\"track\"><i class=\"{}\" style=\"width:{:.2}%\"></i></span>\
+            "<li><span class=\"label\">{}</span><span class=\"track\"><i class=\"{}\" style=\"width:{:.2}%{}\"></i></span>\
              <span class=\"figures\">{}</span></li>",
             escape(&row.label),
             row.class,
             row.amount as f64 / most as f64 * 100.0,
+            // However short a bar is, it can be seen that there is one.
+            if row.amount > 0 { ";min-width:2px" } else { "" },
             escape(&row.figures),
         );
     }

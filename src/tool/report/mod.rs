@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Where to write; - is standard output
     #[arg(long, short, value_name = "OUT", default_value = "-")]
     output: PathBuf,
-    /// What stands between the parts of a key
+    /// What separates the parts of a key
     #[arg(long, value_name = "TEXT", default_value = ":", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     separator: String,
     /// How many parts of a key make its prefix
@@ -48,11 +48,11 @@ pub struct Arguments {
 const HELP: &str = "\
 Bytes are those of the file: of an entry with its key, its expiry and its value as it is stored, compressed or not. Memory
 is what MEMORY USAGE of a Copal server would answer for the key after it has loaded the file, with all elements looked at:
-the same number in each run. A server whose values have grown and shrunk differs, as a rule by a few percent; values of
-modules are not known. Encodings are those of OBJECT ENCODING, layouts those of the file. Times to live are counted from
+the same number in each run. The server that wrote the file differs by about 1 % in all; a sorted set or a stream that it
+built piece by piece can differ by 20 %. The memory of values of modules is not known. Encodings are those of OBJECT ENCODING, layouts those of the file. Times to live are counted from
 when the file was written (its `ctime`), or from now where it does not say. All dates are in UTC; JSON has numbers.
 
-At most 50,000 prefixes are told apart; if there are more, the smallest are counted together.
+At most 50,000 prefixes are counted apart; if there are more, the smallest are counted together.
 
 The HTML is one page that needs nothing from elsewhere and runs no script.
 

@@ -10,7 +10,7 @@ use super::gather::Totals;
 /// Prefixes that are held.
 const NODES_MAX: usize = 50_000;
 
-/// Parts of a key that are told apart. What is deeper counts for these.
+/// Parts of a key that are counted apart. What is deeper counts for these.
 const DEPTH_MAX: usize = 12;
 
 /// A longer part is cut here.
@@ -72,7 +72,7 @@ impl Tree {
 }
 
 impl Node {
-    /// How much of the graph a prefix takes: memory, or bytes of the file where no memory is known.
+    /// How much of the graph a prefix takes.
     pub fn amount(&self) -> u64 {
         self.totals.memory
     }

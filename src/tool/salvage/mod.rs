@@ -34,12 +34,12 @@ pub struct Arguments {
 const HELP: &str = "\
 Entries are kept as the bytes that they are; each value is decoded to see that it is whole. Where a value is damaged inside
 and its length is right, only its key is lost. Where a length is wrong or bytes are no record, the next place is looked for
-from which several entries can be decoded, or the end of the file; what stands before it is lost. Of a file that was cut
+from which several entries can be decoded, or the end of the file; what comes before it is lost. Of a file that was cut
 off, everything before the cut is kept. A key that comes twice is kept once. Where the end of one entry overlaps with the
-beginning of another and it cannot be told which of them is damaged, both are kept.
+beginning of another and it is not known which of them is damaged, both are kept.
 
 What was lost is listed with its place in the file and, where that is known, its key. A flipped byte inside a string cannot
-be seen; the checksum tells only that there is one somewhere, which is said then. After a place that was lost, keys may
+be seen; the checksum says only that there is one somewhere, which is said then. After a place that was lost, keys may
 have belonged to another database. In memory: some 40 bytes a key.
 
 Functions, and values and data of modules, are left out and listed, so that this server loads the new file; with
