@@ -198,7 +198,7 @@ fn harmless(mut args: Args) -> Args {
         let Some(value) = number(arg) else { continue };
         let large = match name.as_str() {
             "setrange" | "setbit" | "bitfield" => (10_000..i64::MAX - 1).contains(&value),
-            "srandmember" | "hrandfield" | "zrandmember" => (-(1 << 40)..-1000).contains(&value),
+            "srandmember" | "hrandfield" | "zrandmember" => (i64::MIN + 1..-1000).contains(&value),
             _ => false,
         };
         if large {
