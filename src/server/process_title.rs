@@ -1,75 +1,31 @@
-//! The process title that `ps` and `top` show: `copal-server 127.0.0.1:6379`.
-//!
-//! The kernel reads the title from where the arguments were put at start, and from the environment behind them when
-//! the arguments' last byte is no longer zero. The process may write both through `/proc/self/mem`. Nothing here reads
-//! arguments or environment once the server runs, and every string in them still ends within them, in a zero byte.
-
-use std::fs::{self, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt as _;
+//! Follows `set-proc-title` and `proc-title-template`.
 
 use super::executor::Executor;
 use crate::config;
+use crate::snapshot::ProcessTitle;
 
-/// The fields of `/proc/self/stat` that say where arguments begin and environment ends, counted from the one behind
-/// the program's name.
-const ARG_START_FIELD: usize = 45;
-const ENV_END_FIELD: usize = 48;
+/// The name of the process that saves, where the template has `{title}`.
+const CHILD_TITLE: &str = "copal-rdb-bgsave";
 
 impl Executor {
-    /// Follows `set-proc-title` and `proc-title-template`.
     pub(super) fn show_process_title(&self) {
-        if !self.config.set_proc_title {
-            return;
-        }
         let program = self.launch.program.to_string_lossy();
-        let file = self.launch.config_file.as_ref().map(|file| file.to_string_lossy());
-        let title = config::process_title(&self.config, &program, file.as_deref());
-        if let Err(error) = write_title(&title) {
+        let title = self.process_title(&program);
+        if let Some(Err(error)) = title.map(|title| title.and_then(|title| title.show())) {
             tracing::debug!("Cannot set the process title: {error}");
         }
     }
-}
 
-fn write_title(title: &str) -> io::Result<()> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let (start, end) = argument_range(&stat).ok_or(io::ErrorKind::InvalidData)?;
-    let mut text = vec![0; usize::try_from(end - start).map_err(io::Error::other)?];
-    // At least the last byte stays zero.
-    let len = title.len().min(text.len().saturating_sub(1));
-    text[..len].copy_from_slice(&title.as_bytes()[..len]);
-    OpenOptions::new().write(true).open("/proc/self/mem")?.write_all_at(&text, start)
-}
-
-/// Where the arguments begin and the environment behind them ends.
-fn argument_range(stat: &str) -> Option<(u64, u64)> {
-    // The program's name stands in parentheses and may itself hold any character.
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let field = |index: usize| fields.split(' ').nth(index)?.trim().parse::<u64>().ok();
-    let (start, end) = (field(ARG_START_FIELD)?, field(ENV_END_FIELD)?);
-    (start > 0 && start < end).then_some((start, end))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_range_is_read_from_the_fields_behind_the_name() {
-        let fields: Vec<String> = (3..=52).map(|number| number.to_string()).collect();
-        let stat = format!("17 (odd ) name) {}\n", fields.join(" "));
-        // The fields are numbered from 1 in proc(5): 48 is arg_start, 51 is env_end.
-        assert_eq!(argument_range(&stat), Some((48, 51)));
-        assert_eq!(argument_range("17 (x) S 1"), None);
+    /// The title of the process that saves; none where it is to stay, or cannot be changed.
+    pub(super) fn child_title(&self) -> Option<ProcessTitle> {
+        self.process_title(CHILD_TITLE)?.ok()
     }
 
-    #[test]
-    fn the_range_of_this_process_holds_its_arguments() {
-        let stat = fs::read_to_string("/proc/self/stat").unwrap();
-        let (start, end) = argument_range(&stat).unwrap();
-        let first = std::env::args().next().unwrap();
-        let mut bytes = vec![0; first.len()];
-        fs::File::open("/proc/self/mem").unwrap().read_exact_at(&mut bytes, start).unwrap();
-        assert_eq!((bytes, end > start), (first.into_bytes(), true));
+    fn process_title(&self, program: &str) -> Option<std::io::Result<ProcessTitle>> {
+        if !self.config.set_proc_title {
+            return None;
+        }
+        let file = self.launch.config_file.as_ref().map(|file| file.to_string_lossy());
+        Some(ProcessTitle::new(&config::process_title(&self.config, program, file.as_deref())))
     }
 }

@@ -214,7 +214,7 @@ impl Executor {
         if self.keyspace.has_expiring_fields() {
             options = options.holding_expiring_fields(&self.config);
         }
-        Task { place: self.place_of_dump(), options, trigger }
+        Task { place: self.place_of_dump(), options, trigger, title: None }
     }
 
     pub(super) fn place_of_dump(&self) -> Place {
@@ -288,7 +288,7 @@ impl Executor {
     }
 
     fn start_child(&mut self, trigger: Trigger) -> Result<(), SaveError> {
-        let task = self.snapshot_task(trigger);
+        let task = Task { title: self.child_title(), ..self.snapshot_task(trigger) };
         let child = self.snapshots.supervisor.start(&mut self.keyspace, &task)?;
         self.oom_score.give_to_child(&self.config, child);
         self.note_latency("fork", Duration::from_micros(self.persistence_info().latest_fork_usec));

@@ -5,10 +5,12 @@ use std::ops::ControlFlow;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
-use super::atomic_file::{Disk, Place, Temp};
+use super::atomic_file::{Disk, Temp};
 use super::fork;
+use super::process_title::ProcessTitle;
 use super::report::{self, Figures, Report};
-use super::save::{self, Observer, SaveOptions, Saved};
+use super::save::{self, Observer, Saved};
+use super::supervisor::Task;
 use crate::keyspace::Keyspace;
 use crate::stdx::text;
 
@@ -19,7 +21,10 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 const COUNTING_SHARE: u32 = 50;
 
 /// Saves the keyspace as the fork left it. Returns the exit code.
-pub fn run(pipe: OwnedFd, keyspace: &Keyspace, place: &Place, options: &SaveOptions) -> i32 {
+pub fn run(pipe: OwnedFd, keyspace: &Keyspace, task: &Task) -> i32 {
+    let Task { place, options, title, .. } = task;
+    // Without it, process lists show the server twice.
+    let _ = title.as_ref().map(ProcessTitle::show);
     fork::give_way(options.manners);
     let mut reporter = Reporter::new(pipe);
     match save::save_to_file(keyspace, place, &options.in_background(), &Disk, &mut reporter) {

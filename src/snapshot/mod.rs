@@ -17,6 +17,7 @@ mod original;
 mod pace;
 #[cfg(test)]
 mod power_cut_tests;
+mod process_title;
 mod report;
 mod running;
 mod same_data;
@@ -38,6 +39,7 @@ pub use history::{Outcome, Record, Trigger};
 pub use huge_pages::{HugePageDecision, HugePageSystem};
 pub use load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Progress, Verification};
 pub use original::keep_original;
+pub use process_title::ProcessTitle;
 pub use save::{KnownDump, SaveOptions, delay_us};
 pub use supervisor::{Cancelled, Supervisor, Task};
 pub use system_calls::{OptionalCall, probe as probe_system_calls};

@@ -241,7 +241,7 @@ mod tests {
             std::fs::remove_file(&temp).expect("the temp file goes");
         }
         let options = SaveOptions::new(&Config::default(), 0, true, Now::read());
-        let task = Task { place, options, trigger: Trigger::Command };
+        let task = Task { place, options, trigger: Trigger::Command, title: None };
         let keyspace = Keyspace::new(1, HashSeed { k0: 1, k1: 2 });
         let mut running = Running::new(child, &task, &keyspace);
         let end = loop {

@@ -10,6 +10,7 @@ use super::error::SaveError;
 use super::fork::{self, Child, End, InterruptWatch, State};
 use super::history::{History, Outcome, Record, Trigger};
 use super::huge_pages::Healer;
+use super::process_title::ProcessTitle;
 use super::report::Figures;
 use super::running::{Running, log_speed};
 use super::save::{self, KnownDump, Observer, SaveOptions, Saved};
@@ -33,6 +34,8 @@ pub struct Task {
     pub place: Place,
     pub options: SaveOptions,
     pub trigger: Trigger,
+    /// What process lists show of the child.
+    pub title: Option<ProcessTitle>,
 }
 
 /// Takes snapshots, one at a time, and knows what became of them.
@@ -158,7 +161,7 @@ impl Supervisor {
         let task = &self.with_known_dump(keyspace, task);
         let held = self.healer.hold();
         let data = &*keyspace;
-        let forked = fork::spawn(|pipe| child::run(pipe, data, &task.place, &task.options));
+        let forked = fork::spawn(|pipe| child::run(pipe, data, task));
         let child = match forked {
             Ok(child) => Child { fork_us: child.fork_us + held.as_micros() as u64, ..child },
             Err(cause) => {
@@ -259,7 +262,7 @@ impl Supervisor {
             }
             Err(error) => {
                 // Somebody else has taken our child's end: all that is left is that it has ended.
-                tracing::warn!("Cannot learn how the process that saves has ended: {error}");
+                tracing::warn!("Cannot find out how the process that saves ended: {error}");
                 Some(End::Exited(1))
             }
         };

@@ -492,6 +492,7 @@ fn task(directory: &Path, key_delay_us: i32) -> Task {
         place: Place { directory: directory.to_path_buf(), name: "dump.rdb".into(), keep: 0 },
         options: SaveOptions { key_delay_us, ..options() },
         trigger: Trigger::Command,
+        title: None,
     }
 }
 

@@ -94,6 +94,35 @@ fn the_process_title_shows_the_address() {
     assert!(title().starts_with(&format!("{} x", server.port())), "{}", title());
 }
 
+#[test]
+fn the_title_of_the_process_that_saves_says_so() {
+    let server = Server::with_config("rdb-key-save-delay 10000");
+    let mut client = server.client();
+    client.run("DEBUG POPULATE 1000");
+    let title_while_saving = |client: &mut Client| {
+        client.run("BGSAVE");
+        let shown = |title: &str| title.split('\0').next().unwrap_or_default().to_owned();
+        let mut title = String::new();
+        wait_until("the child shows its title", 10, || {
+            let children = server.child_pids();
+            title = children
+                .first()
+                .and_then(|pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).ok())
+                .map_or_else(String::new, |title| shown(&title));
+            !title.is_empty() && !title.contains("copal-server")
+        });
+        client.run("BGSAVE CANCEL");
+        wait_until("the child has ended", 10, || server.child_pids().is_empty());
+        title
+    };
+    let address = format!("127.0.0.1:{}", server.port());
+    assert_eq!(title_while_saving(&mut client), format!("copal-rdb-bgsave {address}"));
+    client.run("CONFIG SET proc-title-template \"{title} of {port}\"");
+    assert_eq!(title_while_saving(&mut client), format!("copal-rdb-bgsave of {}", server.port()));
+    let own = fs::read_to_string(format!("/proc/{}/cmdline", server.pid())).expect("a running process");
+    assert!(own.contains("copal-server of"), "{own}");
+}
+
 /// How many seconds the times of the log are before UTC.
 fn seconds_ahead_of_utc(log: &str) -> i64 {
     const DAY: i64 = 86_400;
