@@ -59,27 +59,37 @@ pub fn log_fatal(shared: &Shared, error: &LoadError) {
         return;
     }
     let Some(whole) = place.newest_whole_generation() else {
-        tracing::warn!("None of the {kept} kept snapshots is whole.");
+        if kept == 1 {
+            tracing::warn!("The only kept snapshot is not whole.");
+        } else {
+            tracing::warn!("None of the {kept} kept snapshots is whole.");
+        }
         return;
     };
     let (dump, generation) = (in_directory(shared, &place.name), in_directory(shared, &whole.name));
     tracing::warn!(
         "The kept snapshot {name} is whole: {keys} keys, {bytes} bytes. To load it, start with `--snapshot-fallback \
-         yes` or put `snapshot-fallback yes` into the configuration; or do it by hand: `mv {dump} {dump}.damaged && \
+         yes` or put `snapshot-fallback yes` into the configuration; or do it by hand: `mv {dump} {damaged} && \
          cp -p {generation} {dump}`",
         name = whole.name,
         keys = whole.contents.keys,
         bytes = whole.contents.bytes,
-        dump = dump.display(),
-        generation = generation.display(),
+        dump = shell_word(&dump),
+        damaged = shell_word(&dump.with_added_extension("damaged")),
+        generation = shell_word(&generation),
     );
 }
 
 /// What can be done about a dump that cannot be loaded.
 fn advice(error: &LoadError) -> String {
-    let path = error.path.display();
-    let option = if matches!(error.fault, LoadFault::DuplicateKey { .. }) { " --duplicates" } else { "" };
-    let more = format!("`copal-rdb check {path}{option}` tells more; ");
+    let path = shell_word(&error.path);
+    let option = match error.fault {
+        LoadFault::DuplicateKey { .. } => " --duplicates".to_owned(),
+        // Without it, the check is for as many as a server has by default.
+        LoadFault::DatabaseOutOfRange { databases, .. } => format!(" --databases {databases}"),
+        _ => String::new(),
+    };
+    let more = format!("`copal-rdb check {path}{option}` shows more; ");
     let way = match &error.fault {
         LoadFault::Open(_) | LoadFault::Read(_) | LoadFault::NotAFile(_) => return advice_without_contents(error),
         fault if fault.can_be_skipped() => format!(
@@ -122,7 +132,7 @@ fn advice_without_contents(error: &LoadError) -> String {
 pub fn warn_of_missing_dump(place: &Place) {
     if let Ok(target) = std::fs::read_link(place.path()) {
         let (name, target) = (&place.name, target.display());
-        tracing::warn!("{name} is a symbolic link to {target}, which is not there, so the server starts empty");
+        tracing::warn!("{name} is a symbolic link to {target}, which does not exist, so the server starts empty");
     }
     if let Some(newest) = place.generations().last() {
         tracing::warn!("There is no {}, so the server starts empty; the newest kept snapshot is {newest}", place.name);
@@ -131,6 +141,13 @@ pub fn warn_of_missing_dump(place: &Place) {
 
 fn in_directory(shared: &Shared, name: &str) -> PathBuf {
     Path::new(&shared.executor.borrow().config.dir).join(name)
+}
+
+/// The path as a shell takes it for one word, whatever is in it.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(&byte) || !byte.is_ascii();
+    if text.bytes().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]
@@ -150,5 +167,15 @@ mod tests {
         }
         let damage = of(LoadFault::FunctionLibrary { offset: 9 });
         assert!(damage.contains("`copal-rdb check /data/dump.rdb`") && damage.contains("move it away"));
+        let databases = of(LoadFault::DatabaseOutOfRange { offset: 9, index: 5, databases: 2 });
+        assert!(databases.contains("`copal-rdb check /data/dump.rdb --databases 2`"), "{databases}");
+        assert!(databases.contains("`--databases 6`"), "{databases}");
+    }
+
+    #[test]
+    fn a_path_in_advice_is_one_word_for_a_shell() {
+        let of = |path: &str| shell_word(Path::new(path));
+        assert_eq!(of("/data/dump-1_2.rdb"), "/data/dump-1_2.rdb");
+        assert_eq!(of("/my data/it's $HOME.rdb"), r"'/my data/it'\''s $HOME.rdb'");
     }
 }

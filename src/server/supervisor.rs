@@ -42,7 +42,7 @@ impl Notifier {
 
     fn tell(&self, message: &str) {
         if let Err(error) = self.socket.send_to_addr(message.as_bytes(), &self.address) {
-            tracing::warn!("Cannot tell the supervisor '{}': {error}", message.trim_end());
+            tracing::warn!("Cannot send '{}' to the supervisor: {error}", message.trim_end());
         }
     }
 }

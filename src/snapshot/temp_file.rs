@@ -143,7 +143,7 @@ impl Leftover {
             Lock::Held => {}
             Lock::Taken => return Err("a process is writing it".to_owned()),
             Lock::Unsupported => {
-                return Err("this file system has no locks that would tell whether a process is writing it".to_owned());
+                return Err("this file system has no locks, so a process may be writing it".to_owned());
             }
         }
         let facts = file.metadata().map_err(|error| format!("it cannot be looked at: {error}"))?;

@@ -30,7 +30,7 @@ pub enum Malformed {
     NoEnd,
     #[error("ziplist entry at offset {offset} is unknown or reaches past the end")]
     Entry { offset: usize },
-    #[error("ziplist entry at offset {offset} tells a wrong size for the entry before it")]
+    #[error("ziplist entry at offset {offset} states a wrong size for the entry before it")]
     Previous { offset: usize },
     #[error("ziplist header puts the last entry at offset {stated}, it is at {offset}")]
     Tail { stated: u32, offset: usize },

@@ -35,7 +35,7 @@ pub enum Trouble {
     #[error("cannot write {name}: {cause}")]
     Write { name: String, cause: io::Error },
     /// Whoever read our output has gone: nobody is left to read a message.
-    #[error("nobody reads the output")]
+    #[error("the output was closed by its reader")]
     NobodyReads,
 }
 

@@ -228,7 +228,7 @@ fn what_a_start_is_refused_for_names_the_way_out() {
     }
     let twice = RdbFile::new(9).select(0).string(b"twin", b"1").string(b"twin", b"2").finish();
     let log = assert_refused(&twice, "a key twice");
-    assert!(log.contains("dump.rdb --duplicates` tells more"), "{log}");
+    assert!(log.contains("dump.rdb --duplicates` shows more"), "{log}");
     let log = assert_refused(&with_a_library(), "a library");
     assert!(log.contains("start with `--rdb-unknown-types skip`") && log.contains("`copal-rdb salvage "), "{log}");
     let log = assert_refused(&RdbFile::new(9).select(20).string(b"a", b"1").finish(), "a database");

@@ -10,7 +10,7 @@ use super::{I32_MAX, I64_MAX, dormant, fixed, unheeded};
 const APPEND_ONLY: &Feature = &Feature { title: "Append-only file", reason: "Copal keeps RDB snapshots only" };
 pub const REPLICATION: &Feature = &Feature { title: "Replication", reason: "Copal does not replicate yet" };
 pub const CLUSTER: &Feature = &Feature { title: "Cluster", reason: "Copal runs as a single server" };
-pub const TLS: &Feature = &Feature { title: "TLS", reason: "Copal speaks plain TCP and Unix sockets only" };
+pub const TLS: &Feature = &Feature { title: "TLS", reason: "Copal supports plain TCP and Unix sockets only" };
 pub const SCRIPTS: &Feature = &Feature { title: "Scripts", reason: "Copal does not run scripts" };
 pub const THREADS: &Feature = &Feature { title: "I/O threads", reason: "Copal serves connections on one thread" };
 pub const DEFRAGMENTATION: &Feature = &Feature {

@@ -19,7 +19,7 @@ const LOG_FORM: &Feature =
     &Feature { title: "Form of the log", reason: "Copal's log has the form that Redis's has had by default" };
 const CONNECTIONS: &Feature = &Feature {
     title: "Transport",
-    reason: "Copal speaks plain TCP and Unix sockets only, and sets no pace of accepting",
+    reason: "Copal supports plain TCP and Unix sockets only, and sets no pace of accepting",
 };
 const OTHER_KEYSPACE: &Feature = &Feature {
     title: "Inner workings of other servers",

@@ -189,7 +189,7 @@ pub const ENCODINGS: &[Key] = &[
     .applies(Apply::Encodings)
     .doc("Length of the longest member of such a sorted set."),
     bytes("hll-sparse-max-bytes", "3000", SIZE, |c| c.hll_sparse_max_bytes, |c, v| c.hll_sparse_max_bytes = v)
-        .doc("Length up to which a HyperLogLog tells its registers by runs; a longer one takes 12 KiB."),
+        .doc("Length up to which a HyperLogLog is stored sparsely; a longer one takes 12 KiB."),
     bytes("stream-node-max-bytes", "4096", SIZE, |c| c.stream_node_max_bytes, |c, v| c.stream_node_max_bytes = v)
         .applies(Apply::Encodings)
         .doc("Size of the listpacks that make up a stream; 0 for no limit."),

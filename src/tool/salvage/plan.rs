@@ -315,7 +315,7 @@ impl Rescue<'_> {
         let swallowed = stop < start && self.ends_by(stop, start);
         match self.held.take() {
             Some(held) if swallowed => {
-                self.plan.lose(held.span.start..stop, "other entries stand inside the value", Some(held.key), None);
+                self.plan.lose(held.span.start..stop, "other entries lie inside the value", Some(held.key), None);
             }
             held => {
                 let after = held_span.and(held.as_ref().map(|held| held.key.clone()));
