@@ -8,6 +8,7 @@ use super::file::{INCLUDE_DEPTH_MAX, Line};
 use super::table::{KEYS, find};
 use super::value::ValueError;
 use crate::stdx::edit_distance;
+use crate::stdx::text::reason;
 use crate::stdx::version;
 
 /// Where a line of configuration comes from.
@@ -110,8 +111,8 @@ impl fmt::Display for Fault {
             Self::Unreadable { origin, included_from, error } => {
                 write_includes(out, included_from)?;
                 match origin {
-                    Origin::File(path) => write!(out, "Can't open config file '{}': {error}", path.display()),
-                    _ => write!(out, "Can't read the configuration from standard input: {error}"),
+                    Origin::File(path) => write!(out, "Can't open config file '{}': {}", path.display(), reason(error)),
+                    _ => write!(out, "Can't read the configuration from standard input: {}", reason(error)),
                 }
             }
         }

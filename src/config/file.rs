@@ -303,7 +303,7 @@ pub mod tests {
              Reading the configuration file /etc/c.conf, at line 2\n>>> 'port x'\n\
              argument couldn't be parsed into an integer\n\n\
              Included from the configuration file /etc/c.conf, at line 4\n\
-             Can't open config file '/etc/none.conf': No such file or directory (os error 2)\n\n\
+             Can't open config file '/etc/none.conf': No such file or directory\n\n\
              Reading the configuration file /etc/c.conf, at line 5\n>>> 'save 1'\nInvalid save parameters"
         );
         let error = load_one(&"nonsense\n".repeat(51)).unwrap_err();

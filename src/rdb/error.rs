@@ -3,7 +3,7 @@ use super::{Dialect, Format, ModuleId, Tag};
 /// What is wrong with an RDB file or a DUMP payload, and at which byte of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    #[error("unexpected end at offset {offset}: {needed} bytes needed, {remaining} left")]
+    #[error("unexpected end at offset {offset}: {needed} {} needed, {remaining} left", if *needed == 1 { "byte" } else { "bytes" })]
     UnexpectedEnd { offset: u64, needed: u64, remaining: u64 },
 
     #[error("bad magic at offset {offset}: not an RDB file")]

@@ -15,6 +15,7 @@ use super::unix_socket::UnixSocket;
 use super::wake::Wake;
 use crate::commands::Peer;
 use crate::config::Config;
+use crate::stdx::text::reason;
 
 /// How long accepting rests when the process is out of file descriptors.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
@@ -43,9 +44,9 @@ enum Incoming {
 /// Why a socket could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    #[error("Could not create server TCP listening socket {address}: {error}")]
+    #[error("Could not create server TCP listening socket {address}: {}", reason(error))]
     Tcp { address: String, error: io::Error },
-    #[error("Failed opening Unix socket {path}: {error}")]
+    #[error("Failed opening Unix socket {path}: {}", reason(error))]
     Unix { path: String, error: io::Error },
 }
 

@@ -1,5 +1,6 @@
 //! The file with the process's number. Only a file that holds such a number is replaced, and only our own removed.
 
+use crate::stdx::text::reason;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -26,7 +27,7 @@ impl PidFile {
         match write(path) {
             Ok(identity) => Some(Self { path: std::path::absolute(path).unwrap_or(path.to_path_buf()), identity }),
             Err(error) => {
-                tracing::warn!("Failed to write PID file {}: {error}", path.display());
+                tracing::warn!("Failed to write PID file {}: {}", path.display(), reason(&error));
                 None
             }
         }

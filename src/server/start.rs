@@ -10,6 +10,7 @@ use super::supervisor::Notifier;
 use super::{crash, logging, run, signals};
 use crate::config::{self, Action, Config, Files, StartUp, Supervised};
 use crate::snapshot;
+use crate::stdx::text::reason;
 use crate::stdx::version;
 
 /// What the process knows of how it was started.
@@ -57,12 +58,12 @@ fn serve(start_up: StartUp, program: OsString) -> ExitCode {
     let in_background = config.daemonize && notifier.is_none();
     // As with Redis, the names of other files are relative to `dir`.
     if let Err(error) = std::env::set_current_dir(&config.dir) {
-        return refuse(&format!("Can't chdir to '{}': {error}", config.dir));
+        return refuse(&format!("Can't chdir to '{}': {}", config.dir, reason(&error)));
     }
     // In the background nobody reads standard output.
     let logfile = if in_background && config.logfile.is_empty() { "/dev/null" } else { &config.logfile };
     if let Err(error) = logging::start(logfile, config.loglevel) {
-        return refuse(&format!("Can't open the log file '{logfile}': {error}"));
+        return refuse(&format!("Can't open the log file '{logfile}': {}", reason(&error)));
     }
     if in_background && let Err(error) = nix::unistd::daemon(true, false) {
         return refuse(&format!("Can't go to the background: {error}"));

@@ -11,6 +11,7 @@ use crate::commands::{
     UsersEffect,
 };
 use crate::resp::Args;
+use crate::stdx::text::reason;
 
 /// What a new file of users may be read and written by.
 const FILE_MODE: u32 = 0o644;
@@ -176,7 +177,7 @@ impl Executor {
         let text = read_file(Path::new(path))
             .and_then(|text| text.ok_or_else(|| std::io::Error::from_raw_os_error(libc::ENOENT)));
         let text = text.map_err(|error| {
-            let reason = super::effects::reason(&error);
+            let reason = reason(&error);
             format!("Error loading ACLs, opening file '{path}': {reason}").into_bytes()
         })?;
         let rules = AccessRules::new(&self.table, &self.config);
@@ -187,7 +188,7 @@ impl Executor {
         match replace_file(Path::new(&self.config.aclfile), &self.users.file_text(), FILE_MODE) {
             Ok(()) => true,
             Err(error) => {
-                tracing::warn!("Writing ACL file for ACL SAVE: {}: {error}", self.config.aclfile);
+                tracing::warn!("Writing ACL file for ACL SAVE: {}: {}", self.config.aclfile, reason(&error));
                 false
             }
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::observe::UserData;
 use crate::rdb::{self, ModuleId};
+use crate::stdx::text::reason;
 
 /// Why a save failed. Whatever the step, the temp file is gone; until the rename, the old dump is what it was.
 #[derive(Debug, thiserror::Error)]
@@ -218,13 +219,4 @@ fn hint_of_signal(signal: i32) -> &'static str {
 
 fn of_key(key: &[u8]) -> String {
     if key.is_empty() { String::new() } else { format!(" (key '{}')", UserData(key)) }
-}
-
-/// The system's text of an error, without the number that the standard library adds.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rfind(" (os error ") {
-        Some(end) if error.raw_os_error().is_some() => text[..end].to_owned(),
-        _ => text,
-    }
 }

@@ -27,6 +27,15 @@ pub fn counted(count: impl TryInto<u64>, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
+/// The system's text of an error, without the number that the standard library adds.
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(end) if error.raw_os_error().is_some() => text[..end].to_owned(),
+        _ => text,
+    }
+}
+
 /// The bytes in double quotes, with everything that is not printable ASCII escaped. [`split_args`] reads it back.
 pub fn quoted(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + 2);
@@ -219,6 +228,12 @@ mod tests {
                 assert!(!are_equal(&text, &other), "{len} bytes, another one at {at}");
             }
         }
+    }
+
+    #[test]
+    fn errors_of_the_system_are_said_without_their_number() {
+        assert_eq!(reason(&std::io::Error::from_raw_os_error(2)), "No such file or directory");
+        assert_eq!(reason(&std::io::Error::other("odd (os error 2)")), "odd (os error 2)");
     }
 
     fn split(line: &str) -> Option<Vec<String>> {

@@ -534,6 +534,19 @@ fn inputs_are_never_written_over() {
 }
 
 #[test]
+fn salvage_does_not_advise_to_salvage_what_is_no_dump() {
+    let folder = Folder::new();
+    let out = folder.path("out.rdb");
+    for bytes in [&b"hello"[..], b"VKCS\x01\x01\x01\x00and more"] {
+        let refused = complaint(&["salvage", &folder.write("text", bytes), &out]);
+        assert!(refused.contains("there is nothing that can be saved") && !refused.contains("`salvage`"), "{refused}");
+    }
+    assert!(!fs::exists(&out).expect("a look"));
+    let refused = complaint(&["salvage", "--force", &folder.write("text", b"hello"), "/nonexistent/out.rdb"]);
+    assert!(refused.ends_with(": No such file or directory\n"), "{refused}");
+}
+
+#[test]
 fn salvage_keeps_every_entry_but_the_damaged_one_and_says_which() {
     let (server, dump) = filled();
     let mut bytes = fs::read(&dump).expect("the dump");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 use crate::support::{RdbFile, Setup, against_redis};
 use crate::tool::{Folder, complaint, filled, printed, tool};
@@ -37,6 +38,17 @@ fn a_report_says_the_same_in_each_run() {
             assert!(printed(&["report", "--format", format, dump]) == first, "{format}");
         }
     }
+}
+
+#[test]
+fn a_report_of_a_dump_without_a_date_counts_from_that_of_its_file() {
+    let folder = Folder::new();
+    let dump = folder.write("undated.rdb", &RdbFile::new(10).select(0).string(b"key", b"1").finish());
+    let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    fs::File::options().append(true).open(&dump).and_then(|file| file.set_modified(written)).expect("a date");
+    let report = printed(&["report", &dump]);
+    assert!(report.contains("time to live from 2023-11-14 22:13:20 UTC"), "{report}");
+    assert!(printed(&["report", "--format", "json", &dump]).contains("1700000000000"));
 }
 
 /// The cells of a row, as RFC 4180 has them.

@@ -3,14 +3,13 @@
 use std::io;
 use std::path::Path;
 
-use nix::errno::Errno;
-
 use crate::commands::{CommandError, ConfigEffect, ConfigPair};
 use crate::config::{self, Access, Apply, Change, Config, SetError};
 use crate::server::client::ClientKey;
 use crate::server::executor::Executor;
 use crate::server::replace_file::{read_file, replace_file};
 use crate::server::{crash, file_limit, logging};
+use crate::stdx::text::reason;
 
 impl Executor {
     pub(super) fn perform_config(&mut self, key: ClientKey, effect: ConfigEffect) {
@@ -131,18 +130,10 @@ impl Executor {
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!("CONFIG REWRITE failed: {}: {error}", path.display());
+                tracing::warn!("CONFIG REWRITE failed: {}: {}", path.display(), reason(&error));
                 Err(format!("ERR Rewriting config file: {}", reason(&error)))
             }
         }
-    }
-}
-
-/// The system's words for an error, as C programs show them.
-pub fn reason(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => Errno::from_raw(number).desc().to_owned(),
-        None => error.to_string(),
     }
 }
 

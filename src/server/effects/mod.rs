@@ -6,7 +6,7 @@ mod debug;
 mod memory;
 mod observe;
 
-pub use config::{current_dir, reason};
+pub use config::current_dir;
 
 use std::rc::Rc;
 

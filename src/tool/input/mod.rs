@@ -37,6 +37,7 @@ pub struct Input {
     bytes: Bytes,
     identity: Identity,
     is_compressed: bool,
+    modified_ms: Option<i64>,
 }
 
 /// What a subcommand needs of its input.
@@ -64,19 +65,21 @@ impl Input {
         let failed = |cause| Trouble::Read { name: name.clone(), cause };
         let metadata = file.metadata().map_err(failed)?;
         let identity = (metadata.dev(), metadata.ino());
+        // That of a pipe says nothing about what comes through it.
+        let modified_ms = mappable.then(|| metadata.mtime().saturating_mul(1000));
         // Some file systems have files that can be read and not be mapped.
         let mut is_compressed = false;
         if mappable && let Ok(map) = DumpFile::map(&file, &name) {
             let bytes = map.bytes().clone();
             if !gzip::is_gzip(&bytes) {
                 kind::refuse_other_compression(&name, &bytes)?;
-                return Ok(Self { name, bytes, identity, is_compressed });
+                return Ok(Self { name, bytes, identity, is_compressed, modified_ms });
             }
             is_compressed = true;
         }
         let length = if mappable { metadata.len() } else { 0 };
         let bytes = stream(&name, file, length, need)?;
-        Ok(Self { name, bytes, identity, is_compressed })
+        Ok(Self { name, bytes, identity, is_compressed, modified_ms })
     }
 
     /// What the input is called: its path, or that it is standard input.
@@ -92,6 +95,11 @@ impl Input {
     /// Whether the file is one that gzip has compressed, as no server reads it.
     pub fn is_compressed(&self) -> bool {
         self.is_compressed
+    }
+
+    /// When the file was last written; absent for a pipe.
+    pub fn modified_ms(&self) -> Option<i64> {
+        self.modified_ms
     }
 
     pub fn bytes(&self) -> &[u8] {

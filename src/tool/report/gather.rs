@@ -205,7 +205,8 @@ impl Report {
             file_bytes: input.bytes().len() as u64,
             version,
             facts: Vec::new(),
-            reference_ms: Now::read().unix_ms,
+            // A dump that does not say when it was made is as old as its file, so that each run gives the same.
+            reference_ms: input.modified_ms().unwrap_or_else(|| Now::read().unix_ms),
             all: Totals::default(),
             expires: 0,
             expiring_fields: 0,

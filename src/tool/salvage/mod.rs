@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
     if plan.keys() == 0
         && let Some(fault) = &plan.header_fault
     {
-        return Err(Trouble::damaged(input.path(), fault.clone()));
+        return Err(Trouble::NothingToSave { path: input.path().to_path_buf(), fault: fault.clone() });
     }
     write::write(input.bytes(), &plan, &mut out)?;
     // A dump and a list do not go to one place.
