@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::connection::Shared;
 use super::snapshots::load_steps;
 use crate::snapshot::{DumpFile, LoadError, LoadFault, Place};
+use crate::stdx::text::counted;
 
 /// Loads the newest kept snapshot that is whole in the place of the dump that `error` is about, if the configuration
 /// wants that; otherwise, and if there is none, the error stands.
@@ -68,12 +69,12 @@ pub fn log_fatal(shared: &Shared, error: &LoadError) {
     };
     let (dump, generation) = (in_directory(shared, &place.name), in_directory(shared, &whole.name));
     tracing::warn!(
-        "The kept snapshot {name} is whole: {keys} keys, {bytes} bytes. To load it, start with `--snapshot-fallback \
+        "The kept snapshot {name} is whole: {keys}, {bytes}. To load it, start with `--snapshot-fallback \
          yes` or put `snapshot-fallback yes` into the configuration; or do it by hand: `mv {dump} {damaged} && \
          cp -p {generation} {dump}`",
         name = whole.name,
-        keys = whole.contents.keys,
-        bytes = whole.contents.bytes,
+        keys = counted(whole.contents.keys, "key"),
+        bytes = counted(whole.contents.bytes, "byte"),
         dump = shell_word(&dump),
         damaged = shell_word(&dump.with_added_extension("damaged")),
         generation = shell_word(&generation),

@@ -21,6 +21,7 @@ use crate::snapshot::{
 };
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
+use crate::stdx::text::counted;
 
 /// How long loading holds the loop before clients are looked at.
 const LOAD_STEP: Duration = Duration::from_millis(5);
@@ -478,7 +479,8 @@ fn log_loaded(loaded: &Loaded, elapsed: Duration) {
     let skipped = if empty_keys == 0 { String::new() } else { format!(", empty keys skipped: {empty_keys}") };
     tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired_keys}{skipped}.");
     tracing::info!(
-        "DB loaded from disk: {seconds:.3} seconds ({keys} keys, {megabytes:.1} MB, {:.0} MB/s)",
+        "DB loaded from disk: {seconds:.3} seconds ({}, {megabytes:.1} MB, {:.0} MB/s)",
+        counted(keys, "key"),
         megabytes / seconds.max(1e-6)
     );
 }

@@ -304,7 +304,7 @@ fn start_with_a_damaged_dump_names_the_snapshot_that_is_whole_and_how_to_use_it(
     assert_eq!(refused.files, before, "nothing is touched");
     let log = refused.log;
     assert!(log.contains("Fatal error loading the DB"), "{log}");
-    assert!(log.contains(&format!("{} is whole: 1 keys", kept[1])), "{log}");
+    assert!(log.contains(&format!("{} is whole: 1 key, ", kept[1])), "{log}");
     assert!(log.contains("`--snapshot-fallback yes`") && log.contains("`snapshot-fallback yes`"), "{log}");
     // What it says is what helps.
     let line = log.split("do it by hand: `").nth(1).and_then(|rest| rest.split('`').next()).expect("a command line");

@@ -16,6 +16,7 @@ use super::filter::Filter;
 use super::progress::Progress;
 use super::trouble::Trouble;
 use super::walk::{Content, Fault, Found, Item, Walk};
+use super::words::counted;
 use crate::rdb::Records;
 use crate::snapshot::DumpFile;
 use gzip::Gunzip;
@@ -204,7 +205,11 @@ fn gather(name: &Path, mut stream: impl Read, head: Vec<u8>, need: Need) -> Resu
                     return Err(gzip::trouble(name, cause, spool.len()));
                 }
                 let what = gzip::damage(&cause);
-                note(&format!("{}: the gzip data are {what}; {} bytes came before", name.display(), spool.len()));
+                note(&format!(
+                    "{}: the gzip data are {what}, after {}",
+                    name.display(),
+                    counted(spool.len(), "byte", "bytes")
+                ));
                 break;
             }
         }
