@@ -302,9 +302,6 @@ impl Executor {
         self.unwatch(key);
         self.unsubscribe_all(key);
         self.stop_monitoring(key);
-        let reply = &mut self.clients.get_mut(key).reply;
-        reply.discard_front(reply.len());
-        self.return_output(key);
         self.clients.remove(key);
     }
 
