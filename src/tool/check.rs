@@ -5,9 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use hashbrown::HashSet;
-
-use super::fingerprint::Fingerprints;
+use super::fingerprint::KeysSeen;
 use super::input::Input;
 use super::output::Output;
 use super::progress::Progress;
@@ -36,9 +34,6 @@ pub struct Arguments {
 
 /// As many as a server has by default.
 const DATABASES: u64 = 16;
-
-/// Keys beyond which nobody looks for those that are there twice unless asked to.
-const KEYS_COMPARED_MAX: usize = 4 << 20;
 
 /// What a server does with a file depends on.
 #[derive(Clone, Copy)]
@@ -213,7 +208,7 @@ pub fn check(file: &[u8], now_ms: i64, duplicates: bool) -> Result<Healthy, Firs
 fn walk(file: &[u8], now_ms: i64, duplicates: bool, healthy: &mut Healthy) -> Result<(), Fault> {
     let progress = Progress::new("checking", file.len());
     let mut walk = Walk::new(file, true)?;
-    let mut keys = Some((Fingerprints::new(), HashSet::new()));
+    let mut keys = KeysSeen::up_to(if duplicates { usize::MAX } else { KeysSeen::KEYS_MAX });
     healthy.version = walk.version();
     loop {
         progress.at(walk.offset());
@@ -221,20 +216,15 @@ fn walk(file: &[u8], now_ms: i64, duplicates: bool, healthy: &mut Healthy) -> Re
             Found::Entry(item) => {
                 let wrong_length = Cell::new(false);
                 let content = item.load_and_note(Some(&wrong_length)).map_err(|cause| item.fault(cause))?;
-                if let Some((_, seen)) = &keys
-                    && !duplicates
-                    && seen.len() >= KEYS_COMPARED_MAX
-                {
-                    keys = None;
-                    healthy.not_compared = true;
-                }
-                if let Some((fingerprints, seen)) = &mut keys
-                    && !seen.insert(fingerprints.of(item.db, &item.key))
-                {
+                let met_before = keys.met_before(item.db, &item.key);
+                healthy.not_compared = !keys.is_complete();
+                if met_before {
                     let what = "the key is there twice";
                     return Err(item.fault(rdb::Error::InvalidValue { offset: item.span.start as u64, what }));
                 }
                 healthy.keys += 1;
+                // A file may begin with keys, which are then of the first database.
+                healthy.databases = healthy.databases.max(1);
                 healthy.expires += u64::from(item.expiry_ms.is_some());
                 let expired = item.expiry_ms.is_some_and(|at_ms| at_ms <= now_ms);
                 healthy.expired += u64::from(expired);

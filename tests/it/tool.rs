@@ -144,6 +144,11 @@ fn check_accepts_what_a_server_wrote_and_names_the_first_fault() {
         assert!(output.contains(": this server does not load it\n"), "{output}");
         assert!(output.ends_with("the key is there twice (key 'key'), after 2 whole keys\n"), "{output}");
     }
+    // What is made of it is loaded.
+    let once = folder.path("once.rdb");
+    let told = text(&tool(1, &["convert", "--rdb-version", "11", &twice, &once]).stderr);
+    assert!(told.contains("left out: key 'key' at offset ") && told.ends_with("the key is there twice\n"), "{told}");
+    assert!(printed(&["check", "--duplicates", &once]).contains(", 2 keys in 1 database,"));
 
     let mut bytes = fs::read(dump).expect("the dump");
     let last = bytes.len() - 1;

@@ -8,6 +8,7 @@ use crate::rdb::{Encoder, Options, Tag};
 use crate::tool::cli::note;
 use crate::tool::elements::{self, Piece};
 use crate::tool::filter::Filter;
+use crate::tool::fingerprint::KeysSeen;
 use crate::tool::input::Input;
 use crate::tool::output::Output;
 use crate::tool::trouble::Trouble;
@@ -38,6 +39,8 @@ impl fmt::Display for CannotHold {
 pub fn convert(input: &Input, filter: &Filter, out: &mut Output, version: u32) -> Result<bool, Trouble> {
     let mut whole = true;
     let mut left_out = LeftOut::default();
+    // No server loads a file that has a key twice.
+    let mut keys = KeysSeen::up_to(KeysSeen::KEYS_MAX);
     let name = out.name().to_owned();
     let wrote = |result: io::Result<()>| result.map_err(|cause| Trouble::write(&name, cause));
     let mut file = Encoder::new(out, Options { version, ..Options::default() });
@@ -52,6 +55,12 @@ pub fn convert(input: &Input, filter: &Filter, out: &mut Output, version: u32) -
                 Form::None(cannot) => {
                     let key = item.key.escape_ascii();
                     note(&format!("left out: key '{key}' at offset {}: {cannot}", item.span.start));
+                    whole = false;
+                    Ok(())
+                }
+                _ if keys.met_before(item.db, &item.key) => {
+                    let key = item.key.escape_ascii();
+                    note(&format!("left out: key '{key}' at offset {}: the key is there twice", item.span.start));
                     whole = false;
                     Ok(())
                 }
