@@ -159,6 +159,8 @@ pub fn without_passwords(line: &Line<'_>) -> Vec<u8> {
 /// The known name that somebody may have meant who wrote this one.
 pub fn similar_name(name: &[u8]) -> Option<&'static str> {
     const NAME_LEN_MAX: usize = 64;
+    // Other programs have `name = value` and `name: value`.
+    let name = name.split(|byte| matches!(byte, b'=' | b':')).next().unwrap_or_default();
     if name.len() > NAME_LEN_MAX {
         return None;
     }

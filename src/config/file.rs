@@ -327,6 +327,8 @@ pub mod tests {
             ("slave-reed-only yes", "slave-read-only"),
             ("hide-user-data-form-log yes", "hide-user-data-from-log"),
             ("inlcude x.conf", "include"),
+            ("maxmemory=1gb", "maxmemory"),
+            ("maxmemory: 1gb", "maxmemory"),
         ] {
             let error = load_one(line).unwrap_err();
             assert!(error.ends_with(&format!("\nDid you mean '{meant}'?")), "{error}");

@@ -140,10 +140,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Settings of absent features that were given another value than their default, each with the reason why that
-    /// has no effect.
-    pub fn without_effect(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        KEYS.iter().filter(|key| self.dormant.contains_key(key.name)).map(|key| (key.name, key.doc))
+    /// Settings of absent features that were given another value than their default, each with the other names that
+    /// a file may have it under.
+    pub fn without_effect(&self) -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+        KEYS.iter().filter(|key| self.dormant.contains_key(key.name)).map(|key| (key.name, key.aliases))
     }
 
     /// The most bytes of a string that a client may send or build: what is set, as far as the data can hold it.

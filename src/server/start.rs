@@ -105,7 +105,10 @@ fn announce(config: &Config, launch: &Launch) {
     if launch.config_file.is_none() && config.bind == config::LOOPBACK {
         tracing::info!("Only local connections are accepted; to listen on other addresses, set 'bind'");
     }
-    let without_effect: Vec<&str> = config.without_effect().map(|(name, _)| name).collect();
+    let shown = |(name, aliases): (&str, &[&str])| {
+        if aliases.is_empty() { name.to_owned() } else { format!("{name} ({})", aliases.join(", ")) }
+    };
+    let without_effect: Vec<String> = config.without_effect().map(shown).collect();
     if !without_effect.is_empty() {
         tracing::warn!(
             "These settings have no effect in Copal: {}. The end of what --print-example-config prints says why.",

@@ -299,7 +299,7 @@ fn settings_without_effect_are_read_and_listed_in_one_line_of_the_log() {
     assert_eq!(listed.len(), 1, "{log}");
     for name in [
         "io-threads",
-        "server-cpulist",
+        "server-cpulist (server_cpulist)",
         "list-max-ziplist-entries",
         "lua-replicate-commands",
         "dual-channel-replication-enabled",
