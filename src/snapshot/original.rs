@@ -13,7 +13,7 @@ use super::generations;
 /// Names that are tried for one dump.
 const NAMES_MAX: i64 = 1000;
 
-/// Keeps the dump at `path` beside it under a name that tells when it was written, such as
+/// Keeps the dump at `path` beside it under a name that says when it was written, such as
 /// `dump-20261122T153000.123Z-original.rdb`. No rotation removes it. Returns the name; one from an earlier start stays.
 pub fn keep_original(path: &Path) -> Result<PathBuf, LoadFault> {
     keep(path, &|from, to| fs::hard_link(from, to))

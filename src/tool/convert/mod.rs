@@ -34,7 +34,7 @@ pub struct Arguments {
     /// With --resp: remove each key before it is written, so that nothing is added to what a server has there
     #[arg(long, requires = "resp")]
     replace: bool,
-    /// Write over OUT if it is there
+    /// Overwrite OUT if it exists
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -38,7 +38,7 @@ pub struct Arguments {
     /// How many prefixes and how many of the largest keys are listed, by bytes and by memory
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     top: u16,
-    /// Write over OUT if it is there
+    /// Overwrite OUT if it exists
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -23,7 +23,7 @@ pub struct Arguments {
     bad: PathBuf,
     /// The dump to write; - is standard output, and the list goes to standard error then
     out: PathBuf,
-    /// Write over OUT if it is there
+    /// Overwrite OUT if it exists
     #[arg(long)]
     force: bool,
     /// Keep what is whole although this server does not load it: functions, and values and data of modules
