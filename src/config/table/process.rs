@@ -170,7 +170,7 @@ pub const SECURITY: &[Key] = &[
         .doc(
             "The password of the default user, which clients send with AUTH; empty for none. A server tries many \
              passwords a second for an attacker: take a long one. What a user line or the aclfile says of the default \
-             user comes before it.",
+             user takes precedence over it.",
         ),
     Key::new("user", "", Value::Lines { read: |c| c.users.clone(), write: write_user }).in_file_only().doc(
         "A user and its rules, as ACL SETUSER takes them; one line for each user. CONFIG REWRITE writes all users there \
