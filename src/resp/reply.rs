@@ -74,6 +74,10 @@ const OVERFULL_ROOM: usize = 32 * 1024;
 /// From this length on, what is written is set aside as a block when it cannot be sent at once.
 const BLOCK_BYTES_MIN: usize = 64 * 1024;
 
+/// With so much set aside already, the blocks that follow have this length at least. The allocator gives the memory of
+/// such large blocks back to the system soon after they are freed.
+const LARGE_BLOCK_BYTES: usize = 1 << 20;
+
 /// A buffer grows by this much at least.
 const BUFFER_BYTES_MIN: usize = 64;
 
@@ -394,7 +398,8 @@ impl Reply {
     /// Sets aside what was written if it is long: what follows goes into a buffer of its own, so that nothing has to be
     /// moved when there is more and more. Called between two replies.
     pub fn set_aside(&mut self) {
-        if self.out.len() >= BLOCK_BYTES_MIN && !self.is_overfull() {
+        let block_bytes_min = if self.blocks_len < LARGE_BLOCK_BYTES { BLOCK_BYTES_MIN } else { LARGE_BLOCK_BYTES };
+        if self.out.len() >= block_bytes_min && !self.is_overfull() {
             let mut block = std::mem::take(&mut self.out);
             if block.capacity() - block.len() > block.len() / 8 {
                 block.shrink_to_fit();

@@ -151,6 +151,20 @@ fn what_was_set_aside_goes_first_and_is_freed_once_it_is_sent() {
     assert!(reply.is_empty() && reply.front().is_empty());
 }
 
+#[test]
+fn a_long_backlog_is_in_large_blocks() {
+    let piece = vec![b'x'; BLOCK_BYTES_MIN];
+    let mut reply = Reply::default();
+    for _ in 0..200 {
+        reply.raw(&piece);
+        reply.set_aside();
+    }
+    let before_it_is_long = LARGE_BLOCK_BYTES / BLOCK_BYTES_MIN;
+    assert!(reply.blocks.iter().skip(before_it_is_long).all(|block| block.len() >= LARGE_BLOCK_BYTES));
+    assert_eq!(reply.len(), 200 * piece.len());
+    assert_eq!(reply.take().len(), 200 * piece.len());
+}
+
 proptest! {
     #[test]
     fn what_a_client_would_send_as_a_reply_decodes_as_a_command(
