@@ -14,7 +14,7 @@ use grammar::{Args, Draws, Grammar, WAITING};
 
 const SECONDS_DEFAULT: u64 = 5;
 
-/// A run by hand sends the same commands each time; CI draws new ones.
+/// A run sends the same commands each time unless it is given a seed.
 const SEED_DEFAULT: u64 = 72;
 
 /// Commands after which both servers start anew, so that a history is short enough to be cut down.
