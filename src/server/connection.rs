@@ -18,7 +18,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::{spawn_local, yield_now};
 
 use super::client::{ClientKey, Close, Stall};
-use super::executor::{Executor, Processed, ROUND_REPLY_BYTES, Then};
+use super::executor::{Executor, Processed, Then};
 use super::wake::Wake;
 use crate::commands::Peer;
 use crate::keyspace::TAKEN_OVER_BYTES_MIN;
@@ -238,7 +238,7 @@ impl Connection {
     async fn run(&mut self) -> io::Result<()> {
         loop {
             let event = std::future::poll_fn(|context| self.poll_event(context)).await?;
-            let mut executed = match event {
+            let executed = match event {
                 Event::End if self.outlives_input() => 0,
                 Event::End => return Ok(()),
                 Event::Shared { bytes, read } => {
@@ -252,12 +252,6 @@ impl Connection {
                 Event::Executable => self.execute_input(),
                 Event::Writable | Event::Woken => 0,
             };
-            // As in Redis, replies to what one read brought are sent together, so that a client whose replies to it are
-            // over its limit gets none of them.
-            while executed > 0 && self.input.has_command && self.gathers_replies() {
-                yield_now().await;
-                executed = self.execute_input();
-            }
             let sent = self.flush()?;
             if sent == Sent::Last {
                 return Ok(());
@@ -379,14 +373,6 @@ impl Connection {
         }
         executor.note_query_buffer(self.key, &self.decoder, input.waiting().len(), input.bytes.capacity());
         consumed
-    }
-
-    /// Whether further commands can be executed before the replies so far are sent.
-    fn gathers_replies(&self) -> bool {
-        let executor = self.shared.executor.borrow();
-        let client = executor.clients.get(self.key);
-        let can_execute = client.close.is_none() && client.stall.is_none() && executor.exit.is_none();
-        can_execute && client.reply.len() < ROUND_REPLY_BYTES
     }
 
     /// Sends what can be sent within one round.

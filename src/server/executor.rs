@@ -33,12 +33,12 @@ use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
 
 /// A client's round ends after so many bytes of replies; these are sent, as far as that goes, and others have their turn.
-pub(super) const ROUND_REPLY_BYTES: usize = 1 << 20;
+const ROUND_REPLY_BYTES: usize = 1 << 20;
 
 /// It ends as well when it has taken so long, which is looked at after each batch, and after any single command that takes
 /// as long as the second one says.
-const ROUND_NS: u64 = 1_000_000;
-pub(super) const ROUND_COMMAND_NS: u64 = 250_000;
+const ROUND_NS: u64 = 500_000;
+pub(super) const ROUND_COMMAND_NS: u64 = 100_000;
 
 /// The server's state and the way commands change it. No field holds a handle to another.
 pub struct Executor {
