@@ -9,7 +9,7 @@ use crate::resp::Args;
 use crate::stdx::version;
 
 const FLAGS: Flags = Flags::ADMIN.or(Flags::LOADING).or(Flags::STALE);
-/// The versions of Redis that Copal stands for do not have the command, so that its own version is named.
+/// The versions of Redis that Copal answers like do not have the command, so that its own version is named.
 const SINCE: &str = version::COPAL;
 const TIPS: &[&str] = &["request_policy:all_nodes", "nondeterministic_output"];
 

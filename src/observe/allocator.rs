@@ -226,7 +226,7 @@ pub fn give_large_back_soon() {
     let mut arena = NO_ARENA;
     let mut arena_bytes = size_of::<u32>();
     // SAFETY: the name ends in a zero byte. This request takes the address of a block, which is alive, and gives the
-    // number of its arena, an `unsigned`; both places are of the sizes that are told.
+    // number of its arena, an `unsigned`; both places have the sizes that are passed.
     let refused = unsafe {
         tikv_jemalloc_sys::mallctl(
             c"arenas.lookup".as_ptr(),

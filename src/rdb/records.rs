@@ -32,7 +32,7 @@ pub enum Record<'a> {
         /// In seconds.
         idle: Option<u64>,
         freq: Option<u8>,
-        /// Where what modules keep beside the key stands in the file: from its opcode up to what follows.
+        /// Where the metadata of modules is in the file: from its opcode up to what follows.
         metadata: Option<(u64, u64)>,
     },
     /// The code of a function library.

@@ -1,6 +1,6 @@
 use super::Dialect;
 
-/// The bit that tells a tag of Valkey's from one of Redis's with the same byte.
+/// The bit that distinguishes a tag of Valkey from one of Redis with the same byte.
 const OF_VALKEY: u8 = 0x80;
 
 /// The type byte in front of a value: every one that Redis has written up to RDB version 14, and Valkey up to 80.
@@ -44,7 +44,7 @@ pub enum Tag {
     HashMetadata = 24,
     /// Triples of field, value and expiry time.
     HashListpackEx = 25,
-    /// With what tells an entry that was added twice.
+    /// With the data that detects an entry that was added twice.
     StreamListpacks4 = 26,
     /// With pending entries that no consumer has.
     StreamListpacks5 = 27,

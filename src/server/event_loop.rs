@@ -23,7 +23,7 @@ static LONGEST: AtomicU64 = AtomicU64::new(0);
 /// Whether moments are counts of the processor's counter, and not nanoseconds.
 static USES_TICKS: AtomicBool = AtomicBool::new(false);
 
-/// The moment from which on moments are told, as the counter and the clock show it.
+/// The moment from which others are measured, as the counter and the clock show it.
 static ORIGIN: OnceLock<(u64, Instant)> = OnceLock::new();
 
 /// Counts the rounds of the runtime that is built.

@@ -19,21 +19,23 @@ fn command(args: &[&str]) -> Command {
     command
 }
 
-/// Runs the tool with a pipe as its standard input; its exit code must be `code`.
-#[track_caller]
-fn fed(code: i32, args: &[&str], input: &[u8]) -> Output {
-    let mut child = command(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the tool runs");
+/// Runs a command with these bytes in a pipe as its standard input.
+fn feed(command: &mut Command, input: &[u8]) -> Output {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the tool runs");
     let mut pipe = child.stdin.take().expect("a pipe");
     let input = input.to_vec();
     // It may end before it has read everything.
     let writer = std::thread::spawn(move || pipe.write_all(&input).ok());
     let output = child.wait_with_output().expect("it ends");
     writer.join().expect("the writer does not panic");
+    output
+}
+
+/// Runs the tool with a pipe as its standard input; its exit code must be `code`.
+#[track_caller]
+fn fed(code: i32, args: &[&str], input: &[u8]) -> Output {
+    let output = feed(&mut command(args), input);
     assert_eq!(output.status.code(), Some(code), "{}{}", text(&output.stdout), text(&output.stderr));
     output
 }
@@ -223,21 +225,7 @@ fn a_large_stream_needs_room_for_temporary_files_and_leaves_none() {
     let folder = Folder::new();
     let value = vec![b'v'; 40 << 20];
     let bytes = RdbFile::new(10).string(b"large", &value).finish();
-    let run = |directory: &str| {
-        let mut child = command(&["check", "-"])
-            .env("TMPDIR", directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the tool runs");
-        let mut pipe = child.stdin.take().expect("a pipe");
-        let sent = bytes.clone();
-        let writer = std::thread::spawn(move || pipe.write_all(&sent).ok());
-        let output = child.wait_with_output().expect("it ends");
-        writer.join().expect("the writer does not panic");
-        output
-    };
+    let run = |directory: &str| feed(command(&["check", "-"]).env("TMPDIR", directory), &bytes);
     let output = run(folder.0.path().to_str().expect("a plain path"));
     assert!(text(&output.stdout).contains(": OK, "), "{}", text(&output.stderr));
     assert!(folder.names().is_empty());
