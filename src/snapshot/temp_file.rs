@@ -3,6 +3,7 @@
 //! A process id means nothing in another container or on another host, and a backup may have any name. A start removes
 //! only what is surely left over: a regular file whose number can be a process id, that nobody has locked or is
 //! writing, that is neither the dump nor a generation of it, and that holds the beginning of a dump without its end.
+//! Read record by record, such a file ends in the middle: a whole dump may have other bytes behind it.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -15,7 +16,9 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use super::atomic_file::Place;
+use super::load::DumpFile;
 use super::{fork, generations};
+use crate::rdb::{self, Records};
 
 /// Process ids are below it, whatever the kernel is set to; used where the kernel does not say.
 const PID_LIMIT: u32 = 1 << 22;
@@ -68,6 +71,9 @@ pub enum Contents {
     Unfinished,
     /// It ends as a whole dump does.
     Whole,
+    /// A whole dump, and other bytes behind its end.
+    Followed,
+    /// No dump, one of a version that this server does not read, or one that is damaged.
     Foreign,
 }
 
@@ -150,9 +156,10 @@ impl Leftover {
         if !facts.is_file() {
             return Err("it is not a regular file".to_owned());
         }
-        match contents_of_file(&file, facts.len()).map_err(|error| format!("it cannot be read: {error}"))? {
+        match contents_of_file(&file, path, facts.len()).map_err(|error| format!("it cannot be read: {error}"))? {
             Contents::Unfinished => Ok(Some(Self { path: path.to_owned(), file, identity: identity_of(&facts) })),
             Contents::Whole => Err("it ends as a whole dump does".to_owned()),
+            Contents::Followed => Err("it is a whole dump, with other bytes behind its end".to_owned()),
             Contents::Foreign => Err("it is not an unfinished dump".to_owned()),
         }
     }
@@ -235,7 +242,7 @@ pub fn lock(file: &File) -> Lock {
     try_lock(file)
 }
 
-fn contents_of_file(file: &File, bytes: u64) -> io::Result<Contents> {
+fn contents_of_file(file: &File, path: &Path, bytes: u64) -> io::Result<Contents> {
     let mut head = [0; HEADER_BYTES];
     let head_bytes = bytes.min(HEADER_BYTES as u64) as usize;
     file.read_exact_at(&mut head[..head_bytes], 0)?;
@@ -244,8 +251,23 @@ fn contents_of_file(file: &File, bytes: u64) -> io::Result<Contents> {
     file.read_exact_at(&mut tail[..tail_bytes], bytes - tail_bytes as u64)?;
     let contents = contents(&head[..head_bytes], &tail[..tail_bytes], bytes);
     // A power cut may leave the length of a file without any of its bytes.
-    let is_blank = contents == Contents::Foreign && holds_only_zeros(file, bytes)?;
-    Ok(if is_blank { Contents::Unfinished } else { contents })
+    if contents == Contents::Foreign && holds_only_zeros(file, bytes)? {
+        return Ok(Contents::Unfinished);
+    }
+    if contents == Contents::Unfinished && bytes >= HEADER_BYTES as u64 {
+        let dump = DumpFile::map(file, path).map_err(io::Error::other)?;
+        return Ok(contents_by_records(dump.bytes()));
+    }
+    Ok(contents)
+}
+
+/// What a file holds that begins as a dump does and does not end as one, by all of its records.
+fn contents_by_records(bytes: &[u8]) -> Contents {
+    match Records::new(bytes).and_then(|mut records| records.skip_to_end()) {
+        Ok(()) => Contents::Followed,
+        Err(rdb::Error::UnexpectedEnd { .. }) => Contents::Unfinished,
+        Err(_) => Contents::Foreign,
+    }
 }
 
 fn holds_only_zeros(file: &File, bytes: u64) -> io::Result<bool> {
@@ -374,7 +396,8 @@ mod tests {
     #[test]
     fn what_a_save_leaves_that_was_cut_short_is_removed() {
         let folder = Folder::new();
-        for bytes in [&b""[..], b"RED", b"REDIS0011", &WHOLE[..WHOLE.len() - 3], &[0; 5000]] {
+        let holed = [&WHOLE[..10], &[0; 5000]].concat();
+        for bytes in [&b""[..], b"RED", b"REDIS0011", &WHOLE[..WHOLE.len() - 3], &[0; 5000], &holed] {
             folder.put(NUMBER, bytes);
             assert_eq!(folder.fate(NUMBER), Fate::Removed, "{}", bytes.escape_ascii());
         }
@@ -387,8 +410,18 @@ mod tests {
         for (bytes, reason) in [
             (WHOLE, "ends as a whole dump"),
             (WITHOUT_SUM, "ends as a whole dump"),
+            (&[WHOLE, b"\n"].concat(), "a whole dump, with other bytes"),
+            (&[WITHOUT_SUM, &[0; 4096]].concat(), "a whole dump, with other bytes"),
+            (&[WHOLE, b"*1\r\n$4\r\nPING\r\n"].concat(), "a whole dump, with other bytes"),
+            (b"REDIS0003\xfe\x00\x00\x01k\x01v\xff\n", "a whole dump, with other bytes"),
             (b"a user's own", "not an unfinished dump"),
             (b"\0\0\0\0\0x", "not an unfinished dump"),
+            // Of a version after those that are known, nobody can say where it ends.
+            (b"REDIS0099\xfe\x00\x00\x01k\x01v", "not an unfinished dump"),
+            (b"VALKEY080\xfe\x00\x00\x01k\x01v", "not an unfinished dump"),
+            // A type that is not known, as later servers have them.
+            (b"REDIS0012\xfe\x00\x64\x01k\x01v", "not an unfinished dump"),
+            (b"\x1f\x8b\x08\0\0\0\0\0\0\x03REDIS", "not an unfinished dump"),
         ] {
             folder.put(NUMBER, bytes);
             folder.assert_left(NUMBER, reason);

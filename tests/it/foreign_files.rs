@@ -23,6 +23,11 @@ fn cut_dump() -> Vec<u8> {
     bytes
 }
 
+/// The beginning of a dump of a version that nobody knows yet.
+fn later_dump() -> Vec<u8> {
+    [&b"REDIS0099"[..], &cut_dump()[9..]].concat()
+}
+
 /// Holds the lock that a save holds, as another container's server would.
 fn lock(path: &Path) -> File {
     let file = File::options().read(true).write(true).open(path).expect("the file");
@@ -48,6 +53,8 @@ fn start_removes_unfinished_dumps_that_nobody_writes_and_says_what_it_leaves() {
         ("temp-4194399.rdb", cut_dump(), "no process has such a number"),
         ("temp-20261128.rdb", cut_dump(), "no process has such a number"),
         ("temp-29003.rdb", cut_dump(), "a process is writing it"),
+        ("temp-29008.rdb", [dump("a backup"), b"\n".to_vec()].concat(), "it is a whole dump, with other bytes behind"),
+        ("temp-29009.rdb", later_dump(), "it is not an unfinished dump"),
     ];
     for (name, bytes, _) in &left {
         fs::write(path(name), bytes).expect("a file");
