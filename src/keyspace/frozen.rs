@@ -10,9 +10,10 @@ pub struct Frozen<'k> {
     access: &'k AccessClock,
 }
 
-// SAFETY: as long as it lives the keyspace is borrowed, so that nothing changes but what stands in cells: the access
-// clocks of entries, and notes about what reads have found. Neither this type nor `FrozenEntry` has a method that
-// writes to those, or that hands out what could.
+// SAFETY: as long as it lives the keyspace is borrowed exclusively, so that whoever reads or writes it has come through
+// here. That leaves the cells which a shared borrow would let change: the access clocks of entries, counters, and notes
+// about what reads have found. Neither this type nor `FrozenEntry` has a method that writes to those, or that hands out
+// what could.
 unsafe impl Sync for Frozen<'_> {}
 
 /// What entries hold behind their blocks is shared as well.
@@ -22,7 +23,9 @@ const _: () = {
 };
 
 impl<'k> Frozen<'k> {
-    pub fn new(keyspace: &'k Keyspace) -> Self {
+    /// Takes the keyspace exclusively: a shared borrow beside this one could write to cells that threads are reading.
+    pub fn new(keyspace: &'k mut Keyspace) -> Self {
+        let keyspace = &*keyspace;
         Self { dbs: &keyspace.dbs, access: &keyspace.access }
     }
 
@@ -126,7 +129,7 @@ mod tests {
             for number in 0..keys {
                 keyspace.set_string(0, format!("key:{number}").as_bytes(), &vec![b'v'; number * 20], None);
             }
-            let frozen = Frozen::new(&keyspace);
+            let frozen = Frozen::new(&mut keyspace);
             for segments in [1, 3] {
                 let mut found: Vec<_> = (0..segments)
                     .flat_map(|at| frozen.segment(0, at, segments))

@@ -1,12 +1,13 @@
 //! What runs in the forked child: save, reporting on the way, and end. Nothing here logs or takes a lock.
+#![expect(unsafe_code, reason = "the fork relies on what the child does and leaves alone")]
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::ops::ControlFlow;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use super::atomic_file::{Disk, Temp};
-use super::fork;
+use super::fork::{self, Child};
 use super::process_title::ProcessTitle;
 use super::report::{self, Figures, Report};
 use super::save::{self, Observer, Saved};
@@ -20,8 +21,15 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 /// Counting copied pages walks the child's page tables: it may take at most one part in so many of the time.
 const COUNTING_SHARE: u32 = 50;
 
+/// Starts a child that saves the keyspace as it is now.
+pub fn start(keyspace: &mut Keyspace, task: &Task) -> io::Result<Child> {
+    // SAFETY: `run` reads the keyspace, which is borrowed exclusively, and the task, which nobody changes. It writes to
+    // files that it opens itself and to the pipe, and serialises in threads of `fork::with_threads`.
+    unsafe { fork::spawn(|pipe| run(pipe, keyspace, task)) }
+}
+
 /// Saves the keyspace as the fork left it. Returns the exit code.
-pub fn run(pipe: OwnedFd, keyspace: &Keyspace, task: &Task) -> i32 {
+fn run(pipe: BorrowedFd<'static>, keyspace: &mut Keyspace, task: &Task) -> i32 {
     let Task { place, options, title, .. } = task;
     // Without it, process lists show the server twice.
     let _ = title.as_ref().map(ProcessTitle::show);
@@ -40,7 +48,7 @@ pub fn run(pipe: OwnedFd, keyspace: &Keyspace, task: &Task) -> i32 {
 }
 
 struct Reporter {
-    pipe: OwnedFd,
+    pipe: BorrowedFd<'static>,
     start: Instant,
     next_report: Instant,
     next_count: Instant,
@@ -48,13 +56,13 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn new(pipe: OwnedFd) -> Self {
+    fn new(pipe: BorrowedFd<'static>) -> Self {
         let start = Instant::now();
         Self { pipe, start, next_report: start, next_count: start, copied_bytes: 0 }
     }
 
     fn send(&self, report: &Report) {
-        report::send(self.pipe.as_fd(), report);
+        report::send(self.pipe, report);
     }
 
     fn figures(&self, saved: &Saved) -> Figures {

@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::panic::PanicHookInfo;
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -39,7 +39,9 @@ const STACK_BYTES: usize = 512 << 10;
 
 const REAL_TIME_SIGNAL_MAX: i32 = 64;
 
-static IN_CHILD: AtomicBool = AtomicBool::new(false);
+/// The descriptor of the child's end of the report pipe, which stays open for as long as the child lives.
+static SENDER: AtomicI32 = AtomicI32::new(NOT_IN_CHILD);
+const NOT_IN_CHILD: RawFd = -1;
 
 /// A child as its parent sees it.
 #[derive(Debug)]
@@ -61,7 +63,19 @@ pub enum End {
 }
 
 /// Starts a process that sees memory as it is at this moment and runs `main`, which is given the pipe for reports.
-pub fn spawn(main: impl FnOnce(OwnedFd) -> i32) -> io::Result<Child> {
+///
+/// # Safety
+///
+/// In the child only the calling thread goes on. What other threads were changing stays half changed, a lock that one of
+/// them held stays held, and every descriptor but the standard ones and the pipe's is closed. So `main`
+/// - reads and writes only memory that no other thread could be changing in the moment of the fork;
+/// - takes no lock that another thread may hold, but the allocator's, which are made for a fork: it does not log, print
+///   or touch tokio, and starts threads only by [`with_threads`];
+/// - uses and closes no descriptor that was opened before, whoever owns it, but the standard ones and the one that it is
+///   given.
+///
+/// When `main` returns, or panics, the child ends at once; nothing that the parent owns is dropped in it.
+pub unsafe fn spawn(main: impl FnOnce(BorrowedFd<'static>) -> i32) -> io::Result<Child> {
     install_panic_hook();
     // What the checksum finds out about the processor at its first use is found out here, behind no lock of others.
     Crc64::of(&[0]);
@@ -73,13 +87,11 @@ pub fn spawn(main: impl FnOnce(OwnedFd) -> i32) -> io::Result<Child> {
     let mut before = SigSet::empty();
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
     let start = Instant::now();
-    // SAFETY: the child only does what the head of this file allows, and ends in `_exit`.
+    // SAFETY: the child does what the caller vouches for, and ends in `_exit`.
     let forked = unsafe { nix::unistd::fork() };
     let fork_us = start.elapsed().as_micros() as u64;
     if let Ok(ForkResult::Child) = forked {
-        IN_CHILD.store(true, Ordering::Relaxed);
-        let sender = settle_in(parent, sender);
-        exit(main(sender));
+        exit(main(settle_in(parent, sender)));
     }
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
     match forked? {
@@ -93,7 +105,8 @@ pub fn spawn(main: impl FnOnce(OwnedFd) -> i32) -> io::Result<Child> {
 
 /// Makes the child a process of its own: without the server's descriptors, with default handlers, tied to its parent's
 /// life, and named.
-fn settle_in(parent: Pid, sender: OwnedFd) -> OwnedFd {
+fn settle_in(parent: Pid, sender: OwnedFd) -> BorrowedFd<'static> {
+    SENDER.store(sender.as_raw_fd(), Ordering::Relaxed);
     // First of all, for as long as we hold the listening sockets nobody can start the server anew.
     let sender = keep_only(sender);
     default_signal_handlers();
@@ -111,14 +124,16 @@ fn settle_in(parent: Pid, sender: OwnedFd) -> OwnedFd {
 }
 
 /// Closes every descriptor beyond standard error but the pipe's.
-fn keep_only(sender: OwnedFd) -> OwnedFd {
+fn keep_only(sender: OwnedFd) -> BorrowedFd<'static> {
+    // Given up here, the descriptor stays open to the end of the process unless it is closed below.
+    let sender = sender.into_raw_fd();
     // SAFETY: the descriptors that are closed or replaced here belong to objects of the parent's that this process
-    // never touches again; `sender` is given up for the descriptor that takes its place.
+    // never touches again, and nobody closes the one that is returned.
     unsafe {
-        if libc::dup2(sender.as_raw_fd(), REPORT_FD) != REPORT_FD {
-            return sender;
+        if libc::dup2(sender, REPORT_FD) != REPORT_FD {
+            return BorrowedFd::borrow_raw(sender);
         }
-        let _ = sender.into_raw_fd();
+        SENDER.store(REPORT_FD, Ordering::Relaxed);
         let range_is_closed = OptionalCall::CloseRange.is_allowed()
             && libc::syscall(libc::SYS_close_range, REPORT_FD + 1, libc::c_uint::MAX, 0) == 0;
         if !range_is_closed {
@@ -126,7 +141,7 @@ fn keep_only(sender: OwnedFd) -> OwnedFd {
                 libc::close(descriptor);
             }
         }
-        OwnedFd::from_raw_fd(REPORT_FD)
+        BorrowedFd::borrow_raw(REPORT_FD)
     }
 }
 
@@ -288,19 +303,23 @@ fn install_panic_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| if in_child() { end_by_panic(panic) } else { previous(panic) }));
+        std::panic::set_hook(Box::new(move |panic| match sender_in_child() {
+            Some(sender) => end_by_panic(sender, panic),
+            None => previous(panic),
+        }));
     });
 }
 
-fn in_child() -> bool {
-    IN_CHILD.load(Ordering::Relaxed)
+/// In a child, the pipe for reports.
+fn sender_in_child() -> Option<BorrowedFd<'static>> {
+    let sender = SENDER.load(Ordering::Relaxed);
+    // SAFETY: a child keeps the descriptor that it has noted open to its end.
+    (sender != NOT_IN_CHILD).then(|| unsafe { BorrowedFd::borrow_raw(sender) })
 }
 
-fn end_by_panic(panic: &PanicHookInfo<'_>) -> ! {
+fn end_by_panic(sender: BorrowedFd<'static>, panic: &PanicHookInfo<'_>) -> ! {
     let message = panic.payload_as_str().unwrap_or("no message");
     let place = panic.location().map_or_else(String::new, ToString::to_string);
-    // SAFETY: the report pipe stands there for the whole life of the child.
-    let sender = unsafe { BorrowedFd::borrow_raw(REPORT_FD) };
     report::send(sender, &report::Report::Failed(Step::Unknown, format!("panic at {place}: {message}")));
     exit(1)
 }
@@ -445,6 +464,13 @@ pub fn wait_writable(pipe: BorrowedFd<'_>, milliseconds: u16) -> bool {
     poll(&mut fds, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0)
 }
 
+/// As [`spawn`], for tests, which run nothing else in the child than what that allows.
+#[cfg(test)]
+pub fn spawn_in_test(main: impl FnOnce(BorrowedFd<'static>) -> i32) -> Child {
+    // SAFETY: tests save a keyspace of their own, send reports, sleep, panic or end by a signal.
+    unsafe { spawn(main) }.expect("a child")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -461,17 +487,16 @@ mod tests {
     #[test]
     fn child_sees_memory_as_it_was_and_its_exit_code_arrives() {
         let memory = [7u8; 100];
-        let child = spawn(|_| i32::from(memory[99])).expect("a child");
+        let child = spawn_in_test(|_| i32::from(memory[99]));
         assert_eq!(end_of(&child), End::Exited(7));
     }
 
     #[test]
     fn dismissed_child_ends_by_its_signal() {
-        let child = spawn(|_| {
+        let child = spawn_in_test(|_| {
             std::thread::sleep(std::time::Duration::from_secs(60));
             0
-        })
-        .expect("a child");
+        });
         assert!(is_at_work(child.pid));
         dismiss(child.pid);
         assert_eq!(end_of(&child), End::Signaled(libc::SIGUSR1));
@@ -480,11 +505,10 @@ mod tests {
 
     #[test]
     fn stopped_child_is_seen_to_be_and_ends_when_it_is_dismissed() {
-        let child = spawn(|_| {
+        let child = spawn_in_test(|_| {
             std::thread::sleep(std::time::Duration::from_secs(60));
             0
-        })
-        .expect("a child");
+        });
         let until = |wanted| {
             while look(child.pid).expect("our child") != wanted {
                 std::thread::sleep(std::time::Duration::from_millis(1));
@@ -502,8 +526,27 @@ mod tests {
     }
 
     #[test]
+    fn panic_is_reported_through_the_pipe_even_where_its_usual_number_cannot_be_had() {
+        let child = spawn_in_test(|_| {
+            // The pipe of the next fork is 0 and 1, since no number from 3 on is left to it.
+            let limit = libc::rlimit { rlim_cur: REPORT_FD as libc::rlim_t, rlim_max: REPORT_FD as libc::rlim_t };
+            // SAFETY: nothing in this process uses the standard descriptors, or opens one later that the limit refuses.
+            unsafe {
+                libc::close(0);
+                libc::close(1);
+                libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+            }
+            let child = spawn_in_test(|_| panic!("on purpose"));
+            assert_eq!(end_of(&child), End::Exited(1));
+            let reports = report::Inbox::default().receive(child.reports.as_fd());
+            i32::from(!matches!(reports.as_slice(), [report::Report::Failed(_, text)] if text.contains("on purpose")))
+        });
+        assert_eq!(end_of(&child), End::Exited(0));
+    }
+
+    #[test]
     fn panic_in_the_child_is_reported_and_ends_it() {
-        let child = spawn(|_| panic!("on purpose")).expect("a child");
+        let child = spawn_in_test(|_| panic!("on purpose"));
         assert_eq!(end_of(&child), End::Exited(1));
         let mut inbox = report::Inbox::default();
         let reports = inbox.receive(child.reports.as_fd());

@@ -33,7 +33,7 @@ fn data(number: usize) -> Keyspace {
 }
 
 fn save(disk: &SimulatedDisk, keep: u32, number: usize) -> Result<(), SaveError> {
-    save::save_to_file(&data(number), &place(keep), &options(), disk, &mut Silent).map(drop)
+    save::save_to_file(&mut data(number), &place(keep), &options(), disk, &mut Silent).map(drop)
 }
 
 /// A disk with some saves behind it.

@@ -228,13 +228,12 @@ mod tests {
         let temp = place.temp_path(1);
         std::fs::write(&temp, "new").expect("a file");
         let identity = Disk.look_at(&temp).expect("a file").expect("a file").identity;
-        let child = fork::spawn(|pipe| {
-            report::send(pipe.as_fd(), &Report::Created(Temp { number: 1, identity }));
-            report::send(pipe.as_fd(), &Report::Renaming(Figures::default()));
+        let child = fork::spawn_in_test(|pipe| {
+            report::send(pipe, &Report::Created(Temp { number: 1, identity }));
+            report::send(pipe, &Report::Renaming(Figures::default()));
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
             0
         });
-        let child = child.expect("a child");
         if replace {
             std::fs::rename(&temp, place.path()).expect("the dump is replaced");
         } else if !temp_stays {

@@ -186,7 +186,7 @@ pub struct Saved {
 
 /// Puts a dump of the keyspace in its place.
 pub fn save_to_file(
-    keyspace: &Keyspace,
+    keyspace: &mut Keyspace,
     place: &Place,
     options: &SaveOptions,
     system: &dyn FileSystem,
@@ -210,7 +210,7 @@ pub fn save_to_file(
 
 /// Writes a whole RDB file.
 pub fn write_dataset(
-    keyspace: &Keyspace,
+    keyspace: &mut Keyspace,
     options: &SaveOptions,
     sink: &mut dyn Sink,
     observer: &mut dyn Observer,

@@ -160,8 +160,7 @@ impl Supervisor {
         self.last_try_steady = now.steady_seconds();
         let task = &self.with_known_dump(keyspace, task);
         let held = self.healer.hold();
-        let data = &*keyspace;
-        let forked = fork::spawn(|pipe| child::run(pipe, data, task));
+        let forked = child::start(keyspace, task);
         let child = match forked {
             Ok(child) => Child { fork_us: child.fork_us + held.as_micros() as u64, ..child },
             Err(cause) => {
@@ -172,7 +171,7 @@ impl Supervisor {
                 self.history.push(Record {
                     id: 0,
                     trigger: task.trigger,
-                    changes: data.dirty,
+                    changes: keyspace.dirty,
                     background: true,
                     started_unix_ms: now.unix_ms,
                     duration_us: 0,

@@ -89,7 +89,7 @@ pub(super) fn digest_of(keyspace: &Keyspace) -> String {
     digest(keyspace.dbs().map(|(_, db)| db))
 }
 
-pub(super) fn saved(keyspace: &Keyspace, options: &SaveOptions) -> Vec<u8> {
+pub(super) fn saved(keyspace: &mut Keyspace, options: &SaveOptions) -> Vec<u8> {
     let mut bytes = Vec::new();
     save::write_dataset(keyspace, options, &mut bytes, &mut Silent).expect("memory takes it");
     bytes
@@ -119,14 +119,14 @@ pub(super) fn load(file: &[u8]) -> Result<Loaded, LoadFault> {
 
 #[test]
 fn what_was_saved_is_what_is_loaded() {
-    let keyspace = sample();
+    let mut keyspace = sample();
     let expected = digest_of(&keyspace);
     for compression in [true, false] {
         for checksum in [true, false] {
             let mut options = options();
             options.format.compression = compression;
             options.format.checksum = checksum;
-            let loaded = load(&saved(&keyspace, &options)).expect("it loads");
+            let loaded = load(&saved(&mut keyspace, &options)).expect("it loads");
             assert_eq!(digest(loaded.dbs.iter()), expected);
             assert_eq!((loaded.keys, loaded.expired_keys), (keyspace.len() as u64, 0));
         }
@@ -146,14 +146,14 @@ proptest! {
         for (db, key, value, expiry) in &entries {
             keyspace.set_string(*db, key, value, expiry.map(|after| NOW_MS + after));
         }
-        let loaded = load(&saved(&keyspace, &options())).expect("it loads");
+        let loaded = load(&saved(&mut keyspace, &options())).expect("it loads");
         prop_assert_eq!(digest(loaded.dbs.iter()), digest_of(&keyspace));
     }
 }
 
 #[test]
 fn truncated_dump_is_rejected_at_every_length() {
-    let bytes = saved(&sample(), &options());
+    let bytes = saved(&mut sample(), &options());
     for length in 0..bytes.len() {
         assert!(load(&bytes[..length]).is_err(), "{length} bytes");
         assert!(load_with(&bytes[..length], false, Duplicates::Refused).is_err() || length >= bytes.len() - 8);
@@ -162,9 +162,9 @@ fn truncated_dump_is_rejected_at_every_length() {
 
 #[test]
 fn damaged_dump_is_refused_or_loads_equal() {
-    let keyspace = sample();
+    let mut keyspace = sample();
     let expected = digest_of(&keyspace);
-    let bytes = saved(&keyspace, &options());
+    let bytes = saved(&mut keyspace, &options());
     let mut rng = fastrand::Rng::with_seed(7);
     for _ in 0..10_000 {
         let mut damaged = bytes.clone();
@@ -183,9 +183,9 @@ fn keys_past_their_expiry_are_left_out_when_saving_and_dropped_when_loading() {
     let mut keyspace = keyspace();
     keyspace.set_string(0, b"past", b"x", Some(NOW_MS));
     keyspace.set_string(0, b"future", b"x", Some(NOW_MS + 1));
-    let skipping = load(&saved(&keyspace, &options())).expect("it loads");
+    let skipping = load(&saved(&mut keyspace, &options())).expect("it loads");
     assert_eq!((skipping.keys, skipping.expired_keys), (1, 0));
-    let keeping = load(&saved(&keyspace, &SaveOptions { skip_expired: false, ..options() })).expect("it loads");
+    let keeping = load(&saved(&mut keyspace, &SaveOptions { skip_expired: false, ..options() })).expect("it loads");
     assert_eq!((keeping.keys, keeping.expired_keys), (1, 1));
     assert!(keeping.dbs[0].peek(b"future").is_some() && keeping.dbs[0].peek(b"past").is_none());
 }
@@ -443,10 +443,10 @@ fn failed_step_leaves_the_old_dump_and_no_temp_file() {
         let place = Place { directory: directory.path().to_path_buf(), name: "dump.rdb".into(), keep: 0 };
         let mut old = keyspace();
         old.set_string(0, b"old", b"value", None);
-        save::save_to_file(&old, &place, &options(), &Disk, &mut Silent).expect("the old dump");
+        save::save_to_file(&mut old, &place, &options(), &Disk, &mut Silent).expect("the old dump");
         let system: &'static Failing = Box::leak(Box::new(Failing::at(fail_at)));
-        let new = sample();
-        let result = save::save_to_file(&new, &place, &options(), &system, &mut Silent);
+        let mut new = sample();
+        let result = save::save_to_file(&mut new, &place, &options(), &system, &mut Silent);
         assert_eq!(names(directory.path()), ["dump.rdb"], "call {fail_at}");
         let present = digest(load_file(&place.path()).expect("a whole dump").dbs.iter());
         let failed = system.calls.borrow().get(fail_at).copied();
@@ -475,7 +475,7 @@ fn failed_step_leaves_the_old_dump_and_no_temp_file() {
 fn failed_save_says_which_step_failed_on_what() {
     let directory = tempfile::tempdir().expect("a directory");
     let place = Place { directory: directory.path().join("gone"), name: "dump.rdb".into(), keep: 0 };
-    let error = save::save_to_file(&keyspace(), &place, &options(), &Disk, &mut Silent).expect_err("no directory");
+    let error = save::save_to_file(&mut keyspace(), &place, &options(), &Disk, &mut Silent).expect_err("no directory");
     assert!(
         error.to_string().starts_with("cannot create ") && error.to_string().ends_with("No such file or directory")
     );
@@ -579,7 +579,7 @@ fn check_names_offset_and_key_of_the_first_fault() {
     assert!(fault.error.to_string().ends_with("(key 'broken')"), "{}", fault.error);
     assert!(fault.error.fault.offset().is_some_and(|offset| offset > 20));
 
-    bytes = saved(&sample(), &options());
+    bytes = saved(&mut sample(), &options());
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     std::fs::write(&path, &bytes).expect("a file");

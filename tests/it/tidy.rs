@@ -25,6 +25,7 @@ const UNSAFE_ALLOWED: &[(&str, &str)] = &[
     ("keyspace/entry.rs", "one heap block per key"),
     ("keyspace/frozen.rs", "reading by several threads"),
     ("snapshot/fork.rs", "fork and what may follow it in the child"),
+    ("snapshot/child.rs", "the contract of the fork, which what runs in the child keeps"),
     ("snapshot/system_calls.rs", "calls that a filter may end the process for"),
     ("snapshot/huge_pages/decision.rs", "the allocator's options, found by the name of a symbol"),
     ("snapshot/huge_pages/kernel.rs", "madvise over ranges of the heap"),

@@ -72,7 +72,7 @@ fn sample() -> (Keyspace, Vec<u8>) {
             keyspace.set_string(db, format!("string:{round}:{at}").as_bytes(), &value, expiry);
         }
     }
-    let bytes = saved(&keyspace, &encoder_options().holding_expiring_fields(&Config::default()));
+    let bytes = saved(&mut keyspace, &encoder_options().holding_expiring_fields(&Config::default()));
     (keyspace, bytes)
 }
 

@@ -64,7 +64,7 @@ fn by_threads(threads: u32) -> SaveOptions {
     SaveOptions { threads, used_memory_bytes: 20_000_000, ..options() }
 }
 
-fn written(keyspace: &Keyspace, options: &SaveOptions) -> (Vec<u8>, Saved) {
+fn written(keyspace: &mut Keyspace, options: &SaveOptions) -> (Vec<u8>, Saved) {
     let mut bytes = Vec::new();
     let saved = save::write_dataset(keyspace, options, &mut bytes, &mut Silent).expect("memory takes it");
     assert_eq!(saved.bytes, bytes.len() as u64);
@@ -73,15 +73,15 @@ fn written(keyspace: &Keyspace, options: &SaveOptions) -> (Vec<u8>, Saved) {
 
 #[test]
 fn dumps_by_any_number_of_threads_hold_the_same_data() {
-    let keyspace = large_sample();
+    let mut keyspace = large_sample();
     let expected = digest_of(&keyspace);
-    let (alone, of_one) = written(&keyspace, &by_threads(1));
+    let (alone, of_one) = written(&mut keyspace, &by_threads(1));
     assert_eq!(of_one.threads, 1);
     for threads in [2, 3, 8, 64] {
         for checksum in [true, false] {
             let mut options = by_threads(threads);
             options.format.checksum = checksum;
-            let (bytes, saved) = written(&keyspace, &options);
+            let (bytes, saved) = written(&mut keyspace, &options);
             assert_eq!(saved.threads, u64::from(threads));
             assert_eq!((saved.keys, saved.expired_keys), (of_one.keys, 0));
             // Only databases that are selected again and again make a difference.
@@ -100,7 +100,7 @@ fn keys_past_their_expiry_are_left_out_by_every_thread() {
         keyspace.set_string(0, format!("key:{number}").as_bytes(), b"value", Some(NOW_MS + number % 2));
     }
     for threads in [1, 4] {
-        let (bytes, saved) = written(&keyspace, &by_threads(threads));
+        let (bytes, saved) = written(&mut keyspace, &by_threads(threads));
         assert_eq!((saved.keys, saved.expired_keys), (15_000, 15_000));
         assert_eq!(load(&bytes).expect("it loads").keys, 15_000);
     }
@@ -109,7 +109,7 @@ fn keys_past_their_expiry_are_left_out_by_every_thread() {
 #[test]
 fn empty_data_set_is_a_whole_file_however_many_threads_are_asked_for() {
     for threads in [0, 1, 4] {
-        let (bytes, saved) = written(&keyspace(), &by_threads(threads));
+        let (bytes, saved) = written(&mut keyspace(), &by_threads(threads));
         assert_eq!((load(&bytes).expect("it loads").keys, saved.threads), (0, 1));
     }
 }
@@ -128,12 +128,12 @@ impl Sink for Full {
 
 #[test]
 fn full_disk_ends_all_threads_wherever_it_is_met() {
-    let keyspace = large_sample();
-    let (bytes, _) = written(&keyspace, &by_threads(1));
+    let mut keyspace = large_sample();
+    let (bytes, _) = written(&mut keyspace, &by_threads(1));
     for threads in [1, 2, 5] {
         for part in 0..20 {
             let mut disk = Full { left: bytes.len() * part / 20 };
-            let error = save::write_dataset(&keyspace, &by_threads(threads), &mut disk, &mut Silent);
+            let error = save::write_dataset(&mut keyspace, &by_threads(threads), &mut disk, &mut Silent);
             assert_eq!(error.expect_err("it is full").kind(), io::ErrorKind::StorageFull);
         }
     }
@@ -157,10 +157,11 @@ impl Observer for Patience {
 
 #[test]
 fn observer_ends_all_threads_whenever_it_likes() {
-    let keyspace = large_sample();
+    let mut keyspace = large_sample();
     for threads in [1, 3] {
         for left in 0..15 {
-            let result = save::write_dataset(&keyspace, &by_threads(threads), &mut Vec::new(), &mut Patience { left });
+            let result =
+                save::write_dataset(&mut keyspace, &by_threads(threads), &mut Vec::new(), &mut Patience { left });
             assert_eq!(result.expect_err("it was ended").kind(), io::ErrorKind::Interrupted);
         }
     }
@@ -221,7 +222,7 @@ impl Drop for Stop<'_> {
 #[test]
 fn hundreds_of_children_with_threads_end_while_the_parents_threads_allocate() {
     const FORKS: usize = 300;
-    let keyspace = {
+    let mut keyspace = {
         let mut keyspace = keyspace();
         for number in 0..3000usize {
             keyspace.set_string(number % 3, format!("key:{number}").as_bytes(), &noise(number % 300, number), None);
@@ -245,10 +246,10 @@ fn hundreds_of_children_with_threads_end_while_the_parents_threads_allocate() {
         }
         for number in 0..FORKS {
             let main = |_| {
-                let saved = save::write_dataset(&keyspace, &by_threads(3), &mut Vec::new(), &mut Silent);
+                let saved = save::write_dataset(&mut keyspace, &by_threads(3), &mut Vec::new(), &mut Silent);
                 i32::from(!saved.is_ok_and(|saved| saved.keys == 3000 && saved.threads == 3))
             };
-            let child = fork::spawn(main).expect("a child");
+            let child = fork::spawn_in_test(main);
             let deadline = Instant::now() + Duration::from_secs(60);
             let end = loop {
                 if let fork::State::Ended(end) = fork::look(child.pid).expect("our child") {
