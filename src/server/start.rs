@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::pid_file::PidFile;
-use super::supervisor::Notifier;
+use super::service_manager::Notifier;
 use super::{crash, logging, run, signals};
 use crate::config::{self, Action, Config, Files, StartUp, Supervised};
 use crate::snapshot;

@@ -18,9 +18,9 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signa
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid};
 
+use super::child::report;
+use super::child::save::Manners;
 use super::error::Step;
-use super::report;
-use super::save::Manners;
 use super::system_calls::OptionalCall;
 use crate::config::SnapshotIoPriority;
 use crate::rdb::Crc64;

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::fmt;
 
+use super::child::report::Figures;
 use super::error::{SaveError, Step};
-use super::report::Figures;
 use crate::config::SaveRule;
 use crate::stdx::text::counted;
 

@@ -5,14 +5,14 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::atomic_file::{Disk, FileSystem as _, Place, Temp};
+use super::child::report::{Figures, Inbox, Report};
+use super::child::save::KnownDump;
 use super::error::{SaveError, Step};
+use super::file::atomic_file::{Disk, FileSystem as _, Place, Temp};
+use super::file::temp_file;
 use super::fork::{Child, End};
 use super::history::{Outcome, Record, Trigger};
-use super::report::{Figures, Inbox, Report};
-use super::save::KnownDump;
 use super::supervisor::Task;
-use super::temp_file;
 use crate::keyspace::Keyspace;
 use crate::stdx::clock::Now;
 
@@ -213,9 +213,9 @@ pub fn log_speed(keys: u64, bytes: u64, elapsed_us: u64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::child::report;
+    use super::super::child::save::SaveOptions;
     use super::super::fork;
-    use super::super::report;
-    use super::super::save::SaveOptions;
     use super::*;
     use crate::config::Config;
     use crate::stdx::HashSeed;

@@ -8,8 +8,8 @@
 //! there on the loader reads alone, record by record, as it does with every small file. It alone says what is wrong with
 //! a file, and only once the checksum of the whole is known to be right: how many threads there are makes no difference.
 
+pub mod check;
 mod crew;
-mod dump_file;
 mod entry;
 mod left_out;
 mod loader;
@@ -18,7 +18,6 @@ mod part;
 mod tests;
 mod verify;
 
-pub use dump_file::DumpFile;
 pub use left_out::LeftOut;
 pub use loader::{Loader, Progress};
 pub use verify::Verification;

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use super::{NOW_MS, Silent, conclude, digest, digest_of, keyspace, load, options, task};
 use crate::keyspace::Keyspace;
 use crate::rdb::{self, Sink};
+use crate::snapshot::child::save::{self, Observer, SaveOptions, Saved};
 use crate::snapshot::error::{SaveError, Step};
 use crate::snapshot::fork::{self, End};
 use crate::snapshot::history::Outcome;
-use crate::snapshot::save::{self, Observer, SaveOptions, Saved};
 use crate::snapshot::supervisor::{Supervisor, Task};
 use crate::types::{LoadOptions, Value};
 

@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::atomic_file::{Disk, FileSystem, Kind, Place, Standing, put_in_place};
-use super::check::{Healthy, check};
-use super::error::SaveError;
+use crate::snapshot::error::SaveError;
+use crate::snapshot::load::check::{Healthy, check};
 
 /// Names that are tried for one dump: each stands for a millisecond, and others may have been written in the same one.
 const NAMES_MAX: i64 = 1000;

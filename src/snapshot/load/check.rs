@@ -4,9 +4,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use super::error::{LoadError, LoadFault};
-use super::load::{DumpFile, Verification};
 use crate::rdb::{self, Record, Records};
+use crate::snapshot::error::{LoadError, LoadFault};
+use crate::snapshot::file::dump_file::DumpFile;
+use crate::snapshot::load::Verification;
 use crate::types::{EMPTY_VALUE, Limits, LoadOptions, Value};
 
 /// What a whole dump holds.

@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::atomic_file::Place;
-use super::error::LoadFault;
 use super::generations;
+use crate::snapshot::error::LoadFault;
 
 /// Names that are tried for one dump.
 const NAMES_MAX: i64 = 1000;

@@ -4,14 +4,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::atomic_file::{AtomicFile, FileSystem, Place};
-use super::error::SaveError;
-use super::generations;
-use super::save;
 use super::simulation::{self, Effect, Fault, Files, Remains, SimulatedDisk};
-use super::tests::{Silent, digest, digest_of, load, options, sample};
 use crate::keyspace::Keyspace;
 use crate::rdb::Sink as _;
+use crate::snapshot::child::save;
+use crate::snapshot::error::SaveError;
+use crate::snapshot::file::atomic_file::{AtomicFile, FileSystem, Place};
+use crate::snapshot::file::generations;
+use crate::snapshot::tests::{Silent, digest, digest_of, load, options, sample};
 
 /// Saves that have ended well before the one that is looked at.
 const EARLIER_SAVES: usize = 5;

@@ -16,9 +16,10 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use super::atomic_file::Place;
-use super::load::DumpFile;
-use super::{fork, generations};
+use super::dump_file::DumpFile;
+use super::generations;
 use crate::rdb::{self, Records};
+use crate::snapshot::fork;
 
 /// Process ids are below it, whatever the kernel is set to; used where the kernel does not say.
 const PID_LIMIT: u32 = 1 << 22;

@@ -4,10 +4,10 @@
 
 use std::os::fd::BorrowedFd;
 
-use super::atomic_file::Temp;
-use super::error::Step;
-use super::fork;
 use crate::rdb;
+use crate::snapshot::error::Step;
+use crate::snapshot::file::atomic_file::Temp;
+use crate::snapshot::fork;
 
 const RECORD_BYTES: usize = 512;
 

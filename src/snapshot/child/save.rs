@@ -3,14 +3,14 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use super::atomic_file::{AtomicFile, FileSystem, Place, Standing, Temp};
 use super::chunks::ChunkWriter;
-use super::error::{SaveError, Unsavable};
 use super::pace::Pace;
 use super::serialise;
 use crate::config::{Config, EvictionPolicy, SnapshotIoPriority};
 use crate::keyspace::{Frozen, Keyspace};
 use crate::rdb::{self, Sink};
+use crate::snapshot::error::{SaveError, Unsavable};
+use crate::snapshot::file::atomic_file::{AtomicFile, FileSystem, Place, Standing, Temp};
 use crate::stdx::clock::Now;
 use crate::stdx::version;
 

@@ -12,8 +12,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::atomic_file::{FileSystem, Kind, OpenFile, Standing};
-use super::temp_file::{self, Contents, Identity, Lock};
+use crate::snapshot::file::atomic_file::{FileSystem, Kind, OpenFile, Standing};
+use crate::snapshot::file::temp_file::{self, Contents, Identity, Lock};
 
 /// What reaches the disk whole or, at worst, in half.
 const PAGE_BYTES: usize = 4096;

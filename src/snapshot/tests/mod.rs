@@ -1,5 +1,7 @@
 //! Laws of saving and loading as a whole.
 
+mod power_cut;
+mod simulation;
 mod threads;
 
 use std::cell::RefCell;
@@ -11,17 +13,18 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::atomic_file::{Disk, FileSystem, OpenFile, Place, Standing};
-use super::check::check;
-use super::error::{LoadError, LoadFault, SaveError};
-use super::history::{Outcome, Trigger};
-use super::load::{DumpFile, Duplicates, LoadSettings, Loaded, Loader, Progress};
-use super::save::{self, Observer, SaveOptions, Saved};
-use super::supervisor::{Supervisor, Task};
-use super::temp_file::{Identity, Lock};
 use crate::config::{Config, UnknownTypes};
 use crate::keyspace::{AccessClock, Keyspace};
 use crate::rdb::{Encoder, Opcode, Tag};
+use crate::snapshot::child::save::{self, Observer, SaveOptions, Saved};
+use crate::snapshot::error::{LoadError, LoadFault, SaveError};
+use crate::snapshot::file::atomic_file::{Disk, FileSystem, OpenFile, Place, Standing};
+use crate::snapshot::file::dump_file::DumpFile;
+use crate::snapshot::file::temp_file::{Identity, Lock};
+use crate::snapshot::history::{Outcome, Trigger};
+use crate::snapshot::load::check::check;
+use crate::snapshot::load::{Duplicates, LoadSettings, Loaded, Loader, Progress};
+use crate::snapshot::supervisor::{Supervisor, Task};
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
 use crate::types::Digest;

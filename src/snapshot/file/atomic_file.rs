@@ -15,11 +15,12 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::error::SaveError;
-use super::load::DumpFile;
+use super::dump_file::DumpFile;
 use super::temp_file::{self, Identity, Lock};
-use super::{fork, generations, same_data};
+use super::{generations, same_data};
 use crate::rdb::Sink;
+use crate::snapshot::error::SaveError;
+use crate::snapshot::fork;
 
 /// How much is written before the kernel is asked to begin bringing it to the disk.
 const WRITEBACK_BYTES: u64 = 4 << 20;

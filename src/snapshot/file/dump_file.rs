@@ -9,8 +9,8 @@ use bytes::Bytes;
 use memmap2::{Advice, Mmap};
 
 use crate::rdb::{Record, Records};
-use crate::snapshot::atomic_file::Standing;
 use crate::snapshot::error::{LoadError, LoadFault};
+use crate::snapshot::file::atomic_file::Standing;
 
 /// A dump, mapped for reading.
 pub struct DumpFile {

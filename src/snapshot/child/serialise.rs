@@ -13,11 +13,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::chunks::{ChunkWriter, Direct, Done, Label};
-use super::error::Unsavable;
-use super::fork;
 use super::save::{Clocks, SaveOptions, delay_us};
 use crate::keyspace::{Frozen, FrozenEntry};
 use crate::rdb::{self, Encoder, Sink};
+use crate::snapshot::error::Unsavable;
+use crate::snapshot::fork;
 
 /// From so many bytes on a chunk ends with the next entry. Small enough to stay in the cache until it is written.
 const CHUNK_BYTES: usize = 256 << 10;

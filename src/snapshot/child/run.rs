@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use super::atomic_file::{Disk, Temp};
-use super::fork::{self, Child};
-use super::process_title::ProcessTitle;
 use super::report::{self, Figures, Report};
 use super::save::{self, Observer, Saved};
-use super::supervisor::Task;
 use crate::keyspace::Keyspace;
+use crate::snapshot::file::atomic_file::{Disk, Temp};
+use crate::snapshot::fork::{self, Child};
+use crate::snapshot::process_title::ProcessTitle;
+use crate::snapshot::supervisor::Task;
 use crate::stdx::text;
 
 /// How often the parent hears of the child at most.
