@@ -493,15 +493,21 @@ impl Db {
 
 /// Names an entry in the index if it carries an expiry: the one way in, for an entry whose block will not move again.
 #[inline]
+#[expect(unsafe_code, reason = "the index names blocks that the table of keys owns")]
 fn index_expiry(expires: &mut Dict<EntryRef>, hash: u64, entry: &Entry) {
     if entry.expiry().is_some() {
-        expires.insert_new_hashed(hash, entry.reference());
+        // SAFETY: by the invariant of `Db`, what frees or leaves the block goes through `Db::remove`, `Db::edit` or `reindex`,
+        // which correct the index before; both tables go elsewhere together, the index first. Closures that run during a
+        // change are given the value and not the database.
+        let name = unsafe { entry.reference() };
+        expires.insert_new_hashed(hash, name);
     }
 }
 
 /// Brings the index in line with an entry that was changed: it may have got or lost its expiry, and may have left its
 /// block, which `vacated` keeps until the index no longer names it. `indexed` says whether it had an expiry before.
 #[inline(always)]
+#[expect(unsafe_code, reason = "the index names blocks that the table of keys owns")]
 fn reindex(expires: &mut Dict<EntryRef>, hash: u64, entry: &Entry, indexed: bool, vacated: Option<Vacated>) {
     match (indexed, entry.expiry().is_some()) {
         (false, false) => {}
@@ -510,7 +516,8 @@ fn reindex(expires: &mut Dict<EntryRef>, hash: u64, entry: &Entry, indexed: bool
         (true, true) if vacated.is_none() => {}
         (true, true) => {
             let name = expires.find_mut_hashed(hash, entry.key()).expect("the index names every entry with an expiry");
-            *name = entry.reference();
+            // SAFETY: as in `index_expiry`.
+            *name = unsafe { entry.reference() };
         }
     }
     drop(vacated);

@@ -11,9 +11,11 @@
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use crate::stdx::size::ELEMENT_BYTES_MAX;
 use crate::structures::{Element, prefetch_bytes};
 use crate::types::{Encoding, Type, Value, ValueRef};
 
@@ -51,10 +53,16 @@ struct Header {
 #[repr(transparent)]
 pub struct Entry(NonNull<Header>);
 
-// SAFETY: an entry owns its block alone; nothing in it is tied to a thread.
+// SAFETY: an entry owns its block and the value in it, and a value may go to another thread, as is asserted below. Second
+// handles go along with it or are gone, by the contract of `Entry::reference`.
 unsafe impl Send for Entry {}
 
-// SAFETY: `Entry` is `repr(transparent)` over a `NonNull`.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Value>();
+};
+
+// SAFETY: `Entry` is `repr(transparent)` over a `NonNull`; no method changes the key, and reading it does not panic.
 unsafe impl Element for Entry {
     #[inline]
     fn key(&self) -> &[u8] {
@@ -64,26 +72,27 @@ unsafe impl Element for Entry {
 
 /// A second handle to a block that an [`Entry`] owns: how the index of keys with an expiry names them.
 ///
-/// Whoever moves or frees the block repairs or removes it first; [`super::Db`] is the only user.
+/// It keeps no lifetime: [`Entry::reference`] says what is promised in place of one. [`super::Db`] is the only user.
 #[repr(transparent)]
 pub struct EntryRef(NonNull<Header>);
 
-// SAFETY: as for `Entry`.
+// SAFETY: whoever has made the handle has promised to use it only beside its entry, which may go to another thread.
 unsafe impl Send for EntryRef {}
 
-// SAFETY: `EntryRef` is `repr(transparent)` over a `NonNull`.
+// SAFETY: `EntryRef` is `repr(transparent)` over a `NonNull`; for the key, as for `Entry`.
 unsafe impl Element for EntryRef {
     #[inline]
     fn key(&self) -> &[u8] {
-        // SAFETY: the block lives as long as the index names it.
-        unsafe { (*ptr::from_ref(self).cast::<Entry>()).key_unbound() }
+        self.entry().key()
     }
 }
 
 impl EntryRef {
     /// The entry behind the handle, for reading.
+    #[inline]
     pub fn entry(&self) -> &Entry {
-        // SAFETY: the block lives as long as the index names it, and both handles have one layout.
+        // SAFETY: whoever has made the handle has promised that the block outlives it, and nobody drops or changes an
+        // entry by a shared borrow. Both handles have one layout.
         unsafe { &*ptr::from_ref(self).cast::<Entry>() }
     }
 }
@@ -98,7 +107,8 @@ pub struct Vacated {
 
 impl Drop for Vacated {
     fn drop(&mut self) {
-        // SAFETY: the block was allocated with this size and alignment, and its entry lives in another one.
+        // SAFETY: the block was allocated with this size and alignment. Its entry is gone or lives in another block, and so
+        // do second handles, by the contract of `Entry::reference`.
         unsafe { dealloc(self.block.as_ptr().cast(), block_layout(self.size)) };
     }
 }
@@ -127,6 +137,19 @@ impl Shape {
     fn bytes(self) -> usize {
         self.inline_offset() + self.inline_len
     }
+
+    /// The shape, of which it is now sure that a header can describe it and that the sums above do not overflow. To be
+    /// asked for before anything is touched.
+    ///
+    /// # Panics
+    ///
+    /// When key or value are too long. Bytes from outside are refused before.
+    #[inline]
+    fn checked(self) -> Self {
+        assert!(self.inline_len <= usize::from(u16::MAX), "an inline value has at most 65,535 bytes");
+        assert!(self.key_len <= ELEMENT_BYTES_MAX, "a key has at most ELEMENT_BYTES_MAX bytes");
+        self
+    }
 }
 
 impl Entry {
@@ -148,7 +171,8 @@ impl Entry {
         clock: u32,
     ) -> Entry {
         let shape = Shape { key_len: key.len(), expiry: expiry.is_some(), boxed: false, inline_len: bytes.len() };
-        let mut entry = Entry::allocate(shape, key, kind(data_type, encoding), clock);
+        // SAFETY: expiry and inline bytes are written below, by what cannot panic before.
+        let mut entry = unsafe { Entry::allocate(shape, key, kind(data_type, encoding), clock) };
         if let Some(at_ms) = expiry {
             entry.write_expiry(at_ms);
         }
@@ -158,16 +182,21 @@ impl Entry {
 
     fn with_value(key: &[u8], value: Value, clock: u32) -> Entry {
         let shape = Shape { key_len: key.len(), expiry: false, boxed: true, inline_len: 0 };
-        let entry = Entry::allocate(shape, key, kind(value.data_type(), Encoding::Raw), clock);
-        let slot = entry.value_slot();
-        // SAFETY: a boxed shape has room for a `Value` at an aligned offset, not yet holding one.
-        unsafe { slot.write(value) };
-        entry
+        let kind = kind(value.data_type(), Encoding::Raw);
+        // SAFETY: a boxed shape has room for a `Value` at an aligned offset, which holds none until this one is written.
+        unsafe {
+            let entry = Entry::allocate(shape, key, kind, clock);
+            entry.value_slot().write(value);
+            entry
+        }
     }
 
     #[inline]
     pub fn key(&self) -> &[u8] {
-        self.key_unbound()
+        let shape = self.shape();
+        // SAFETY: the key's bytes are initialised and inside the block, where they stay until the entry is changed or
+        // dropped, neither of which a shared borrow allows.
+        unsafe { slice::from_raw_parts(self.at(shape.key_offset()), shape.key_len) }
     }
 
     #[inline]
@@ -260,7 +289,8 @@ impl Entry {
     ) -> Option<Vacated> {
         let shape =
             Shape { key_len: self.shape().key_len, expiry: expiry.is_some(), boxed: false, inline_len: bytes.len() };
-        let vacated = self.reshape(shape);
+        // SAFETY: expiry and inline bytes are written below, by what cannot panic before.
+        let vacated = unsafe { self.reshape(shape) };
         self.set_kind(kind(data_type, encoding));
         if let Some(at_ms) = expiry {
             self.write_expiry(at_ms);
@@ -282,25 +312,33 @@ impl Entry {
             return None;
         }
         let shape = Shape { boxed: true, inline_len: 0, ..self.shape() };
-        let vacated = self.reshape(shape);
-        self.set_kind(kind(data_type, Encoding::Raw));
-        // SAFETY: the block now has a boxed shape whose slot holds nothing yet.
-        unsafe { self.value_slot().write(value) };
-        vacated
+        // SAFETY: the block gets a boxed shape whose slot holds nothing until the value is written, and nothing reads it or
+        // panics before.
+        unsafe {
+            let vacated = self.reshape(shape);
+            self.set_kind(kind(data_type, Encoding::Raw));
+            self.value_slot().write(value);
+            vacated
+        }
     }
 
     /// Sets or takes away the expiry. Returns the block that was left, if any was.
     pub fn set_expiry(&mut self, expiry: Option<i64>) -> Option<Vacated> {
         let old = self.shape();
-        let vacated =
-            if expiry.is_some() == old.expiry { None } else { self.reshape(Shape { expiry: !old.expiry, ..old }) };
+        let vacated = if expiry.is_some() == old.expiry {
+            None
+        } else {
+            // SAFETY: the value is kept, and the expiry written below.
+            unsafe { self.reshape(Shape { expiry: !old.expiry, ..old }) }
+        };
         if let Some(at_ms) = expiry {
             self.write_expiry(at_ms);
         }
         vacated
     }
 
-    /// Takes the value out, leaving an empty string in its place.
+    /// Takes the value out, to be followed by one that is put in: in place of a value behind the block stands an empty
+    /// string until then, and one inside the block is copied and stays.
     pub fn take_value(&mut self) -> Value {
         let taken = match self.boxed_mut() {
             Some(slot) => std::mem::replace(slot, Value::from_inline(Type::String, Encoding::Embstr, b"")),
@@ -326,7 +364,13 @@ impl Entry {
     }
 
     /// A second handle for the index of keys with an expiry.
-    pub fn reference(&self) -> EntryRef {
+    ///
+    /// # Safety
+    ///
+    /// The handle is gone, or replaced by that of another block, before this one is freed: when the entry is dropped, or
+    /// when the [`Vacated`] is that a change of the entry has returned. It is not read while somebody else can change or
+    /// drop the entry: by no other thread, and by no closure that runs during a change.
+    pub unsafe fn reference(&self) -> EntryRef {
         EntryRef(self.0)
     }
 
@@ -367,7 +411,8 @@ impl Entry {
 
     #[inline]
     fn at(&self, offset: usize) -> *mut u8 {
-        // SAFETY: every offset asked for lies inside the block, whose provenance the handle carries.
+        // SAFETY: callers take the offset from a shape that the block has or was seen to fit, and the handle's pointer
+        // may be used for the whole block.
         unsafe { self.0.as_ptr().cast::<u8>().add(offset) }
     }
 
@@ -390,14 +435,6 @@ impl Entry {
             shape.key_len = unsafe { self.at(offset).cast::<u32>().read_unaligned() } as usize;
         }
         shape
-    }
-
-    /// The key's bytes; the block keeps them where they are until it is reshaped, which takes `&mut`.
-    #[inline]
-    fn key_unbound<'a>(&self) -> &'a [u8] {
-        let shape = self.shape();
-        // SAFETY: the key's bytes are initialised and inside the block; callers bind the lifetime to the handle.
-        unsafe { slice::from_raw_parts(self.at(shape.key_offset()), shape.key_len) }
     }
 
     #[inline]
@@ -427,54 +464,59 @@ impl Entry {
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(shape.inline_offset()), bytes.len()) };
     }
 
-    fn allocate(shape: Shape, key: &[u8], kind: u8, clock: u32) -> Entry {
-        let (class, size) = class_for(shape.bytes());
-        let entry = Entry(allocate_block(size));
+    /// A block with `key`.
+    ///
+    /// # Safety
+    ///
+    /// The caller writes what the shape has besides (expiry, value, inline bytes) before anything reads it, drops the
+    /// entry, or panics.
+    unsafe fn allocate(shape: Shape, key: &[u8], kind: u8, clock: u32) -> Entry {
+        let (class, size) = class_for(shape.checked().bytes());
+        let mut entry = Entry(allocate_block(size));
         let header = Header {
             clock_and_kind: Cell::new((clock & CLOCK_MASK) | (u32::from(kind) << 24)),
             flags: 0,
             key_len: 0,
             inline_len: 0,
         };
-        // SAFETY: the block is fresh and at least as large as the shape, so header and key lie inside it.
+        // SAFETY: the block is fresh and at least as large as the shape, so header and key lie inside it. Nothing panics
+        // until the header describes the block, so that no entry is dropped that does not know its size.
         unsafe {
             entry.0.as_ptr().write(header);
             ptr::copy_nonoverlapping(key.as_ptr(), entry.at(shape.key_offset()), key.len());
         }
-        let mut entry = entry;
         entry.describe(shape, class);
         entry
     }
 
-    /// Writes the shape into the header (and the wide key length where it belongs).
+    /// Writes the shape, which was checked, into the header (and the wide key length where it belongs).
     fn describe(&mut self, shape: Shape, class: u8) {
-        assert!(shape.inline_len <= usize::from(u16::MAX), "an inline value has at most 65,535 bytes");
         // SAFETY: the handle owns the block, and `self` is borrowed mutably.
         let header = unsafe { self.0.as_mut() };
         header.flags = (u8::from(shape.expiry) * HAS_EXPIRY) | (u8::from(shape.boxed) * BOXED) | (class << CLASS_SHIFT);
         header.key_len = shape.key_len.min(WIDE_KEY) as u8;
         header.inline_len = shape.inline_len as u16;
         if shape.key_len >= WIDE_KEY {
-            let length = u32::try_from(shape.key_len).expect("a key has at most ELEMENT_BYTES_MAX bytes");
+            let at = self.at(shape.key_offset() - WIDE_LENGTH_BYTES);
             // SAFETY: a wide shape has four bytes before the key.
-            unsafe { self.at(shape.key_offset() - WIDE_LENGTH_BYTES).cast::<u32>().write_unaligned(length) };
+            unsafe { at.cast::<u32>().write_unaligned(shape.key_len as u32) };
         }
     }
 
     /// Gives the block another shape, in place where it fits without wasting half of the block. The key and an expiry
     /// that the new shape has room for are kept; a boxed value is kept when the new shape is boxed too and dropped
-    /// otherwise; inline bytes are kept when their length stays, and are to be written by the caller otherwise.
+    /// otherwise; inline bytes are kept when their length stays.
     /// Returns the block that was left, if any was.
-    fn reshape(&mut self, new: Shape) -> Option<Vacated> {
+    ///
+    /// # Safety
+    ///
+    /// The caller writes what the new shape has and the old one had not, or not of that length (expiry, value, inline
+    /// bytes) before anything reads it, drops the entry, or panics.
+    unsafe fn reshape(&mut self, new: Shape) -> Option<Vacated> {
+        let new = new.checked();
         let old = self.shape();
-        if old.boxed && !new.boxed {
-            // SAFETY: the slot holds a live value that the new shape has no room for; nobody reads it again.
-            unsafe { ptr::drop_in_place(self.value_slot()) };
-        }
-        let kept_value = (old.boxed && new.boxed).then(|| {
-            // SAFETY: the value is moved out here and back in below, with no exit in between.
-            unsafe { self.value_slot().read() }
-        });
+        // SAFETY: the slot holds a live value, which stays the entry's until the header says otherwise.
+        let value = old.boxed.then(|| unsafe { ManuallyDrop::new(self.value_slot().read()) });
         let kept_expiry = if new.expiry { self.expiry() } else { None };
         let inline_kept = if old.inline_len == new.inline_len { old.inline_len } else { 0 };
         let vacated = if self.fits(new) {
@@ -488,27 +530,26 @@ impl Entry {
             None
         } else {
             let (class, size) = class_for(new.bytes());
-            let block = Entry(allocate_block(size));
+            let block = allocate_block(size);
+            let vacated = Vacated { block: self.0, size: self.block_bytes() };
             // SAFETY: the new block is as large as the new shape, and the old one stays as it is.
             unsafe {
-                block.0.as_ptr().write(self.0.as_ptr().read());
-                ptr::copy_nonoverlapping(
-                    self.at(old.key_offset()),
-                    block.at(new.key_offset()),
-                    old.key_len + inline_kept,
-                );
+                block.write(self.0.read());
+                let key = block.cast::<u8>().add(new.key_offset());
+                ptr::copy_nonoverlapping(self.at(old.key_offset()), key.as_ptr(), old.key_len + inline_kept);
             }
-            let vacated = Vacated { block: self.0, size: self.block_bytes() };
-            self.0 = block.into_pointer();
+            self.0 = block;
             self.describe(new, class);
             Some(vacated)
         };
         if let Some(at_ms) = kept_expiry {
             self.write_expiry(at_ms);
         }
-        if let Some(value) = kept_value {
+        // The header is written, so that the entry has no value any more but one that is put into it.
+        match value.map(ManuallyDrop::into_inner) {
             // SAFETY: the new shape is boxed, and its slot holds nothing live.
-            unsafe { self.value_slot().write(value) };
+            Some(value) if new.boxed => unsafe { self.value_slot().write(value) },
+            value => drop(value),
         }
         vacated
     }
@@ -517,10 +558,6 @@ impl Entry {
     fn fits(&self, shape: Shape) -> bool {
         let (capacity, needed) = (self.block_bytes(), shape.bytes());
         self.class() != CLASS_EXACT && needed <= capacity && (needed * 2 > capacity || capacity <= 64)
-    }
-
-    fn into_pointer(self) -> NonNull<Header> {
-        std::mem::ManuallyDrop::new(self).0
     }
 }
 
@@ -601,78 +638,4 @@ fn class_for(bytes: usize) -> (u8, usize) {
 const _: () = assert!(HEADER_BYTES == 8 && align_of::<Value>() <= ALIGN && VALUE_BYTES.is_multiple_of(ALIGN));
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::types::string::{StringValue, StringView};
-
-    fn text(entry: &Entry) -> Vec<u8> {
-        match entry.value() {
-            ValueRef::String(view) => view.bytes().into_owned(),
-            _ => panic!("a string was put in"),
-        }
-    }
-
-    #[test]
-    fn classes_hold_what_they_are_asked_for_with_at_most_a_quarter_lost() {
-        for bytes in 8..100_000 {
-            let (class, size) = class_for(bytes);
-            assert!(size >= bytes && (bytes <= 128 || size * 4 <= bytes * 5 + 4), "{bytes} in {size}");
-            assert!(class == CLASS_EXACT || class_bytes(class) == size);
-        }
-        assert_eq!(class_for(124), (8, 128));
-        assert_eq!(class_for(129), (9, 160));
-        assert_eq!(class_for(257), (13, 320));
-    }
-
-    #[test]
-    fn sixteen_byte_key_with_a_hundred_bytes_takes_one_block_of_128() {
-        let entry = Entry::new(&[b'k'; 16], StringValue::new(&[b'v'; 100]).into(), 0);
-        assert_eq!(entry.block_bytes(), 128);
-    }
-
-    #[test]
-    fn overwriting_with_a_value_that_fits_keeps_the_block() {
-        let mut entry = Entry::new(b"key", StringValue::new(&[b'a'; 100]).into(), 7);
-        let block = entry.0;
-        assert!(entry.set_value(StringValue::new(&[b'b'; 90]).into()).is_none());
-        assert_eq!(entry.0, block);
-        assert_eq!(text(&entry), [b'b'; 90]);
-        assert_eq!(entry.clock(), 7);
-    }
-
-    #[test]
-    fn clock_is_independent_of_type_and_encoding() {
-        let entry = Entry::new(b"key", StringValue::new(b"12").into(), 0);
-        entry.set_clock(0x00ff_ffff);
-        assert_eq!((entry.clock(), entry.data_type()), (0x00ff_ffff, Type::String));
-        assert!(matches!(entry.value(), ValueRef::String(StringView::Int(12))));
-    }
-
-    proptest! {
-        #[test]
-        fn any_series_of_changes_keeps_key_value_and_expiry(
-            key_len in prop_oneof![0usize..40, 250usize..260, 70_000usize..70_001],
-            steps in proptest::collection::vec((prop_oneof![0usize..300, 4000usize..4200, 60_000usize..60_001], proptest::option::of(any::<i64>()), any::<bool>()), 1..20),
-        ) {
-            let key = vec![b'k'; key_len];
-            let mut entry = Entry::new(&key, StringValue::new(b"").into(), 1);
-            let mut bytes = Vec::new();
-            let mut expiry = None;
-            for (len, new_expiry, change_value) in steps {
-                if change_value {
-                    bytes = vec![b'v'; len];
-                    drop(entry.set_value(StringValue::new(&bytes).into()));
-                } else {
-                    expiry = new_expiry;
-                    drop(entry.set_expiry(expiry));
-                }
-                prop_assert_eq!(entry.key(), &key[..]);
-                prop_assert_eq!(text(&entry), &bytes[..]);
-                prop_assert_eq!(entry.expiry(), expiry);
-                prop_assert!(entry.block_bytes() >= entry.shape().bytes());
-            }
-        }
-    }
-}
+mod tests;

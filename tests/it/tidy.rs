@@ -23,6 +23,8 @@ const UNSAFE_ALLOWED: &[(&str, &str)] = &[
     ("structures/", "tables and blocks laid out by hand"),
     ("observe/allocator.rs", "a request to the allocator by name"),
     ("keyspace/entry.rs", "one heap block per key"),
+    ("keyspace/entry/tests.rs", "second handles to a block"),
+    ("keyspace/db.rs", "second handles to the blocks of entries, in the index of keys with an expiry"),
     ("keyspace/frozen.rs", "reading by several threads"),
     ("snapshot/fork.rs", "fork and what may follow it in the child"),
     ("snapshot/child/run.rs", "the contract of the fork, which what runs in the child keeps"),

@@ -1,0 +1,233 @@
+//! Laws of the block of a key.
+#![expect(unsafe_code, reason = "second handles, and what the allocator says of a block")]
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::types::string::{StringValue, StringView};
+
+fn text(entry: &Entry) -> Vec<u8> {
+    match entry.value() {
+        ValueRef::String(view) => view.bytes().into_owned(),
+        _ => panic!("a string was put in"),
+    }
+}
+
+#[test]
+fn classes_hold_what_they_are_asked_for_with_at_most_a_quarter_lost() {
+    for bytes in 8..100_000 {
+        let (class, size) = class_for(bytes);
+        assert!(size >= bytes && (bytes <= 128 || size * 4 <= bytes * 5 + 4), "{bytes} in {size}");
+        assert!(class == CLASS_EXACT || class_bytes(class) == size);
+    }
+    assert_eq!(class_for(124), (8, 128));
+    assert_eq!(class_for(129), (9, 160));
+    assert_eq!(class_for(257), (13, 320));
+}
+
+#[test]
+fn sixteen_byte_key_with_a_hundred_bytes_takes_one_block_of_128() {
+    let entry = Entry::new(&[b'k'; 16], StringValue::new(&[b'v'; 100]).into(), 0);
+    assert_eq!(entry.block_bytes(), 128);
+}
+
+#[test]
+fn overwriting_with_a_value_that_fits_keeps_the_block() {
+    let mut entry = Entry::new(b"key", StringValue::new(&[b'a'; 100]).into(), 7);
+    let block = entry.0;
+    assert!(entry.set_value(StringValue::new(&[b'b'; 90]).into()).is_none());
+    assert_eq!(entry.0, block);
+    assert_eq!(text(&entry), [b'b'; 90]);
+    assert_eq!(entry.clock(), 7);
+}
+
+#[test]
+fn clock_is_independent_of_type_and_encoding() {
+    let entry = Entry::new(b"key", StringValue::new(b"12").into(), 0);
+    entry.set_clock(0x00ff_ffff);
+    assert_eq!((entry.clock(), entry.data_type()), (0x00ff_ffff, Type::String));
+    assert!(matches!(entry.value(), ValueRef::String(StringView::Int(12))));
+}
+
+#[test]
+fn value_that_no_header_describes_is_refused_and_leaves_the_entry_as_it_was() {
+    let long = vec![b'v'; 10_000];
+    let mut entry = Entry::new(b"key", StringValue::new(&long).into(), 0);
+    let too_long = vec![b'x'; usize::from(u16::MAX) + 1];
+    let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _ = entry.set_inline(Type::String, Encoding::Raw, &too_long, Some(1));
+    }));
+    assert!(refused.is_err());
+    assert_eq!((text(&entry), entry.expiry()), (long, None));
+    let new = std::panic::catch_unwind(|| Entry::with_inline(b"k", Type::String, Encoding::Raw, &too_long, None, 0));
+    assert!(new.is_err());
+}
+
+#[test]
+fn types_and_encodings_come_back_from_their_byte() {
+    let types = [Type::String, Type::List, Type::Set, Type::Zset, Type::Hash, Type::Stream];
+    for data_type in types {
+        for encoding in [Encoding::Int, Encoding::Embstr, Encoding::Raw, Encoding::Listpack, Encoding::Intset] {
+            let kind = kind(data_type, encoding);
+            assert_eq!((type_of_kind(kind), encoding_of_kind(kind)), (data_type, encoding));
+        }
+        for encoding in [Encoding::Quicklist, Encoding::Hashtable, Encoding::Skiplist, Encoding::Stream] {
+            let kind = kind(data_type, encoding);
+            assert_eq!((type_of_kind(kind), encoding_of_kind(kind)), (data_type, encoding));
+        }
+    }
+}
+
+#[test]
+fn offsets_and_sizes_of_the_longest_key_do_not_overflow() {
+    let inline_len = usize::from(u16::MAX);
+    for (expiry, boxed) in [(false, false), (true, false), (false, true), (true, true)] {
+        let shape = Shape { key_len: ELEMENT_BYTES_MAX, expiry, boxed, inline_len }.checked();
+        assert!(shape.bytes() > ELEMENT_BYTES_MAX + inline_len && u32::try_from(shape.key_len).is_ok());
+        assert_eq!(class_for(shape.bytes()), (CLASS_EXACT, shape.bytes()));
+        assert!(block_layout(shape.bytes()).size() == shape.bytes());
+    }
+    let longer = Shape { key_len: ELEMENT_BYTES_MAX + 1, expiry: false, boxed: false, inline_len: 0 };
+    assert!(std::panic::catch_unwind(|| longer.checked()).is_err());
+}
+
+#[test]
+fn classes_rise_without_a_gap_up_to_the_last_one() {
+    for class in 1..CLASS_EXACT {
+        let size = class_bytes(class);
+        assert_eq!(class_for(size), (class, size));
+        let next = class_for(size + 1);
+        assert!(next.0 == class + 1 && next.1 > size, "{size}");
+    }
+}
+
+/// What the allocator makes of a request is what the class says: no slack is left unused, and none is made up.
+#[cfg(not(miri))]
+#[test]
+fn classes_are_those_of_the_allocator() {
+    for class in 1..CLASS_EXACT {
+        let size = class_bytes(class);
+        let vacated = Vacated { block: allocate_block(size), size };
+        // SAFETY: the block is a live one of the global allocator.
+        let usable = unsafe { tikv_jemallocator::usable_size(vacated.block.as_ptr()) };
+        assert_eq!(usable, size);
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Value(usize),
+    Inline(usize, Option<i64>),
+    Expiry(Option<i64>),
+    /// The value that lies inside the block, or the one behind it.
+    Overwrite(u8),
+    /// Taken out and put back.
+    Move,
+    Clock(u32),
+}
+
+fn changes() -> impl Strategy<Value = Change> {
+    let lengths = || prop_oneof![0usize..300, 4000usize..4200];
+    prop_oneof![
+        lengths().prop_map(Change::Value),
+        (prop_oneof![lengths(), Just(60_000), Just(usize::from(u16::MAX))], any::<Option<i64>>())
+            .prop_map(|(len, expiry)| Change::Inline(len, expiry)),
+        any::<Option<i64>>().prop_map(Change::Expiry),
+        any::<u8>().prop_map(Change::Overwrite),
+        Just(Change::Move),
+        any::<u32>().prop_map(Change::Clock),
+    ]
+}
+
+/// An entry, what it should hold, and a second handle that is kept as the index of keys with an expiry keeps it.
+struct Checked {
+    entry: Entry,
+    key: Vec<u8>,
+    bytes: Vec<u8>,
+    expiry: Option<i64>,
+    clock: u32,
+    second: EntryRef,
+}
+
+impl Checked {
+    fn new(key_len: usize) -> Self {
+        let key: Vec<u8> = (0..key_len).map(|at| at as u8).collect();
+        let entry = Entry::new(&key, StringValue::new(b"").into(), 1);
+        // SAFETY: `apply` replaces the handle before it drops what was vacated.
+        let second = unsafe { entry.reference() };
+        Self { entry, key, bytes: Vec::new(), expiry: None, clock: 1, second }
+    }
+
+    fn apply(&mut self, change: &Change) {
+        let entry = &mut self.entry;
+        let filled = |len: usize| (0..len).map(|at| (at % 251) as u8 | 0x80).collect::<Vec<u8>>();
+        let vacated = match *change {
+            Change::Value(len) => {
+                self.bytes = filled(len);
+                entry.set_value(StringValue::new(&self.bytes).into())
+            }
+            Change::Inline(len, expiry) => {
+                (self.bytes, self.expiry) = (filled(len), expiry);
+                entry.set_inline(Type::String, Encoding::Raw, &self.bytes, expiry)
+            }
+            Change::Expiry(expiry) => {
+                self.expiry = expiry;
+                entry.set_expiry(expiry)
+            }
+            Change::Overwrite(byte) => {
+                if let Some(bytes) = entry.inline_bytes_mut() {
+                    bytes.fill(byte);
+                    self.bytes.fill(byte);
+                } else if let Some(Value::String(value)) = entry.boxed_mut() {
+                    value.make_raw().push(byte);
+                    self.bytes.push(byte);
+                }
+                None
+            }
+            Change::Move => {
+                let value = entry.take_value();
+                entry.set_value(value)
+            }
+            Change::Clock(clock) => {
+                self.clock = clock & CLOCK_MASK;
+                entry.set_clock(clock);
+                None
+            }
+        };
+        // The second handle may be followed until the block that was left goes.
+        assert_eq!(self.second.key(), self.key);
+        // SAFETY: as in `new`.
+        self.second = unsafe { entry.reference() };
+        drop(vacated);
+    }
+
+    fn check(&self) {
+        let entry = self.second.entry();
+        assert_eq!(entry.key(), self.key);
+        assert_eq!(text(entry), self.bytes);
+        assert_eq!((entry.expiry(), entry.clock(), entry.data_type()), (self.expiry, self.clock, Type::String));
+        assert!(entry.block_bytes() >= entry.shape().bytes());
+        #[cfg(not(miri))]
+        {
+            // SAFETY: the block is a live one of the global allocator.
+            let usable = unsafe { tikv_jemallocator::usable_size(entry.0.as_ptr()) };
+            assert!(usable >= entry.block_bytes() && (entry.class() == CLASS_EXACT || usable == entry.block_bytes()));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 256 }, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_series_of_changes_keeps_key_value_expiry_and_clock(
+        key_len in prop_oneof![0usize..40, 240usize..270, Just(70_000usize)],
+        series in proptest::collection::vec(changes(), 1..30),
+    ) {
+        let mut checked = Checked::new(key_len);
+        for change in &series {
+            checked.apply(change);
+            checked.check();
+        }
+    }
+}
