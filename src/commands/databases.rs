@@ -87,16 +87,14 @@ fn dbsize(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
 fn flushdb(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let lazily = frees_lazily(ctx, args)?;
     let db = ctx.db();
-    ctx.keyspace.dirty += ctx.keyspace.flush(db, lazily, ctx.now.unix_ms) as u64;
+    ctx.keyspace.flush(db, lazily, ctx.now.unix_ms);
     ctx.reply.ok();
     Ok(())
 }
 
 fn flushall(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let lazily = frees_lazily(ctx, args)?;
-    for db in 0..ctx.keyspace.databases() {
-        ctx.keyspace.dirty += ctx.keyspace.flush(db, lazily, ctx.now.unix_ms) as u64;
-    }
+    ctx.keyspace.flush_all(lazily, ctx.now.unix_ms);
     ctx.effects.push(Effect::Snapshot(SnapshotEffect::AfterFlushAll));
     ctx.reply.ok();
     Ok(())
@@ -122,10 +120,7 @@ fn swapdb(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (Some(first), Some(second)) = (in_range(first), in_range(second)) else {
         return Err(CommandError::DbOutOfRange);
     };
-    if first != second {
-        ctx.keyspace.swap(first, second, ctx.now.unix_ms);
-    }
-    ctx.keyspace.dirty += 1;
+    ctx.keyspace.swap(first, second, ctx.now.unix_ms);
     ctx.reply.ok();
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::effect::{ConfigEffect, Crash, DebugEffect, Effect, SnapshotEffect};
 use super::error::{CommandError, CommandResult};
 use super::help;
 use super::spec::{Arity, Command, Flags, Group, Handler};
-use crate::keyspace::{Entry, Keyspace, Touch};
+use crate::keyspace::{Change, Entry, Keyspace, Touch};
 use crate::rdb::{self, Encoder};
 use crate::resp::{Args, Protocol, Reply};
 use crate::stdx::glob::glob_match;
@@ -279,7 +279,7 @@ fn populate(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
             value.resize(size, 0);
         }
         ctx.keyspace.insert(db, &key, StringValue::from_vec(value).into(), None);
-        ctx.keyspace.signal(db, &key);
+        ctx.keyspace.commit(db, &key, Change::SILENT.times(0));
     }
     ctx.reply.ok();
     Ok(())

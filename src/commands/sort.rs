@@ -411,6 +411,7 @@ fn sort_ro(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 fn sort(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let options = Options::parse(args.tail(2), true)?;
     options.check_user(ctx.session, ctx.table, args)?;
+    ctx.expire_keys([args.arg(1)]);
     let source = Source { keyspace: ctx.keyspace, db: ctx.session.db, now_ms: ctx.now.unix_ms, touch: Touch::Yes };
     let Some(destination) = options.store else { return answer(ctx.reply, &source, args.arg(1), &options) };
     let sorted = Sorted::new(&source, args.arg(1), &options)?;

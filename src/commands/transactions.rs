@@ -6,6 +6,7 @@ use super::effect::Effect;
 use super::error::{CommandError, CommandResult};
 use super::session::Transaction;
 use super::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::keyspace::Place;
 use crate::resp::Args;
 
 const QUICK: Flags = Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST).or(Flags::ALLOW_BUSY);
@@ -88,8 +89,7 @@ fn watch(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     }
     let (db, client) = (ctx.session.db, ctx.session.id);
     for key in args.tail(1).iter() {
-        let expired = ctx.keyspace.db(db).is_due(key, ctx.now.unix_ms);
-        if ctx.keyspace.watch.watch(client, db, key, expired) {
+        if ctx.keyspace.watch(client, Place { db, key }, ctx.now.unix_ms) {
             ctx.session.note_watched(db, key);
         }
     }

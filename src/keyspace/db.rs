@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::WrongType;
 use super::access::AccessClock;
 use super::entry::{Entry, EntryRef, Vacated};
-use super::expire::ExpireState;
+use super::expire::{ExpireState, ExpiryPolicy};
 use super::field_expiry::{FieldExpiries, next_field_expiry};
 use super::known_hash::KnownHash;
 use super::ready::ReadyEntry;
@@ -30,6 +30,7 @@ pub struct Db {
     room: Vec<u8>,
     pub(super) known: KnownHash,
     pub(super) expire_state: ExpireState,
+    expiry_policy: ExpiryPolicy,
 }
 
 /// What became of a value that was changed.
@@ -50,6 +51,7 @@ impl Db {
             room: Vec::new(),
             known: KnownHash::default(),
             expire_state: ExpireState::default(),
+            expiry_policy: ExpiryPolicy::default(),
         }
     }
 
@@ -95,7 +97,9 @@ impl Db {
 
     /// Notes a hash that a read found to have fields past their expiry.
     pub fn note_lapsed_fields(&self, key: &[u8]) {
-        self.field_expiries.note_lapsed(key);
+        if self.expiry_policy == ExpiryPolicy::Delete {
+            self.field_expiries.note_lapsed(key);
+        }
     }
 
     /// The entry of `key`, even one past its expiry.
@@ -124,19 +128,21 @@ impl Db {
     /// Whether the expiry of an entry of this database has not passed; one that has is noted for deletion.
     #[inline]
     pub fn is_live(&self, entry: &Entry, now_ms: i64) -> bool {
-        let lives = entry.expiry().is_none_or(|at_ms| at_ms > now_ms);
-        if !lives {
-            self.note_lapsed(entry.key());
-        }
-        lives
+        entry.expiry().is_none_or(|at_ms| at_ms > now_ms) || self.lives_on(entry.key())
     }
 
+    /// Whether a key past its expiry counts as there all the same; if not, it is noted for deletion.
     #[cold]
-    fn note_lapsed(&self, key: &[u8]) {
+    fn lives_on(&self, key: &[u8]) -> bool {
         let mut lapsed = self.lapsed.borrow_mut();
-        if lapsed.len() < LAPSED_MAX {
+        if self.expiry_policy == ExpiryPolicy::Delete && lapsed.len() < LAPSED_MAX {
             lapsed.push(key.into());
         }
+        self.expiry_policy == ExpiryPolicy::Ignore
+    }
+
+    pub(super) fn set_expiry_policy(&mut self, policy: ExpiryPolicy) {
+        self.expiry_policy = policy;
     }
 
     /// The hash of a key, which the methods that end in `_hashed` expect.
@@ -416,6 +422,7 @@ impl Db {
             room: Vec::new(),
             known: KnownHash::default(),
             expire_state: std::mem::take(&mut self.expire_state),
+            expiry_policy: self.expiry_policy,
         }
     }
 

@@ -76,6 +76,7 @@ impl Keyspace {
         let lazily = self.lazy_free.policy.eviction;
         if self.remove(db, key, lazily) {
             self.stats.evicted += 1;
+            self.record_removed(db, key);
             self.signal(db, key);
             self.events.notify(EventClass::EVICTED, "evicted", db, key);
         }

@@ -23,6 +23,18 @@ pub struct ExpireCycle {
     pub effort: usize,
 }
 
+/// What becomes of keys and fields whose expiry has passed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum ExpiryPolicy {
+    /// They are deleted, at the latest by the cycle.
+    #[default]
+    Delete,
+    /// They are answered as missing and stay, until something takes their place: data must not change by itself.
+    Hide,
+    /// They are as all others: whoever repeats what another server has recorded is told when they go.
+    Ignore,
+}
+
 /// Where the cycle stands in one database.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExpireState {
@@ -39,6 +51,36 @@ struct Round {
 }
 
 impl Keyspace {
+    /// Chooses what becomes of what is past its expiry.
+    #[inline]
+    pub fn set_expiry_policy(&mut self, policy: ExpiryPolicy) {
+        if self.expiry_policy != policy {
+            self.expiry_policy = policy;
+            for db in &mut self.dbs {
+                db.set_expiry_policy(policy);
+            }
+        }
+    }
+
+    #[inline]
+    pub fn expiry_policy(&self) -> ExpiryPolicy {
+        self.expiry_policy
+    }
+
+    /// Lets the cycle run or rest (DEBUG SET-ACTIVE-EXPIRE).
+    pub fn set_active_expiry(&mut self, active: bool) {
+        self.expires_actively = active;
+    }
+
+    pub fn expires_actively(&self) -> bool {
+        self.expires_actively
+    }
+
+    /// Whether the cycle may delete anything now.
+    pub fn may_expire(&self) -> bool {
+        self.expires_actively && self.expiry_policy == ExpiryPolicy::Delete
+    }
+
     /// Deletes keys past their expiry until few are left or the budget is spent. Returns whether time ran out.
     pub fn expire_cycle(&mut self, cycle: &ExpireCycle) -> bool {
         let start = Instant::now();

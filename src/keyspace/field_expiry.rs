@@ -7,7 +7,7 @@ use std::time::Instant;
 use hashbrown::HashMap;
 
 use super::events::EventClass;
-use super::{ExpireCycle, Keyspace};
+use super::{Change, ExpireCycle, ExpiryPolicy, Keyspace, Record};
 use crate::types::ValueRef;
 use crate::types::hash::HashValue;
 
@@ -95,7 +95,7 @@ impl Keyspace {
     /// Deletes fields of `key` whose expiry has passed, as many as one command may, and the key with the last field.
     pub fn expire_fields(&mut self, db: usize, key: &[u8], now_ms: i64) {
         for _ in 0..ROUNDS_A_COMMAND {
-            if !self.dbs[db].field_expiries().is_due(key, now_ms) {
+            if self.expiry_policy != ExpiryPolicy::Delete || !self.dbs[db].field_expiries().is_due(key, now_ms) {
                 break;
             }
             self.expire_fields_once(db, key, now_ms);
@@ -111,28 +111,42 @@ impl Keyspace {
         now_ms: i64,
     ) {
         self.expire_fields(db, key, now_ms);
-        if self.dbs[db].field_expiries().is_due(key, now_ms) {
-            self.remove_fields(db, key, |hash| named.filter(|field| hash.remove_if_due(field, now_ms)).count());
+        if self.expiry_policy != ExpiryPolicy::Ignore && self.dbs[db].field_expiries().is_due(key, now_ms) {
+            self.remove_fields(db, key, |hash, removed| {
+                named.filter(|field| hash.remove_if_due(field, now_ms)).map(removed).count()
+            });
         }
     }
 
     fn expire_fields_once(&mut self, db: usize, key: &[u8], now_ms: i64) {
-        let removed = self.remove_fields(db, key, |hash| hash.remove_due(now_ms, FIELDS_A_ROUND));
+        let removed = self.remove_fields(db, key, |hash, removed| hash.remove_due(now_ms, FIELDS_A_ROUND, removed));
         if removed == 0 {
             debug_assert!(false, "the index names hashes with fields that expire, and no others");
             self.dbs[db].field_expiries_mut().note(key, None);
         }
     }
 
-    /// Runs `remove` on a hash and reports how many fields have expired by it, which is returned too.
-    fn remove_fields(&mut self, db: usize, key: &[u8], remove: impl FnOnce(&mut HashValue) -> usize) -> usize {
+    /// Runs `remove` on a hash, which names each field that has expired, and reports how many there were.
+    fn remove_fields(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        remove: impl FnOnce(&mut HashValue, &mut dyn FnMut(&[u8])) -> usize,
+    ) -> usize {
         let hash = self.dbs[db].hash(key);
-        let edited = self.dbs[db].edit(hash, key, None, remove);
+        let wanted = self.journal.is_wanted();
+        let mut fields = Vec::new();
+        let mut note = |field: &[u8]| {
+            if wanted {
+                fields.push(field.into());
+            }
+        };
+        let edited = self.dbs[db].edit(hash, key, None, |hash| remove(hash, &mut note));
         let Some(edited) = edited.ok().flatten().filter(|edited| edited.result > 0) else { return 0 };
         self.stats.expired_fields += edited.result as u64;
-        self.dirty += edited.result as u64;
-        self.signal(db, key);
-        self.events.notify(EventClass::HASH, "hexpired", db, key);
+        self.journal.push(|| Record::FieldsRemoved { db, key: key.into(), fields });
+        self.journal.account_for(edited.result as u64);
+        self.commit(db, key, Change::new(EventClass::HASH, "hexpired").times(edited.result));
         if edited.emptied {
             self.events.notify(EventClass::GENERIC, "del", db, key);
         }

@@ -1,9 +1,10 @@
 //! The data: databases of entries, their expiry, access clocks, watchers and events.
-//! Owns:  every key and value in memory, and the counters about them.
-//! Uses:  types, structures, config, stdx.
+//! Owns:  every key and value in memory, the counters about them, and the record of their changes.
+//! Uses:  types, structures, resp, config, stdx.
 //! Never: a client, a reply, the whole configuration, or I/O.
 
 mod access;
+mod change;
 mod db;
 mod entry;
 mod events;
@@ -11,6 +12,7 @@ mod evict;
 mod expire;
 mod field_expiry;
 mod frozen;
+mod journal;
 mod known_hash;
 mod lazy_free;
 mod ready;
@@ -22,19 +24,25 @@ mod waiting;
 mod watch;
 
 pub use access::{AccessClock, AccessPolicy};
+pub use change::Change;
 pub use db::{Db, Edited};
 pub use entry::Entry;
-pub use events::{EventClass, Events, KeyEvent};
+use events::Events;
+pub use events::{EventClass, KeyEvent};
 pub use evict::{Eviction, EvictionPool};
-pub use expire::ExpireCycle;
+pub use expire::{ExpireCycle, ExpiryPolicy};
 pub use frozen::{Frozen, FrozenEntry};
+#[allow(unused_imports, reason = "the test that uses it follows")]
+pub use journal::Group;
+pub use journal::{Journal, Record};
 pub use lazy_free::{LazyFree, LazyFreePolicy};
 pub use ready::ReadyEntry;
 pub use relocate::Place;
 use take_over::Offer;
 pub use take_over::TAKEN_OVER_BYTES_MIN;
 pub use waiting::{Awaited, PlaceBuf, Ticket, WaitTable};
-pub use watch::{ClientId, WatchTable};
+pub use watch::ClientId;
+use watch::WatchTable;
 
 use std::cell::Cell;
 
@@ -47,12 +55,15 @@ use crate::types::{DataType, Limits, Type, Value};
 pub struct Keyspace {
     dbs: Vec<Db>,
     pub stats: Stats,
-    /// Changes since the last successful save (`rdb_changes_since_last_save`).
-    pub dirty: u64,
+    changes: u64,
+    pub journal: Journal,
+    expiry_policy: ExpiryPolicy,
+    /// Whether the expire cycle runs (DEBUG SET-ACTIVE-EXPIRE).
+    expires_actively: bool,
     pub access: AccessClock,
-    pub watch: WatchTable,
+    watched: WatchTable,
     pub waiting: WaitTable,
-    pub events: Events,
+    events: Events,
     pub lazy_free: LazyFree,
     /// Up to which size collections keep their compact encodings.
     pub limits: Limits,
@@ -99,9 +110,12 @@ impl Keyspace {
         Self {
             dbs: (0..databases).map(|_| Db::new(seed)).collect(),
             stats: Stats::default(),
-            dirty: 0,
+            changes: 0,
+            journal: Journal::default(),
+            expiry_policy: ExpiryPolicy::default(),
+            expires_actively: true,
             access: AccessClock::default(),
-            watch: WatchTable::default(),
+            watched: WatchTable::default(),
             waiting: WaitTable::default(),
             events: Events::default(),
             lazy_free: LazyFree::default(),
@@ -183,46 +197,45 @@ impl Keyspace {
         }
     }
 
-    /// Leaves the keys that reads found past their expiry where they are.
-    #[inline]
-    pub fn forget_lapsed(&mut self, db: usize) {
-        if self.dbs[db].has_lapsed() {
-            self.dbs[db].take_lapsed();
-        }
-        if self.dbs[db].field_expiries().has_lapsed() {
-            self.dbs[db].field_expiries_mut().take_lapsed();
-        }
-    }
-
-    /// Deletes `key` if its expiry has passed, and tells the watchers. Returns whether it did.
+    /// Deletes `key` if its expiry has passed and keys are deleted for that. Returns whether it did.
     pub fn expire_if_due(&mut self, db: usize, key: &[u8], now_ms: i64) -> bool {
         let hash = self.dbs[db].hash(key);
-        self.expire_if_due_hashed(db, hash, key, now_ms)
-    }
-
-    #[inline]
-    fn expire_if_due_hashed(&mut self, db: usize, hash: u64, key: &[u8], now_ms: i64) -> bool {
-        let due = self.dbs[db].is_due_hashed(hash, key, now_ms);
+        let due = self.dbs[db].is_due_hashed(hash, key, now_ms) && self.expiry_policy == ExpiryPolicy::Delete;
         if due {
             self.expire_now(db, key);
         }
         due
     }
 
+    /// Makes room for a change of `key`, which must not find a value past its expiry. Where such values are hidden, the
+    /// change takes the place of what nobody sees.
+    #[inline]
+    fn clear_lapsed(&mut self, db: usize, hash: u64, key: &[u8], now_ms: i64) {
+        if self.dbs[db].is_due_hashed(hash, key, now_ms) && self.expiry_policy != ExpiryPolicy::Ignore {
+            self.expire_now(db, key);
+        }
+    }
+
     /// Deletes `key` as expired.
-    pub(self) fn expire_now(&mut self, db: usize, key: &[u8]) {
+    #[cold]
+    fn expire_now(&mut self, db: usize, key: &[u8]) {
         if let Some(entry) = self.dbs[db].remove(key) {
             self.lazy_free.drop_entry(entry, self.lazy_free.policy.expire);
             self.stats.expired += 1;
+            self.record_removed(db, key);
             self.signal(db, key);
             self.events.notify(EventClass::EXPIRED, "expired", db, key);
         }
     }
 
+    fn record_removed(&mut self, db: usize, key: &[u8]) {
+        self.journal.push(|| Record::Removed { db, key: key.into() });
+    }
+
     /// Looks `key` up to change it; one past its expiry is deleted first.
     pub fn find_for_write(&mut self, db: usize, key: &[u8], now_ms: i64) -> Option<&Entry> {
         let hash = self.dbs[db].hash(key);
-        self.expire_if_due_hashed(db, hash, key, now_ms);
+        self.clear_lapsed(db, hash, key, now_ms);
         let entry = self.dbs[db].peek_hashed(hash, key);
         if let Some(entry) = entry {
             self.access.touch(entry);
@@ -235,7 +248,7 @@ impl Keyspace {
     #[inline]
     pub fn raw_string_mut(&mut self, db: usize, key: &[u8], now_ms: i64) -> Option<&mut [u8]> {
         let hash = self.dbs[db].hash(key);
-        self.expire_if_due_hashed(db, hash, key, now_ms);
+        self.clear_lapsed(db, hash, key, now_ms);
         self.dbs[db].raw_string_mut(hash, key, &self.access)
     }
 
@@ -248,7 +261,7 @@ impl Keyspace {
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<Option<Edited<R>>, WrongType> {
         let hash = self.dbs[db].hash(key);
-        self.expire_if_due_hashed(db, hash, key, now_ms);
+        self.clear_lapsed(db, hash, key, now_ms);
         self.dbs[db].edit(hash, key, Some(&self.access), change)
     }
 
@@ -263,7 +276,7 @@ impl Keyspace {
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<Edited<R>, WrongType> {
         let hash = self.dbs[db].hash(key);
-        self.expire_if_due_hashed(db, hash, key, now_ms);
+        self.clear_lapsed(db, hash, key, now_ms);
         let keys = self.dbs[db].len();
         let edited = self.dbs[db].edit_or_insert(hash, key, &self.access, fresh, change);
         self.notify_if_new(db, key, keys);
@@ -304,7 +317,8 @@ impl Keyspace {
         now_ms: i64,
         compute: impl FnOnce(Option<StringView<'_>>) -> Result<i64, E>,
     ) -> Result<i64, E> {
-        self.expire_if_due(db, key, now_ms);
+        let hash = self.dbs[db].hash(key);
+        self.clear_lapsed(db, hash, key, now_ms);
         let clock = self.access.initial();
         let keys = self.dbs[db].len();
         let result = self.dbs[db].update_integer(key, clock, &self.access, compute);
@@ -332,20 +346,40 @@ impl Keyspace {
         true
     }
 
-    /// Empties one database. Returns how many keys it held.
-    pub fn flush(&mut self, db: usize, lazily: bool, now_ms: i64) -> usize {
-        let keys = self.dbs[db].len();
-        self.watch.touch_db(db, &self.dbs[db], None, now_ms);
+    /// Empties one database; each of its keys counts as a change.
+    pub fn flush(&mut self, db: usize, lazily: bool, now_ms: i64) {
+        self.journal.push(|| Record::Flushed { db: Some(db) });
+        self.empty(db, lazily, now_ms);
+    }
+
+    /// As [`Keyspace::flush`], for all databases.
+    pub fn flush_all(&mut self, lazily: bool, now_ms: i64) {
+        self.journal.push(|| Record::Flushed { db: None });
+        for db in 0..self.dbs.len() {
+            self.empty(db, lazily, now_ms);
+        }
+    }
+
+    fn empty(&mut self, db: usize, lazily: bool, now_ms: i64) {
+        let keys = self.dbs[db].len() as u64;
+        self.changes += keys;
+        self.journal.account_for(keys);
+        self.watched.touch_db(db, &self.dbs[db], None, now_ms);
         let old = self.dbs[db].take();
         self.waiting.note_db(db, &self.dbs[db]);
         self.lazy_free.drop_db(old, lazily);
-        keys
     }
 
-    /// Exchanges two databases; clients keep their index and see the other's keys.
+    /// Exchanges two databases; clients keep their index and see the other's keys. Counts as a change in any case.
     pub fn swap(&mut self, first: usize, second: usize, now_ms: i64) {
-        self.watch.touch_db(first, &self.dbs[first], Some(&self.dbs[second]), now_ms);
-        self.watch.touch_db(second, &self.dbs[second], Some(&self.dbs[first]), now_ms);
+        self.changes += 1;
+        self.journal.account_for(1);
+        self.journal.push(|| Record::Swapped { first, second });
+        if first == second {
+            return;
+        }
+        self.watched.touch_db(first, &self.dbs[first], Some(&self.dbs[second]), now_ms);
+        self.watched.touch_db(second, &self.dbs[second], Some(&self.dbs[first]), now_ms);
         self.dbs.swap(first, second);
         self.waiting.note_db(first, &self.dbs[first]);
         self.waiting.note_db(second, &self.dbs[second]);
@@ -355,18 +389,18 @@ impl Keyspace {
     pub fn replace_data(&mut self, loaded: Vec<Db>, now_ms: i64) {
         assert_eq!(loaded.len(), self.dbs.len());
         for (index, db) in loaded.into_iter().enumerate() {
-            self.watch.touch_db(index, &self.dbs[index], Some(&db), now_ms);
+            self.watched.touch_db(index, &self.dbs[index], Some(&db), now_ms);
             self.waiting.note_db(index, &db);
             let old = std::mem::replace(&mut self.dbs[index], db);
             self.lazy_free.drop_db(old, true);
         }
     }
 
-    /// Tells whoever watches `key`, or waits for it, that it changed.
+    /// Reports to those who watch `key`, or wait for it, that it changed.
     #[inline]
-    pub fn signal(&mut self, db: usize, key: &[u8]) {
+    fn signal(&mut self, db: usize, key: &[u8]) {
         let dbs = &self.dbs;
-        self.watch.touch(db, key, || dbs[db].peek(key).is_some());
+        self.watched.touch(db, key, || dbs[db].peek(key).is_some());
         self.waiting.note(db, key);
     }
 
@@ -376,8 +410,15 @@ impl Keyspace {
         self.dbs[place.db].peek(place.key).map(Entry::data_type)
     }
 
-    /// A key taken by chance; those that are found past their expiry are deleted on the way.
+    /// A key taken by chance; those that are found past their expiry are deleted on the way, where keys are.
     pub fn random_key(&mut self, db: usize, now_ms: i64) -> Option<Box<[u8]>> {
+        match self.expiry_policy {
+            ExpiryPolicy::Delete => self.random_unexpired_key(db, now_ms),
+            ExpiryPolicy::Hide | ExpiryPolicy::Ignore => self.random_key_untouched(db, now_ms),
+        }
+    }
+
+    fn random_unexpired_key(&mut self, db: usize, now_ms: i64) -> Option<Box<[u8]>> {
         let mut rng = fastrand::Rng::new();
         loop {
             let key: Box<[u8]> = self.dbs[db].random(&mut rng)?.key().into();
@@ -387,9 +428,8 @@ impl Keyspace {
         }
     }
 
-    /// As [`Keyspace::random_key`], where nothing may be deleted. When many keys in a row are past their expiry, the last
-    /// one is returned all the same.
-    pub fn random_key_untouched(&self, db: usize, now_ms: i64) -> Option<Box<[u8]>> {
+    /// Where nothing may be deleted: when many keys in a row are past their expiry, the last one is returned all the same.
+    fn random_key_untouched(&self, db: usize, now_ms: i64) -> Option<Box<[u8]>> {
         const TRIES: usize = 100;
         let db = &self.dbs[db];
         let mut rng = fastrand::Rng::new();

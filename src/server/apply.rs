@@ -30,7 +30,7 @@ impl Executor {
     pub fn apply_keyspace_config(&mut self) {
         let (config, keyspace) = (&self.config, &mut self.keyspace);
         keyspace.limits = Limits::from(config);
-        keyspace.events.set_wanted(config.notify_keyspace_events);
+        keyspace.set_event_classes(config.notify_keyspace_events);
         keyspace.lazy_free.policy = LazyFreePolicy {
             expire: config.lazyfree_lazy_expire,
             eviction: config.lazyfree_lazy_eviction,

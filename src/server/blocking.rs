@@ -186,7 +186,7 @@ impl Executor {
             self.conclude_wait(key, &blocked, mark);
             self.note_latency("command-unblocking", elapsed);
         }
-        if !self.keyspace.events.is_empty() {
+        if self.keyspace.has_events() {
             self.publish_key_events();
         }
     }

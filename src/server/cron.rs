@@ -68,7 +68,7 @@ impl Executor {
         let now = self.clock.advance();
         self.end_elapsed_pause();
         self.keyspace.access.set_time(now.steady_ms());
-        if self.active_expire && !self.loading && !self.is_paused() {
+        if self.keyspace.may_expire() && !self.loading {
             let effort = self.config.active_expire_effort as usize;
             let percent = EXPIRE_PERCENT + 2 * (effort as u32 - 1);
             let budget = self.cron_period() * percent / 100;

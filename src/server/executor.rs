@@ -70,8 +70,6 @@ pub struct Executor {
     pub(super) oom_score: OomScore,
     /// Set while a dump is being loaded: most commands are refused.
     pub loading: bool,
-    /// Whether the expire cycle runs (DEBUG SET-ACTIVE-EXPIRE).
-    pub active_expire: bool,
     /// Whether the cron rests (DEBUG PAUSE-CRON).
     pub cron_paused: bool,
     pub memory: Memory,
@@ -155,7 +153,6 @@ impl Executor {
             huge_pages_used: false,
             oom_score: OomScore::default(),
             loading: false,
-            active_expire: true,
             cron_paused: false,
             memory: Memory::new(),
             exit: None,
@@ -337,10 +334,9 @@ impl Executor {
         let now = self.clock.latest();
         let db = self.clients.get(key).session.db;
         let result = self.run_handler(key, command, args, now);
-        if self.is_paused() {
-            self.keyspace.forget_lapsed(db);
-        } else {
-            self.keyspace.delete_lapsed(db, now.unix_ms);
+        self.keyspace.delete_lapsed(db, now.unix_ms);
+        if self.keyspace.journal.is_wanted() {
+            self.keyspace.record_command(db, args);
         }
         if let Err(error) = result {
             self.answer_failure(key, &error, args, mark);
@@ -413,9 +409,8 @@ impl Executor {
                 run(&mut ClientCtx { session, users, config, now, reply, effects }, args)
             }
             Handler::Admin(run) => {
-                let paused = self.pause.is_some() || self.migrations.is_running();
                 let (keyspace, users) = (&mut self.keyspace, &mut self.users);
-                run(&mut AdminCtx { keyspace, session, users, config, table, now, paused, reply, effects }, args)
+                run(&mut AdminCtx { keyspace, session, users, config, table, now, reply, effects }, args)
             }
             Handler::Container => Err(CommandError::wrong_arity(&self.table.row(command).full_name)),
         }
@@ -424,11 +419,14 @@ impl Executor {
     /// What follows a command, and a whole transaction only once: keyspace events go out, and whoever waits for a key
     /// that has changed is served.
     pub(super) fn after_command(&mut self) {
-        if !self.keyspace.events.is_empty() {
+        if self.keyspace.has_events() {
             self.publish_key_events();
         }
         if self.keyspace.waiting.has_ready() {
             self.serve_ready_keys();
+        }
+        if self.keyspace.journal.is_wanted() {
+            self.keyspace.journal.close_group();
         }
     }
 

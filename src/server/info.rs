@@ -89,7 +89,7 @@ impl Executor {
         let watching = self.clients.iter().filter(|(_, client)| !client.session.watched().is_empty()).count();
         out.field("watching_clients", watching);
         out.field("clients_in_timeout_table", self.deadlines.len());
-        out.field("total_watched_keys", self.keyspace.watch.keys_len());
+        out.field("total_watched_keys", self.keyspace.watched_len());
         out.field("total_blocking_keys", self.keyspace.waiting.keys_len());
         // Keys whose disappearance somebody waits for, which are streams with groups.
         out.field("total_blocking_keys_on_nokey", self.keyspace.waiting.keys_awaited_in_any_case());

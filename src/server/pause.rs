@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::client::{ClientKey, Stall};
 use super::executor::Executor;
 use crate::commands::{CommandId, Flags, PauseMode};
+use crate::keyspace::ExpiryPolicy;
 use crate::stdx::clock::Now;
 
 /// A pause that is on.
@@ -26,12 +27,14 @@ impl Executor {
     pub(super) fn pause_clients(&mut self, until: Instant, mode: PauseMode) {
         let old = self.pause.unwrap_or(Pause { until, mode });
         self.pause = Some(Pause { until: until.max(old.until), mode: mode.max(old.mode) });
+        self.follow_pause();
         self.cron_wake.raise();
     }
 
     /// Ends the pause and lets the clients go on that it held up.
     pub(super) fn unpause_clients(&mut self) {
         self.pause = None;
+        self.follow_pause();
         self.resume_paused_clients();
     }
 
@@ -59,6 +62,12 @@ impl Executor {
     #[inline]
     pub fn is_paused(&self) -> bool {
         self.pause.is_some() || self.migrations.is_running()
+    }
+
+    /// Lets keys expire, or hides those past their expiry while data must not change by itself.
+    pub(super) fn follow_pause(&mut self) {
+        let policy = if self.is_paused() { ExpiryPolicy::Hide } else { ExpiryPolicy::Delete };
+        self.keyspace.set_expiry_policy(policy);
     }
 
     /// Whether the client's command has to wait for the end of the pause, or of a migration.

@@ -187,8 +187,8 @@ impl Executor {
 
     /// Publishes the keyspace events of what was just executed.
     pub(super) fn publish_key_events(&mut self) {
-        let wanted = self.keyspace.events.wanted();
-        for KeyEvent { name, db, key, .. } in self.keyspace.events.drain() {
+        let wanted = self.keyspace.event_classes();
+        for KeyEvent { name, db, key, .. } in self.keyspace.take_events() {
             if wanted.contains(EventClass::KEYSPACE) {
                 let channel = [format!("__keyspace@{db}__:").as_bytes(), &*key].concat();
                 self.publish(ChannelKind::Channel, &channel, name.as_bytes());

@@ -211,7 +211,8 @@ impl Executor {
     pub(super) fn snapshot_task(&mut self, trigger: Trigger) -> Task {
         let now = self.clock.advance();
         // Where expiry is switched off (DEBUG SET-ACTIVE-EXPIRE), keys past it are kept in the dump too.
-        let mut options = SaveOptions::new(&self.config, self.memory.used_bytes(), self.active_expire, now);
+        let mut options =
+            SaveOptions::new(&self.config, self.memory.used_bytes(), self.keyspace.expires_actively(), now);
         if self.keyspace.has_expiring_fields() {
             options = options.holding_expiring_fields(&self.config);
         }
@@ -312,7 +313,7 @@ impl Executor {
         if self.loading || supervisor.child().is_some() {
             return;
         }
-        if let Some(rule) = supervisor.due_rule(&self.config.save, self.keyspace.dirty, now).copied() {
+        if let Some(rule) = supervisor.due_rule(&self.config.save, &self.keyspace, now).copied() {
             tracing::info!("{} changes in {} seconds. Saving...", rule.changes, rule.seconds);
             // A failure is logged and kept where it happens; the rules ask again.
             let _ = self.start_child(Trigger::Rule(rule));

@@ -63,13 +63,8 @@ impl Executor {
 
     fn watched_keys_changed(&self, key: ClientKey) -> bool {
         let session = &self.clients.get(key).session;
-        let now_ms = self.clock.latest().unix_ms;
-        let watch = &self.keyspace.watch;
-        watch.has_changed(session.id)
-            || session.watched().iter().any(|(db, name)| {
-                let due = self.keyspace.db(*db).is_due(name, now_ms);
-                watch.has_expired(session.id, *db, name, due)
-            })
+        let keys = session.watched().iter().map(|(db, name)| (*db, &**name));
+        self.keyspace.watched_changed(session.id, keys, self.clock.latest().unix_ms)
     }
 
     /// Forgets what the client watches.
@@ -79,6 +74,6 @@ impl Executor {
             return;
         }
         let watched = session.take_watched();
-        self.keyspace.watch.unwatch(session.id, watched.iter().map(|(db, name)| (*db, &**name)));
+        self.keyspace.unwatch(session.id, watched.iter().map(|(db, name)| (*db, &**name)));
     }
 }

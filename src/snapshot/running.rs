@@ -27,7 +27,9 @@ pub struct Running {
     temp: Option<Temp>,
     pub started: Now,
     trigger: Trigger,
+    /// The change count at the fork, and how many of the changes the last save did not have.
     pub changes_at_fork: u64,
+    changes: u64,
     pub keys_total: u64,
     pub figures: Figures,
     pub copied_peak_bytes: u64,
@@ -43,7 +45,7 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn new(child: Child, task: &Task, keyspace: &Keyspace) -> Self {
+    pub fn new(child: Child, task: &Task, keyspace: &Keyspace, changes_saved: u64) -> Self {
         // Without a name, as when it was removed, the directory still is where we stand.
         let here = &task.place.directory;
         let directory = std::path::absolute(here).unwrap_or_else(|_| here.clone());
@@ -55,7 +57,8 @@ impl Running {
             child,
             started: task.options.now,
             trigger: task.trigger,
-            changes_at_fork: keyspace.dirty,
+            changes_at_fork: keyspace.changes(),
+            changes: keyspace.changes() - changes_saved,
             keys_total: keyspace.len() as u64,
             figures: Figures::default(),
             copied_peak_bytes: 0,
@@ -173,7 +176,7 @@ impl Running {
         Record {
             id: 0,
             trigger: self.trigger,
-            changes: self.changes_at_fork,
+            changes: self.changes,
             background: true,
             started_unix_ms: self.started.unix_ms,
             duration_us: duration.as_micros() as u64,
@@ -242,7 +245,7 @@ mod tests {
         let options = SaveOptions::new(&Config::default(), 0, true, Now::read());
         let task = Task { place, options, trigger: Trigger::Command, title: None };
         let keyspace = Keyspace::new(1, HashSeed { k0: 1, k1: 2 });
-        let mut running = Running::new(child, &task, &keyspace);
+        let mut running = Running::new(child, &task, &keyspace, 0);
         let end = loop {
             match fork::look(running.child.pid).expect("our child") {
                 fork::State::Ended(end) => break end,

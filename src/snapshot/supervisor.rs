@@ -61,6 +61,8 @@ pub struct Supervisor {
     worst_fork_us: u64,
     forks: u64,
     saves: u64,
+    /// The change count of the data that were last saved.
+    changes_saved: u64,
     history: History,
 }
 
@@ -89,6 +91,7 @@ impl Supervisor {
             worst_fork_us: 0,
             forks: 0,
             saves: 0,
+            changes_saved: 0,
             history: History::default(),
         }
     }
@@ -135,8 +138,14 @@ impl Supervisor {
         self.worst_fork_us = 0;
     }
 
+    /// How many changes the last save does not have.
+    fn changes_since_save(&self, keyspace: &Keyspace) -> u64 {
+        keyspace.changes() - self.changes_saved
+    }
+
     /// The rule that asks for a snapshot now, if one does and none is being taken.
-    pub fn due_rule<'a>(&self, rules: &'a [SaveRule], changes: u64, now: Now) -> Option<&'a SaveRule> {
+    pub fn due_rule<'a>(&self, rules: &'a [SaveRule], keyspace: &Keyspace, now: Now) -> Option<&'a SaveRule> {
+        let changes = self.changes_since_save(keyspace);
         if self.running.is_some() { None } else { schedule::due_rule(rules, &self.situation(changes, now)) }
     }
 
@@ -155,6 +164,8 @@ impl Supervisor {
         if self.running.is_some() {
             return Err(SaveError::InProgress);
         }
+        // What the child saves is the state between two groups.
+        keyspace.journal.close_group();
         let now = task.options.now;
         self.saves += 1;
         self.last_try_steady = now.steady_seconds();
@@ -171,7 +182,7 @@ impl Supervisor {
                 self.history.push(Record {
                     id: 0,
                     trigger: task.trigger,
-                    changes: keyspace.dirty,
+                    changes: self.changes_since_save(keyspace),
                     background: true,
                     started_unix_ms: now.unix_ms,
                     duration_us: 0,
@@ -191,7 +202,7 @@ impl Supervisor {
         self.scheduled = false;
         let pid = child.pid;
         tracing::info!("Background saving started by pid {pid}");
-        self.running = Some(Running::new(child, task, keyspace));
+        self.running = Some(Running::new(child, task, keyspace, self.changes_saved));
         Ok(pid)
     }
 
@@ -201,7 +212,7 @@ impl Supervisor {
     }
 
     fn with_known_dump(&self, keyspace: &Keyspace, task: &Task) -> Task {
-        let same = self.same.filter(|_| keyspace.dirty == 0);
+        let same = self.same.filter(|_| self.changes_since_save(keyspace) == 0);
         Task { options: SaveOptions { same, ..task.options.clone() }, ..task.clone() }
     }
 
@@ -272,13 +283,13 @@ impl Supervisor {
             keyspace.set_child_alive(false);
             observe::allow_purging(true);
             self.healer.release();
-            self.conclude(running, end, keyspace, now);
+            self.conclude(running, end, now);
         }
         true
     }
 
     /// The child has ended: notes how, and clears away what it left.
-    fn conclude(&mut self, running: Running, end: End, keyspace: &mut Keyspace, now: Now) {
+    fn conclude(&mut self, running: Running, end: End, now: Now) {
         let duration = now.since(running.started);
         self.last_duration_seconds = duration.as_secs() as i64;
         let outcome = running.outcome(end);
@@ -289,7 +300,7 @@ impl Supervisor {
             Outcome::Saved => {
                 running.log_success();
                 // Changes made while the child was saving are not in the dump.
-                keyspace.dirty = keyspace.dirty.saturating_sub(running.changes_at_fork);
+                self.changes_saved = running.changes_at_fork;
                 self.last_copied_bytes = running.figures.copied_bytes;
                 self.same = running.saved_dump();
                 self.succeed(now);
@@ -321,7 +332,7 @@ impl Supervisor {
     ) -> Result<(), SaveError> {
         self.saves += 1;
         let start = Instant::now();
-        let changes = keyspace.dirty;
+        let changes = self.changes_since_save(keyspace);
         let mut observer = Foreground { interruptible, figures: Figures::default(), temp: None };
         let task = &self.with_known_dump(keyspace, task);
         let result = save::save_to_file(keyspace, &task.place, &task.options, system, &mut observer);
@@ -331,7 +342,7 @@ impl Supervisor {
             Ok(_) => {
                 tracing::info!("DB saved on disk");
                 log_speed(figures.keys, figures.bytes, duration_us);
-                keyspace.dirty = 0;
+                self.changes_saved = keyspace.changes();
                 self.same = KnownDump::saved_as(system, &task.place, observer.temp, figures.keys);
                 self.succeed(Now::read());
                 Outcome::Saved
@@ -370,7 +381,7 @@ impl Supervisor {
     /// The figures that INFO shows; those about loading are the caller's.
     pub fn info(&self, keyspace: &Keyspace, now: Now) -> PersistenceInfo {
         let mut info = PersistenceInfo {
-            rdb_changes_since_last_save: keyspace.dirty,
+            rdb_changes_since_last_save: self.changes_since_save(keyspace),
             rdb_bgsave_in_progress: self.running.is_some(),
             rdb_bgsave_stopped: self.stopped_child().is_some(),
             rdb_last_save_time: self.last_save,
@@ -434,6 +445,8 @@ impl Observer for Foreground {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::Change;
+    use crate::stdx::HashSeed;
 
     const NOW_MS: i64 = 1_795_348_800_000;
     const DAY_MS: i64 = 86_400_000;
@@ -442,9 +455,11 @@ mod tests {
     #[test]
     fn rules_wait_for_their_seconds_whoever_sets_the_wall_clock() {
         let supervisor = Supervisor::new(Now::at_unix_ms(NOW_MS));
+        let mut keyspace = Keyspace::new(1, HashSeed::random());
+        keyspace.commit(0, b"key", Change::SILENT);
         let due = |after_ms: i64, set_by_ms: i64| {
             let now = Now::at_unix_ms(NOW_MS + after_ms).with_wall_clock_set(set_by_ms);
-            supervisor.due_rule(&RULES, 1, now).is_some()
+            supervisor.due_rule(&RULES, &keyspace, now).is_some()
         };
         for set_by_ms in [0, -DAY_MS, DAY_MS] {
             assert!(!due(60_000, set_by_ms), "{set_by_ms}");

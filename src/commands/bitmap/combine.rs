@@ -19,9 +19,10 @@ pub fn bitop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     if combination.is_none() && keys.len() != 1 {
         return Err(CommandError::text("ERR BITOP NOT must be called with a single source key."));
     }
+    ctx.expire_keys(keys);
     let mut sources = Vec::with_capacity(keys.len());
     for key in keys.iter() {
-        sources.push(ctx.read_string(key)?.map(StringView::bytes).unwrap_or_default());
+        sources.push(ctx.read_one_string(key)?.map(StringView::bytes).unwrap_or_default());
     }
     let bytes: Vec<&[u8]> = sources.iter().map(AsRef::as_ref).collect();
     let result = match combination {

@@ -6,7 +6,7 @@ use super::write::with_bytes;
 use crate::commands::context::{ReadCtx, WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::config::Config;
-use crate::keyspace::EventClass;
+use crate::keyspace::{Change, EventClass};
 use crate::resp::{Args, Reply};
 use crate::structures::bitmap::{read_field, write_field};
 use crate::types::string::StringView;
@@ -122,7 +122,7 @@ pub fn bitfield(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     };
     let changes = operations.iter().zip(&answers).filter(|pair| counts(*pair)).count().max(usize::from(grown));
     if changes > 0 {
-        ctx.changed_times(key, EventClass::STRING, "setbit", changes);
+        ctx.commit(key, Change::new(EventClass::STRING, "setbit").times(changes));
     }
     reply_all(ctx.reply, answers.into_iter().map(|(answer, _)| answer));
     Ok(())

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::offset::bit_offset;
 use crate::commands::context::WriteCtx;
 use crate::commands::error::{CommandError, CommandResult};
-use crate::keyspace::EventClass;
+use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::types::DataType as _;
 use crate::types::string::{INLINE_BYTES_MAX, StringValue};
@@ -27,7 +27,7 @@ pub fn setbit(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         old
     })?;
     if grown || old != bit {
-        ctx.changed(key, EventClass::STRING, "setbit");
+        ctx.commit(key, Change::new(EventClass::STRING, "setbit"));
     }
     ctx.reply.integer(i64::from(old));
     Ok(())

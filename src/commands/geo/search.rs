@@ -94,6 +94,7 @@ fn read(ctx: &mut ReadCtx<'_>, args: Args<'_>, form: Form) -> CommandResult {
 
 fn change(ctx: &mut WriteCtx<'_>, args: Args<'_>, form: Form) -> CommandResult {
     let source = args.arg(if form == Form::SearchStore { 2 } else { 1 });
+    ctx.expire_keys([source]);
     let entry = ctx.keyspace.find(ctx.session.db, source, ctx.now.unix_ms, Touch::Yes);
     let zset = entry.map(as_zset).transpose()?;
     let query = Query::parse(args, form, zset)?;

@@ -3,7 +3,7 @@
 use super::{as_hash, hash};
 use crate::commands::context::{ReadCtx, WriteCtx, integer, integer_from};
 use crate::commands::error::{CommandError, CommandResult};
-use crate::keyspace::{Edited, EventClass};
+use crate::keyspace::{Change, Edited, EventClass};
 use crate::resp::Args;
 use crate::types::hash::HashValue;
 
@@ -130,7 +130,7 @@ fn set_expiry(
     for (done, event) in [(DELETED, "hdel"), (DONE, "hexpire")] {
         let times = edited.result.iter().filter(|&&answer| answer == done).count();
         if times > 0 {
-            ctx.changed_times(key, EventClass::HASH, event, times);
+            ctx.commit(key, Change::new(EventClass::HASH, event).times(times));
         }
     }
     if edited.emptied {
@@ -154,7 +154,7 @@ pub fn hpersist(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let Some(edited) = edited else { return answer_missing(ctx, fields) };
     let times = edited.result.iter().filter(|&&answer| answer == DONE).count();
     if times > 0 {
-        ctx.changed_times(key, EventClass::HASH, "hpersist", times);
+        ctx.commit(key, Change::new(EventClass::HASH, "hpersist").times(times));
     }
     answer(ctx, &edited.result)
 }

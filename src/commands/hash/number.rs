@@ -2,7 +2,7 @@
 
 use crate::commands::context::{WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
-use crate::keyspace::EventClass;
+use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::stdx::number::{IntText, LongDouble, format_i64};
 use crate::types::hash::{HashValue, Text};
@@ -58,6 +58,6 @@ fn change<R, T: AsRef<[u8]>>(
         Ok::<_, CommandError>(answer)
     })?;
     let answer = edited.result?;
-    ctx.changed(key, EventClass::HASH, event);
+    ctx.commit(key, Change::new(EventClass::HASH, event));
     Ok(answer)
 }

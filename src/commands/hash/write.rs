@@ -3,7 +3,7 @@
 use super::as_hash;
 use crate::commands::context::WriteCtx;
 use crate::commands::error::{CommandError, CommandResult};
-use crate::keyspace::EventClass;
+use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::types::Limits;
 use crate::types::hash::HashValue;
@@ -33,7 +33,7 @@ fn set_fields(ctx: &mut WriteCtx<'_>, args: Args<'_>, command: &str) -> Result<u
         hash.expect_fields(count, &limits);
         (0..count).filter(|pair| hash.set(pairs.arg(2 * pair), pairs.arg(2 * pair + 1), &limits)).count()
     })?;
-    ctx.changed_times(key, EventClass::HASH, "hset", count);
+    ctx.commit(key, Change::new(EventClass::HASH, "hset").times(count));
     Ok(edited.result)
 }
 
@@ -46,7 +46,7 @@ pub fn hsetnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     if !exists {
         let limits = Limits::from(ctx.config);
         ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| hash.set(field, value, &limits))?;
-        ctx.changed(key, EventClass::HASH, "hset");
+        ctx.commit(key, Change::new(EventClass::HASH, "hset"));
     }
     ctx.reply.integer(i64::from(!exists));
     Ok(())
@@ -60,7 +60,7 @@ pub fn hdel(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     if let Some(edited) = edited {
         removed = edited.result;
         if removed > 0 {
-            ctx.changed_times(key, EventClass::HASH, "hdel", removed);
+            ctx.commit(key, Change::new(EventClass::HASH, "hdel").times(removed));
         }
         if edited.emptied {
             ctx.notify(key, EventClass::GENERIC, "del");

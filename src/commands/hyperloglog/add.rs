@@ -3,7 +3,7 @@
 use super::{change_sketch, sketch_of};
 use crate::commands::context::WriteCtx;
 use crate::commands::error::CommandResult;
-use crate::keyspace::EventClass;
+use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::structures::hyperloglog::empty;
 use crate::types::string::StringValue;
@@ -30,7 +30,7 @@ pub fn pfadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     // A new sketch counts as a change of its own.
     let changes = edited.result? + created;
     if changes > 0 {
-        ctx.changed_times(key, EventClass::STRING, "pfadd", changes);
+        ctx.commit(key, Change::new(EventClass::STRING, "pfadd").times(changes));
     }
     ctx.reply.integer(i64::from(changes > 0));
     Ok(())

@@ -1,8 +1,9 @@
 //! PFCOUNT.
 
-use super::{changed_quietly, sketch_of};
+use super::sketch_of;
 use crate::commands::context::WriteCtx;
 use crate::commands::error::{CommandError, CommandResult};
+use crate::keyspace::Change;
 use crate::resp::Args;
 use crate::structures::hyperloglog::{Registers, cache_cardinality};
 use crate::types::string::StringValue;
@@ -30,11 +31,11 @@ fn of_one(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<u64, CommandError> {
     } else {
         ctx.edit::<StringValue, _>(key, |string| cache_cardinality(string.make_raw(), cardinality))?;
     }
-    changed_quietly(ctx, key);
+    ctx.commit(key, Change::SILENT);
     Ok(cardinality)
 }
 
-fn of_union(ctx: &WriteCtx<'_>, keys: Args<'_>) -> Result<u64, CommandError> {
+fn of_union(ctx: &mut WriteCtx<'_>, keys: Args<'_>) -> Result<u64, CommandError> {
     let mut registers = Registers::new();
     for key in keys.iter() {
         if let Some(string) = ctx.read_string(key)? {

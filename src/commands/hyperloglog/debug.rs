@@ -1,8 +1,9 @@
 //! PFDEBUG and PFSELFTEST: what tests look at.
 
-use super::{change_sketch, changed_quietly, sketch_of, sparse_bytes_max};
+use super::{change_sketch, sketch_of, sparse_bytes_max};
 use crate::commands::context::{ReadCtx, WriteCtx};
 use crate::commands::error::{CommandError, CommandResult};
+use crate::keyspace::Change;
 use crate::resp::Args;
 use crate::structures::hyperloglog::{Encoding, Opcode, Registers, SketchView, self_test};
 use crate::types::string::StringValue;
@@ -38,7 +39,7 @@ fn make_dense(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<bool, CommandError> 
         ctx.edit(key, |string: &mut StringValue| change_sketch(string, config, |sketch| sketch.make_dense()))?;
     let converted = edited.map_or(Ok(false), |edited| edited.result)?;
     if converted {
-        changed_quietly(ctx, key);
+        ctx.commit(key, Change::SILENT);
     }
     Ok(converted)
 }

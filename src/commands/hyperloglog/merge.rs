@@ -3,7 +3,7 @@
 use super::{change_sketch, sketch_of};
 use crate::commands::context::WriteCtx;
 use crate::commands::error::CommandResult;
-use crate::keyspace::EventClass;
+use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::structures::hyperloglog::{Encoding, Registers, empty};
 use crate::types::string::StringValue;
@@ -33,7 +33,7 @@ pub fn pfmerge(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     })?;
     edited.result?;
     // It is told as if the elements had been added one by one.
-    ctx.changed(key, EventClass::STRING, "pfadd");
+    ctx.commit(key, Change::new(EventClass::STRING, "pfadd"));
     ctx.reply.ok();
     Ok(())
 }

@@ -8,7 +8,6 @@ mod rows;
 
 pub(super) use rows::COMMANDS;
 
-use super::context::WriteCtx;
 use super::error::CommandError;
 use crate::config::Config;
 use crate::structures::hyperloglog::{Sketch, SketchError, SketchView};
@@ -50,11 +49,4 @@ fn change_sketch<R>(
 
 fn sparse_bytes_max(config: &Config) -> usize {
     usize::try_from(config.hll_sparse_max_bytes).unwrap_or(usize::MAX)
-}
-
-/// Reports a change of which no event tells.
-fn changed_quietly(ctx: &mut WriteCtx<'_>, key: &[u8]) {
-    let db = ctx.db();
-    ctx.keyspace.dirty += 1;
-    ctx.keyspace.signal(db, key);
 }

@@ -3,7 +3,7 @@
 use crate::commands::context::{ReadCtx, WriteCtx};
 use crate::commands::error::CommandResult;
 use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
-use crate::keyspace::{EventClass, Touch};
+use crate::keyspace::{Change, EventClass, Touch};
 use crate::resp::Args;
 
 pub(in crate::commands) const COMMANDS: &[Command] = &[
@@ -84,7 +84,7 @@ fn delete(ctx: &mut WriteCtx<'_>, keys: Args<'_>, lazily: bool) -> CommandResult
     for key in keys {
         ctx.keyspace.expire_if_due(db, key, now_ms);
         if ctx.remove(key, lazily) {
-            ctx.changed(key, EventClass::GENERIC, "del");
+            ctx.commit(key, Change::new(EventClass::GENERIC, "del"));
             deleted += 1;
         }
     }

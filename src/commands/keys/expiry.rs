@@ -3,7 +3,7 @@
 use crate::commands::context::{ReadCtx, WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
-use crate::keyspace::EventClass;
+use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 
 pub(in crate::commands) const COMMANDS: &[Command] = &[
@@ -157,13 +157,13 @@ fn set_expiry(
     if !applies {
         return Ok(());
     }
-    if at_ms <= ctx.now_ms() {
+    if ctx.has_passed(at_ms) {
         let lazily = ctx.keyspace.lazy_free.policy.expire;
         ctx.remove(key, lazily);
-        ctx.changed(key, EventClass::GENERIC, "del");
+        ctx.commit(key, Change::new(EventClass::GENERIC, "del"));
     } else {
         ctx.keyspace.set_expiry(ctx.session.db, key, Some(at_ms));
-        ctx.changed(key, EventClass::GENERIC, "expire");
+        ctx.commit(key, Change::new(EventClass::GENERIC, "expire"));
     }
     Ok(())
 }
@@ -213,7 +213,7 @@ fn persist(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let expires = ctx.find(key).is_some_and(|entry| entry.expiry().is_some());
     if expires {
         ctx.keyspace.set_expiry(ctx.session.db, key, None);
-        ctx.changed(key, EventClass::GENERIC, "persist");
+        ctx.commit(key, Change::new(EventClass::GENERIC, "persist"));
     }
     ctx.reply.integer(i64::from(expires));
     Ok(())

@@ -69,9 +69,7 @@ fn keys(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn randomkey(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    let (db, now_ms) = (ctx.session.db, ctx.now.unix_ms);
-    let key =
-        if ctx.paused { ctx.keyspace.random_key_untouched(db, now_ms) } else { ctx.keyspace.random_key(db, now_ms) };
+    let key = ctx.keyspace.random_key(ctx.session.db, ctx.now.unix_ms);
     ctx.reply.bulk_or_null(key);
     Ok(())
 }

@@ -5,7 +5,7 @@
 use crate::commands::context::{WriteCtx, database};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
-use crate::keyspace::{Entry, EventClass, Place, Touch};
+use crate::keyspace::{Change, Entry, EventClass, Place, Touch};
 use crate::resp::Args;
 use crate::structures::memory_holds;
 
@@ -91,12 +91,11 @@ fn rename_key(ctx: &mut WriteCtx<'_>, from: &[u8], to: &[u8], overwrite: bool) -
     }
     let db = ctx.db();
     if replaces {
-        ctx.keyspace.events.notify(EventClass::NEW, "new", db, to);
+        ctx.notify(to, EventClass::NEW, "new");
     }
     ctx.keyspace.relocate(Place { db, key: from }, Place { db, key: to });
-    ctx.keyspace.signal(db, from);
-    ctx.notify(from, EventClass::GENERIC, "rename_from");
-    ctx.changed(to, EventClass::GENERIC, "rename_to");
+    ctx.commit(from, Change::new(EventClass::GENERIC, "rename_from").times(0));
+    ctx.commit(to, Change::new(EventClass::GENERIC, "rename_to"));
     Ok(true)
 }
 
@@ -111,9 +110,8 @@ fn move_key(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let moves = ctx.find(key).is_some() && ctx.keyspace.find_for_write(target, key, now_ms).is_none();
     if moves {
         ctx.keyspace.relocate(Place { db: source, key }, Place { db: target, key });
-        ctx.changed(key, EventClass::GENERIC, "move_from");
-        ctx.keyspace.signal(target, key);
-        ctx.keyspace.events.notify(EventClass::GENERIC, "move_to", target, key);
+        ctx.commit(key, Change::new(EventClass::GENERIC, "move_from"));
+        ctx.keyspace.commit(target, key, Change::new(EventClass::GENERIC, "move_to").times(0));
     }
     ctx.reply.integer(i64::from(moves));
     Ok(())
@@ -138,9 +136,7 @@ fn copy(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Err(SAME_OBJECT);
     }
     let now_ms = ctx.now_ms();
-    ctx.keyspace.expire_if_due(source, from, now_ms);
-    let touch = if ctx.session.no_touch { Touch::No } else { Touch::Yes };
-    let exists = ctx.keyspace.find(source, from, now_ms, touch).is_some();
+    let exists = ctx.read(from).is_some();
     let replaces = exists && ctx.keyspace.find_for_write(target, to, now_ms).is_some();
     let copies = exists && (replace || !replaces);
     if copies {
@@ -149,12 +145,10 @@ fn copy(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
             return Err(CommandError::NoMemory);
         }
         if replaces {
-            ctx.keyspace.events.notify(EventClass::NEW, "new", target, to);
+            ctx.keyspace.notify(target, to, EventClass::NEW, "new");
         }
         ctx.keyspace.duplicate(Place { db: source, key: from }, Place { db: target, key: to });
-        ctx.keyspace.dirty += 1;
-        ctx.keyspace.signal(target, to);
-        ctx.keyspace.events.notify(EventClass::GENERIC, "copy_to", target, to);
+        ctx.keyspace.commit(target, to, Change::new(EventClass::GENERIC, "copy_to"));
     }
     ctx.reply.integer(i64::from(copies));
     Ok(())

@@ -5,7 +5,7 @@ use crate::commands::context::{ReadCtx, WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 use crate::config::{Config, SanitizePayload};
-use crate::keyspace::{AccessPolicy, EventClass};
+use crate::keyspace::{AccessPolicy, Change, EventClass};
 use crate::rdb::{self, Decoder, Encoder};
 use crate::resp::Args;
 use crate::structures::memory_holds;
@@ -137,7 +137,7 @@ fn restore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         let lazily = ctx.keyspace.lazy_free.policy.server_del;
         if replaces {
             ctx.remove(key, lazily);
-            ctx.changed(key, EventClass::GENERIC, "del");
+            ctx.commit(key, Change::new(EventClass::GENERIC, "del"));
         }
     } else {
         if replaces {
@@ -145,7 +145,7 @@ fn restore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         }
         ctx.insert(key, value, expiry);
         set_clock(ctx, key, &options);
-        ctx.changed(key, EventClass::GENERIC, "restore");
+        ctx.commit(key, Change::new(EventClass::GENERIC, "restore"));
     }
     ctx.reply.ok();
     Ok(())

@@ -15,7 +15,7 @@ pub use rows::COMMANDS;
 
 use super::context::{ReadCtx, WriteCtx};
 use super::error::CommandError;
-use crate::keyspace::{Entry, EventClass, WrongType};
+use crate::keyspace::{Change, Entry, EventClass, WrongType};
 use crate::types::ValueRef;
 use crate::types::list::{End, ListView};
 
@@ -40,10 +40,7 @@ fn exists(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<bool, WrongType> {
 /// Reports a change of so many elements, and that nothing is left if that is so.
 #[inline]
 fn report(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str, changes: usize, emptied: bool) {
-    let db = ctx.db();
-    ctx.keyspace.dirty += changes as u64;
-    ctx.keyspace.signal(db, key);
-    ctx.notify(key, EventClass::LIST, event);
+    ctx.commit(key, Change::new(EventClass::LIST, event).times(changes));
     if emptied {
         ctx.notify(key, EventClass::GENERIC, "del");
     }

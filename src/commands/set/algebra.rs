@@ -153,16 +153,19 @@ fn answer(reply: &mut Reply, set: &SetValue) {
 }
 
 pub fn sinterstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    ctx.expire_keys(args.tail(2));
     let result = intersection(Sources::of_write(ctx).sets(args.tail(2))?, &Limits::from(ctx.config));
     store(ctx, args.arg(1), result, "sinterstore")
 }
 
 pub fn sunionstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    ctx.expire_keys(args.tail(2));
     let result = union(Sources::of_write(ctx).sets(args.tail(2))?, &Limits::from(ctx.config));
     store(ctx, args.arg(1), result, "sunionstore")
 }
 
 pub fn sdiffstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
+    ctx.expire_keys(args.tail(2));
     let result = difference(Sources::of_write(ctx).sets(args.tail(2))?, &Limits::from(ctx.config));
     store(ctx, args.arg(1), result, "sdiffstore")
 }

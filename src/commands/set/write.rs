@@ -4,7 +4,7 @@ use super::as_set;
 use crate::commands::context::{WriteCtx, integer_from};
 use crate::commands::element::bulk;
 use crate::commands::error::{CommandError, CommandResult};
-use crate::keyspace::EventClass;
+use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::types::Limits;
 use crate::types::set::{Member, SetValue};
@@ -21,7 +21,7 @@ pub fn sadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         },
     )?;
     if edited.result > 0 {
-        ctx.changed_times(key, EventClass::SET, "sadd", edited.result);
+        ctx.commit(key, Change::new(EventClass::SET, "sadd").times(edited.result));
     }
     ctx.reply.integer(edited.result as i64);
     Ok(())
@@ -34,7 +34,7 @@ pub fn srem(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     if let Some(edited) = edited {
         removed = edited.result;
         if removed > 0 {
-            ctx.changed_times(key, EventClass::SET, "srem", removed);
+            ctx.commit(key, Change::new(EventClass::SET, "srem").times(removed));
         }
         if edited.emptied {
             ctx.notify(key, EventClass::GENERIC, "del");
@@ -59,7 +59,7 @@ pub fn smove(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Ok(());
     }
     let removed = ctx.edit(source, |set: &mut SetValue| set.remove(member))?;
-    ctx.changed(source, EventClass::SET, "srem");
+    ctx.commit(source, Change::new(EventClass::SET, "srem"));
     if removed.is_some_and(|edited| edited.emptied) {
         ctx.notify(source, EventClass::GENERIC, "del");
     }
@@ -70,7 +70,7 @@ pub fn smove(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         |set: &mut SetValue| set.add(member, &limits),
     )?;
     if added.result {
-        ctx.changed(destination, EventClass::SET, "sadd");
+        ctx.commit(destination, Change::new(EventClass::SET, "sadd"));
     }
     ctx.reply.integer(1);
     Ok(())
@@ -84,10 +84,20 @@ pub fn spop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let mut rng = fastrand::Rng::new();
     let Some(count) = args.get(2) else {
         let (db, now_ms) = (ctx.db(), ctx.now_ms());
-        let reply = &mut *ctx.reply;
-        let take = |set: &mut SetValue| set.take_one(&mut rng, |member| bulk(reply, member));
+        let (reply, wanted) = (&mut *ctx.reply, ctx.keyspace.journal.is_wanted());
+        let take = |set: &mut SetValue| {
+            let mut taken = None;
+            set.take_one(&mut rng, |member| {
+                bulk(reply, member);
+                taken = wanted.then(|| member.to_vec());
+            });
+            taken
+        };
         match ctx.keyspace.edit(db, key, now_ms, take)? {
-            Some(edited) => report_popped(ctx, key, 1, edited.emptied),
+            Some(edited) => {
+                record_popped(ctx, key, edited.result.as_slice());
+                report_popped(ctx, key, 1, edited.emptied);
+            }
             None => ctx.reply.null(),
         }
         return Ok(());
@@ -102,13 +112,22 @@ pub fn spop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     if let Some(edited) = ctx.edit(key, |set: &mut SetValue| set.take_random(count, &mut rng))? {
         ctx.reply.set(edited.result.len());
         edited.result.iter().for_each(|member| bulk(ctx.reply, Member::Bytes(member)));
+        record_popped(ctx, key, &edited.result);
         report_popped(ctx, key, edited.result.len(), edited.emptied);
     }
     Ok(())
 }
 
+/// Has the members recorded that chance has taken.
+fn record_popped(ctx: &mut WriteCtx<'_>, key: &[u8], members: &[impl AsRef<[u8]>]) {
+    ctx.record_instead(|out| {
+        out.extend([b"SREM", key]);
+        out.extend(members);
+    });
+}
+
 fn report_popped(ctx: &mut WriteCtx<'_>, key: &[u8], count: usize, emptied: bool) {
-    ctx.changed_times(key, EventClass::SET, "spop", count);
+    ctx.commit(key, Change::new(EventClass::SET, "spop").times(count));
     if emptied {
         ctx.notify(key, EventClass::GENERIC, "del");
     }

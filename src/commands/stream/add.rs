@@ -5,7 +5,7 @@ use super::trim::{Trim, TrimOptions};
 use super::{as_stream, edit, find_mut, note};
 use crate::commands::context::{WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
-use crate::keyspace::EventClass;
+use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::types::Limits;
 use crate::types::stream::{AppendError, StreamId, StreamValue};
@@ -78,7 +78,7 @@ pub fn xadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let trimmed =
         edited.result.map_err(|_: AppendError| CommandError::text("ERR Elements are too large to be stored"))?;
     ids::write(ctx.reply, id);
-    ctx.changed(key, EventClass::STREAM, "xadd");
+    ctx.commit(key, Change::new(EventClass::STREAM, "xadd"));
     if trimmed > 0 {
         ctx.notify(key, EventClass::STREAM, "xtrim");
     }
@@ -117,7 +117,7 @@ fn remove(
 ) -> CommandResult {
     let removed = edit(ctx, key, remove)?.unwrap_or(0);
     if removed > 0 {
-        ctx.changed_times(key, EventClass::STREAM, event, removed);
+        ctx.commit(key, Change::new(EventClass::STREAM, event).times(removed));
     }
     ctx.reply.integer(removed as i64);
     Ok(())

@@ -4,6 +4,7 @@ use super::{edit, find_mut, ids, no_group, note};
 use crate::commands::context::{ClientCtx, WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::help;
+use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::types::stream::{StreamId, StreamValue};
 
@@ -80,11 +81,9 @@ pub fn create(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     }
     let (key, group) = (args.arg(KEY), args.arg(GROUP));
     ctx.edit_or_insert(key, |_| StreamValue::new(), |stream| stream.create_group(group, id, read))?;
-    if found.is_none() {
-        let db = ctx.db();
-        ctx.keyspace.signal(db, key);
-    }
-    note(ctx, key, "xgroup-create");
+    let change = Change::new(EventClass::STREAM, "xgroup-create");
+    // Those who watch the key, or wait for it, learn of a new stream, but not of a group.
+    ctx.commit(key, if found.is_none() { change } else { change.unwatched() });
     ctx.reply.ok();
     Ok(())
 }

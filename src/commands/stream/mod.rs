@@ -18,7 +18,7 @@ pub use rows::COMMANDS;
 
 use super::context::{ReadCtx, WriteCtx};
 use super::error::CommandError;
-use crate::keyspace::{Entry, EventClass, Touch, WrongType};
+use crate::keyspace::{Change, Entry, EventClass, WrongType};
 use crate::types::ValueRef;
 use crate::types::stream::{ConsumerId, Group, StreamValue};
 
@@ -42,10 +42,7 @@ fn find_mut<'a>(ctx: &'a mut WriteCtx<'_>, key: &[u8]) -> Result<Option<&'a Stre
 
 /// The stream at `key`, which is to be changed but counts as read: keys that are there or missing make a hit or a miss.
 fn find_mut_as_read<'a>(ctx: &'a mut WriteCtx<'_>, key: &[u8]) -> Result<Option<&'a StreamValue>, WrongType> {
-    let (db, now_ms) = (ctx.db(), ctx.now_ms());
-    let touch = if ctx.session.no_touch { Touch::No } else { Touch::Yes };
-    ctx.keyspace.expire_if_due(db, key, now_ms);
-    ctx.keyspace.find(db, key, now_ms, touch).map(as_stream).transpose()
+    ctx.read(key).map(as_stream).transpose()
 }
 
 /// Changes the stream at `key`, which the caller has found.
@@ -60,8 +57,7 @@ fn edit<R>(
 /// Reports changes of a group of the stream at `key`, or of figures about the stream. Whoever watches the key is told
 /// nothing, as in Redis: no entry has come or gone.
 fn note(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str) {
-    ctx.keyspace.dirty += 1;
-    ctx.notify(key, EventClass::STREAM, event);
+    ctx.commit(key, Change::new(EventClass::STREAM, event).unwatched());
 }
 
 /// The consumer of this name, which is created if need be, as one that was seen now; and whether it was created.
@@ -77,7 +73,7 @@ fn note_delivery(ctx: &mut WriteCtx<'_>, key: &[u8], created: bool, changes: usi
     if created {
         note(ctx, key, "xgroup-createconsumer");
     }
-    ctx.keyspace.dirty += changes as u64;
+    ctx.commit(key, Change::SILENT.times(changes).unwatched());
 }
 
 /// Says that there is neither such a key nor such a group of it; `suffix` ends the text.

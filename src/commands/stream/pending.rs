@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use super::{edit, find, find_mut_as_read, ids, no_key_or_group};
 use crate::commands::context::{ReadCtx, WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
+use crate::keyspace::Change;
 use crate::resp::{Args, Reply};
 use crate::types::stream::{Group, Pending, StreamId};
 
@@ -21,7 +22,7 @@ pub fn xack(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         ids.iter().filter(|id| group.acknowledge(**id)).count()
     })?;
     let acknowledged = acknowledged.unwrap_or(0);
-    ctx.keyspace.dirty += acknowledged as u64;
+    ctx.commit(key, Change::SILENT.times(acknowledged).unwatched());
     ctx.reply.integer(acknowledged as i64);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::commands::context::{WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
-use crate::keyspace::EventClass;
+use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::stdx::number::LongDouble;
 use crate::types::string::{EMBSTR_BYTES_MAX, StringValue, StringView};
@@ -35,7 +35,7 @@ fn add(ctx: &mut WriteCtx<'_>, key: &[u8], delta: i64) -> CommandResult {
         };
         number.checked_add(delta).ok_or(CommandError::Overflow)
     })?;
-    ctx.changed(key, EventClass::STRING, "incrby");
+    ctx.commit(key, Change::new(EventClass::STRING, "incrby"));
     ctx.reply.integer(sum);
     Ok(())
 }
@@ -56,7 +56,7 @@ pub fn incrbyfloat(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let bytes = text.as_bytes().to_vec();
     let value = if bytes.len() <= EMBSTR_BYTES_MAX { StringValue::Embstr(bytes) } else { StringValue::Raw(bytes) };
     ctx.insert(key, value.into(), expiry);
-    ctx.changed(key, EventClass::STRING, "incrbyfloat");
+    ctx.commit(key, Change::new(EventClass::STRING, "incrbyfloat"));
     ctx.reply.bulk(&text);
     Ok(())
 }

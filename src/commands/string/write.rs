@@ -4,8 +4,9 @@ use super::expiry::{ExpiryOption, Unit};
 use super::read::bulk;
 use crate::commands::context::{WriteCtx, as_string, integer};
 use crate::commands::error::{CommandError, CommandResult};
-use crate::keyspace::{EventClass, Touch};
+use crate::keyspace::{Change, EventClass, Touch};
 use crate::resp::Args;
+use crate::stdx::number::format_i64;
 use crate::structures::try_zeros;
 use crate::types::Value;
 use crate::types::string::{StringValue, StringView};
@@ -52,7 +53,8 @@ pub fn set(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     }
     let kept = if options.expiry == ExpiryOption::KeepTtl { old.flatten() } else { None };
     overwrite(ctx, key, value, expiry.or(kept));
-    if expiry.is_some() {
+    if let Some(at_ms) = expiry {
+        record_set_until(ctx, key, value, at_ms);
         ctx.notify(key, EventClass::GENERIC, "expire");
     }
     if !options.get {
@@ -140,9 +142,18 @@ fn set_until(ctx: &mut WriteCtx<'_>, args: Args<'_>, unit: Unit, command: &'stat
     let key = args.arg(1);
     let expiry = unit.moment(args.arg(2), ctx.now, command)?;
     overwrite(ctx, key, args.arg(3), Some(expiry));
+    record_set_until(ctx, key, args.arg(3), expiry);
     ctx.notify(key, EventClass::GENERIC, "expire");
     ctx.reply.ok();
     Ok(())
+}
+
+/// Has a value recorded with the moment of its expiry: the time that is left depends on when it is counted.
+fn record_set_until(ctx: &mut WriteCtx<'_>, key: &[u8], value: &[u8], at_ms: i64) {
+    ctx.record_instead(|out| {
+        out.extend([b"SET", key, value, b"PXAT"]);
+        out.push(format_i64(at_ms));
+    });
 }
 
 /// Sets `key`, whatever it holds. A value past its expiry is not overwritten but deleted first, and told of.
@@ -151,7 +162,7 @@ fn overwrite(ctx: &mut WriteCtx<'_>, key: &[u8], value: &[u8], expiry: Option<i6
     let (db, now_ms) = (ctx.db(), ctx.now_ms());
     ctx.keyspace.expire_if_due(db, key, now_ms);
     ctx.keyspace.set_string(db, key, value, expiry);
-    ctx.changed(key, EventClass::STRING, "set");
+    ctx.commit(key, Change::new(EventClass::STRING, "set"));
 }
 
 pub fn mset(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -190,7 +201,7 @@ pub fn getdel(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
     if reply_current(ctx, key)? {
         ctx.remove(key, false);
-        ctx.changed(key, EventClass::GENERIC, "del");
+        ctx.commit(key, Change::new(EventClass::GENERIC, "del"));
     }
     Ok(())
 }
@@ -211,17 +222,17 @@ pub fn getex(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         ExpiryOption::Persist => {
             if ctx.find(key).is_some_and(|entry| entry.expiry().is_some()) {
                 set_expiry(ctx, key, None);
-                ctx.changed(key, EventClass::GENERIC, "persist");
+                ctx.commit(key, Change::new(EventClass::GENERIC, "persist"));
             }
         }
         ExpiryOption::Set(unit, arg) => {
             let moment = unit.moment(arg, ctx.now, "getex")?;
             if unit.is_absolute() && moment <= ctx.now_ms() {
                 ctx.remove(key, ctx.config.lazyfree_lazy_expire);
-                ctx.changed(key, EventClass::GENERIC, "del");
+                ctx.commit(key, Change::new(EventClass::GENERIC, "del"));
             } else {
                 set_expiry(ctx, key, Some(moment));
-                ctx.changed(key, EventClass::GENERIC, "expire");
+                ctx.commit(key, Change::new(EventClass::GENERIC, "expire"));
             }
         }
     }
@@ -237,7 +248,7 @@ pub fn append(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, tail) = (args.arg(1), args.arg(2));
     let Some(len) = ctx.string(key)?.map(StringView::len) else {
         set_fresh(ctx, key, StringValue::new(tail).into());
-        ctx.changed(key, EventClass::STRING, "append");
+        ctx.commit(key, Change::new(EventClass::STRING, "append"));
         ctx.reply.integer(tail.len() as i64);
         return Ok(());
     };
@@ -254,7 +265,7 @@ pub fn append(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     if edited.is_some_and(|edited| !edited.result) {
         return Err(CommandError::NoMemory);
     }
-    ctx.changed(key, EventClass::STRING, "append");
+    ctx.commit(key, Change::new(EventClass::STRING, "append"));
     ctx.reply.integer((len + tail.len()) as i64);
     Ok(())
 }
@@ -288,7 +299,7 @@ pub fn setrange(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
             len.max(end)
         }
     };
-    ctx.changed(key, EventClass::STRING, "setrange");
+    ctx.commit(key, Change::new(EventClass::STRING, "setrange"));
     ctx.reply.integer(new_len as i64);
     Ok(())
 }

@@ -105,6 +105,7 @@ pub fn zdiffstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 
 fn store_result(ctx: &mut WriteCtx<'_>, args: Args<'_>, operation: Operation, command: &'static str) -> CommandResult {
     let keys = keys(args.tail(2), command)?;
+    ctx.expire_keys(keys);
     let inputs = inputs(ctx.keyspace, ctx.session.db, ctx.now.unix_ms, keys, Touch::Yes)?;
     let query = Query::parse(keys, args.tail(3 + keys.len()), operation, Purpose::Store)?;
     let pairs = query.run(&inputs, operation);

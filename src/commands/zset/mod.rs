@@ -20,7 +20,7 @@ pub(super) use add::{Options as AddOptions, add_scored};
 
 use super::context::{ReadCtx, WriteCtx};
 use super::element;
-use crate::keyspace::{Entry, EventClass, WrongType};
+use crate::keyspace::{Change, Entry, EventClass, WrongType};
 use crate::resp::{Protocol, Reply};
 use crate::types::zset::{Member, ZsetView};
 use crate::types::{Limits, Value, ValueRef};
@@ -45,10 +45,7 @@ fn find_mut<'c>(ctx: &'c mut WriteCtx<'_>, key: &[u8]) -> Result<Option<ZsetView
 
 /// Reports a change of so many members, and that nothing is left if that is so.
 fn report(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str, changes: usize, emptied: bool) {
-    let db = ctx.db();
-    ctx.keyspace.dirty += changes as u64;
-    ctx.keyspace.signal(db, key);
-    ctx.notify(key, EventClass::ZSET, event);
+    ctx.commit(key, Change::new(EventClass::ZSET, event).times(changes));
     if emptied {
         ctx.notify(key, EventClass::GENERIC, "del");
     }
@@ -58,7 +55,7 @@ fn report(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str, changes: usiz
 fn store(ctx: &mut WriteCtx<'_>, key: &[u8], pairs: &[(Vec<u8>, f64)], event: &'static str) {
     if pairs.is_empty() {
         if ctx.remove(key, ctx.config.lazyfree_lazy_server_del) {
-            ctx.changed(key, EventClass::GENERIC, "del");
+            ctx.commit(key, Change::new(EventClass::GENERIC, "del"));
         }
     } else {
         let value = crate::types::zset::ZsetValue::from_pairs(pairs, &Limits::from(ctx.config));

@@ -4,7 +4,6 @@ use super::bounds::{By, Interval};
 use super::{Layout, as_zset, find, store};
 use crate::commands::context::{ReadCtx, WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
-use crate::keyspace::Touch;
 use crate::resp::Args;
 use crate::types::zset::ZsetView;
 
@@ -68,8 +67,7 @@ fn read(ctx: &mut ReadCtx<'_>, args: Args<'_>, form: Form) -> CommandResult {
 pub fn zrangestore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let query = Query::parse(args.tail(2), Form { by: None, reverse: None, scores: false })?;
     let mut pairs = Vec::new();
-    let source = ctx.keyspace.find(ctx.session.db, query.key, ctx.now.unix_ms, Touch::Yes);
-    if let Some(zset) = source.map(as_zset).transpose()? {
+    if let Some(zset) = ctx.read(query.key).map(as_zset).transpose()? {
         let ranks = query.ranks(zset);
         pairs.reserve(ranks.len());
         zset.for_each(ranks, false, |member, score| pairs.push((member.to_vec(), score)));

@@ -134,7 +134,7 @@ impl Executor {
 
     fn client_flags(&self, client: &Client) -> String {
         let session = &client.session;
-        let changed = self.keyspace.watch.has_changed(session.id);
+        let changed = self.keyspace.has_watched_change(session.id);
         let flags: String = [
             (session.monitor, 'O'),
             (session.subscriptions > 0, 'P'),

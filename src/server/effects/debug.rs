@@ -8,7 +8,7 @@ use crate::server::executor::Executor;
 impl Executor {
     pub(super) fn perform_debug(&mut self, effect: DebugEffect) {
         match effect {
-            DebugEffect::SetActiveExpire(active) => self.active_expire = active,
+            DebugEffect::SetActiveExpire(active) => self.keyspace.set_active_expiry(active),
             DebugEffect::PauseCron(paused) => self.cron_paused = paused,
             DebugEffect::LendOutput(lend) => self.lends_output = lend,
             // Everybody waits: that is what is asked for.

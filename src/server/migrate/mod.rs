@@ -20,7 +20,7 @@ use super::client::{ClientKey, Stall};
 use super::connection::Shared;
 use super::executor::Executor;
 use crate::commands::{CommandError, CommandId, Migration};
-use crate::keyspace::{ClientId, EventClass};
+use crate::keyspace::{ClientId, Place};
 use crate::resp::ArgsBuf;
 
 /// Links that are kept for the next migration.
@@ -121,6 +121,7 @@ impl Executor {
         let start = self.clock.latest().monotonic();
         let command = command.expect("a command asks for it");
         self.migrations.running = Some(Running { client, command, args, start, source });
+        self.follow_pause();
         self.clients.get_mut(key).stall = Some(Stall::Migrating);
         let outcomes = self.migrations.outcomes.clone();
         let transfer = move || {
@@ -146,11 +147,7 @@ impl Executor {
         if !keeps_keys && self.exit.is_none() {
             let lazily = self.keyspace.lazy_free.policy.server_del;
             for key in &outcome.acknowledged {
-                if self.keyspace.remove(db, key, lazily) {
-                    self.keyspace.dirty += 1;
-                    self.keyspace.signal(db, key);
-                    self.keyspace.events.notify(EventClass::GENERIC, "del", db, key);
-                }
+                self.keyspace.remove_given_away(Place { db, key }, lazily);
             }
         }
         outcome.result
@@ -180,6 +177,7 @@ impl Executor {
             self.conclude(key, command, args.as_args(), mark, elapsed.as_nanos() as u64);
             self.check_output_limit(key);
         }
+        self.follow_pause();
         self.resume_paused_clients();
         self.after_command();
     }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use crate::config::{Config, UnknownTypes};
-use crate::keyspace::{AccessClock, Keyspace};
+use crate::keyspace::{AccessClock, Change, Keyspace};
 use crate::rdb::{Encoder, Opcode, Tag};
 use crate::snapshot::child::save::{self, Observer, SaveOptions, Saved};
 use crate::snapshot::error::{LoadError, LoadFault, SaveError};
@@ -510,15 +510,18 @@ fn conclude(supervisor: &mut Supervisor, keyspace: &mut Keyspace) {
 fn child_saves_the_moment_of_the_fork_and_its_changes_are_counted_off() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut keyspace = sample();
-    keyspace.dirty = 41;
+    let changes =
+        |keyspace: &Keyspace, supervisor: &Supervisor| supervisor.info(keyspace, now()).rdb_changes_since_last_save;
+    keyspace.commit(0, b"later", Change::SILENT.times(41));
     let expected = digest_of(&keyspace);
     let mut supervisor = Supervisor::new(now());
     supervisor.start(&mut keyspace, &task(directory.path(), 1000)).expect("a child");
     assert!(matches!(supervisor.start(&mut keyspace, &task(directory.path(), 0)), Err(SaveError::InProgress)));
     keyspace.set_string(0, b"later", b"value", None);
-    keyspace.dirty += 1;
+    keyspace.commit(0, b"later", Change::SILENT);
+    assert_eq!(changes(&keyspace, &supervisor), 42);
     conclude(&mut supervisor, &mut keyspace);
-    assert_eq!(keyspace.dirty, 1);
+    assert_eq!(changes(&keyspace, &supervisor), 1);
     assert_eq!(names(directory.path()), ["dump.rdb"]);
     let path = directory.path().join("dump.rdb");
     assert_eq!(digest(load_file(&path).expect("a dump").dbs.iter()), expected);

@@ -83,7 +83,7 @@ impl Fields {
     }
 
     /// Removes up to `count` fields whose expiry has passed. Returns how many there were.
-    pub fn remove_due(&mut self, now_ms: i64, count: usize) -> usize {
+    pub fn remove_due(&mut self, now_ms: i64, count: usize, mut visit: impl FnMut(&[u8])) -> usize {
         let mut removed = 0;
         while removed < count
             && let Some(expiries) = &mut self.expiries
@@ -92,6 +92,7 @@ impl Fields {
         {
             let pair = self.table.remove(&field);
             debug_assert!(pair.is_some(), "the index names only fields that are there");
+            visit(&field);
             removed += 1;
         }
         if self.expiring() == 0 {
@@ -153,10 +154,10 @@ mod tests {
         assert!(!fields.set(b"b", b"2", Some(40)));
         assert_eq!(fields.next_expiry(), Some(30));
         assert!(fields.set_expiry(b"c", Some(5)) && !fields.set_expiry(b"d", Some(1)));
-        assert_eq!(fields.remove_due(4, 10), 0);
-        assert_eq!(fields.remove_due(30, 1), 1);
+        assert_eq!(fields.remove_due(4, 10, |_| {}), 0);
+        assert_eq!(fields.remove_due(30, 1, |_| {}), 1);
         assert!(fields.find(b"c").is_none());
-        assert_eq!(fields.remove_due(30, 10), 1);
+        assert_eq!(fields.remove_due(30, 10, |_| {}), 1);
         assert_eq!(fields.next_expiry(), Some(40));
         assert!(fields.remove(b"b").is_some());
         assert_eq!((fields.expiring(), fields.next_expiry(), fields.table().len()), (0, None, 0));

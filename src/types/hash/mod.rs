@@ -118,11 +118,11 @@ impl HashValue {
         }
     }
 
-    /// Removes up to `count` fields whose expiry has passed. Returns how many there were.
-    pub fn remove_due(&mut self, now_ms: i64, count: usize) -> usize {
+    /// Removes up to `count` fields whose expiry has passed, each of which is shown to `visit`. Returns how many there were.
+    pub fn remove_due(&mut self, now_ms: i64, count: usize, visit: impl FnMut(&[u8])) -> usize {
         match self {
             Self::Listpack(_) => 0,
-            Self::Hashtable(fields) => fields.remove_due(now_ms, count),
+            Self::Hashtable(fields) => fields.remove_due(now_ms, count, visit),
         }
     }
 

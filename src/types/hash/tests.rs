@@ -103,7 +103,7 @@ fn a_field_with_an_expiry_is_gone_at_that_moment() {
     assert_eq!(hash.view().random_distinct(3, 150, &mut rng).len(), 2);
 
     assert_eq!(hash.view().next_expiry(), Some(100));
-    assert_eq!(hash.remove_due(150, usize::MAX), 1);
+    assert_eq!(hash.remove_due(150, usize::MAX, |_| {}), 1);
     assert!(!hash.set_keeping_expiry(b"b", b"22", &limits()));
     assert_eq!(hash.view().expiry(b"b", 150), Some(Some(200)));
     assert!(!hash.set(b"b", b"222", &limits()));
