@@ -37,7 +37,6 @@ mod pause;
 mod pid_file;
 mod process_title;
 mod pubsub;
-mod replace_file;
 mod run;
 mod service_manager;
 mod shutdown;

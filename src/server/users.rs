@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use super::client::{ClientKey, Close};
 use super::executor::Executor;
-use super::replace_file::{read_file, replace_file};
 use crate::commands::{
     AccessRules, ChannelKind, CommandError, CommandId, Denial, DenialReason, Denied, Reloaded, User, UserChange,
     UsersEffect,
 };
 use crate::resp::Args;
+use crate::snapshot::{read_file, replace_file};
 use crate::stdx::text::reason;
 
 /// What a new file of users may be read and written by.

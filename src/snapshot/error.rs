@@ -10,26 +10,14 @@ use crate::stdx::text::reason;
 /// Why a save failed. Whatever the step, the temp file is gone; until the rename, the old dump is what it was.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
-    #[error("cannot create {}: {}", path.display(), reason(cause))]
-    Create { path: PathBuf, cause: io::Error },
-    #[error("cannot write {}: {}", path.display(), reason(cause))]
-    Write { path: PathBuf, cause: io::Error },
+    #[error(transparent)]
+    Replace(#[from] ReplaceError),
     #[error("cannot save to {}: {}", path.display(), .cause)]
     Encode { path: PathBuf, cause: Unsavable },
-    #[error("cannot look at {}: {}", path.display(), reason(cause))]
-    Examine { path: PathBuf, cause: io::Error },
     #[error("cannot keep {} as {}: {}", from.display(), to.display(), reason(cause))]
     Keep { from: PathBuf, to: PathBuf, cause: io::Error },
-    #[error("cannot sync {} to the disk: {}", path.display(), reason(cause))]
-    Sync { path: PathBuf, cause: io::Error },
-    #[error("cannot rename {} to {}: {}", from.display(), to.display(), reason(cause))]
-    Rename { from: PathBuf, to: PathBuf, cause: io::Error },
-    #[error("the temp file {} was removed or replaced while it was written", path.display())]
-    TempGone { path: PathBuf },
     #[error("{} is a named pipe, a socket or a device, which a dump does not replace: move it away", path.display())]
     InTheWay { path: PathBuf },
-    #[error("cannot sync the directory {} to the disk: {}", path.display(), reason(cause))]
-    SyncDirectory { path: PathBuf, cause: io::Error },
     #[error("cannot start the process that saves: {}", reason(.0))]
     Fork(io::Error),
     #[error("a save is in progress already")]
@@ -40,6 +28,51 @@ pub enum SaveError {
     Killed(i32),
     #[error("the process that saves ended with code {0} and said nothing")]
     Exited(i32),
+}
+
+/// Why a file could not be replaced: which step failed on what.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplaceError {
+    #[error("cannot create {}: {}", path.display(), reason(cause))]
+    Create { path: PathBuf, cause: io::Error },
+    #[error("cannot write {}: {}", path.display(), reason(cause))]
+    Write { path: PathBuf, cause: io::Error },
+    #[error("cannot look at {}: {}", path.display(), reason(cause))]
+    Examine { path: PathBuf, cause: io::Error },
+    #[error("cannot sync {} to the disk: {}", path.display(), reason(cause))]
+    Sync { path: PathBuf, cause: io::Error },
+    #[error("cannot rename {} to {}: {}", from.display(), to.display(), reason(cause))]
+    Rename { from: PathBuf, to: PathBuf, cause: io::Error },
+    #[error("the temp file {} was removed or replaced while it was written", path.display())]
+    TempGone { path: PathBuf },
+    #[error("cannot sync the directory {} to the disk: {}", path.display(), reason(cause))]
+    SyncDirectory { path: PathBuf, cause: io::Error },
+}
+
+impl ReplaceError {
+    fn step(&self) -> Step {
+        match self {
+            Self::Create { .. } => Step::Create,
+            Self::Write { .. } => Step::Write,
+            Self::Examine { .. } => Step::Keep,
+            Self::Sync { .. } => Step::Sync,
+            Self::Rename { .. } | Self::TempGone { .. } => Step::Rename,
+            Self::SyncDirectory { .. } => Step::SyncDirectory,
+        }
+    }
+
+    /// What the system has answered, where it has answered anything.
+    pub fn into_cause(self) -> io::Error {
+        match self {
+            Self::Create { cause, .. }
+            | Self::Write { cause, .. }
+            | Self::Examine { cause, .. }
+            | Self::Sync { cause, .. }
+            | Self::Rename { cause, .. }
+            | Self::SyncDirectory { cause, .. } => cause,
+            Self::TempGone { .. } => io::Error::other(self.to_string()),
+        }
+    }
 }
 
 /// The step of a save at which it failed.
@@ -94,13 +127,10 @@ impl Step {
 impl SaveError {
     pub fn step(&self) -> Step {
         match self {
-            Self::Create { .. } => Step::Create,
-            Self::Write { .. } => Step::Write,
+            Self::Replace(error) => error.step(),
             Self::Encode { .. } => Step::Encode,
-            Self::Examine { .. } | Self::Keep { .. } => Step::Keep,
-            Self::Sync { .. } => Step::Sync,
-            Self::Rename { .. } | Self::TempGone { .. } | Self::InTheWay { .. } => Step::Rename,
-            Self::SyncDirectory { .. } => Step::SyncDirectory,
+            Self::Keep { .. } => Step::Keep,
+            Self::InTheWay { .. } => Step::Rename,
             Self::Fork(_) => Step::Fork,
             Self::Killed(_) => Step::Killed,
             Self::InProgress | Self::Interrupted | Self::Exited(_) => Step::Unknown,

@@ -5,36 +5,11 @@ use std::fmt;
 
 use super::child::report::Figures;
 use super::error::{SaveError, Step};
-use crate::config::SaveRule;
+use super::task::Trigger;
 use crate::stdx::text::counted;
 
 /// Snapshots that are remembered.
 const RECORDS_MAX: usize = 128;
-
-/// What asked for a snapshot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trigger {
-    Rule(SaveRule),
-    Command,
-    /// BGSAVE SCHEDULE, when its time had come.
-    Scheduled,
-    Shutdown,
-    Flush,
-    Reload,
-}
-
-impl Trigger {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rule(_) => "rule",
-            Self::Command => "command",
-            Self::Scheduled => "schedule",
-            Self::Shutdown => "shutdown",
-            Self::Flush => "flush",
-            Self::Reload => "reload",
-        }
-    }
-}
 
 /// How a snapshot ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -142,6 +117,7 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SaveRule;
 
     fn record(trigger: Trigger, outcome: Outcome) -> Record {
         let figures =

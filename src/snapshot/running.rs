@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::child::report::{Figures, Inbox, Report};
-use super::child::save::KnownDump;
+use super::child::{Child, KnownDump};
 use super::error::{SaveError, Step};
-use super::file::atomic_file::{Disk, FileSystem as _, Place, Temp};
-use super::file::temp_file;
-use super::fork::{Child, End};
-use super::history::{Outcome, Record, Trigger};
-use super::supervisor::Task;
+use super::file::{Disk, FileSystem as _, Place, Temp, temp_file};
+use super::history::{Outcome, Record};
+use super::process::End;
+use super::task::{Task, Trigger};
 use crate::keyspace::Keyspace;
 use crate::stdx::clock::Now;
 
@@ -216,9 +215,10 @@ pub fn log_speed(keys: u64, bytes: u64, elapsed_us: u64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::child::SaveOptions;
     use super::super::child::report;
-    use super::super::child::save::SaveOptions;
-    use super::super::fork;
+    use super::super::child::spawn_in_test;
+    use super::super::process;
     use super::*;
     use crate::config::Config;
     use crate::stdx::HashSeed;
@@ -231,7 +231,7 @@ mod tests {
         let temp = place.temp_path(1);
         std::fs::write(&temp, "new").expect("a file");
         let identity = Disk.look_at(&temp).expect("a file").expect("a file").identity;
-        let child = fork::spawn_in_test(|pipe| {
+        let child = spawn_in_test(|pipe| {
             report::send(pipe, &Report::Created(Temp { number: 1, identity }));
             report::send(pipe, &Report::Renaming(Figures::default()));
             let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
@@ -247,8 +247,8 @@ mod tests {
         let keyspace = Keyspace::new(1, HashSeed { k0: 1, k1: 2 });
         let mut running = Running::new(child, &task, &keyspace, 0);
         let end = loop {
-            match fork::look(running.child.pid).expect("our child") {
-                fork::State::Ended(end) => break end,
+            match process::look(running.child.pid).expect("our child") {
+                process::State::Ended(end) => break end,
                 _ => std::thread::sleep(Duration::from_millis(1)),
             }
         };

@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use super::child;
 use super::child::report::Figures;
-use super::child::save::{self, KnownDump, Observer, SaveOptions, Saved};
+use super::child::{Child, KnownDump, Observer, SaveOptions, Saved, save};
 use super::error::SaveError;
-use super::file::atomic_file::{Disk, FileSystem, Place, Temp};
-use super::fork::{self, Child, End, InterruptWatch, State};
-use super::history::{History, Outcome, Record, Trigger};
+use super::file::{Disk, FileSystem, Temp};
+use super::history::{History, Outcome, Record};
 use super::huge_pages::Healer;
-use super::process_title::ProcessTitle;
+use super::interrupt::InterruptWatch;
+use super::process::{self, End, State};
 use super::running::{Running, log_speed};
 use super::schedule::{self, Situation};
+use super::task::Task;
 use crate::config::SaveRule;
 use crate::keyspace::Keyspace;
 use crate::observe::{self, PersistenceInfo};
@@ -27,16 +28,6 @@ const DISMISSAL_MAX: Duration = Duration::from_secs(2);
 const POLITE_FOR: Duration = Duration::from_millis(50);
 
 const DISMISSAL_STEP: Duration = Duration::from_millis(1);
-
-/// One snapshot to be taken.
-#[derive(Clone, Debug)]
-pub struct Task {
-    pub place: Place,
-    pub options: SaveOptions,
-    pub trigger: Trigger,
-    /// What process lists show of the child.
-    pub title: Option<ProcessTitle>,
-}
 
 /// Takes snapshots, one at a time, and knows what became of them.
 #[derive(Debug)]
@@ -108,7 +99,7 @@ impl Supervisor {
 
     /// Takes in the ends of processes that have nothing to do with saving.
     pub fn reap_strangers(&self) {
-        fork::reap_strangers(self.child());
+        process::reap_strangers(self.child());
     }
 
     /// When the last successful save was, in seconds since 1970.
@@ -171,7 +162,7 @@ impl Supervisor {
         self.last_try_steady = now.steady_seconds();
         let task = &self.with_known_dump(keyspace, task);
         let held = self.healer.hold();
-        let forked = child::start(keyspace, task);
+        let forked = child::start(keyspace, &task.place, &task.options, task.title.as_ref());
         let child = match forked {
             Ok(child) => Child { fork_us: child.fork_us + held.as_micros() as u64, ..child },
             Err(cause) => {
@@ -230,7 +221,7 @@ impl Supervisor {
     pub fn dismiss_child(&mut self) {
         if let Some(running) = &mut self.running {
             running.is_dismissed = true;
-            fork::dismiss(running.child.pid);
+            process::dismiss(running.child.pid);
         }
     }
 
@@ -243,7 +234,7 @@ impl Supervisor {
             if let Some(pid) = self.child()
                 && waited >= POLITE_FOR
             {
-                fork::kill(pid);
+                process::kill(pid);
             }
             if waited >= DISMISSAL_MAX {
                 // It waits for a disk, and ends when that answers; without its temp file it cannot rename any more.
@@ -259,7 +250,7 @@ impl Supervisor {
     /// Takes in what the child has said, and its end if it has ended. Returns whether it has.
     pub fn poll(&mut self, keyspace: &mut Keyspace, now: Now) -> bool {
         let Some(running) = &mut self.running else { return false };
-        let end = match fork::look(running.child.pid) {
+        let end = match process::look(running.child.pid) {
             Ok(State::Ended(end)) => Some(end),
             Ok(State::Unchanged) => None,
             Ok(State::Stopped(signal)) => {

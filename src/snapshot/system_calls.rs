@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "fork, and system calls that no crate wraps")]
 
 use std::fs;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
@@ -148,6 +148,22 @@ pub fn probe() -> Option<String> {
             denied.names()
         )
     })
+}
+
+/// Asks the kernel to begin writing a range of a file to the disk, so that the sync at the end finds little left.
+pub fn begin_writeback(file: BorrowedFd<'_>, offset: u64, bytes: u64) {
+    if !OptionalCall::SyncFileRange.is_allowed() {
+        return;
+    }
+    // SAFETY: a plain system call on an open descriptor; it is a hint, whose failure changes nothing.
+    unsafe {
+        libc::sync_file_range(
+            file.as_raw_fd(),
+            offset as libc::off64_t,
+            bytes as libc::off64_t,
+            libc::SYNC_FILE_RANGE_WRITE,
+        );
+    }
 }
 
 fn denied() -> Denied {

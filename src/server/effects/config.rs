@@ -7,8 +7,8 @@ use crate::commands::{CommandError, ConfigEffect, ConfigPair};
 use crate::config::{self, Access, Apply, Change, Config, SetError};
 use crate::server::client::ClientKey;
 use crate::server::executor::Executor;
-use crate::server::replace_file::{read_file, replace_file};
 use crate::server::{crash, file_limit, logging};
+use crate::snapshot::{read_file, replace_file};
 use crate::stdx::text::reason;
 
 impl Executor {

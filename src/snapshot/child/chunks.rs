@@ -5,8 +5,8 @@ use std::io;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use super::observer::{Observer, Saved};
 use super::pace::Pace;
-use super::save::{Observer, Saved};
 use crate::rdb::{self, Crc64, Encoder, Sink};
 
 /// How long a wait for the pace goes on before the observer is asked again.

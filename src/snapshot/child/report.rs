@@ -2,12 +2,11 @@
 //!
 //! A record is smaller than PIPE_BUF, so a write puts a whole one into the pipe or nothing.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use crate::rdb;
 use crate::snapshot::error::Step;
-use crate::snapshot::file::atomic_file::Temp;
-use crate::snapshot::fork;
+use crate::snapshot::file::Temp;
 
 const RECORD_BYTES: usize = 512;
 
@@ -147,7 +146,7 @@ pub fn send(pipe: BorrowedFd<'_>, report: &Report) {
         match nix::unistd::write(pipe, &record) {
             Err(nix::errno::Errno::EINTR) => {}
             Err(nix::errno::Errno::EAGAIN) if !matches!(report, Report::Progress(_)) => {
-                if !fork::wait_writable(pipe, LAST_WAIT_MS) {
+                if !wait_writable(pipe, LAST_WAIT_MS) {
                     return;
                 }
             }
@@ -155,6 +154,13 @@ pub fn send(pipe: BorrowedFd<'_>, report: &Report) {
             _ => return,
         }
     }
+}
+
+/// Whether the pipe's other end can take bytes, waiting at most so long.
+fn wait_writable(pipe: BorrowedFd<'_>, milliseconds: u16) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut fds, PollTimeout::from(milliseconds)).is_ok_and(|ready| ready > 0)
 }
 
 /// Records as they arrive at the parent.
@@ -185,7 +191,6 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::fd::AsFd as _;
 
     fn figures(base: u64) -> Figures {
         Figures {

@@ -6,13 +6,14 @@ use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use super::fork::{self, Child};
+use super::observer::{Observer, Saved};
+use super::options::SaveOptions;
 use super::report::{self, Figures, Report};
-use super::save::{self, Observer, Saved};
+use super::{priority, save};
 use crate::keyspace::Keyspace;
-use crate::snapshot::file::atomic_file::{Disk, Temp};
-use crate::snapshot::fork::{self, Child};
+use crate::snapshot::file::{Disk, Place, Temp};
 use crate::snapshot::process_title::ProcessTitle;
-use crate::snapshot::supervisor::Task;
 use crate::stdx::text;
 
 /// How often the parent hears of the child at most.
@@ -22,18 +23,28 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 const COUNTING_SHARE: u32 = 50;
 
 /// Starts a child that saves the keyspace as it is now.
-pub fn start(keyspace: &mut Keyspace, task: &Task) -> io::Result<Child> {
-    // SAFETY: `run` reads the keyspace, which is borrowed exclusively, and the task, which nobody changes. It writes to
-    // files that it opens itself and to the pipe, and serialises in threads of `fork::with_threads`.
-    unsafe { fork::spawn(|pipe| run(pipe, keyspace, task)) }
+pub fn start(
+    keyspace: &mut Keyspace,
+    place: &Place,
+    options: &SaveOptions,
+    title: Option<&ProcessTitle>,
+) -> io::Result<Child> {
+    // SAFETY: `run` reads the keyspace, which is borrowed exclusively, and the arguments, which nobody changes. It writes to
+    // files that it opens itself and to the pipe, and serialises in threads of `threads::with_threads`.
+    unsafe { fork::spawn(|pipe| run(pipe, keyspace, place, options, title)) }
 }
 
 /// Saves the keyspace as the fork left it. Returns the exit code.
-fn run(pipe: BorrowedFd<'static>, keyspace: &mut Keyspace, task: &Task) -> i32 {
-    let Task { place, options, title, .. } = task;
+fn run(
+    pipe: BorrowedFd<'static>,
+    keyspace: &mut Keyspace,
+    place: &Place,
+    options: &SaveOptions,
+    title: Option<&ProcessTitle>,
+) -> i32 {
     // Without it, process lists show the server twice.
-    let _ = title.as_ref().map(ProcessTitle::show);
-    fork::give_way(options.manners);
+    let _ = title.map(ProcessTitle::show);
+    priority::give_way(options.manners);
     let mut reporter = Reporter::new(pipe);
     match save::save_to_file(keyspace, place, &options.in_background(), &Disk, &mut reporter) {
         Ok(saved) => {

@@ -13,11 +13,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::chunks::{ChunkWriter, Direct, Done, Label};
-use super::save::{Clocks, SaveOptions, delay_us};
+use super::options::{Clocks, SaveOptions, delay_us};
+use super::threads;
 use crate::keyspace::{Frozen, FrozenEntry};
 use crate::rdb::{self, Encoder, Sink};
 use crate::snapshot::error::Unsavable;
-use crate::snapshot::fork;
 
 /// From so many bytes on a chunk ends with the next entry. Small enough to stay in the cache until it is written.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -33,23 +33,6 @@ const SEGMENT_BYTES: u64 = 256 << 10;
 
 /// Small entries are walked in long rows all the same, since each walk begins without anything in the cache.
 const SEGMENT_KEYS_MAX: u64 = 4096;
-
-/// What is automatically taken at most: more threads than this wait for the disk, or for memory.
-const THREADS_AUTO_MAX: usize = 4;
-
-/// The most that can be configured.
-pub const THREADS_MAX: usize = 64;
-
-/// How many threads are to serialise: as configured or, for 0, as many as there are cores with nothing to do.
-/// `load` is the system's average, and `busy` of it is the thread that asks.
-pub fn thread_count(configured: u32, cores: usize, load: f64, reserved: usize) -> usize {
-    if configured > 0 {
-        return (configured as usize).min(THREADS_MAX);
-    }
-    // Conversions from floats saturate.
-    let taken = (load.round() as usize).max(reserved);
-    cores.saturating_sub(taken).clamp(1, THREADS_AUTO_MAX)
-}
 
 /// The databases, cut into segments that threads take one by one.
 #[derive(Debug)]
@@ -210,7 +193,7 @@ impl<'a> Serialiser<'a> {
             drop(out);
             sink.send(Content::Finished(result.map(|()| label.done.take())));
         };
-        fork::with_threads(threads, &run, |started| {
+        threads::with_threads(threads, &run, |started| {
             if started == 0 {
                 return self.run_here(writer);
             }
@@ -380,27 +363,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-
-    #[test]
-    fn threads_are_as_configured_or_the_cores_with_nothing_to_do() {
-        for (configured, cores, load, reserved, expected) in [
-            (3, 1, 9.0, 1, 3),
-            (100, 1, 0.0, 0, THREADS_MAX),
-            // In the background one core is the clients'.
-            (0, 1, 0.0, 1, 1),
-            (0, 2, 0.0, 1, 1),
-            (0, 4, 0.0, 1, 3),
-            (0, 4, 2.4, 1, 2),
-            (0, 4, 50.0, 1, 1),
-            (0, 64, 1.0, 1, THREADS_AUTO_MAX),
-            (0, 2, 0.3, 0, 2),
-            (0, 2, 1.0, 0, 1),
-            (0, 0, f64::NAN, 0, 1),
-            (0, 2, f64::INFINITY, 0, 1),
-        ] {
-            assert_eq!(thread_count(configured, cores, load, reserved), expected, "{configured} {cores} {load}");
-        }
-    }
 
     #[test]
     fn every_segment_of_every_database_is_taken_once() {

@@ -10,7 +10,7 @@ use memmap2::{Advice, Mmap};
 
 use crate::rdb::{Record, Records};
 use crate::snapshot::error::{LoadError, LoadFault};
-use crate::snapshot::file::atomic_file::Standing;
+use crate::snapshot::file::standing::Standing;
 
 /// A dump, mapped for reading.
 pub struct DumpFile {

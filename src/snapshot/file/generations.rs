@@ -4,9 +4,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::atomic_file::{Disk, FileSystem, Kind, Place, Standing, put_in_place};
-use crate::snapshot::error::SaveError;
-use crate::snapshot::load::check::{Healthy, check};
+use super::atomic_file::put_in_place;
+use super::file_system::{Disk, FileSystem};
+use super::place::{Place, TIME_MAX_MS};
+use super::standing::{Kind, Standing};
+use crate::snapshot::error::{ReplaceError, SaveError};
 
 /// Names that are tried for one dump: each stands for a millisecond, and others may have been written in the same one.
 const NAMES_MAX: i64 = 1000;
@@ -17,32 +19,11 @@ const NAME_TOLERANCE_MS: i64 = 24 * 60 * 60 * 1000;
 /// Damaged dumps that are set aside beside one another.
 const SET_ASIDE_MAX: u32 = 100;
 
-/// The beginning of the year 9999: later names would sort wrongly.
-pub(super) const TIME_MAX_MS: i64 = 253_370_764_800_000;
-
-/// Where the digits of a time stand, and what stands between them.
-const TIME_FORM: &[u8] = b"ddddddddTdddddd.dddZ";
-
-/// An older dump that is whole.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Generation {
-    pub name: String,
-    pub contents: Healthy,
-}
-
 /// The generations of the dump at this place on the real disk.
 impl Place {
     /// Their names, the oldest first.
     pub fn generations(&self) -> Vec<String> {
         list(&Disk, self).unwrap_or_default()
-    }
-
-    /// The newest that is whole, every value of it read.
-    pub fn newest_whole_generation(&self) -> Option<Generation> {
-        self.generations().into_iter().rev().find_map(|name| {
-            let contents = check(&self.joined(&name)).ok()?;
-            Some(Generation { name, contents })
-        })
     }
 
     /// Makes a generation the dump. Returns the name under which the one before it stays.
@@ -66,7 +47,7 @@ fn keep(system: &dyn FileSystem, place: &Place) -> Result<Option<PathBuf>, SaveE
     }
     let first = first_name_ms(&present);
     for time_ms in first..first + NAMES_MAX {
-        let to = place.joined(&name_at(place, time_ms));
+        let to = place.joined(&place.generation_name(time_ms));
         match system.link(&from, &to) {
             Ok(()) => return Ok(Some(to)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -78,7 +59,7 @@ fn keep(system: &dyn FileSystem, place: &Place) -> Result<Option<PathBuf>, SaveE
             Err(cause) => return Err(SaveError::Keep { from, to, cause }),
         }
     }
-    let to = place.joined(&name_at(place, first));
+    let to = place.joined(&place.generation_name(first));
     Err(SaveError::Keep { from, to, cause: io::ErrorKind::AlreadyExists.into() })
 }
 
@@ -106,7 +87,7 @@ fn is_ours(system: &dyn FileSystem, place: &Place, name: &str) -> bool {
     }
     let written = first_name_ms(&found);
     let (from, to) = ((written - NAME_TOLERANCE_MS).max(0), (written + NAME_TOLERANCE_MS).min(TIME_MAX_MS));
-    (name_at(place, from).as_str()..=name_at(place, to).as_str()).contains(&name)
+    (place.generation_name(from).as_str()..=place.generation_name(to).as_str()).contains(&name)
 }
 
 /// The moment in the first name that is tried for a dump.
@@ -117,7 +98,7 @@ fn first_name_ms(dump: &Standing) -> i64 {
 /// The names of the generations, the oldest first.
 pub fn list(system: &dyn FileSystem, place: &Place) -> io::Result<Vec<String>> {
     let mut names = system.names(&place.directory)?;
-    names.retain(|name| is_generation(place, name));
+    names.retain(|name| place.is_generation(name));
     names.sort_unstable();
     Ok(names)
 }
@@ -133,7 +114,7 @@ pub fn take_back(system: &dyn FileSystem, place: &Place, name: &str) -> Result<P
     let aside = link_to_free_name(system, &damaged, aside)?;
     let temp = place.temp_numbers().map(|number| place.temp_path(number));
     let temp = link_to_free_name(system, &generation, temp)?;
-    put_in_place(system, &temp, place, || ()).inspect_err(|_| {
+    put_in_place(system, &temp, &place.path(), || ()).inspect_err(|_| {
         let _ = system.remove(&temp);
     })?;
     Ok(aside)
@@ -165,67 +146,5 @@ fn link_to_free_name(
 }
 
 fn examine(system: &dyn FileSystem, path: &Path) -> Result<Option<Standing>, SaveError> {
-    system.look_at(path).map_err(|cause| SaveError::Examine { path: path.to_path_buf(), cause })
-}
-
-/// `dump-20261122T153000.123Z.rdb` for a dump of that moment whose name is `dump.rdb`.
-pub(super) fn name_at(place: &Place, unix_ms: i64) -> String {
-    let (stem, extension) = halves(place);
-    let time = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or_default();
-    format!("{stem}-{}{extension}", time.strftime("%Y%m%dT%H%M%S%.3fZ"))
-}
-
-/// Whether a name is one exactly as [`name_at`] makes them: what users name themselves is not ours to remove.
-pub fn is_generation(place: &Place, name: &str) -> bool {
-    let (stem, extension) = halves(place);
-    let time = name.strip_prefix(stem).and_then(|name| name.strip_prefix('-')?.strip_suffix(extension));
-    time.is_some_and(|time| {
-        let fits = |(byte, form): (&u8, &u8)| if *form == b'd' { byte.is_ascii_digit() } else { byte == form };
-        time.len() == TIME_FORM.len() && time.as_bytes().iter().zip(TIME_FORM).all(fits)
-    })
-}
-
-/// The name of the dump up to its last dot, and the rest.
-fn halves(place: &Place) -> (&str, &str) {
-    place.name.split_at(place.name.rfind('.').unwrap_or(place.name.len()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(name: &str) -> Place {
-        Place::here(name, 3)
-    }
-
-    #[test]
-    fn names_tell_the_time_and_sort_by_it() {
-        assert_eq!(name_at(&place("dump.rdb"), 1_795_361_400_123), "dump-20261122T153000.123Z.rdb");
-        assert_eq!(name_at(&place("a.b.rdb"), 0), "a.b-19700101T000000.000Z.rdb");
-        assert_eq!(name_at(&place("plain"), TIME_MAX_MS), "plain-99990101T000000.000Z");
-        for name in ["dump.rdb", "plain", ".rdb", "-.-"] {
-            let place = place(name);
-            let names = [0, 1, 999, 1000, 1_795_361_400_123, TIME_MAX_MS].map(|time| name_at(&place, time));
-            assert!(names.is_sorted(), "{names:?}");
-            assert!(names.iter().all(|name| is_generation(&place, name)), "{names:?}");
-            assert!(!is_generation(&place, name));
-        }
-    }
-
-    #[test]
-    fn names_that_users_give_are_no_generations() {
-        for name in [
-            "dump-20261122T153000Z.rdb",
-            "dump-20261122T153000.123Z.rdb.bak",
-            "dump-20261122T153000.123Z",
-            "dump-20261122t153000.123Z.rdb",
-            "dump-2026112xT153000.123Z.rdb",
-            "dump2-20261122T153000.123Z.rdb",
-            "dump20261122T153000.123Z.rdb",
-            "temp-812.rdb",
-            "",
-        ] {
-            assert!(!is_generation(&place("dump.rdb"), name), "{name}");
-        }
-    }
+    system.look_at(path).map_err(|cause| ReplaceError::Examine { path: path.to_path_buf(), cause }.into())
 }

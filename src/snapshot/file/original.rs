@@ -6,8 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::atomic_file::Place;
-use super::generations;
+use super::place::{Place, TIME_MAX_MS};
 use crate::snapshot::error::LoadFault;
 
 /// Names that are tried for one dump.
@@ -26,7 +25,7 @@ fn keep(path: &Path, link: &dyn Fn(&Path, &Path) -> io::Result<()>) -> io::Resul
     let place = Place { directory: directory.clone(), name, keep: 0 };
     let facts = fs::metadata(path)?;
     let written_ms = facts.mtime().saturating_mul(1000).saturating_add(facts.mtime_nsec() / 1_000_000);
-    let first = written_ms.clamp(0, generations::TIME_MAX_MS - NAMES_MAX);
+    let first = written_ms.clamp(0, TIME_MAX_MS - NAMES_MAX);
     for time_ms in first..first + NAMES_MAX {
         let to = place.directory.join(name_at(&place, time_ms));
         match fs::symlink_metadata(&to) {
@@ -70,7 +69,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 fn name_at(place: &Place, unix_ms: i64) -> String {
-    let generation = generations::name_at(place, unix_ms);
+    let generation = place.generation_name(unix_ms);
     let extension = place.name.rfind('.').map_or("", |dot| &place.name[dot..]);
     let stem = generation.strip_suffix(extension).unwrap_or(&generation);
     format!("{stem}-original{extension}")

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::atomic_file::FileSystem;
+use super::file_system::FileSystem;
 use crate::rdb::{self, Record, Records, Tag};
 use crate::types::{Digest, Limits, LoadOptions, Value};
 

@@ -1,4 +1,4 @@
-//! Temp files: the names that saves write under, the lock that says a save is at work, and what a start may remove.
+//! Temp files: what a start, and the parent of a child that has ended, may remove.
 //!
 //! A process id means nothing in another container or on another host, and a backup may have any name. A start removes
 //! only what is surely left over: a regular file whose number can be a process id, that nobody has locked or is
@@ -7,30 +7,16 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
-
-use super::atomic_file::Place;
 use super::dump_file::DumpFile;
-use super::generations;
+use super::lock::{Lock, try_lock};
+use super::place::{PID_LIMIT, Place, temp_number_of};
+use super::standing::{Identity, identity_of};
 use crate::rdb::{self, Records};
-use crate::snapshot::fork;
-
-/// Process ids are below it, whatever the kernel is set to; used where the kernel does not say.
-const PID_LIMIT: u32 = 1 << 22;
-
-/// How many names a save tries: each is taken only while another server saves beside this one, or by a file that is
-/// not ours to remove.
-const NAMES_MAX: u32 = 100;
-
-/// A start holds the lock of a file only while it looks at it.
-const LOCK_TRIES: u32 = 50;
-const LOCK_REST: Duration = Duration::from_millis(10);
+use crate::snapshot::process;
 
 /// How long a start watches whether a file grows: servers other than Copal write without a lock.
 const WATCH: Duration = Duration::from_millis(100);
@@ -43,19 +29,6 @@ const HEADER_BYTES: usize = 9;
 const END_MARK: u8 = 0xFF;
 const CHECKSUM_BYTES: usize = 8;
 const CHECKSUM_SINCE: u32 = 5;
-
-/// Device and inode: equal for two names of one file.
-pub type Identity = (u64, u64);
-
-/// Whether this process holds the lock of a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Lock {
-    Held,
-    /// Another process has it.
-    Taken,
-    /// The file system has no locks of this kind.
-    Unsupported,
-}
 
 /// What a start did with a file that has the name of a temp file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,20 +52,13 @@ pub enum Contents {
 }
 
 impl Place {
-    /// The numbers that a save of this process tries for its temp file, its own first.
-    pub fn temp_numbers(&self) -> impl Iterator<Item = u32> {
-        let own = std::process::id();
-        let numbers = (0..NAMES_MAX).map(move |step| (own - 1 + step) % (PID_LIMIT - 1) + 1);
-        numbers.filter(|number| self.temp_path(*number) != self.path())
-    }
-
     /// Removes what saves that were cut short have left in the directory. Returns what became of each file that has
     /// the name of a temp file.
     pub fn clear_leftovers(&self) -> Vec<(String, Fate)> {
         let Ok(entries) = std::fs::read_dir(&self.directory) else { return Vec::new() };
         let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-        let mut found: Vec<_> = names.filter_map(|name| Some((number_of(&name)?, name))).collect();
-        found.retain(|(_, name)| *name != self.name && !generations::is_generation(self, name));
+        let mut found: Vec<_> = names.filter_map(|name| Some((temp_number_of(&name)?, name))).collect();
+        found.retain(|(_, name)| *name != self.name && !self.is_generation(name));
         found.sort_unstable();
         let mut watched = false;
         let mut fate = |number, name: &str| {
@@ -113,7 +79,7 @@ impl Place {
             return Err("no process has such a number".to_owned());
         };
         let Some(leftover) = Leftover::examine(&path)? else { return Ok(None) };
-        if number != std::process::id() && fork::is_at_work(number) && may_have_open(number, leftover.identity) {
+        if number != std::process::id() && process::is_at_work(number) && may_have_open(number, leftover.identity) {
             return Err(format!("process {number} is at work"));
         }
         if leftover.grows(watched) {
@@ -209,40 +175,6 @@ fn remove(path: &Path) -> Result<Fate, String> {
     std::fs::remove_file(path).map(|()| Fate::Removed).map_err(|error| format!("it cannot be removed: {error}"))
 }
 
-pub fn identity_of(facts: &std::fs::Metadata) -> Identity {
-    (facts.dev(), facts.ino())
-}
-
-/// Takes the lock that says that somebody is writing. It ends with the last descriptor of the open file.
-fn try_lock(file: impl AsFd) -> Lock {
-    let whole = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
-    loop {
-        return match fcntl(file.as_fd(), FcntlArg::F_OFD_SETLK(&whole)) {
-            Ok(_) => Lock::Held,
-            Err(Errno::EINTR) => continue,
-            Err(Errno::EAGAIN | Errno::EACCES) => Lock::Taken,
-            Err(_) => Lock::Unsupported,
-        };
-    }
-}
-
-/// Locks a file that we have just created. Whoever has its lock is a start that looks at it, and soon done.
-pub fn lock(file: &File) -> Lock {
-    for _ in 1..LOCK_TRIES {
-        match try_lock(file) {
-            Lock::Taken => std::thread::sleep(LOCK_REST),
-            lock => return lock,
-        }
-    }
-    try_lock(file)
-}
-
 fn contents_of_file(file: &File, path: &Path, bytes: u64) -> io::Result<Contents> {
     let mut head = [0; HEADER_BYTES];
     let head_bytes = bytes.min(HEADER_BYTES as u64) as usize;
@@ -298,14 +230,6 @@ pub fn contents(head: &[u8], tail: &[u8], bytes: u64) -> Contents {
     if is_whole { Contents::Whole } else { Contents::Unfinished }
 }
 
-/// The number in a temp file's name, if it is one exactly as [`Place::temp_path`] makes them, however high.
-fn number_of(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix("temp-")?.strip_suffix(".rdb")?;
-    let is_number = digits.bytes().all(|digit| digit.is_ascii_digit()) && !digits.starts_with('0');
-    // Where it does not fit, it is too high for a process in any case.
-    (is_number && !digits.is_empty()).then(|| digits.parse().unwrap_or(u64::MAX))
-}
-
 fn highest_process_id() -> u32 {
     let limit = std::fs::read_to_string("/proc/sys/kernel/pid_max").ok().and_then(|text| text.trim().parse().ok());
     limit.unwrap_or(PID_LIMIT)
@@ -319,6 +243,7 @@ fn may_have_open(pid: u32, identity: Identity) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lock::lock;
     use super::*;
 
     /// A dump of one key, as it is and without the eight bytes of its checksum set.
@@ -327,17 +252,6 @@ mod tests {
 
     fn contents_of(bytes: &[u8]) -> Contents {
         contents(&bytes[..bytes.len().min(9)], &bytes[bytes.len().saturating_sub(9)..], bytes.len() as u64)
-    }
-
-    #[test]
-    fn only_exact_names_are_temp_files() {
-        assert_eq!(number_of("temp-812.rdb"), Some(812));
-        assert_eq!(number_of("temp-20261128170000123456789.rdb"), Some(u64::MAX));
-        for name in
-            ["temp-.rdb", "temp-0.rdb", "temp-01.rdb", "temp--1.rdb", "temp-1.rdb.bak", "xtemp-1.rdb", "temp-+1.rdb"]
-        {
-            assert_eq!(number_of(name), None, "{name}");
-        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::rdb::{self, Record, Records};
 use crate::snapshot::error::{LoadError, LoadFault};
-use crate::snapshot::file::dump_file::DumpFile;
+use crate::snapshot::file::{DumpFile, Place};
 use crate::snapshot::load::Verification;
 use crate::types::{EMPTY_VALUE, Limits, LoadOptions, Value};
 
@@ -26,6 +26,13 @@ pub struct Fault {
     pub keys_before: u64,
 }
 
+/// An older dump that is whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Generation {
+    pub name: String,
+    pub contents: Healthy,
+}
+
 /// Validates all of a dump: header, checksum, structure, and every value.
 pub fn check(path: &Path) -> Result<Healthy, Fault> {
     let fault = |fault: LoadFault, keys_before| Fault { error: fault.of(path), keys_before };
@@ -35,6 +42,16 @@ pub fn check(path: &Path) -> Result<Healthy, Fault> {
         Err(error) => return Err(Fault { error, keys_before: 0 }),
     };
     check_bytes(file.bytes()).map_err(|(what, keys_before)| fault(what, keys_before))
+}
+
+impl Place {
+    /// The newest generation that is whole, every value of it read.
+    pub fn newest_whole_generation(&self) -> Option<Generation> {
+        self.generations().into_iter().rev().find_map(|name| {
+            let contents = check(&self.joined(&name)).ok()?;
+            Some(Generation { name, contents })
+        })
+    }
 }
 
 fn check_bytes(file: &Bytes) -> Result<Healthy, (LoadFault, u64)> {

@@ -7,7 +7,7 @@ use super::part::{Batch, Part};
 use super::*;
 use crate::keyspace::{AccessClock, Keyspace};
 use crate::rdb::{self, Encoder, Records, Tag};
-use crate::snapshot::child::save::SaveOptions;
+use crate::snapshot::child::SaveOptions;
 use crate::snapshot::tests::saved;
 use crate::stdx::HashSeed;
 use crate::types::hash::HashValue;

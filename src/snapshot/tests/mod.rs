@@ -1,7 +1,7 @@
 //! Laws of saving and loading as a whole.
 
 mod power_cut;
-mod simulation;
+pub(super) mod simulation;
 mod threads;
 
 use std::cell::RefCell;
@@ -16,15 +16,15 @@ use proptest::prelude::*;
 use crate::config::{Config, UnknownTypes};
 use crate::keyspace::{AccessClock, Change, Keyspace};
 use crate::rdb::{Encoder, Opcode, Tag};
-use crate::snapshot::child::save::{self, Observer, SaveOptions, Saved};
-use crate::snapshot::error::{LoadError, LoadFault, SaveError};
-use crate::snapshot::file::atomic_file::{Disk, FileSystem, OpenFile, Place, Standing};
-use crate::snapshot::file::dump_file::DumpFile;
-use crate::snapshot::file::temp_file::{Identity, Lock};
-use crate::snapshot::history::{Outcome, Trigger};
+use crate::snapshot::child::{Observer, SaveOptions, Saved, save};
+use crate::snapshot::error::{LoadError, LoadFault, ReplaceError, SaveError};
+use crate::snapshot::file::{Access, Disk, DumpFile, FileSystem, Identity, Lock, OpenFile, Place, Standing};
+use crate::snapshot::history::Outcome;
 use crate::snapshot::load::check::check;
 use crate::snapshot::load::{Duplicates, LoadSettings, Loaded, Loader, Progress};
-use crate::snapshot::supervisor::{Supervisor, Task};
+use crate::snapshot::process::{self, End, State};
+use crate::snapshot::supervisor::Supervisor;
+use crate::snapshot::task::{Task, Trigger};
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
 use crate::types::Digest;
@@ -358,9 +358,9 @@ struct FailingFile<'a> {
 }
 
 impl FileSystem for &'static Failing {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
+    fn create(&self, path: &Path, mode: u32) -> io::Result<Box<dyn OpenFile>> {
         self.count("create")?;
-        Ok(Box::new(FailingFile { file: Disk.create(path)?, system: self }))
+        Ok(Box::new(FailingFile { file: Disk.create(path, mode)?, system: self }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -408,6 +408,10 @@ impl OpenFile for FailingFile<'_> {
 
     fn identity(&self) -> io::Result<Identity> {
         self.file.identity()
+    }
+
+    fn set_access(&mut self, access: &Access) -> io::Result<()> {
+        self.file.set_access(access)
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -482,7 +486,7 @@ fn failed_save_says_which_step_failed_on_what() {
     assert!(
         error.to_string().starts_with("cannot create ") && error.to_string().ends_with("No such file or directory")
     );
-    let error = SaveError::Rename {
+    let error = ReplaceError::Rename {
         from: PathBuf::from("temp-812.rdb"),
         to: PathBuf::from("dump.rdb"),
         cause: io::Error::from_raw_os_error(libc::EACCES),
@@ -496,6 +500,16 @@ fn task(directory: &Path, key_delay_us: i32) -> Task {
         options: SaveOptions { key_delay_us, ..options() },
         trigger: Trigger::Command,
         title: None,
+    }
+}
+
+/// Waits for the end of a child that nobody else asks about.
+pub(super) fn end_of(pid: u32) -> End {
+    loop {
+        if let State::Ended(end) = process::look(pid).expect("our child") {
+            return end;
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -4,13 +4,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::simulation::{self, Effect, Fault, Files, Remains, SimulatedDisk};
+use super::simulation::{self, Fault, Files, Remains, SimulatedDisk, all_faults};
 use crate::keyspace::Keyspace;
 use crate::rdb::Sink as _;
 use crate::snapshot::child::save;
-use crate::snapshot::error::SaveError;
-use crate::snapshot::file::atomic_file::{AtomicFile, FileSystem, Place};
-use crate::snapshot::file::generations;
+use crate::snapshot::error::{ReplaceError, SaveError};
+use crate::snapshot::file::{FileSystem, NewDump, Place, generations};
 use crate::snapshot::tests::{Silent, digest, digest_of, load, options, sample};
 
 /// Saves that have ended well before the one that is looked at.
@@ -97,17 +96,6 @@ fn lasting_files(files: &Files) -> usize {
     files.keys().filter(|name| !name.starts_with("temp-")).count()
 }
 
-/// Every call that may go wrong, with every way in which it may, and none at all.
-fn faults(calls: usize) -> impl Iterator<Item = Option<Fault>> {
-    let errnos = [libc::EIO, libc::ENOSPC, libc::EDQUOT, libc::EROFS];
-    let effects = [(Effect::None, false), (Effect::Half, false), (Effect::Whole, false), (Effect::Half, true)];
-    let all = (0..calls).flat_map(move |call| {
-        let errno = errnos[call % errnos.len()];
-        effects.map(|(effect, lasting)| Some(Fault { call, errno, effect, lasting }))
-    });
-    std::iter::once(None).chain(all)
-}
-
 /// Cuts the power at every moment since the disk last went on. `before` and `after` are the saves that a start may
 /// find; from the call `safe_from` on it is `after` only.
 fn cut_everywhere(
@@ -184,7 +172,7 @@ fn power_cut_at_any_moment_leaves_the_old_dump_or_the_new_one() {
         let lived = lived(keep, tick_ms);
         let calls = calls_of_a_save(&lived, keep);
         let mut remains = BTreeSet::new();
-        for fault in faults(calls.len()) {
+        for fault in all_faults(calls.len()) {
             let found = try_fault(&mut reader, &lived, keep, fault);
             remains.extend(found.unwrap_or_else(|what| panic!("keep {keep}, {fault:?}: {what}")));
         }
@@ -285,7 +273,7 @@ fn power_cut_while_a_generation_is_taken_back_leaves_the_damaged_dump_or_the_who
         disk.calls()
     };
     let mut restarts = 0;
-    for fault in faults(calls.len()) {
+    for fault in all_faults(calls.len()) {
         let disk = lived.copy();
         if let Some(fault) = fault {
             disk.fail(fault);
@@ -373,12 +361,12 @@ fn save_whose_temp_file_was_replaced_fails_and_leaves_the_other_file() {
     let lived = lived(0, 10);
     let temp = format!("temp-{}.rdb", std::process::id());
     let (disk, place) = (lived.copy(), place(0));
-    let mut file = AtomicFile::create(&disk, &place, false).expect("nothing fails");
+    let mut file = NewDump::create(&disk, &place, false).expect("nothing fails");
     file.write_all(b"what nobody wants").expect("nothing fails");
     disk.remove(Path::new(&temp)).expect("nothing fails");
     disk.put(&temp, b"another process's");
     let error = file.commit(None).expect_err("another file has its name");
-    assert!(matches!(error, SaveError::TempGone { .. }), "{error}");
+    assert!(matches!(error, SaveError::Replace(ReplaceError::TempGone { .. })), "{error}");
     assert_eq!(disk.files()["dump.rdb"], lived.files()["dump.rdb"]);
     assert_eq!(disk.files()[&temp], b"another process's");
 }

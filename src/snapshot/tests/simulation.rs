@@ -12,8 +12,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use crate::snapshot::file::atomic_file::{FileSystem, Kind, OpenFile, Standing};
-use crate::snapshot::file::temp_file::{self, Contents, Identity, Lock};
+use crate::snapshot::file::temp_file::{self, Contents};
+use crate::snapshot::file::{Access, FileSystem, Identity, Kind, Lock, OpenFile, Standing};
 
 /// What reaches the disk whole or, at worst, in half.
 const PAGE_BYTES: usize = 4096;
@@ -61,6 +61,17 @@ pub enum Effect {
     Half,
     /// All that was asked for: only the answer is wrong.
     Whole,
+}
+
+/// Every call that may go wrong, with every way in which it may, and none at all.
+pub fn all_faults(calls: usize) -> impl Iterator<Item = Option<Fault>> {
+    let errnos = [libc::EIO, libc::ENOSPC, libc::EDQUOT, libc::EROFS];
+    let effects = [(Effect::None, false), (Effect::Half, false), (Effect::Whole, false), (Effect::Half, true)];
+    let all = (0..calls).flat_map(move |call| {
+        let errno = errnos[call % errnos.len()];
+        effects.map(|(effect, lasting)| Some(Fault { call, errno, effect, lasting }))
+    });
+    std::iter::once(None).chain(all)
 }
 
 /// The disk.
@@ -283,7 +294,7 @@ fn name_of(path: &Path) -> String {
 }
 
 impl FileSystem for SimulatedDisk {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn OpenFile>> {
+    fn create(&self, path: &Path, _mode: u32) -> io::Result<Box<dyn OpenFile>> {
         let file = self.perform("create", |state, effect| {
             let name = name_of(path);
             if effect == Effect::Half {
@@ -398,6 +409,10 @@ impl OpenFile for Handle {
 
     fn identity(&self) -> io::Result<Identity> {
         Ok((1, self.file as u64))
+    }
+
+    fn set_access(&mut self, _access: &Access) -> io::Result<()> {
+        Ok(())
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {

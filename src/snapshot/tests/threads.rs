@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use super::{NOW_MS, Silent, conclude, digest, digest_of, keyspace, load, options, task};
 use crate::keyspace::Keyspace;
 use crate::rdb::{self, Sink};
-use crate::snapshot::child::save::{self, Observer, SaveOptions, Saved};
+use crate::snapshot::child::{Observer, SaveOptions, Saved, save, spawn_in_test};
 use crate::snapshot::error::{SaveError, Step};
-use crate::snapshot::fork::{self, End};
 use crate::snapshot::history::Outcome;
-use crate::snapshot::supervisor::{Supervisor, Task};
+use crate::snapshot::process::{self, End};
+use crate::snapshot::supervisor::Supervisor;
+use crate::snapshot::task::Task;
 use crate::types::{LoadOptions, Value};
 
 /// Bytes that do not compress.
@@ -249,14 +250,14 @@ fn hundreds_of_children_with_threads_end_while_the_parents_threads_allocate() {
                 let saved = save::write_dataset(&mut keyspace, &by_threads(3), &mut Vec::new(), &mut Silent);
                 i32::from(!saved.is_ok_and(|saved| saved.keys == 3000 && saved.threads == 3))
             };
-            let child = fork::spawn_in_test(main);
+            let child = spawn_in_test(main);
             let deadline = Instant::now() + Duration::from_secs(60);
             let end = loop {
-                if let fork::State::Ended(end) = fork::look(child.pid).expect("our child") {
+                if let process::State::Ended(end) = process::look(child.pid).expect("our child") {
                     break end;
                 }
                 if Instant::now() > deadline {
-                    fork::dismiss(child.pid);
+                    process::dismiss(child.pid);
                     panic!("the child of fork {number} hangs");
                 }
                 std::thread::sleep(Duration::from_micros(200));

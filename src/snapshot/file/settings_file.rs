@@ -1,9 +1,13 @@
-//! Replacing a small file of settings as a whole: whoever reads it sees the old text or the new one, also after a crash.
+//! A small file of settings, replaced as a whole: whoever reads it sees the old text or the new one, also after a crash.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+
+use super::atomic_file::AtomicFile;
+use super::file_system::{Access, Disk, FileSystem};
+use crate::snapshot::error::ReplaceError;
 
 /// Names that are tried for the new text; each may be another process's.
 const NAMES_MAX: u32 = 100;
@@ -17,16 +21,20 @@ const PRIVATE: u32 = 0o600;
 /// one gets `mode`. The target of a symbolic link is replaced, not the link. A failure leaves nothing behind.
 pub fn replace_file(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
     let path = target(path)?;
-    let old = regular_file(&path)?;
-    let (mut file, temporary) = create(&path)?;
-    let written = fill(&mut file, text, old.as_ref(), mode).and_then(|()| fs::rename(&temporary, &path));
-    if let Err(error) = written {
-        // It is ours: nothing had its name before.
-        let _ = fs::remove_file(&temporary);
-        return Err(error);
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    let access = match regular_file(&path)? {
+        Some(old) => Access { owner: Some((old.uid(), old.gid())), mode: old.mode() & 0o7777 },
+        None => Access { owner: None, mode: mode & !umask() },
+    };
+    replace(&Disk, path, text, &access).map_err(ReplaceError::into_cause)
+}
+
+fn replace(system: &dyn FileSystem, path: PathBuf, text: &[u8], access: &Access) -> Result<(), ReplaceError> {
+    let names = temp_names(&path);
+    let mut file = AtomicFile::create(system, path, names, PRIVATE)?;
+    let written = file.file().set_access(access).and_then(|()| file.file().write_all(text));
+    written.map_err(|cause| ReplaceError::Write { path: file.path().to_path_buf(), cause })?;
+    file.sync()?;
+    file.publish()
 }
 
 /// Reads a file of settings; nothing if there is none. One that is no regular file is refused: a named pipe would keep
@@ -35,7 +43,7 @@ pub fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
     regular_file(path)?.map(|_| fs::read(path)).transpose()
 }
 
-fn regular_file(path: &Path) -> io::Result<Option<fs::Metadata>> {
+fn regular_file(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::metadata(path) {
         Ok(facts) if facts.is_file() => Ok(Some(facts)),
         Ok(facts) if facts.is_dir() => Err(io::Error::from_raw_os_error(libc::EISDIR)),
@@ -57,36 +65,17 @@ fn target(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::from_raw_os_error(libc::ELOOP))
 }
 
-fn create(path: &Path) -> io::Result<(File, PathBuf)> {
-    let mut number = 0;
-    loop {
-        let mut name = path.as_os_str().to_owned();
+fn temp_names(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let path = path.as_os_str().to_owned();
+    let own = std::process::id();
+    (0..=NAMES_MAX).map(move |number| {
+        let mut name = path.clone();
         name.push(match number {
-            0 => format!("-{}.tmp", std::process::id()),
-            number => format!("-{}-{number}.tmp", std::process::id()),
+            0 => format!("-{own}.tmp"),
+            number => format!("-{own}-{number}.tmp"),
         });
-        match OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(&name) {
-            Ok(file) => return Ok((file, name.into())),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < NAMES_MAX => number += 1,
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-fn fill(file: &mut File, text: &[u8], old: Option<&fs::Metadata>, mode: u32) -> io::Result<()> {
-    if let Some(old) = old {
-        let new = file.metadata()?;
-        if (old.uid(), old.gid()) != (new.uid(), new.gid())
-            && std::os::unix::fs::fchown(&*file, Some(old.uid()), Some(old.gid())).is_err()
-        {
-            // A user who is not root may give a file only to a group of his own.
-            let _ = std::os::unix::fs::fchown(&*file, None, Some(old.gid()));
-        }
-    }
-    let mode = old.map_or_else(|| mode & !umask(), |old| old.mode() & 0o7777);
-    file.set_permissions(Permissions::from_mode(mode))?;
-    file.write_all(text)?;
-    file.sync_all()
+        name.into()
+    })
 }
 
 /// What the process keeps from new files. It can only be read by setting it, which other threads would see.
@@ -98,7 +87,11 @@ fn umask() -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+    use crate::snapshot::tests::simulation::{Fault, SimulatedDisk, all_faults};
 
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).expect("the folder");
@@ -149,5 +142,32 @@ mod tests {
         assert!(replace_file(&one, b"text", 0o600).is_err(), "a circle of links");
         assert_eq!(names(folder.path()), ["one", "other", "pipe"]);
         assert!(read_file(&folder.path().join("none")).expect("no error").is_none());
+    }
+
+    #[test]
+    fn power_cut_at_any_call_leaves_the_old_text_or_the_new_one() {
+        let path = || PathBuf::from("/etc/copal.conf");
+        let access = Access { owner: None, mode: 0o600 };
+        let lived = SimulatedDisk::new(10);
+        replace(&lived, path(), b"old", &access).expect("nothing fails");
+        lived.settle();
+        let whole = lived.copy();
+        replace(&whole, path(), b"new", &access).expect("nothing fails");
+        let calls = whole.calls();
+        assert_eq!(calls, ["create", "lock", "look at", "write", "sync", "look at", "rename", "sync directory"]);
+        for fault in all_faults(calls.len()) {
+            let disk = lived.copy();
+            fault.into_iter().for_each(|fault: Fault| disk.fail(fault));
+            let result = replace(&disk, path(), b"new", &access);
+            for moment in disk.moments() {
+                let is_safe = result.is_ok() && moment.call + 1 >= disk.calls().len();
+                for remains in moment.survivors() {
+                    let text = remains.files()["copal.conf"].clone();
+                    assert!(text == b"new" || text == b"old" && !is_safe, "{fault:?}: {}", text.escape_ascii());
+                }
+            }
+            let leaves_more = disk.files().len() > 1;
+            assert!(!leaves_more || fault.is_some_and(|fault| fault.lasting), "{fault:?}: {:?}", disk.files().keys());
+        }
     }
 }
