@@ -12,8 +12,21 @@ use super::spec::{Command, Flags, Handler};
 use crate::resp::Args;
 use crate::structures::FoldedName;
 
-/// A row's place in the table, by which statistics are kept.
-pub type CommandId = usize;
+/// A row's place in the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CommandId(u16);
+
+impl CommandId {
+    fn new(index: usize) -> Self {
+        Self(u16::try_from(index).expect("the table has fewer rows than that"))
+    }
+
+    /// By which statistics are kept.
+    #[inline]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
 
 /// One command or subcommand with what is derived from its constant row.
 pub struct Row {
@@ -28,7 +41,7 @@ pub struct Row {
 }
 
 /// Where no name was looked up yet.
-const NO_NAME: (FoldedName, CommandId) = (FoldedName::NONE, 0);
+const NO_NAME: (FoldedName, CommandId) = (FoldedName::NONE, CommandId(0));
 
 /// All commands, and the names under which clients reach them (`rename-command` changes those).
 pub struct CommandTable {
@@ -57,10 +70,10 @@ impl CommandTable {
     }
 
     fn add(&mut self, command: &'static Command, parent: Option<CommandId>) -> CommandId {
-        let id = self.rows.len();
+        let id = CommandId::new(self.rows.len());
         let name = command.name.to_ascii_lowercase();
         let full_name = match parent {
-            Some(parent) => format!("{}|{name}", self.rows[parent].full_name),
+            Some(parent) => format!("{}|{name}", self.row(parent).full_name),
             None => name,
         };
         let implied = match command.run {
@@ -78,13 +91,13 @@ impl CommandTable {
         });
         for subcommand in command.subcommands {
             let child = self.add(subcommand, Some(id));
-            self.rows[id].subcommands.push(child);
+            self.rows[id.index()].subcommands.push(child);
         }
         id
     }
 
     pub fn row(&self, id: CommandId) -> &Row {
-        &self.rows[id]
+        &self.rows[id.index()]
     }
 
     pub fn rows(&self) -> &[Row] {
@@ -133,7 +146,7 @@ impl CommandTable {
             Some(name) => self.by_short_name(name)?,
             None => self.by_long_name(name)?,
         };
-        Some(&self.rows[id])
+        Some(self.row(id))
     }
 
     #[inline(never)]
@@ -164,7 +177,7 @@ impl CommandTable {
     }
 
     pub fn subcommand(&self, parent: &Row, name: &[u8]) -> Option<&Row> {
-        let children = parent.subcommands.iter().map(|id| &self.rows[*id]);
+        let children = parent.subcommands.iter().map(|id| self.row(*id));
         children.into_iter().find(|row| row.command.name.as_bytes().eq_ignore_ascii_case(name))
     }
 

@@ -37,7 +37,8 @@ const UNAUTHENTICATED_INPUT_BYTES_MAX: u64 = 1 << 20;
 const HELD_BYTES_KEPT: usize = 64 * 1024;
 
 /// A client's place in the registry, reused after it has gone.
-pub type ClientKey = usize;
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ClientKey(usize);
 
 /// One connected client.
 pub struct Client {
@@ -204,6 +205,7 @@ impl Clients {
             output_bytes_total: 0,
             commands_total: 0,
         });
+        let key = ClientKey(key);
         self.by_id.insert(id, key);
         if self.memory.is_limited() {
             self.recount(key);
@@ -213,19 +215,19 @@ impl Clients {
 
     pub fn remove(&mut self, key: ClientKey) -> Client {
         self.discount(key);
-        let client = self.slab.remove(key);
+        let client = self.slab.remove(key.0);
         self.by_id.remove(&client.session.id);
         client
     }
 
     #[inline]
     pub fn get(&self, key: ClientKey) -> &Client {
-        &self.slab[key]
+        &self.slab[key.0]
     }
 
     #[inline]
     pub fn get_mut(&mut self, key: ClientKey) -> &mut Client {
-        &mut self.slab[key]
+        &mut self.slab[key.0]
     }
 
     pub fn key_of(&self, id: ClientId) -> Option<ClientKey> {
@@ -234,7 +236,7 @@ impl Clients {
 
     /// Ends a client before its task does: it is found no more, gets nothing more, and only its place is left.
     pub fn retire(&mut self, key: ClientKey) {
-        let client = &mut self.slab[key];
+        let client = &mut self.slab[key.0];
         self.by_id.remove(&client.session.id);
         client.reply.discard_front(client.reply.len());
         client.close(Close::Now);
@@ -250,7 +252,7 @@ impl Clients {
     pub fn end_command(&mut self) {
         let key = self.executing.take();
         if let (Some(key), false) = (key, self.held_pushes.is_empty()) {
-            let client = &mut self.slab[key];
+            let client = &mut self.slab[key.0];
             client.reply.raw(&self.held_pushes);
             self.held_pushes.clear();
             self.held_pushes.shrink_to(HELD_BYTES_KEPT);
@@ -263,9 +265,9 @@ impl Clients {
         let key = self.key_of(id)?;
         if self.executing == Some(key) {
             self.hold(key, write);
-        } else if self.slab[key].close.is_none() {
-            write(&mut self.slab[key].reply);
-            self.slab[key].wake.raise();
+        } else if self.slab[key.0].close.is_none() {
+            write(&mut self.slab[key.0].reply);
+            self.slab[key.0].wake.raise();
         }
         Some(key)
     }
@@ -273,17 +275,17 @@ impl Clients {
     /// Writes something that goes out behind the reply of the command being executed, even where that is not wanted.
     pub fn hold(&mut self, key: ClientKey, write: impl FnOnce(&mut Reply)) {
         let held = std::mem::take(&mut self.held_pushes);
-        let mut reply = Reply::with_buffer(held, self.slab[key].reply.protocol());
+        let mut reply = Reply::with_buffer(held, self.slab[key.0].reply.protocol());
         write(&mut reply);
         self.held_pushes = reply.take();
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (ClientKey, &Client)> {
-        self.slab.iter()
+        self.slab.iter().map(|(key, client)| (ClientKey(key), client))
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (ClientKey, &mut Client)> {
-        self.slab.iter_mut()
+        self.slab.iter_mut().map(|(key, client)| (ClientKey(key), client))
     }
 }
 

@@ -223,19 +223,20 @@ mod tests {
     #[test]
     fn the_largest_go_first_and_no_more_than_must() {
         let mut clients = clients(&[1 << 20, 100, 3 << 20, 200, (3 << 20) + 1, 1 << 16]);
+        let keys: Vec<ClientKey> = clients.iter().map(|(key, _)| key).collect();
         clients.set_memory_limit(8 << 20);
         check(&clients);
         assert!(clients.largest_beyond_limit().is_empty());
         clients.set_memory_limit(5 << 20);
-        assert_eq!(clients.largest_beyond_limit(), [4]);
+        assert_eq!(clients.largest_beyond_limit(), [keys[4]]);
         clients.set_memory_limit(2 << 20);
-        assert_eq!(clients.largest_beyond_limit(), [4, 2]);
+        assert_eq!(clients.largest_beyond_limit(), [keys[4], keys[2]]);
         clients.set_memory_limit(1);
         assert_eq!(clients.largest_beyond_limit().len(), 6);
-        clients.get_mut(4).session.no_evict = true;
-        clients.recount(4);
+        clients.get_mut(keys[4]).session.no_evict = true;
+        clients.recount(keys[4]);
         check(&clients);
-        assert_eq!(clients.largest_beyond_limit()[..2], [2, 0]);
+        assert_eq!(clients.largest_beyond_limit()[..2], [keys[2], keys[0]]);
     }
 
     #[test]

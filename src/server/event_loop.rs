@@ -125,7 +125,7 @@ impl RoundCounts {
 impl Executor {
     /// Microseconds that commands took, each counted once.
     pub(super) fn command_time_us(&self) -> u64 {
-        let all: u64 = self.table.rows().iter().map(|row| self.command_stats.get(row.id).total_ns).sum();
+        let all: u64 = self.table.rows().iter().map(|row| self.command_stats.get(row.id.index()).total_ns).sum();
         all.saturating_sub(self.rounds.nested_ns) / 1000
     }
 }

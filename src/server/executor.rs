@@ -308,7 +308,7 @@ impl Executor {
         let client = self.clients.get_mut(key);
         client.commands_total += 1;
         let mark = client.reply.len();
-        fatal_signal::enter(command);
+        fatal_signal::enter(command.index());
         self.run(key, command, args, mark);
         let mut done = true;
         if !self.effects.is_empty() {
@@ -367,7 +367,7 @@ impl Executor {
         self.apply_reply_mode(key, mark);
         let failed = std::mem::take(&mut self.uncounted_error);
         self.counters.total_commands_processed += 1;
-        self.command_stats.record(command, elapsed_ns, failed);
+        self.command_stats.record(command.index(), elapsed_ns, failed);
         if elapsed_ns >= self.noteworthy_ns {
             self.note_slow_command(key, command, args, Duration::from_nanos(elapsed_ns));
         }
@@ -432,7 +432,7 @@ impl Executor {
 
     pub(super) fn refuse(&mut self, key: ClientKey, command: Option<CommandId>, error: &CommandError, args: Args<'_>) {
         if let Some(command) = command {
-            self.command_stats.reject(command);
+            self.command_stats.reject(command.index());
         }
         let mark = self.clients.get(key).reply.len();
         match command.filter(|command| &*self.table.row(*command).full_name == "exec") {

@@ -228,7 +228,7 @@ impl Executor {
 
     fn info_command_stats(&self, out: &mut InfoText) {
         for row in self.table.rows() {
-            let stat = self.command_stats.get(row.id);
+            let stat = self.command_stats.get(row.id.index());
             if stat.calls + stat.rejected + stat.failed == 0 {
                 continue;
             }
@@ -258,7 +258,7 @@ impl Executor {
         }
         let percentiles = &self.config.latency_tracking_info_percentiles;
         for row in self.table.rows() {
-            let Some(histogram) = &self.command_stats.get(row.id).latency else { continue };
+            let Some(histogram) = &self.command_stats.get(row.id.index()).latency else { continue };
             let shown = |percent: &f64| format!("p{percent}={:.3}", histogram.percentile(*percent) as f64 / 1000.0);
             let shown: Vec<String> = percentiles.iter().map(shown).collect();
             out.field(format_args!("latency_percentiles_usec_{}", row.full_name), shown.join(","));

@@ -61,15 +61,15 @@ impl CommandSet {
     }
 
     fn set(&mut self, id: CommandId, allow: bool) {
-        if let Some(word) = self.bits.get_mut(id / 64) {
-            let bit = 1 << (id % 64);
+        if let Some(word) = self.bits.get_mut(id.index() / 64) {
+            let bit = 1 << (id.index() % 64);
             *word = if allow { *word | bit } else { *word & !bit };
         }
         self.all &= allow;
     }
 
     fn has(&self, id: CommandId) -> bool {
-        self.all || self.bits.get(id / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
+        self.all || self.bits.get(id.index() / 64).is_some_and(|word| word & (1 << (id.index() % 64)) != 0)
     }
 }
 

@@ -92,7 +92,7 @@ impl Executor {
         let reply = &mut self.clients.get_mut(key).reply;
         let histograms = || {
             let rows = commands.iter().map(|id| self.table.row(*id));
-            rows.filter_map(|row| Some((&*row.full_name, self.command_stats.get(row.id).latency.as_ref()?)))
+            rows.filter_map(|row| Some((&*row.full_name, self.command_stats.get(row.id.index()).latency.as_ref()?)))
         };
         reply.map(histograms().count());
         for (name, histogram) in histograms() {
