@@ -14,6 +14,7 @@ use std::{fmt, slice};
 
 use super::Element;
 use super::size_class::size_class;
+use crate::stdx::size::ELEMENT_BYTES_MAX;
 
 const WIDE_LENGTH_BYTES: usize = size_of::<u32>();
 const EXPIRY_BYTES: usize = size_of::<i64>();
@@ -51,9 +52,17 @@ unsafe fn free(block: NonNull<u8>, bytes: usize) {
     unsafe { dealloc(block.as_ptr(), layout(block_bytes(bytes))) };
 }
 
-fn wide(len: usize) -> u32 {
-    u32::try_from(len).expect("an element has at most ELEMENT_BYTES_MAX bytes")
+/// Asked before a block is made or changed: bytes from outside are refused before.
+///
+/// # Panics
+///
+/// When no block holds an element of that length.
+#[inline]
+fn assert_storable(len: usize) {
+    assert!(len <= ELEMENT_BYTES_MAX, "an element has at most ELEMENT_BYTES_MAX bytes");
 }
+
+const _: () = assert!(ELEMENT_BYTES_MAX <= u32::MAX as usize);
 
 /// Bytes that never change: the member of a set.
 #[repr(transparent)]
@@ -75,6 +84,7 @@ unsafe impl Element for ThinBytes {
 
 impl ThinBytes {
     pub fn new(bytes: &[u8]) -> Self {
+        assert_storable(bytes.len());
         let head = Self::head_bytes(bytes.len());
         let block = allocate(head + bytes.len());
         let at = block.as_ptr();
@@ -84,7 +94,7 @@ impl ThinBytes {
                 at.write(bytes.len() as u8);
             } else {
                 at.write(WIDE_MARK);
-                at.add(1).cast::<u32>().write_unaligned(wide(bytes.len()));
+                at.add(1).cast::<u32>().write_unaligned(bytes.len() as u32);
             }
             ptr::copy_nonoverlapping(bytes.as_ptr(), at.add(head), bytes.len());
         }
@@ -204,6 +214,7 @@ impl PairShape {
 impl ThinPair {
     /// `expiry` is in whatever unit and of whatever origin the caller counts in.
     pub fn new(key: &[u8], value: &[u8], expiry: Option<i64>) -> Self {
+        assert_storable(key.len().max(value.len()));
         let shape = PairShape { expiry: expiry.is_some(), key_len: key.len(), value_len: value.len() };
         let mut pair = Self(allocate(shape.bytes()));
         pair.write_head(shape, expiry);
@@ -229,6 +240,7 @@ impl ThinPair {
 
     /// Replaces value and expiry, in place where the block that they need is of the size that there is.
     pub fn set(&mut self, value: &[u8], expiry: Option<i64>) {
+        assert_storable(value.len());
         let old = self.shape();
         let new = PairShape { expiry: expiry.is_some(), key_len: old.key_len, value_len: value.len() };
         if old.key_offset() == new.key_offset() && block_bytes(old.bytes()) == block_bytes(new.bytes()) {
@@ -278,7 +290,8 @@ impl ThinPair {
 
     #[inline]
     fn part(&self, offset: usize, len: usize) -> &[u8] {
-        // SAFETY: callers take offset and length from the shape, which describes initialised parts of the block.
+        // SAFETY: callers take offset and length from the shape, which describes initialised parts of the block, and the
+        // block changes only by `&mut self`.
         unsafe { slice::from_raw_parts(self.0.as_ptr().add(offset), len) }
     }
 
@@ -297,7 +310,7 @@ impl ThinPair {
                     lengths.write(len as u8);
                     lengths = lengths.add(1);
                 } else {
-                    lengths.cast::<u32>().write_unaligned(wide(len));
+                    lengths.cast::<u32>().write_unaligned(len as u32);
                     lengths = lengths.add(WIDE_LENGTH_BYTES);
                 }
             }
@@ -351,6 +364,32 @@ mod tests {
         assert_eq!(ThinBytes::new(b"1234567").heap_bytes(), 8);
         assert_eq!(ThinBytes::new(b"12345678").heap_bytes(), 16);
         assert_eq!(ThinPair::new(b"field", b"value", None).heap_bytes(), 16);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "takes 4 GiB of address space")]
+    fn what_no_block_holds_is_refused_before_a_block_is_made_or_changed() {
+        // No page of it is ever touched.
+        let Some(long) = super::super::try_zeros::<u8>(ELEMENT_BYTES_MAX + 1) else { return };
+        assert!(std::panic::catch_unwind(|| ThinBytes::new(&long)).is_err());
+        assert!(std::panic::catch_unwind(|| ThinPair::new(b"key", &long, None)).is_err());
+        assert!(std::panic::catch_unwind(|| ThinPair::new(&long, b"value", None)).is_err());
+        let mut pair = ThinPair::new(b"key", b"value", Some(1));
+        let set = std::panic::AssertUnwindSafe(|| pair.set(&long, Some(2)));
+        assert!(std::panic::catch_unwind(set).is_err());
+        assert_eq!((pair.key(), pair.value(), pair.expiry()), (&b"key"[..], &b"value"[..], Some(1)));
+    }
+
+    #[test]
+    fn offsets_and_sizes_of_the_longest_pair_do_not_overflow() {
+        for len in [0, 255, 256, ELEMENT_BYTES_MAX] {
+            let shape = PairShape { expiry: true, key_len: len, value_len: ELEMENT_BYTES_MAX };
+            let head = 1 + EXPIRY_BYTES + if len < 256 { 1 } else { WIDE_LENGTH_BYTES } + WIDE_LENGTH_BYTES;
+            assert_eq!((shape.key_offset(), shape.value_offset()), (head, head + len));
+            assert_eq!(shape.bytes(), head + len + ELEMENT_BYTES_MAX);
+            assert!(block_bytes(shape.bytes()) >= shape.bytes());
+            assert_eq!(layout(block_bytes(shape.bytes())).size(), block_bytes(shape.bytes()));
+        }
     }
 
     proptest! {

@@ -330,7 +330,7 @@ impl Listpack {
     /// Makes place for `added` bytes in the place of `removed` ones; the bytes and the header are the caller's to write.
     #[inline]
     fn splice(&mut self, offset: usize, removed: usize, added: usize) -> &mut [u8] {
-        assert!(u32::try_from(self.0.len() + added).is_ok(), "a listpack cannot pass 4 GiB");
+        assert!(self.0.len() - removed + added <= SIZE_MAX, "a listpack cannot pass 4 GiB");
         self.0.splice(offset, removed, added)
     }
 

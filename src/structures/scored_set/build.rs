@@ -20,12 +20,14 @@ impl ScoredSetBuilder {
     }
 
     /// Adds a pair; false, and nothing else, when the member is there already.
+    #[expect(unsafe_code, reason = "the pairs name blocks that the table owns")]
     pub fn push(&mut self, member: &[u8], score: f64) -> bool {
         debug_assert!(!score.is_nan(), "a score is a number");
         let hash = self.members.hash(member);
         let Slot::Vacant(slot) = self.members.entry_hashed(hash, member) else { return false };
         let block = slot.insert(ScoredMember::new(member, score));
-        self.pairs.push((score, block.reference()));
+        // SAFETY: no block goes as long as there is a builder, nor while it becomes a set.
+        self.pairs.push((score, unsafe { block.reference() }));
         true
     }
 

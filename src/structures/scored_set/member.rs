@@ -5,6 +5,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use crate::stdx::size::ELEMENT_BYTES_MAX;
 use crate::structures::dict::{Element, prefetch_line};
 use crate::structures::order_tree::Member;
 
@@ -25,14 +26,16 @@ pub(super) struct MemberRef(NonNull<u8>);
 unsafe impl Send for ScoredMember {}
 // SAFETY: as above.
 unsafe impl Sync for ScoredMember {}
-// SAFETY: whoever moves or shares the order moves or shares the table of the blocks with it.
+// SAFETY: whoever has made the handle has promised to use it only beside the owner of its block, which may be moved and
+// shared.
 unsafe impl Send for MemberRef {}
 // SAFETY: as above.
 unsafe impl Sync for MemberRef {}
 
 impl ScoredMember {
     pub(super) fn new(member: &[u8], score: f64) -> Self {
-        let length = u32::try_from(member.len()).expect("a member has at most ELEMENT_BYTES_MAX bytes");
+        assert!(member.len() <= ELEMENT_BYTES_MAX, "a member has at most ELEMENT_BYTES_MAX bytes");
+        let length = member.len() as u32;
         let layout = block_layout(member.len());
         // SAFETY: the layout has room for score and length at least, so its size is not zero.
         let block = unsafe { alloc(layout) };
@@ -61,11 +64,16 @@ impl ScoredMember {
     #[inline]
     pub(super) fn member(&self) -> &[u8] {
         // SAFETY: the block lives as long as `self`.
-        unsafe { self.reference().bytes() }
+        unsafe { MemberRef(self.0).bytes() }
     }
 
+    /// A second handle.
+    ///
+    /// # Safety
+    ///
+    /// It is not used once the block is freed, nor by another thread than those that have the block's owner.
     #[inline]
-    pub(super) fn reference(&self) -> MemberRef {
+    pub(super) unsafe fn reference(&self) -> MemberRef {
         MemberRef(self.0)
     }
 
@@ -108,7 +116,7 @@ impl MemberRef {
 impl Member for MemberRef {
     #[inline]
     fn member(&self) -> &[u8] {
-        // SAFETY: the order holds handles of live blocks only.
+        // SAFETY: whoever has made the handle has promised that the block lives.
         unsafe { self.bytes() }
     }
 

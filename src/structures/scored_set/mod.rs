@@ -69,6 +69,7 @@ impl ScoredSet {
     }
 
     /// Gives `member` the score that `decide` makes of its present one; nothing changes if that is none.
+    #[expect(unsafe_code, reason = "the order names blocks that the table owns")]
     pub fn upsert(&mut self, member: &[u8], decide: impl FnOnce(Option<f64>) -> Option<f64>) -> Upserted {
         let hash = self.members.hash(member);
         match self.members.entry_hashed(hash, member) {
@@ -86,7 +87,9 @@ impl ScoredSet {
                 let new = decide(None);
                 if let Some(score) = new {
                     let block = slot.insert(ScoredMember::new(member, score));
-                    self.order.insert(score, block.reference());
+                    // SAFETY: by the invariant of the order, `remove` and `remove_range` take the handle out of it before the
+                    // block goes; a set is moved and shared as a whole.
+                    self.order.insert(score, unsafe { block.reference() });
                 }
                 Upserted { old: None, new }
             }
