@@ -26,6 +26,9 @@ use crate::types::{Digest, Type, ValueRef};
 /// A little less than the 4 GiB whose length a node can hold.
 const PACKED_THRESHOLD_MAX: u64 = (1 << 32) - (1 << 20);
 
+/// Digits of the largest number in a key of DEBUG POPULATE.
+const KEY_DIGITS_MAX: usize = 20;
+
 /// DEBUG POPULATE makes room in the table for no more keys ahead than this.
 const POPULATE_RESERVED_MAX: usize = 1 << 24;
 
@@ -260,7 +263,9 @@ fn populate(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     let prefix = args.get(1).unwrap_or(b"key");
     let size = args.get(2).map_or(Ok(0), positive)?;
     let db = ctx.session.db;
-    if size as u64 > ctx.config.string_bytes_max() {
+    // The key is the prefix with a number behind it.
+    let key_bytes_max = prefix.len() + ":".len() + KEY_DIGITS_MAX;
+    if size.max(key_bytes_max) as u64 > ctx.config.string_bytes_max() {
         return Err(CommandError::StringTooLong);
     }
     ctx.keyspace.db_mut(db).reserve(count.min(POPULATE_RESERVED_MAX), 0);

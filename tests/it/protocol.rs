@@ -426,6 +426,12 @@ fn lengths_beyond_what_the_data_can_hold_are_refused_whatever_is_configured() {
         assert_eq!(client.run(&line), err(&format!("ERR {error}")), "{line}");
     }
     assert_eq!(client.run("DBSIZE"), int(0));
+    // Four bytes for each pair of prefixes would be 6.4 GB.
+    for key in ["a", "b"] {
+        client.cmd(&["SET", key, &"x".repeat(40_000)]);
+    }
+    let refused = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
+    assert_eq!(client.run("LCS a b LEN"), err(refused));
     let peak: u64 = server.info_field("memory", "used_memory_peak").parse().expect("a number");
     assert!(peak < 32 << 20, "nothing was made room for: {peak}");
 }

@@ -31,7 +31,7 @@ pub fn lcs(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let a = string_or_empty(ctx, args.arg(1))?;
     let b = string_or_empty(ctx, args.arg(2))?;
     let options = parse(args)?;
-    let table = Table::new(&a, &b, ctx.config.proto_max_bulk_len_bytes)?;
+    let table = Table::new(&a, &b, ctx.config.string_bytes_max())?;
     if options.idx {
         reply_matches(ctx.reply, &table, &options);
     } else if options.len {

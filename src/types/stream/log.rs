@@ -11,6 +11,9 @@ use crate::types::Limits;
 /// A block never gets larger, whatever the configuration says, and no entry may be.
 const BLOCK_BYTES_MAX: usize = 1 << 30;
 
+/// Fields of one entry. Each takes four bytes and more besides its own, so that a listpack has room for so many.
+const FIELDS_MAX: usize = 1 << 28;
+
 /// The entries of a stream and what is known of those that it has had.
 ///
 /// Invariants: a block is kept under the id of the first entry that it ever had; none is without a live entry; live ids
@@ -158,8 +161,12 @@ impl Log {
         if id <= self.last_id {
             return Err(AppendError::IdTooSmall);
         }
-        let size = fields.clone().map(|(field, value)| field.len() + value.len()).fold(0, usize::saturating_add);
-        if size > BLOCK_BYTES_MAX {
+        let (mut size, mut count) = (0usize, 0usize);
+        for (field, value) in fields.clone() {
+            size = size.saturating_add(field.len() + value.len());
+            count += 1;
+        }
+        if size > BLOCK_BYTES_MAX || count > FIELDS_MAX {
             return Err(AppendError::TooLarge);
         }
         let bytes_max = match limits.stream_node_max_bytes {
