@@ -89,6 +89,12 @@ impl Batch {
         batch
     }
 
+    /// How many bytes its frames have.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Where the frames begin.
     #[inline]
     fn starts(&self) -> &[usize] {

@@ -7,7 +7,6 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::ops::Range;
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -23,6 +22,7 @@ use super::wake::Wake;
 use crate::commands::Peer;
 use crate::keyspace::TAKEN_OVER_BYTES_MIN;
 use crate::resp::Decoder;
+use crate::structures::try_grow;
 
 /// Bytes that the shared buffer holds: what one read takes, and what was left of the one before.
 const READ_BYTES: usize = 64 * 1024;
@@ -164,16 +164,12 @@ impl Input {
         }
     }
 
-    /// Gives out a part of what waits, in the memory in which it came, and lets go of what is executed. What follows is
-    /// the lesser part.
-    fn take_out(&mut self, part: Range<usize>, executed: usize) -> Vec<u8> {
-        let before = std::mem::take(&mut self.executed);
-        let rest = self.bytes[before + executed..].to_vec();
-        let mut bytes = std::mem::replace(&mut self.bytes, rest);
-        bytes.truncate(before + part.end);
-        bytes.drain(..before + part.start);
-        bytes.shrink_to_fit();
-        bytes
+    /// Gives out the memory of what waits and where that begins, and lets go of what is executed. What follows is the
+    /// lesser part.
+    fn take_out(&mut self, executed: usize) -> (Vec<u8>, usize) {
+        let start = std::mem::take(&mut self.executed);
+        let rest = self.bytes[start + executed..].to_vec();
+        (std::mem::replace(&mut self.bytes, rest), start)
     }
 
     /// Makes room for what is missing of a command. Returns whether there is memory for it.
@@ -185,7 +181,8 @@ impl Input {
             self.bytes.drain(..std::mem::take(&mut self.executed));
         }
         if !self.bytes.is_empty() && self.bytes.capacity() - self.bytes.len() < need_hint.min(READ_BYTES_MIN) {
-            return self.bytes.try_reserve_exact(growth(self.bytes.len(), need_hint)).is_ok();
+            let more = growth(self.bytes.len(), need_hint);
+            return try_grow(&mut self.bytes, more);
         }
         true
     }
@@ -361,9 +358,12 @@ impl Connection {
             executor.keyspace.offer_buffer(input.waiting());
         }
         let Processed { consumed, then } = executor.process(self.key, &mut self.decoder, input.waiting());
-        match if may_be_taken_over { executor.keyspace.withdraw_buffer() } else { None } {
-            Some(claim) => executor.keyspace.fulfil(&claim, input.take_out(claim.range.clone(), consumed)),
-            None => input.consume(consumed),
+        match if may_be_taken_over { executor.keyspace.withdraw_buffer() } else { Vec::new() } {
+            claims if claims.is_empty() => input.consume(consumed),
+            claims => {
+                let (buffer, start) = input.take_out(consumed);
+                executor.keyspace.fulfil(claims, buffer, start);
+            }
         }
         input.has_command = then == Then::Wait && !input.waiting().is_empty();
         if let Then::Read { need_hint } = then

@@ -203,6 +203,9 @@ impl Executor {
             // AUTH lifts the limits of the frames behind it, so these are not read before it has run.
             let frames_max = if limits.authenticated && !one_by_one { BATCH_FRAMES_MAX } else { 1 };
             let batch = Batch::decode(decoder, &mut ahead, rest, &limits, frames_max);
+            if one_by_one {
+                self.keyspace.note_command_bytes(batch.bytes());
+            }
             match self.execute_batch(key, decoder, &ahead, &batch, rest) {
                 Ok(done) => consumed += done,
                 Err(done) => {

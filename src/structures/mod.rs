@@ -5,6 +5,7 @@
 
 mod dict;
 mod folded_name;
+mod long_buffer;
 mod memory;
 mod size_class;
 mod thin;
@@ -25,5 +26,6 @@ pub use dict::{
     huge_pages_for_tables, mapped_table_bytes, mapped_tables, prefetch_bytes, set_thread_resize_policy,
 };
 pub use folded_name::FoldedName;
+pub use long_buffer::{LongBuffer, try_grow};
 pub use memory::{Zero, memory_holds, try_zeros};
 pub use thin::{ThinBytes, ThinPair};

@@ -1,6 +1,6 @@
 //! Clients that write far more than they read, and what others notice of them.
 
-use crate::support::{Client, Server, against_redis, bulk, encode_command, int, ok, simple, wait_until};
+use crate::support::{Client, Server, Value, against_redis, bulk, encode_command, int, ok, simple, wait_until};
 
 /// A number that INFO shows.
 fn number(server: &Server, section: &str, field: &str) -> u64 {
@@ -177,7 +177,7 @@ fn a_long_value_is_the_same_however_it_is_set() {
     let long = long.as_slice();
     let get: &[&[u8]] = &[b"GET", b"key"];
     let set: &[&[u8]] = &[b"SET", b"key", long];
-    let commands: [(&[&[u8]], crate::support::Value); 17] = [
+    let commands: [(&[&[u8]], Value); 23] = [
         (set, ok()),
         (get, bulk(long)),
         (&[b"SET", b"key", long, b"EX", b"100"], ok()),
@@ -189,7 +189,13 @@ fn a_long_value_is_the_same_however_it_is_set() {
         (&[b"MSET", b"key", long, b"key", b"", b"other", b"1"], ok()),
         (get, bulk("")),
         (&[b"MSET", b"key", long, b"other", long], ok()),
-        (&[b"STRLEN", b"other"], int(long.len() as i64)),
+        (&[b"GET", b"other"], bulk(long)),
+        (&[b"MSET", b"key", long, b"other", &long[7..], b"key", &long[1..], b"third", &long[..2_000_001]], ok()),
+        (get, bulk(&long[1..])),
+        (&[b"GET", b"other"], bulk(&long[7..])),
+        (&[b"GET", b"third"], bulk(&long[..2_000_001])),
+        (&[b"MSET", b"other", &long[5..], b"key", b"1", b"key", long], ok()),
+        (&[b"MGET", b"other", b"key"], Value::Array(vec![bulk(&long[5..]), bulk(long)])),
         (&[b"SET", b"key", long, b"PXAT", b"1"], ok()),
         (get, crate::support::nil()),
         (&[b"APPEND", b"key", long], int(long.len() as i64)),
@@ -202,7 +208,7 @@ fn a_long_value_is_the_same_however_it_is_set() {
         assert!(client.read() == *expected, "reply {at}");
     }
     writer.join().expect("the writer ends").expect("everything was sent");
-    client.run("DEL other");
+    client.run("DEL other third");
     client.run("MULTI");
     client.cmd(set);
     client.run("GET key");
@@ -227,4 +233,26 @@ fn a_long_value_is_in_memory_once_and_its_memory_goes_back_when_it_is_deleted() 
     assert_eq!(client.run("GET key").bytes().len(), 100 << 20);
     assert_eq!(client.run("DEL key"), int(1));
     wait_until("the memory is given back", 20, || resident() < before + 20 * MIB);
+}
+
+#[test]
+fn several_long_values_of_one_command_are_in_memory_once() {
+    const MIB: usize = 1 << 20;
+    if against_redis() || !std::path::Path::new("/proc/self/status").exists() {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.client();
+    let before = server.memory_figure("VmHWM");
+    let value = vec![b'x'; 50 * MIB];
+    let command: [&[u8]; 9] = [b"MSET", b"a", &value, b"b", &value, b"c", b"small", b"d", &value];
+    let writer = client.send_in_background(encode_command(&command));
+    assert_eq!(client.read(), ok());
+    writer.join().expect("the writer ends").expect("everything was sent");
+    let grown = (server.memory_figure("VmHWM") - before) as usize / MIB;
+    assert!(grown < 200, "{grown} MiB at most for 150 MiB of values");
+    for key in ["a", "b", "d"] {
+        assert!(client.cmd(&["GET", key]) == bulk(&value[..]), "{key}");
+    }
+    assert_eq!(client.run("GET c"), bulk("small"));
 }

@@ -446,12 +446,7 @@ fn what_memory_cannot_give_is_an_error_and_ends_nobody() {
     client.cmd(&["SET", "text", &"ab".repeat(10_000)]);
     client.run("SET small abc");
     client.run("SETRANGE large 199999999 x");
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("the status of the server");
-    let kib: u64 = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")?.parse().ok())
-        .expect("the size of the address space");
-    let limit = format!("{}:unlimited", (kib << 10) + (100 << 20));
+    let limit = format!("{}:unlimited", server.memory_figure("VmSize") + (100 << 20));
     let prlimit =
         std::process::Command::new("prlimit").args(["--pid", &server.pid().to_string(), "--as", &limit]).output();
     if !prlimit.is_ok_and(|output| output.status.success()) {

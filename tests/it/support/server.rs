@@ -277,6 +277,15 @@ impl Server {
         self.process.as_ref().expect("the server runs").id()
     }
 
+    /// So many bytes of memory as the kernel's status of the process says under a name such as `VmHWM`.
+    #[track_caller]
+    pub fn memory_figure(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the status of the server");
+        let figure = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let kib = figure.and_then(|figure| figure.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kib.expect("a figure of that name") << 10
+    }
+
     /// The snapshot children of the server.
     pub fn child_pids(&self) -> Vec<u32> {
         children_of(self.pid())
