@@ -379,6 +379,14 @@ pub mod tests {
     }
 
     #[test]
+    fn locales_that_order_text_by_its_bytes_are_accepted_and_shown() {
+        for locale in ["\"\"", "C", "POSIX", "C.UTF-8"] {
+            assert!(load_one(&format!("locale-collate {locale}")).is_ok(), "{locale}");
+        }
+        assert!(load_one("locale-collate de_DE.UTF-8").is_err());
+    }
+
+    #[test]
     fn the_stock_files_of_redis_and_valkey_are_accepted_as_they_are() {
         for text in [
             include_str!("testdata/stock-2.6.conf"),

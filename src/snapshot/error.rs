@@ -16,8 +16,11 @@ pub enum SaveError {
     Encode { path: PathBuf, cause: Unsavable },
     #[error("cannot keep {} as {}: {}", from.display(), to.display(), reason(cause))]
     Keep { from: PathBuf, to: PathBuf, cause: io::Error },
-    #[error("{} is a named pipe, a socket or a device, which a dump does not replace: move it away", path.display())]
-    InTheWay { path: PathBuf },
+    #[error(
+        "{} is {what}, which a dump does not replace: move it away, or name another file with 'dbfilename'",
+        path.display()
+    )]
+    InTheWay { path: PathBuf, what: &'static str },
     #[error("cannot start the process that saves: {}", reason(.0))]
     Fork(io::Error),
     #[error("a save is in progress already")]

@@ -161,27 +161,16 @@ impl Supervisor {
         self.saves += 1;
         self.last_try_steady = now.steady_seconds();
         let task = &self.with_known_dump(keyspace, task);
+        if let Ok(Some(obstacle)) = task.place.obstacle(&Disk) {
+            return Err(self.fail_to_start(task, self.changes_since_save(keyspace), obstacle));
+        }
         let held = self.healer.hold();
         let forked = child::start(keyspace, &task.place, &task.options, task.title.as_ref());
         let child = match forked {
             Ok(child) => Child { fork_us: child.fork_us + held.as_micros() as u64, ..child },
             Err(cause) => {
                 self.healer.release();
-                let error = SaveError::Fork(cause);
-                tracing::warn!("Can't save in background: {error}");
-                self.fail(error.to_string());
-                self.history.push(Record {
-                    id: 0,
-                    trigger: task.trigger,
-                    changes: self.changes_since_save(keyspace),
-                    background: true,
-                    started_unix_ms: now.unix_ms,
-                    duration_us: 0,
-                    fork_us: 0,
-                    figures: Figures::default(),
-                    outcome: Outcome::of(&error),
-                });
-                return Err(error);
+                return Err(self.fail_to_start(task, self.changes_since_save(keyspace), SaveError::Fork(cause)));
             }
         };
         // From here on every change copies a page.
@@ -195,6 +184,24 @@ impl Supervisor {
         tracing::info!("Background saving started by pid {pid}");
         self.running = Some(Running::new(child, task, keyspace, self.changes_saved));
         Ok(pid)
+    }
+
+    /// Notes that a save in the background could not begin. Returns why.
+    fn fail_to_start(&mut self, task: &Task, changes: u64, error: SaveError) -> SaveError {
+        tracing::warn!("Can't save in background: {error}");
+        self.fail(error.to_string());
+        self.history.push(Record {
+            id: 0,
+            trigger: task.trigger,
+            changes,
+            background: true,
+            started_unix_ms: task.options.now.unix_ms,
+            duration_us: 0,
+            fork_us: 0,
+            figures: Figures::default(),
+            outcome: Outcome::of(&error),
+        });
+        error
     }
 
     /// The data are now what this dump holds, or it is not known which dump does.

@@ -59,6 +59,21 @@ impl OptionalCall {
         }
     }
 
+    /// What the server leaves out or does otherwise without the call.
+    fn loss(self) -> &'static str {
+        match self {
+            Self::SetPriority => "background saves have the server's own priority for the processor",
+            Self::SetIoPriority => "background saves have the server's own priority for the disk",
+            Self::SetScheduler => "background saves have the server's own scheduling class",
+            Self::SetLimit => "the limit of open files stays as it is",
+            Self::OpenPidfd => "the end of a background save is noticed at the next regular look",
+            Self::CloseRange => "files that a background save does not need are closed one by one",
+            Self::SyncFileRange => "a dump is brought to the disk only at its end",
+            Self::ReadMemory => "the report of a crash has no stack",
+            Self::CreateTimer => "regular work uses a timer that costs more",
+        }
+    }
+
     fn bit(self) -> u32 {
         1 << self as u32
     }
@@ -131,6 +146,16 @@ impl Denied {
         self.0 & call.bit() != 0
     }
 
+    /// What is left out without these calls.
+    fn losses(self) -> Vec<&'static str> {
+        OptionalCall::ALL.into_iter().filter(|&call| self.has(call)).map(OptionalCall::loss).collect()
+    }
+
+    fn sentence(self) -> String {
+        let (names, losses) = (self.names(), self.losses().join("; "));
+        format!("A system-call filter (seccomp) on this process does not allow {names}. Copal does without: {losses}.")
+    }
+
     fn names(self) -> String {
         let names = OptionalCall::ALL.iter().filter(|&&call| self.has(call)).map(|call| call.name());
         names.collect::<Vec<_>>().join(", ")
@@ -141,13 +166,7 @@ impl Denied {
 /// all.
 pub fn probe() -> Option<String> {
     let denied = denied();
-    (denied != Denied::default()).then(|| {
-        format!(
-            "A system-call filter (seccomp) on this process does not allow {}: Copal does without. Background saves do \
-             not give way to others where that would take one of these calls.",
-            denied.names()
-        )
-    })
+    (denied != Denied::default()).then(|| denied.sentence())
 }
 
 /// Asks the kernel to begin writing a range of a file to the disk, so that the sync at the end finds little left.
@@ -226,10 +245,18 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_said_of_calls_that_are_allowed() {
+        let expected = "A system-call filter (seccomp) on this process does not allow pidfd_open. Copal does without: the \
+                        end of a background save is noticed at the next regular look.";
+        assert_eq!(Denied(OptionalCall::OpenPidfd.bit()).sentence(), expected);
+    }
+
+    #[test]
     fn denied_calls_are_named() {
         let denied = Denied(OptionalCall::SetPriority.bit() | OptionalCall::SetScheduler.bit());
         assert!(denied.has(OptionalCall::SetScheduler) && !denied.has(OptionalCall::SetIoPriority));
         assert_eq!(denied.names(), "setpriority, sched_setscheduler");
+        assert!(denied.sentence().contains("the server's own priority for the processor; background saves have"));
         let bits = OptionalCall::ALL.iter().fold(0, |bits, call| bits | call.bit());
         assert_eq!(bits.count_ones() as usize, OptionalCall::ALL.len());
     }

@@ -38,10 +38,21 @@ fn saves_work_where_nothing_may_be_done_about_priorities() {
     for refusal in [Refusal::Kill, Refusal::NotPermitted] {
         let log = saves_and_loads(Setup::new().confined(denied(RESOURCES, refusal)));
         if !against_redis() {
-            let told = log.contains("does not allow setpriority, ioprio_set, sched_setscheduler:");
+            let told = log.contains("does not allow setpriority, ioprio_set, sched_setscheduler. Copal");
             assert_eq!(told, matches!(refusal, Refusal::Kill), "{log}");
         }
     }
+}
+
+#[test]
+fn log_says_what_is_left_out_for_a_filter_and_no_more() {
+    if against_redis() {
+        return;
+    }
+    let server = Setup::new().confined(denied(&[libc::SYS_pidfd_open], Refusal::Kill)).start();
+    let log = server.log();
+    assert!(log.contains("does not allow pidfd_open. Copal does without: the end of a background save is"), "{log}");
+    assert!(!log.contains("priority"), "{log}");
 }
 
 #[test]

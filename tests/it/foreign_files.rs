@@ -284,11 +284,33 @@ fn pipe_that_has_come_in_the_dumps_place_is_neither_read_nor_replaced() {
     let mut client = server.client();
     client.run("SET key value");
     mkfifo(&server.dump_path());
-    assert!(client.run("SAVE").text().contains("is a named pipe, a socket or a device"));
+    for save in ["SAVE", "BGSAVE"] {
+        let refused = client.run(save);
+        assert!(refused.text().contains("is a named pipe, a socket or a device"), "{save}: {refused:?}");
+        assert!(refused.text().contains("move it away, or name another file with 'dbfilename'"), "{save}: {refused:?}");
+    }
+    assert_eq!(server.info_field("persistence", "rdb_last_bgsave_status"), "err");
     assert!(client.run("DEBUG RELOAD NOSAVE").is_error());
     assert_eq!(client.run("DBSIZE"), int(1));
     assert!(fs::metadata(server.dump_path()).expect("the pipe").file_type().is_fifo());
     assert!(server.temp_files().is_empty());
+}
+
+#[test]
+fn folder_that_has_come_in_the_dumps_place_is_no_place_for_a_save() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.client();
+    fs::create_dir(server.dump_path()).expect("a folder");
+    for save in ["SAVE", "BGSAVE"] {
+        let refused = client.run(save);
+        assert!(refused.text().contains("is a directory, which a dump does not replace: move it away"), "{refused:?}");
+    }
+    assert!(server.temp_files().is_empty());
+    fs::remove_dir(server.dump_path()).expect("the folder goes");
+    server.background_save();
 }
 
 #[test]

@@ -40,6 +40,10 @@ impl<'fs> NewDump<'fs> {
     /// Begins a dump under the temp name of this process, or under the next that nothing has. What is written is brought
     /// to the disk bit by bit if it is `incremental`.
     pub fn create(system: &'fs dyn FileSystem, place: &'fs Place, incremental: bool) -> Result<Self, SaveError> {
+        // What cannot be looked at now is looked at again before the rename.
+        if let Ok(Some(obstacle)) = place.obstacle(system) {
+            return Err(obstacle);
+        }
         let mut number = 0;
         let names = place.temp_numbers().inspect(|tried| number = *tried).map(|tried| place.temp_path(tried));
         let file = AtomicFile::create(system, place.path(), names, MODE)?;
@@ -64,7 +68,7 @@ impl<'fs> NewDump<'fs> {
             Some(_) if same == system.look_at(&dump).ok().flatten() => None,
             _ => generations::keep_present(system, place)?,
         };
-        refuse_special(system, &dump).and_then(|()| Ok(self.file.publish()?)).inspect_err(|error| {
+        refuse_obstacle(system, place).and_then(|()| Ok(self.file.publish()?)).inspect_err(|error| {
             let is_in_place = matches!(error, SaveError::Replace(ReplaceError::SyncDirectory { .. }));
             if let (false, Some(kept)) = (is_in_place, &kept) {
                 // The dump did not change: its second name has nothing to keep.
@@ -82,13 +86,25 @@ impl<'fs> NewDump<'fs> {
     }
 }
 
+impl Place {
+    /// Why no dump can take its place, if something has its name that a dump does not replace.
+    pub fn obstacle(&self, system: &dyn FileSystem) -> io::Result<Option<SaveError>> {
+        let path = self.path();
+        let what = match system.look_at(&path)?.map(|found| found.kind) {
+            Some(Kind::Special) => "a named pipe, a socket or a device",
+            Some(Kind::Directory) => "a directory",
+            Some(Kind::File | Kind::Link) | None => return Ok(None),
+        };
+        Ok(Some(SaveError::InTheWay { path, what }))
+    }
+}
+
 /// A rename would replace what is no file.
-fn refuse_special(system: &dyn FileSystem, dump: &Path) -> Result<(), SaveError> {
-    let path = dump.to_path_buf();
-    match system.look_at(dump) {
-        Ok(Some(found)) if found.kind == Kind::Special => Err(SaveError::InTheWay { path }),
-        Ok(_) => Ok(()),
-        Err(cause) => Err(ReplaceError::Examine { path, cause }.into()),
+fn refuse_obstacle(system: &dyn FileSystem, place: &Place) -> Result<(), SaveError> {
+    match place.obstacle(system) {
+        Ok(Some(obstacle)) => Err(obstacle),
+        Ok(None) => Ok(()),
+        Err(cause) => Err(ReplaceError::Examine { path: place.path(), cause }.into()),
     }
 }
 
