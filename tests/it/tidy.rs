@@ -3,10 +3,14 @@
 //! Each test lists everything it finds wrong, so that one run shows the whole work. The exceptions are lists in this
 //! file, each with its reason.
 
+mod imports;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use imports::Imports;
 
 /// A module may import only from the cells left of its own, and never from its own cell.
 const LAYERS: &[&[&str]] = &[
@@ -57,6 +61,36 @@ const LINES_MAX: usize = 1000;
 
 /// Rooms that compute and never touch a socket or a file.
 const PURE_ROOMS: &[&str] = &["resp", "structures", "rdb", "types", "keyspace", "commands"];
+
+/// How many files may use one another in a circle, in rooms that are being rebuilt; elsewhere it is [`CIRCLE_MAX`].
+const CIRCLES_ALLOWED: &[(&str, usize)] = &[("server", 22), ("commands", 17)];
+
+/// As many as one can keep in mind.
+const CIRCLE_MAX: usize = 6;
+
+/// What the forked child and all that it calls must not name: each logs, prints, takes a lock that a thread of the parent
+/// may have held in the moment of the fork, or starts a thread by way of such a lock.
+const NOT_IN_THE_CHILD: &[&str] = &[
+    "tokio",
+    "tracing",
+    "print",
+    "println",
+    "eprint",
+    "eprintln",
+    "dbg",
+    "stdin",
+    "stdout",
+    "stderr",
+    "env",
+    "Command",
+    "spawn_blocking",
+];
+
+/// Statics with a lock that the child reaches all the same.
+const LOCKS_IN_THE_CHILD: &[(&str, &str)] = &[
+    ("snapshot/child/fork.rs", "the panic hook is installed before the fork"),
+    ("snapshot/system_calls.rs", "what is denied is found out before the fork"),
+];
 
 struct Source {
     /// Relative to `src/`, with slashes.
@@ -411,15 +445,62 @@ fn rooms_that_compute_touch_no_socket_and_no_file() {
 #[test]
 fn the_snapshot_child_uses_no_lock_of_the_parent() {
     let sources = sources();
-    let child = sources.iter().filter(|source| source.path.starts_with("snapshot/child/"));
+    let imports = Imports::of(&sources);
+    let child = (0..imports.files.len()).filter(|file| imports.path(*file).starts_with("snapshot/child/"));
+    let reached: BTreeSet<_> = child.flat_map(|file| imports.reached_from(file)).collect();
+    assert!(reached.len() > 20, "the child reaches the files that it writes");
     let mut wrong = Vec::new();
-    for source in child {
-        for name in ["tokio", "tracing", "println", "eprintln"] {
-            let found = word_positions(&source.code, name).map(|at| line_of(&source.code, at));
+    for file in reached {
+        let source = imports.files[file];
+        let code = imports::without_tests(&source.code);
+        for name in NOT_IN_THE_CHILD {
+            let found = word_positions(&code, name).map(|at| line_of(&code, at));
             wrong.extend(found.map(|line| format!("src/{}:{line}: {name}", source.path)));
+        }
+        for start in ["thread::spawn", "thread::scope", "thread::Builder"] {
+            let found = code.match_indices(start).map(|(at, _)| line_of(&code, at));
+            wrong.extend(found.map(|line| format!("src/{}:{line}: {start}", source.path)));
+        }
+        if !source.is_listed(LOCKS_IN_THE_CHILD) {
+            let locks = static_locks(&code).into_iter();
+            wrong.extend(locks.map(|at| format!("src/{}:{}: a lock for all threads", source.path, line_of(&code, at))));
         }
     }
     assert_none("what a forked child must not use", &wrong);
+}
+
+/// Where statics are defined that hold a lock.
+fn static_locks(code: &str) -> Vec<usize> {
+    let is_lock = |at: &usize| {
+        let kind = code[*at..].split(['=', ';']).next().unwrap_or_default();
+        let locks = ["Mutex", "RwLock", "Once", "OnceLock", "LazyLock", "Condvar"];
+        !code[..*at].ends_with('\'') && locks.iter().any(|lock| word_positions(kind, lock).next().is_some())
+    };
+    word_positions(code, "static").filter(is_lock).collect()
+}
+
+#[test]
+fn files_of_a_room_use_one_another_in_small_circles_at_most() {
+    let sources = sources();
+    let imports = Imports::of(&sources);
+    let rooms: BTreeSet<_> = sources.iter().filter_map(Source::room).collect();
+    let mut wrong = Vec::new();
+    for room in rooms {
+        let allowed = CIRCLES_ALLOWED.iter().find(|(name, _)| *name == room).map_or(CIRCLE_MAX, |(_, files)| *files);
+        let circles = imports.circles(room);
+        let largest = circles.iter().map(BTreeSet::len).max().unwrap_or(1);
+        if largest < allowed && allowed > CIRCLE_MAX {
+            wrong.push(format!("src/{room}: its largest circle has {largest} files now: allow no more"));
+        }
+        for circle in circles.iter().filter(|circle| circle.len() > allowed) {
+            wrong.push(format!("src/{room}: a circle of {} files, {allowed} are allowed", circle.len()));
+            for file in circle {
+                let uses: Vec<_> = imports.uses[*file].intersection(circle).map(|file| imports.path(*file)).collect();
+                wrong.push(format!("    {} uses {}", imports.path(*file), uses.join(", ")));
+            }
+        }
+    }
+    assert_none("circles of files", &wrong);
 }
 
 #[test]
