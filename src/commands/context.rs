@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::keyspace::{Change, Entry, EventClass, ExpiryPolicy, Keyspace, Touch, WrongType};
 use crate::resp::{ArgsBuf, Reply};
 use crate::stdx::clock::Now;
+use crate::structures::memory_holds;
 use crate::types::string::StringView;
 use crate::types::{DataType, Value, ValueRef};
 
@@ -220,6 +221,14 @@ impl AdminCtx<'_> {
     pub fn push(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
+}
+
+/// By how many elements the size of a value is estimated before it is copied.
+pub const SIZE_SAMPLES: usize = 5;
+
+/// Refuses what there is no memory for.
+pub fn require_memory(bytes: usize) -> Result<(), CommandError> {
+    if memory_holds(bytes) { Ok(()) } else { Err(CommandError::NoMemory) }
 }
 
 /// A string's view, or the news that the key holds something else.

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::context::{ReadCtx, WriteCtx, integer};
+use super::context::{ReadCtx, SIZE_SAMPLES, WriteCtx, integer, require_memory};
 use super::error::{CommandError, CommandResult};
 use super::session::Session;
 use super::spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
@@ -134,6 +134,19 @@ impl<'a> Options<'a> {
         let left = len - start;
         (start, usize::try_from(self.count).map_or(left, |count| count.min(left)))
     }
+
+    /// Refuses values of whose elements there is no memory for a copy, or for two where the result is stored.
+    fn require_memory_for(&self, value: ValueRef<'_>, settle: bool) -> CommandResult {
+        let len = match value {
+            ValueRef::List(list) => list.len(),
+            ValueRef::Set(set) => set.len(),
+            ValueRef::Zset(zset) => zset.len(),
+            _ => return Ok(()),
+        };
+        let copied = if self.unsorted && !settle { self.range(len).1 } else { len };
+        let copies = 1 + usize::from(self.store.is_some());
+        require_memory(value.memory_usage(SIZE_SAMPLES) / len.max(1) * copied * copies)
+    }
 }
 
 /// What BY or GET names: `#`, or a name whose first `*` an element stands in for.
@@ -251,6 +264,7 @@ impl Sorted {
         let Some(value) = source.find(key) else { return Ok(Self { elements: Texts::default(), order: Vec::new() }) };
         // A set has no order of its own that a stored list should hang on.
         let settle = options.unsorted && options.store.is_some() && matches!(value, ValueRef::Set(_));
+        options.require_memory_for(value, settle)?;
         if options.unsorted && !settle {
             let elements = unsorted(value, options)?;
             return Ok(Self { order: (0..elements.len()).collect(), elements });
@@ -416,17 +430,21 @@ fn sort(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let Some(destination) = options.store else { return answer(ctx.reply, &source, args.arg(1), &options) };
     let sorted = Sorted::new(&source, args.arg(1), &options)?;
     let len = sorted.result_len(&options);
-    let value = (len > 0).then(|| {
-        let limits = Limits::from(ctx.config);
-        let mut list = ListValue::new();
-        sorted.for_each(&source, &options, |value| {
-            let value = value.unwrap_or_default();
+    let limits = Limits::from(ctx.config);
+    let mut list = ListValue::new();
+    let mut lacking = Ok(());
+    sorted.for_each(&source, &options, |value| {
+        let value = value.unwrap_or_default();
+        // What GET names may be of any length.
+        lacking = require_memory(value.len());
+        if lacking.is_ok() {
             list.make_room(std::iter::once(value), &limits);
             list.push(End::Right, value);
-            true
-        });
-        list.into()
+        }
+        lacking.is_ok()
     });
+    lacking?;
+    let value = (len > 0).then(|| list.into());
     ctx.store(destination, value, EventClass::LIST, "sortstore", len);
     ctx.reply.integer(len as i64);
     Ok(())

@@ -54,6 +54,12 @@ impl Keyspace {
         !self.offer.addresses.is_empty()
     }
 
+    /// How long the first of a command's arguments is that would take over the buffer's own memory.
+    pub fn first_taken_over<'a>(&self, mut args: impl Iterator<Item = &'a [u8]>) -> usize {
+        let first = args.find(|arg| arg.len() >= TAKEN_OVER_BYTES_MIN && self.offer.for_command);
+        first.map_or(0, <[u8]>::len)
+    }
+
     /// Whether it is claimed: no further command may run before the claim is fulfilled.
     pub fn is_buffer_claimed(&self) -> bool {
         !self.offer.claims.is_empty()

@@ -95,6 +95,11 @@ impl Batch {
         self.bytes
     }
 
+    /// The arguments of its first frame.
+    pub fn first_args<'a>(&self, decoder: &'a Decoder, bytes: &'a [u8]) -> Option<Args<'a>> {
+        self.starts().first().map(|&start| decoder.args(&bytes[start..]))
+    }
+
     /// Where the frames begin.
     #[inline]
     fn starts(&self) -> &[usize] {

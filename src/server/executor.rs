@@ -25,7 +25,7 @@ use crate::commands::{
     Users, WriteCtx,
 };
 use crate::config::Config;
-use crate::keyspace::Keyspace;
+use crate::keyspace::{Keyspace, TAKEN_OVER_BYTES_MIN};
 use crate::observe::{CommandStats, Counters, ErrorStats, LatencyMonitor, SlowLog};
 use crate::resp::{Args, Decoder, Limits, ProtocolError};
 use crate::snapshot::HugePageSystem;
@@ -205,6 +205,14 @@ impl Executor {
             let batch = Batch::decode(decoder, &mut ahead, rest, &limits, frames_max);
             if one_by_one {
                 self.keyspace.note_command_bytes(batch.bytes());
+                if batch.bytes() >= TAKEN_OVER_BYTES_MIN
+                    && let Some(args) = batch.first_args(decoder, rest)
+                    && !self.is_held_up(key)
+                    && self.refuses_long(key, args)
+                {
+                    consumed += batch.bytes();
+                    continue;
+                }
             }
             match self.execute_batch(key, decoder, &ahead, &batch, rest) {
                 Ok(done) => consumed += done,

@@ -4,7 +4,9 @@ use super::client::ClientKey;
 use super::executor::Executor;
 use super::memory::Room;
 use crate::commands::{CommandError, CommandId, Flags};
+use crate::keyspace::TAKEN_OVER_BYTES_MIN;
 use crate::resp::{Args, Protocol};
+use crate::structures::memory_holds;
 
 /// What is to become of a command that does not run now.
 #[derive(Debug)]
@@ -79,6 +81,7 @@ fn refusal(executor: &mut Executor, key: ClientKey, id: CommandId, args: Args<'_
     basic_refusal(executor, key, id, args)
         .or_else(|| user_refusal(executor, key, id, args))
         .or_else(|| lacks_memory(executor, key, id).then_some(CommandError::OutOfMemory))
+        .or_else(|| executor.lacks_memory_for_queue(key, id).then_some(CommandError::NoMemory))
         .or_else(|| state_refusal(executor, key, id))
 }
 
@@ -119,6 +122,39 @@ fn refusal_of_user(executor: &mut Executor, key: ClientKey, id: CommandId, args:
     let error = CommandError::no_permission(session.user(), &row.full_name, denied);
     executor.note_denial(key, id, denied, args);
     Some(error)
+}
+
+/// Commands that set strings to their arguments, the first long one of which can take over the buffer that it came in.
+const STRING_SETTERS: [&str; 7] = ["set", "setex", "psetex", "setnx", "getset", "mset", "msetnx"];
+
+impl Executor {
+    /// Refuses a command whose arguments are long if there is no memory for what it makes of them. Returns whether it did.
+    ///
+    /// Whatever else speaks against the command, this is answered first: it is not about to run.
+    pub(super) fn refuses_long(&mut self, key: ClientKey, args: Args<'_>) -> bool {
+        let Some(row) = self.table.find(args) else { return false };
+        let (id, name) = (row.id, &*row.full_name);
+        let is_queued = self.clients.get(key).session.transaction.is_some();
+        if !is_queued && !row.flags.has(Flags::DENYOOM) {
+            return false;
+        }
+        let takes_over = !is_queued && STRING_SETTERS.contains(&name);
+        let taken_over = if takes_over { self.keyspace.first_taken_over(args.iter()) } else { 0 };
+        let lacking = !memory_holds(args.bytes_len() - taken_over);
+        if lacking {
+            self.refuse(key, Some(id), &CommandError::NoMemory, args);
+        }
+        lacking
+    }
+
+    /// Whether there is no memory for what the commands of a transaction make of their arguments.
+    fn lacks_memory_for_queue(&self, key: ClientKey, id: CommandId) -> bool {
+        let transaction = self.clients.get(key).session.transaction.as_ref();
+        transaction.is_some_and(|transaction| {
+            let bytes = transaction.args_bytes();
+            bytes >= TAKEN_OVER_BYTES_MIN && &*self.table.row(id).full_name == "exec" && !memory_holds(bytes)
+        })
+    }
 }
 
 /// Makes room for more data where `maxmemory` is set. Returns whether the command may not run for want of it.

@@ -256,3 +256,16 @@ fn several_long_values_of_one_command_are_in_memory_once() {
     }
     assert_eq!(client.run("GET c"), bulk("small"));
 }
+
+#[test]
+fn megabytes_of_empty_lines_are_passed_over() {
+    let server = Server::start();
+    let mut client = server.client();
+    // Behind a command that is cut, so that they come in a buffer of the connection's own.
+    client.send(b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$100000\r\n");
+    let lines = [vec![b'x'; 100_000], b"\r\n".repeat(2_000_000), b"PING\r\n".to_vec()].concat();
+    let writer = client.send_in_background(lines);
+    assert_eq!(client.read(), ok());
+    assert_eq!(client.read(), simple("PONG"));
+    writer.join().expect("the writer ends").expect("everything was sent");
+}

@@ -436,6 +436,72 @@ fn lengths_beyond_what_the_data_can_hold_are_refused_whatever_is_configured() {
     assert!(peak < 32 << 20, "nothing was made room for: {peak}");
 }
 
+const NO_MEMORY: &str = "OOM there is not enough memory for what the command would make";
+
+/// Lets the server take only so much more of its address space. False where that cannot be done.
+fn leave_memory(server: &Server, bytes: u64) -> bool {
+    let limit = format!("{}:unlimited", server.memory_figure("VmSize") + bytes);
+    let prlimit =
+        std::process::Command::new("prlimit").args(["--pid", &server.pid().to_string(), "--as", &limit]).output();
+    let is_set = prlimit.is_ok_and(|output| output.status.success());
+    if !is_set {
+        eprintln!("skipped: there is no prlimit here");
+    }
+    is_set
+}
+
+#[test]
+fn copies_of_long_values_and_results_that_memory_cannot_give_are_errors_and_end_nobody() {
+    if crate::support::against_redis() {
+        return;
+    }
+    let server = Server::with_config("save ''");
+    let mut client = server.client();
+    for number in 0..50 {
+        let member = format!("{number}{}", "x".repeat(1 << 20));
+        client.cmd(&["RPUSH", "list", &member]);
+        client.cmd(&["SADD", "set", &member]);
+        client.cmd(&["ZADD", "zset", "1", &member]);
+        client.cmd(&["SET", &format!("weight:{number}"), &member]);
+        client.cmd(&["RPUSH", "numbers", &number.to_string()]);
+    }
+    if !leave_memory(&server, 40 << 20) {
+        return;
+    }
+    let long = "y".repeat(30 << 20);
+    for line in [
+        "SORT list ALPHA STORE other",
+        "SORT list ALPHA LIMIT 0 1",
+        "SORT list BY nosort STORE other",
+        "SORT numbers BY nosort GET weight:* STORE other",
+        "SUNIONSTORE other set",
+        "SINTERSTORE other set set",
+        "SDIFFSTORE other set list:none",
+        "SUNION set none",
+        "ZUNIONSTORE other 1 zset",
+        "ZINTERSTORE other 2 set zset",
+        "ZDIFFSTORE other 2 zset none",
+        "ZUNION 1 zset",
+        "ZRANGESTORE other zset 0 -1",
+    ] {
+        assert_eq!(client.run(line), err(NO_MEMORY), "{line}");
+        assert_eq!(client.run("EXISTS other"), int(0), "{line}");
+    }
+    for command in [["HSET", "hash", "field"].as_slice(), &["RPUSH", "list"], &["SADD", "other"], &["APPEND", "other"]]
+    {
+        assert_eq!(client.cmd(&[command, &[&long]].concat()), err(NO_MEMORY), "{command:?}");
+    }
+    assert_eq!(client.run("MULTI"), ok());
+    assert_eq!(client.cmd(&["SET", "other", &long]), err(NO_MEMORY));
+    assert!(client.run("EXEC").text().starts_with("EXECABORT"));
+    assert_eq!(client.run("SORT list BY nosort LIMIT 0 1 STORE first"), int(1));
+    assert_eq!(client.run("ZRANGESTORE some zset 0 1"), int(2));
+    // It takes the memory over in which it came.
+    assert_eq!(client.cmd(&["SET", "other", &long]), ok());
+    assert_eq!(client.run("STRLEN other"), int(30 << 20));
+    assert_eq!(client.run("LLEN list"), int(50));
+}
+
 #[test]
 fn what_memory_cannot_give_is_an_error_and_ends_nobody() {
     if crate::support::against_redis() {
@@ -446,11 +512,7 @@ fn what_memory_cannot_give_is_an_error_and_ends_nobody() {
     client.cmd(&["SET", "text", &"ab".repeat(10_000)]);
     client.run("SET small abc");
     client.run("SETRANGE large 199999999 x");
-    let limit = format!("{}:unlimited", server.memory_figure("VmSize") + (100 << 20));
-    let prlimit =
-        std::process::Command::new("prlimit").args(["--pid", &server.pid().to_string(), "--as", &limit]).output();
-    if !prlimit.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: there is no prlimit here");
+    if !leave_memory(&server, 100 << 20) {
         return;
     }
     for line in [
@@ -471,7 +533,7 @@ fn what_memory_cannot_give_is_an_error_and_ends_nobody() {
         "DEBUG POPULATE 1 key 1000000000",
     ] {
         let error = client.run(line);
-        assert_eq!(error, err("OOM there is not enough memory for what the command would make"), "{line}");
+        assert_eq!(error, err(NO_MEMORY), "{line}");
     }
     let mut reader = server.client();
     reader.send(b"GET large\r\n");

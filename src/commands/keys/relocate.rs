@@ -2,15 +2,11 @@
 //!
 //! As in Redis a key that takes another one's place is told as `new`, unlike one that SET overwrites.
 
-use crate::commands::context::{WriteCtx, database};
+use crate::commands::context::{SIZE_SAMPLES, WriteCtx, database, require_memory};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 use crate::keyspace::{Change, Entry, EventClass, Place, Touch};
 use crate::resp::Args;
-use crate::structures::memory_holds;
-
-/// By how many elements the size of a value is estimated before it is copied.
-pub(super) const SIZE_SAMPLES: usize = 5;
 
 const SAME_OBJECT: CommandError = CommandError::text("ERR source and destination objects are the same");
 
@@ -141,9 +137,7 @@ fn copy(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let copies = exists && (replace || !replaces);
     if copies {
         let value = ctx.keyspace.find(source, from, now_ms, Touch::No).map(Entry::value);
-        if value.is_some_and(|value| !memory_holds(value.memory_usage(SIZE_SAMPLES))) {
-            return Err(CommandError::NoMemory);
-        }
+        require_memory(value.map_or(0, |value| value.memory_usage(SIZE_SAMPLES)))?;
         if replaces {
             ctx.keyspace.notify(target, to, EventClass::NEW, "new");
         }

@@ -1,14 +1,12 @@
 //! Values as bytes: DUMP and RESTORE.
 
-use super::relocate::SIZE_SAMPLES;
-use crate::commands::context::{ReadCtx, WriteCtx, integer};
+use crate::commands::context::{ReadCtx, SIZE_SAMPLES, WriteCtx, integer, require_memory};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 use crate::config::{Config, SanitizePayload};
 use crate::keyspace::{AccessPolicy, Change, EventClass};
 use crate::rdb::{self, Decoder, Encoder};
 use crate::resp::Args;
-use crate::structures::memory_holds;
 use crate::types::{LoadOptions, Value, ValueRef};
 
 const BUSY_KEY: CommandError = CommandError::text("BUSYKEY Target key name already exists.");
@@ -51,9 +49,7 @@ fn dump(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
         return Ok(());
     };
     // The payload, and as much again for compressing it or for a buffer that grows.
-    if !memory_holds(2 * entry.value().memory_usage(SIZE_SAMPLES)) {
-        return Err(CommandError::NoMemory);
-    }
+    require_memory(2 * entry.value().memory_usage(SIZE_SAMPLES))?;
     let payload = payload(entry.value(), ctx.config)
         .map_err(|error| CommandError::owned(format!("ERR the value cannot be dumped: {error}")))?;
     ctx.reply.bulk(payload);

@@ -1,13 +1,13 @@
 //! Several sets at once: intersection, union and difference, answered or stored.
 
 use super::as_set;
-use crate::commands::context::{ReadCtx, WriteCtx, integer};
+use crate::commands::context::{ReadCtx, SIZE_SAMPLES, WriteCtx, integer, require_memory};
 use crate::commands::element::bulk;
 use crate::commands::error::{CommandError, CommandResult};
 use crate::keyspace::{EventClass, Keyspace, Touch, WrongType};
 use crate::resp::{Args, Reply};
 use crate::types::set::{Member, SetValue, SetView};
-use crate::types::{DataType as _, Limits};
+use crate::types::{DataType as _, Limits, View as _};
 
 /// Where the sets of a command are looked up.
 struct Sources<'a> {
@@ -32,6 +32,11 @@ impl<'a> Sources<'a> {
         let find = |key: &[u8]| self.keyspace.find(self.db, key, self.now_ms, self.touch).map(as_set).transpose();
         keys.iter().map(find).collect()
     }
+}
+
+/// Refuses sets for a copy of which there is no memory.
+fn require_memory_for<'a>(sets: impl Iterator<Item = &'a Option<SetView<'a>>>) -> CommandResult {
+    require_memory(sets.flatten().map(|set| set.memory_usage(SIZE_SAMPLES)).sum())
 }
 
 /// Calls `visit` with each member that all sets have, until it wants no more.
@@ -137,12 +142,14 @@ pub fn sintercard(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 
 pub fn sunion(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let sets = Sources::of_read(ctx).sets(args.tail(1))?;
+    require_memory_for(sets.iter())?;
     answer(ctx.reply, &union(sets, &Limits::from(ctx.config)));
     Ok(())
 }
 
 pub fn sdiff(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let sets = Sources::of_read(ctx).sets(args.tail(1))?;
+    require_memory_for(sets.iter().take(1))?;
     answer(ctx.reply, &difference(sets, &Limits::from(ctx.config)));
     Ok(())
 }
@@ -154,19 +161,25 @@ fn answer(reply: &mut Reply, set: &SetValue) {
 
 pub fn sinterstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     ctx.expire_keys(args.tail(2));
-    let result = intersection(Sources::of_write(ctx).sets(args.tail(2))?, &Limits::from(ctx.config));
+    let sets = Sources::of_write(ctx).sets(args.tail(2))?;
+    require_memory_for(sets.iter().min_by_key(|set| set.map_or(0, SetView::len)).into_iter())?;
+    let result = intersection(sets, &Limits::from(ctx.config));
     store(ctx, args.arg(1), result, "sinterstore")
 }
 
 pub fn sunionstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     ctx.expire_keys(args.tail(2));
-    let result = union(Sources::of_write(ctx).sets(args.tail(2))?, &Limits::from(ctx.config));
+    let sets = Sources::of_write(ctx).sets(args.tail(2))?;
+    require_memory_for(sets.iter())?;
+    let result = union(sets, &Limits::from(ctx.config));
     store(ctx, args.arg(1), result, "sunionstore")
 }
 
 pub fn sdiffstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     ctx.expire_keys(args.tail(2));
-    let result = difference(Sources::of_write(ctx).sets(args.tail(2))?, &Limits::from(ctx.config));
+    let sets = Sources::of_write(ctx).sets(args.tail(2))?;
+    require_memory_for(sets.iter().take(1))?;
+    let result = difference(sets, &Limits::from(ctx.config));
     store(ctx, args.arg(1), result, "sdiffstore")
 }
 

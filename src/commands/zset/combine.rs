@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use super::{Layout, store};
-use crate::commands::context::{ReadCtx, WriteCtx, integer, integer_from};
+use crate::commands::context::{ReadCtx, SIZE_SAMPLES, WriteCtx, integer, integer_from, require_memory};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::keyspace::{Entry, Keyspace, Touch, WrongType};
 use crate::resp::Args;
 use crate::stdx::number::parse_f64;
-use crate::types::ValueRef;
 use crate::types::set::SetView;
 use crate::types::zset::{Member, ZsetView};
+use crate::types::{ValueRef, View as _};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Operation {
@@ -82,6 +82,7 @@ fn answer(ctx: &mut ReadCtx<'_>, args: Args<'_>, operation: Operation, command: 
     let touch = if ctx.session.no_touch { Touch::No } else { Touch::Yes };
     let inputs = inputs(ctx.keyspace, ctx.session.db, ctx.now.unix_ms, keys, touch)?;
     let query = Query::parse(keys, args.tail(2 + keys.len()), operation, Purpose::Answer)?;
+    require_memory(operation.bytes_of_result(&inputs))?;
     let pairs = query.run(&inputs, operation);
     let layout = Layout::with_scores(query.with_scores, ctx.reply);
     layout.header(ctx.reply, pairs.len());
@@ -108,6 +109,8 @@ fn store_result(ctx: &mut WriteCtx<'_>, args: Args<'_>, operation: Operation, co
     ctx.expire_keys(keys);
     let inputs = inputs(ctx.keyspace, ctx.session.db, ctx.now.unix_ms, keys, Touch::Yes)?;
     let query = Query::parse(keys, args.tail(3 + keys.len()), operation, Purpose::Store)?;
+    // The pairs, and what is made of them.
+    require_memory(2 * operation.bytes_of_result(&inputs))?;
     let pairs = query.run(&inputs, operation);
     store(ctx, args.arg(1), &pairs, command);
     Ok(())
@@ -125,6 +128,18 @@ pub fn zintercard(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     });
     ctx.reply.integer(count as i64);
     Ok(())
+}
+
+impl Operation {
+    /// About how much memory the result takes at most.
+    fn bytes_of_result(self, inputs: &[Input<'_>]) -> usize {
+        let bytes = |input: &Input<'_>| input.memory_usage();
+        match self {
+            Self::Union => inputs.iter().map(bytes).sum(),
+            Self::Intersection => inputs.iter().map(bytes).min().unwrap_or(0),
+            Self::Difference => inputs.first().map_or(0, bytes),
+        }
+    }
 }
 
 /// Reads `numkeys key [key ...]`.
@@ -164,6 +179,14 @@ impl<'a> Input<'a> {
             Self::Missing => 0,
             Self::Zset(view) => view.len(),
             Self::Set(view) => view.len(),
+        }
+    }
+
+    fn memory_usage(self) -> usize {
+        match self {
+            Self::Missing => 0,
+            Self::Zset(view) => view.memory_usage(SIZE_SAMPLES),
+            Self::Set(view) => view.memory_usage(SIZE_SAMPLES),
         }
     }
 

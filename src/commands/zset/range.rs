@@ -2,9 +2,10 @@
 
 use super::bounds::{By, Interval};
 use super::{Layout, as_zset, find, store};
-use crate::commands::context::{ReadCtx, WriteCtx, integer};
+use crate::commands::context::{ReadCtx, SIZE_SAMPLES, WriteCtx, integer, require_memory};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::resp::Args;
+use crate::types::View as _;
 use crate::types::zset::ZsetView;
 
 /// What a command leaves open, to be said by its options.
@@ -69,6 +70,7 @@ pub fn zrangestore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let mut pairs = Vec::new();
     if let Some(zset) = ctx.read(query.key).map(as_zset).transpose()? {
         let ranks = query.ranks(zset);
+        require_memory(2 * zset.memory_usage(SIZE_SAMPLES) / zset.len().max(1) * ranks.len())?;
         pairs.reserve(ranks.len());
         zset.for_each(ranks, false, |member, score| pairs.push((member.to_vec(), score)));
     }
