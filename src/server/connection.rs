@@ -187,20 +187,26 @@ impl Input {
         true
     }
 
-    /// What the next read may fill, up to `bytes_max`.
-    fn room(&mut self, bytes_max: usize) -> ReadBuf<'_> {
+    /// Lets `read` add up to `bytes_max` bytes. Returns how many it has added.
+    #[expect(unsafe_code, reason = "the socket writes into the vector's spare room")]
+    fn read_more(
+        &mut self,
+        bytes_max: usize,
+        read: impl FnOnce(&mut ReadBuf<'_>) -> Poll<io::Result<()>>,
+    ) -> Poll<io::Result<usize>> {
         if self.bytes.capacity() == self.bytes.len() {
             self.bytes.reserve(KEPT_BYTES);
         }
         let room = self.bytes.spare_capacity_mut();
-        let end = room.len().min(bytes_max);
-        ReadBuf::uninit(&mut room[..end])
-    }
-
-    #[expect(unsafe_code, reason = "the socket wrote into the vector's spare room")]
-    fn take_read(&mut self, bytes: usize) {
-        // SAFETY: the `ReadBuf` of `room` says that so many bytes of the spare room are initialised.
-        unsafe { self.bytes.set_len(self.bytes.len() + bytes) };
+        let (start, end) = (room.as_ptr().cast::<u8>(), room.len().min(bytes_max));
+        let mut buffer = ReadBuf::uninit(&mut room[..end]);
+        ready!(read(&mut buffer))?;
+        let filled = buffer.filled();
+        assert!(filled.as_ptr() == start, "the buffer was filled and not exchanged");
+        let added = filled.len();
+        // SAFETY: so many bytes from the start of the spare room on were filled, so that they are initialised.
+        unsafe { self.bytes.set_len(self.bytes.len() + added) };
+        Poll::Ready(Ok(added))
     }
 }
 
@@ -302,11 +308,8 @@ impl Connection {
             read
         } else {
             // Of a long argument no more is read than its end: what follows does not count for its length.
-            let mut buffer = self.input.room(self.decoder.long_argument_missing(carried).unwrap_or(usize::MAX));
-            ready!(self.stream.poll_read(context, &mut buffer))?;
-            let read = buffer.filled().len();
-            self.input.take_read(read);
-            read
+            let bytes_max = self.decoder.long_argument_missing(carried).unwrap_or(usize::MAX);
+            ready!(self.input.read_more(bytes_max, |buffer| self.stream.poll_read(context, buffer)))?
         };
         Poll::Ready(Ok(if read == 0 { Event::End } else { Event::Input(read) }))
     }
