@@ -400,3 +400,47 @@ impl<'a, E: Element> Iterator for Elements<'a, E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Bytes among which carries would go wrong if any did: zero, its neighbours, and those around the highest bit.
+    fn bytes() -> impl Strategy<Value = [u8; 8]> {
+        proptest::array::uniform8(prop_oneof![Just(0u8), Just(1), Just(0x7f), Just(0x80), Just(0xff), any::<u8>()])
+    }
+
+    proptest! {
+        #[test]
+        fn zero_bytes_are_marked_and_no_others(bytes in bytes()) {
+            let expected = bytes.map(|byte| if byte == 0 { 0x80 } else { 0 });
+            prop_assert_eq!(zero_bytes(u64::from_le_bytes(bytes)), u64::from_le_bytes(expected));
+        }
+
+        #[test]
+        fn masks_name_the_slots_whose_tags_they_look_for(bytes in bytes(), hash in any::<u64>()) {
+            let bucket = Bucket::<Named> { meta: u64::from_le_bytes(bytes), words: [const { Word { vacant: () } }; SLOTS] };
+            let (_, tags) = bytes.split_at(1);
+            let tag = Tag::of(hash);
+            prop_assert!(tag.0 != 0);
+            let slots = |wanted: &dyn Fn(u8) -> bool| (0..SLOTS).filter(|&slot| wanted(tags[slot])).collect::<Vec<_>>();
+            prop_assert_eq!(bucket.tagged(tag).collect::<Vec<_>>(), slots(&|it| it == tag.0));
+            prop_assert_eq!(bucket.occupied().collect::<Vec<_>>(), slots(&|it| it != 0));
+            prop_assert!((0..SLOTS).all(|slot| bucket.tag(slot).map_or(0, |tag| tag.0) == tags[slot]));
+        }
+    }
+
+    /// Only its size counts here: the buckets of these tests hold none.
+    #[repr(transparent)]
+    struct Named(Box<u8>);
+
+    // SAFETY: a `Box` is a pointer in memory; the key never changes.
+    #[expect(unsafe_code, reason = "the contract of elements")]
+    unsafe impl Element for Named {
+        fn key(&self) -> &[u8] {
+            std::slice::from_ref(&self.0)
+        }
+    }
+}
