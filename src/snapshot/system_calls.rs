@@ -209,12 +209,14 @@ fn find_denied() -> Denied {
 
 /// Whether a process that makes these calls lives on.
 fn survives(calls: &[OptionalCall]) -> bool {
+    /// The kernel reads whole words.
+    const NONE: libc::c_ulong = 0;
     // SAFETY: the child makes nothing but system calls, and ends in `_exit`.
     match unsafe { nix::unistd::fork() } {
         Ok(ForkResult::Child) => {
             // SAFETY: plain system calls on our own process with valid arguments. A death on purpose is worth no core.
             unsafe {
-                libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0);
+                libc::prctl(libc::PR_SET_DUMPABLE, NONE, NONE, NONE, NONE);
                 libc::prctl(libc::PR_SET_NAME, PROBE_NAME.as_ptr());
             }
             calls.iter().for_each(|call| call.make());

@@ -89,7 +89,7 @@ fn settle_in(parent: Pid, sender: OwnedFd) -> BorrowedFd<'static> {
     default_signal_handlers();
     // SAFETY: plain system calls on our own process with valid arguments.
     unsafe {
-        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
         libc::prctl(libc::PR_SET_NAME, process::CHILD_NAME.as_ptr());
     }
     // The parent may have died before the line above: nobody would tell us.
