@@ -32,7 +32,9 @@ mod snapshot;
 mod server;
 mod tool;
 
-/// jemalloc: the one allocator with fork handlers, transparent huge pages by `madvise`, and cheap statistics.
+/// jemalloc: the one allocator with fork handlers, transparent huge pages by `madvise`, and cheap statistics. Miri runs no
+/// C, and has an allocator of its own.
+#[cfg(not(miri))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

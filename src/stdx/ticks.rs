@@ -5,17 +5,17 @@
 /// It is of use only where [`are_steady`] says so.
 #[inline]
 pub fn read() -> Option<u64> {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         Some(counter())
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(any(not(target_arch = "x86_64"), miri))]
     {
         None
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[inline]
 #[expect(unsafe_code, reason = "an instruction of the processor")]
 fn counter() -> u64 {

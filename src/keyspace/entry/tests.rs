@@ -139,6 +139,13 @@ fn changes() -> impl Strategy<Value = Change> {
     ]
 }
 
+/// So many bytes, none of which is like its neighbours.
+fn filled(len: usize) -> Vec<u8> {
+    let mut bytes = b"abcdefghijklmnopqrstuvwxyz0123456789?".repeat(len / 37 + 1);
+    bytes.truncate(len);
+    bytes
+}
+
 /// An entry, what it should hold, and a second handle that is kept as the index of keys with an expiry keeps it.
 struct Checked {
     entry: Entry,
@@ -151,7 +158,7 @@ struct Checked {
 
 impl Checked {
     fn new(key_len: usize) -> Self {
-        let key: Vec<u8> = (0..key_len).map(|at| at as u8).collect();
+        let key = filled(key_len);
         let entry = Entry::new(&key, StringValue::new(b"").into(), 1);
         // SAFETY: `apply` replaces the handle before it drops what was vacated.
         let second = unsafe { entry.reference() };
@@ -160,7 +167,6 @@ impl Checked {
 
     fn apply(&mut self, change: &Change) {
         let entry = &mut self.entry;
-        let filled = |len: usize| (0..len).map(|at| (at % 251) as u8 | 0x80).collect::<Vec<u8>>();
         let vacated = match *change {
             Change::Value(len) => {
                 self.bytes = filled(len);

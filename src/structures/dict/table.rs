@@ -13,9 +13,12 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use super::Element;
 use super::bucket::Bucket;
 
-/// The size of a huge page. Arrays at least this large are mapped on their own, aligned to it.
+/// The size of a huge page, to which arrays are aligned that are mapped on their own.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 const BUCKETS_PER_HUGE_PAGE: usize = HUGE_PAGE_BYTES / 64;
+
+/// Arrays at least this large are mapped on their own; under Miri, which maps no parts and takes no advice, none are.
+const MAPPED_BUCKETS_MIN: usize = if cfg!(miri) { usize::MAX } else { BUCKETS_PER_HUGE_PAGE };
 
 /// What is given back at a time of an array: freeing 512 small pages at once takes 300 us, 64 take 40.
 const GIVEN_BACK_BYTES: usize = 256 << 10;
@@ -79,7 +82,7 @@ impl<E: Element> Table<E> {
         const { Bucket::<E>::IS_ONE_LINE };
         assert!(len.is_power_of_two(), "tables are powers of two");
         let layout = Layout::array::<Bucket<E>>(len).ok()?;
-        let buckets = if layout.size() >= HUGE_PAGE_BYTES {
+        let buckets = if len >= MAPPED_BUCKETS_MIN {
             map_zeroed(layout.size())?.cast()
         } else {
             // SAFETY: the layout is not empty, since `len` is at least 1.
@@ -201,7 +204,7 @@ impl<E: Element> Table<E> {
     }
 
     fn is_mapped(&self) -> bool {
-        self.len >= BUCKETS_PER_HUGE_PAGE
+        self.len >= MAPPED_BUCKETS_MIN
     }
 
     #[cfg(target_os = "linux")]

@@ -120,6 +120,7 @@ fn rehashing() -> Dict<Item<WELL>> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes hours")]
 fn typical_bytes_are_those_of_a_table_whatever_the_seed() {
     for count in [1, 7, 8, 100, 3000, 40_000] {
         let mut typical = Vec::new();
@@ -271,6 +272,7 @@ fn the_policy_of_a_thread_reaches_every_table_that_it_changes() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "ends where memory is asked for that is not there")]
 fn reserved_room_stays_until_something_is_removed() {
     let mut dict = filled(0..0);
     dict.reserve(10_000);
@@ -293,6 +295,7 @@ fn reserved_room_stays_until_something_is_removed() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "maps no tables")]
 fn mapped_tables_are_given_back_while_they_move() {
     let mut dict = filled(0..180_000);
     assert!(dict.is_rehashing() && dict.old.len() == 1 << 15);
@@ -312,6 +315,7 @@ fn mapped_tables_are_given_back_while_they_move() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes hours")]
 fn five_million_elements_fit_the_promised_bytes() {
     let buckets = 1 << 20;
     let mean: f64 = 5_000_000.0 / f64::from(buckets);
@@ -332,6 +336,7 @@ fn five_million_elements_fit_the_promised_bytes() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes hours")]
 fn every_element_is_equally_likely_also_during_a_rehash() {
     for dict in [filled(0..1_200), rehashing(), filled(0..1_000)] {
         let mut rng = fastrand::Rng::with_seed(42);
@@ -514,7 +519,7 @@ fn scan_visits_what_stays<const HASHING: u8>(stable: u32, changes: Vec<Vec<Chang
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 64 }, ..ProptestConfig::default() })]
 
     #[test]
     fn random_changes_agree_with_a_hash_map(changes in changes(4_000, 1_500)) {

@@ -144,7 +144,7 @@ fn check(search: Search, point: Point) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 2000 }))]
 
     #[test]
     fn a_search_looks_at_every_point_within_it_once(

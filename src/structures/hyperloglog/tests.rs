@@ -81,7 +81,7 @@ fn bytes_that_are_no_sketch_are_told_apart_from_a_corrupted_one() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 64 }))]
 
     #[test]
     fn encodings_and_merges_agree(left in 0u64..3_000, right in 0u64..3_000, shared in 0u64..500) {

@@ -523,7 +523,7 @@ fn apply(step: Step, list: &mut Listpack, model: &mut Vec<Vec<u8>>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 200 }))]
 
     #[test]
     fn listpack_behaves_like_a_vector(steps in proptest::collection::vec(step(), 1..60), needle in value()) {

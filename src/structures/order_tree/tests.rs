@@ -353,7 +353,7 @@ fn apply(step: Step, tree: &mut OrderTree<&'static str>, model: &mut Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 40 }))]
 
     #[test]
     fn tree_behaves_like_a_sorted_vector(

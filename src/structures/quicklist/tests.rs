@@ -497,7 +497,7 @@ fn apply(step: Step, list: &mut List, model: &mut Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 150 }))]
 
     #[test]
     fn quicklist_behaves_like_a_deque(
