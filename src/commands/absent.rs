@@ -189,7 +189,7 @@ const MODULE: &[Command] = &[
         summary: "Loads a module.",
         since: "4.0.0",
         arity: Arity::at_least(3),
-        flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::NO_ASYNC_LOADING).or(Flags::PROTECTED),
+        flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::NO_ASYNC_LOADING).or(Flags::PROTECTED_MODULE),
         syntax: "path [arg [arg ...]]",
         run: Handler::Read(module_load),
         ..Command::in_group(Group::Server)
@@ -199,7 +199,7 @@ const MODULE: &[Command] = &[
         summary: "Unloads a module.",
         since: "4.0.0",
         arity: Arity::exactly(3),
-        flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::NO_ASYNC_LOADING).or(Flags::PROTECTED),
+        flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::NO_ASYNC_LOADING).or(Flags::PROTECTED_MODULE),
         syntax: "name",
         run: Handler::Read(module_unload),
         ..Command::in_group(Group::Server)

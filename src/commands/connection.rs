@@ -50,7 +50,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "PING",
         summary: "Returns the server's liveliness response.",
         arity: Arity::at_least(1),
-        flags: Flags::FAST,
+        flags: Flags::FAST.or(Flags::SUBSCRIBED).or(Flags::REPORTS_MISCONF),
         syntax: "[message]",
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         run: Handler::Client(ping),
@@ -60,7 +60,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "QUIT",
         summary: "Closes the connection.",
         arity: Arity::at_least(1),
-        flags: AT_ANY_TIME.or(Flags::ALLOW_BUSY),
+        flags: AT_ANY_TIME.or(Flags::ALLOW_BUSY).or(Flags::UNQUEUED).or(Flags::SUBSCRIBED),
         deprecated: Some(("7.2.0", "just closing the connection")),
         run: Handler::Client(quit),
         ..Command::in_group(Group::Connection)
@@ -69,7 +69,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "RESET",
         summary: "Resets the connection.",
         since: "6.2.0",
-        flags: AT_ANY_TIME.or(Flags::ALLOW_BUSY),
+        flags: AT_ANY_TIME.or(Flags::ALLOW_BUSY).or(Flags::UNQUEUED).or(Flags::SUBSCRIBED),
         run: Handler::Client(reset),
         ..Command::in_group(Group::Connection)
     },

@@ -57,7 +57,7 @@ pub use effect::{
 pub use error::CommandError;
 pub use session::{Peer, ReplyMode, Session, Transaction};
 pub use slowlog::{SECRET, is_secret};
-pub use spec::{Command, Flags, Handler};
+pub use spec::{Command, ElementHint, Flags, Handler};
 pub use table::{CommandId, CommandTable};
 
 /// Every command, group by group, in the order of the command reference.

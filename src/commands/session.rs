@@ -49,8 +49,15 @@ pub struct Session {
 /// Where a connection comes from and where it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
-    Tcp { remote: SocketAddr, local: SocketAddr },
-    Unix { path: Box<str> },
+    Tcp {
+        remote: SocketAddr,
+        local: SocketAddr,
+    },
+    Unix {
+        path: Box<str>,
+    },
+    /// None: the server itself runs commands, such as those that repeat a record.
+    Internal,
 }
 
 /// Which replies the client wants (CLIENT REPLY).
@@ -187,7 +194,7 @@ impl Peer {
     pub fn is_local(&self) -> bool {
         match self {
             Peer::Tcp { remote, .. } => remote.ip().to_canonical().is_loopback(),
-            Peer::Unix { .. } => true,
+            Peer::Unix { .. } | Peer::Internal => true,
         }
     }
 
@@ -196,6 +203,7 @@ impl Peer {
         match self {
             Peer::Tcp { remote, .. } => remote.to_string(),
             Peer::Unix { path } => format!("{path}:0"),
+            Peer::Internal => "internal:0".to_owned(),
         }
     }
 
@@ -204,6 +212,7 @@ impl Peer {
         match self {
             Peer::Tcp { local, .. } => local.to_string(),
             Peer::Unix { path } => format!("{path}:0"),
+            Peer::Internal => "internal:0".to_owned(),
         }
     }
 }

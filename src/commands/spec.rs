@@ -22,6 +22,8 @@ pub struct Command {
     /// The arguments behind the name in the notation of the command reference, from which COMMAND DOCS derives its
     /// argument tree: `key value [NX | XX] [GET] [EX seconds | PX milliseconds | KEEPTTL]`, `key [key ...]`.
     pub syntax: &'static str,
+    /// What of the first key's value is fetched into the cache ahead, where commands come in numbers.
+    pub element: ElementHint,
     /// Version and what it changed.
     pub history: &'static [(&'static str, &'static str)],
     /// Since which version the command is deprecated, and what replaces it.
@@ -30,6 +32,15 @@ pub struct Command {
     pub tips: &'static [&'static str],
     pub subcommands: &'static [Command],
     pub run: Handler,
+}
+
+/// Which argument names the element of the first key's value that a command looks up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ElementHint {
+    /// The one behind the key: a field, a member.
+    Second,
+    /// The last one, with its score before it.
+    LastScored,
 }
 
 /// Who runs a command: the argument it is given is its permission.
@@ -67,6 +78,7 @@ impl Command {
             keys: &[],
             channels: Channels::None,
             syntax: "",
+            element: ElementHint::Second,
             history: &[],
             deprecated: None,
             tips: &[],
@@ -169,6 +181,18 @@ bit_set! {
         DANGEROUS = 21, "";
         /// Belongs to the ACL category `keyspace`.
         KEYSPACE = 22, "";
+        /// Open to a RESP2 connection that is subscribed to something.
+        SUBSCRIBED = 24, "";
+        /// Runs inside a transaction instead of being queued.
+        UNQUEUED = 25, "";
+        /// Runs the queue of a transaction: what holds for one of the queued commands holds for it.
+        RUNS_QUEUE = 26, "";
+        /// Needs `enable-module-command`.
+        PROTECTED_MODULE = 27, "";
+        /// Sets strings to its arguments, of which a long one can take over the buffer in which it came.
+        TAKES_BUFFER = 29, "";
+        /// Is refused like a write when snapshots fail, so that health checks notice.
+        REPORTS_MISCONF = 28, "";
     }
 }
 

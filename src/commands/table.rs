@@ -8,7 +8,7 @@ use hashbrown::{HashMap, HashTable};
 use super::GROUPS;
 use super::absent::missing_feature;
 use super::error::CommandError;
-use super::spec::{Command, Flags, Handler};
+use super::spec::{Begin, Command, Find, Flags, Handler, KeySpec};
 use crate::resp::Args;
 use crate::structures::FoldedName;
 
@@ -38,6 +38,16 @@ pub struct Row {
     pub subcommands: Vec<CommandId>,
     /// The row's flags and those that follow from its handler.
     pub flags: Flags,
+    /// Which argument is the first key, where that does not depend on the others; 0 if none is.
+    first_key: usize,
+}
+
+impl Row {
+    /// The first key of a command line, where its place does not depend on the other arguments.
+    #[inline]
+    pub fn first_key<'a>(&self, args: Args<'a>) -> Option<&'a [u8]> {
+        if self.first_key == 0 { None } else { args.get(self.first_key) }
+    }
 }
 
 /// Where no name was looked up yet.
@@ -88,6 +98,10 @@ impl CommandTable {
             parent,
             subcommands: Vec::new(),
             flags: command.flags.or(implied),
+            first_key: match command.keys.first() {
+                Some(KeySpec { begin: Begin::Index(index), find: Find::Range { .. }, .. }) => *index,
+                _ => 0,
+            },
         });
         for subcommand in command.subcommands {
             let child = self.add(subcommand, Some(id));

@@ -17,7 +17,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Discards a transaction.",
         since: "2.0.0",
         complexity: "O(N), when N is the number of queued commands",
-        flags: QUICK,
+        flags: QUICK.or(Flags::UNQUEUED),
         run: Handler::Client(discard),
         ..Command::in_group(Group::Transactions)
     },
@@ -26,7 +26,12 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Executes all commands in a transaction.",
         since: "1.2.0",
         complexity: "Depends on commands in the transaction",
-        flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::SKIP_SLOWLOG),
+        flags: Flags::NOSCRIPT
+            .or(Flags::LOADING)
+            .or(Flags::STALE)
+            .or(Flags::SKIP_SLOWLOG)
+            .or(Flags::UNQUEUED)
+            .or(Flags::RUNS_QUEUE),
         run: Handler::Client(exec),
         ..Command::in_group(Group::Transactions)
     },
@@ -34,7 +39,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "MULTI",
         summary: "Starts a transaction.",
         since: "1.2.0",
-        flags: QUICK,
+        flags: QUICK.or(Flags::UNQUEUED),
         run: Handler::Client(multi),
         ..Command::in_group(Group::Transactions)
     },
@@ -52,7 +57,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "2.2.0",
         complexity: "O(1) for every key.",
         arity: Arity::at_least(2),
-        flags: QUICK,
+        flags: QUICK.or(Flags::UNQUEUED),
         keys: &[KeySpec::rest(1, KeyFlags::RO)],
         syntax: "key [key ...]",
         run: Handler::Admin(watch),

@@ -9,11 +9,11 @@ use std::iter;
 
 use super::client::ClientKey;
 use super::executor::{Executor, Flow};
+use crate::commands::{CommandId, ElementHint};
 use crate::resp::{Args, Decoder, Limits, ProtocolError, Step};
 use crate::stdx::number::parse_f64;
 use crate::stdx::text::are_equal;
 use crate::structures::Hashes;
-use crate::types::Type;
 
 /// Commands decoded ahead at most. More would push each other's lines out of the first-level cache.
 pub const BATCH_FRAMES_MAX: usize = 16;
@@ -138,53 +138,66 @@ impl Executor {
             *args = decoder.args(&bytes[start..]);
         }
         if let [args] = commands {
-            return if self.execute_unless_held_up(key, *args) { Ok(batch.bytes) } else { Err(batch.starts[0]) };
+            let args = *args;
+            let done = !self.is_held_up(key) && self.execute(key, self.row_of(args), args) == Flow::Done;
+            return if done { Ok(batch.bytes) } else { Err(batch.starts[0]) };
         }
+        let mut rows = [None; BATCH_FRAMES_MAX];
+        let mut keys = [None; BATCH_FRAMES_MAX];
+        for ((args, row), name) in commands.iter().zip(&mut rows).zip(&mut keys) {
+            if let Some(found) = self.table.find(*args) {
+                *row = Some(found.id);
+                *name = found.first_key(*args);
+            }
+        }
+        let (rows, keys) = (&rows[..batch.len], &keys[..batch.len]);
         let seed = self.keyspace.db(self.clients.get(key).session.db).seed();
-        let mut hashes = self.prefetch(key, commands).into_iter();
-        for (args, &start) in commands.iter().zip(batch.starts()) {
+        let mut hashes = self.prefetch(key, rows, keys, commands).into_iter();
+        for (index, args) in commands.iter().enumerate() {
             let db = self.clients.get(key).session.db;
-            if let Some(name) = args.get(1)
+            if let Some(name) = keys[index]
                 && let Some(hash) = hashes.next()
             {
                 self.keyspace.know_hash(db, name, hash, seed);
             }
-            let executed = self.execute_unless_held_up(key, *args);
+            let executed = !self.is_held_up(key) && self.execute(key, rows[index], *args) == Flow::Done;
             self.keyspace.forget_hash(db);
             if !executed {
-                return Err(start);
+                return Err(batch.starts[index]);
             }
         }
         Ok(batch.bytes)
     }
 
-    #[inline]
-    fn execute_unless_held_up(&mut self, key: ClientKey, args: Args<'_>) -> bool {
-        !self.is_held_up(key) && self.execute(key, args) == Flow::Done
+    fn row_of(&self, args: Args<'_>) -> Option<CommandId> {
+        self.table.find(args).map(|row| row.id)
     }
 
     /// Asks for the memory of each command's first key, and where they are all one key, of what they want in its value.
     /// Returns the hashes of these keys.
     #[inline(never)]
-    fn prefetch(&self, key: ClientKey, commands: &[Args<'_>]) -> Hashes {
+    fn prefetch(
+        &self,
+        key: ClientKey,
+        rows: &[Option<CommandId>],
+        names: &[Option<&[u8]>],
+        commands: &[Args<'_>],
+    ) -> Hashes {
         let keys = self.keyspace.db(self.clients.get(key).session.db).keys();
-        let mut names = commands.iter().filter_map(|args| args.get(1));
-        let Some(first) = names.next() else { return Hashes::new() };
-        if !names.clone().all(|name| are_equal(name, first)) {
-            return keys.prefetch_keys(iter::once(first).chain(names));
+        let mut known = names.iter().filter_map(|name| *name);
+        let Some(first) = known.next() else { return Hashes::new() };
+        if !known.clone().all(|name| are_equal(name, first)) {
+            return keys.prefetch_keys(iter::once(first).chain(known));
         }
         let hash = keys.hash(first);
         if let Some(entry) = keys.find_hashed(hash, first) {
-            let is_zset = entry.data_type() == Type::Zset;
-            entry.value().prefetch(commands.iter().filter_map(|args| match args.len() {
-                0..=2 => None,
-                // In front of the member of a sorted set stands its score, if it is given one.
-                count if is_zset => {
-                    let score = if count > 3 { parse_f64(args.arg(count - 2)) } else { None };
-                    Some((args.arg(count - 1), score))
+            entry.value().prefetch(iter::zip(rows, commands).filter_map(|(row, args)| {
+                let (row, count) = (self.table.row((*row)?), args.len());
+                match row.command.element {
+                    _ if count <= 2 => None,
+                    ElementHint::LastScored => Some((args.arg(count - 1), parse_f64(args.arg(count - 2)))),
+                    ElementHint::Second => Some((args.arg(2), None)),
                 }
-                // A field stands before its value.
-                _ => Some((args.arg(2), None)),
             }));
         }
         Hashes::from_elem(hash, commands.len())

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use super::client::{ClientKey, Stall};
 use super::connection::Shared;
 use super::executor::Executor;
+use super::frame::{Frame, Nesting, Outcome};
 use super::gate::{self, Verdict};
 use super::wake::Wake;
-use crate::commands::{CommandError, CommandId, Effect, InVain, UnblockWith, Wait};
+use crate::commands::{CommandError, CommandId, InVain, UnblockWith, Wait};
 use crate::keyspace::{ClientId, Place, PlaceBuf, Ticket};
 use crate::resp::ArgsBuf;
-use crate::stdx::clock::Now;
 
 /// A command that waits.
 #[derive(Debug)]
@@ -47,6 +47,10 @@ impl Blocked {
     pub fn memory_usage(&self) -> usize {
         size_of::<Self>() + self.args.memory_usage()
     }
+
+    pub(super) fn add_busy(&mut self, nanoseconds: u64) {
+        self.busy += Duration::from_nanos(nanoseconds);
+    }
 }
 
 fn places<'a>(args: &'a ArgsBuf, keys: &Range<usize>, db: usize) -> impl Iterator<Item = Place<'a>> {
@@ -57,6 +61,8 @@ fn places<'a>(args: &'a ArgsBuf, keys: &Range<usize>, db: usize) -> impl Iterato
 #[derive(Debug, Default)]
 pub struct Deadlines {
     by_time: BTreeSet<(Instant, ClientId)>,
+    /// The one whose command is being run again; its arguments are with that.
+    served: Option<Box<Blocked>>,
     /// Raised when the first one is earlier than it was.
     wake: Rc<Wake>,
 }
@@ -105,25 +111,21 @@ pub async fn watch_deadlines(shared: Rc<Shared>) {
 }
 
 impl Executor {
-    /// Makes a client wait whose command has found nothing.
-    pub(super) fn block(&mut self, key: ClientKey, wait: Wait) {
-        let client = self.clients.get_mut(key);
+    /// Makes a client wait whose command has found nothing. One that has waited before keeps its place in line.
+    pub(super) fn block(&mut self, frame: &Frame<'_>, wait: Wait) {
+        let client = self.clients.get_mut(frame.client);
+        if let Some(blocked) = self.deadlines.served.take_if(|_| frame.nesting == Nesting::Served) {
+            client.stall = Some(Stall::Blocked(blocked));
+            return;
+        }
         let (id, db) = (client.session.id, client.session.db);
-        let command = client.session.last_command.expect("a command asks to wait");
         let Wait { args, keys, awaited, deadline, in_vain } = wait;
         let ticket = self.keyspace.waiting.join(id, awaited, places(&args, &keys, db));
         if let Some(deadline) = deadline {
             self.deadlines.add(deadline, id);
         }
-        let blocked = Blocked { command, args, keys, ticket, deadline, in_vain, busy: Duration::ZERO };
+        let blocked = Blocked { command: frame.command, args, keys, ticket, deadline, in_vain, busy: Duration::ZERO };
         client.stall = Some(Stall::Blocked(Box::new(blocked)));
-    }
-
-    /// Whether the command that the client ran from `start` on waits now; notes how long it took so far.
-    pub(super) fn has_blocked(&mut self, key: ClientKey, start: Now) -> bool {
-        let Some(Stall::Blocked(blocked)) = &mut self.clients.get_mut(key).stall else { return false };
-        blocked.busy = self.clock.advance().since(start);
-        true
     }
 
     /// Serves those who wait for keys that have changed.
@@ -157,12 +159,14 @@ impl Executor {
         // Nothing is given to a client that is about to end.
         let ending = client.close.is_some();
         let Some(Stall::Blocked(blocked)) = client.stall.take_if(|stall| !ending && stall.is_blocked()) else { return };
-        let args = blocked.args.as_args();
-        match gate::check(self, key, args) {
+        if self.is_memory_limited() {
+            self.make_room_for(key);
+        }
+        match gate::check(self, key, Some(blocked.command), blocked.args.as_args()) {
             Ok(_) => self.run_again(key, blocked),
-            Err(Verdict::Refuse(command, error)) => {
+            Err(Verdict::Refuse(refusal)) => {
                 self.leave_lines(key, &blocked);
-                self.refuse(key, command, &error, args);
+                self.refuse(key, &refusal, blocked.args.as_args());
                 self.check_output_limit(key);
             }
             Err(Verdict::Queue(_) | Verdict::Postpone | Verdict::HangUp) => {
@@ -174,17 +178,24 @@ impl Executor {
 
     fn run_again(&mut self, key: ClientKey, mut blocked: Box<Blocked>) {
         let start = self.clock.latest();
-        let mark = self.clients.get(key).reply.len();
-        self.run(key, blocked.command, blocked.args.as_args(), mark);
-        let waits_on = self.effects.drain(..).any(|effect| matches!(effect, Effect::Wait(_)));
-        let elapsed = self.clock.advance().since(start);
-        blocked.busy += elapsed;
-        if waits_on {
-            self.clients.get_mut(key).stall = Some(Stall::Blocked(blocked));
-        } else {
-            self.leave_lines(key, &blocked);
-            self.conclude_wait(key, &blocked, mark);
-            self.note_latency("command-unblocking", elapsed);
+        let (command, busy_ns) = (blocked.command, blocked.busy.as_nanos() as u64);
+        let args = std::mem::take(&mut blocked.args);
+        self.deadlines.served = Some(blocked);
+        let frame = Frame { client: key, command, args: args.as_args(), now: start, nesting: Nesting::Served, busy_ns };
+        let outcome = self.call(&frame);
+        match self.deadlines.served.take() {
+            Some(mut blocked) => {
+                blocked.args = args;
+                self.leave_lines(key, &blocked);
+                self.check_output_limit(key);
+                self.note_latency("command-unblocking", self.clock.latest().since(start));
+            }
+            None => {
+                debug_assert_eq!(outcome, Outcome::Waits);
+                if let Some(Stall::Blocked(blocked)) = &mut self.clients.get_mut(key).stall {
+                    blocked.args = args;
+                }
+            }
         }
         if self.keyspace.has_events() {
             self.publish_key_events();
@@ -237,7 +248,11 @@ impl Executor {
 
     /// Keeps the figures of a command that has waited and is answered now.
     fn conclude_wait(&mut self, key: ClientKey, blocked: &Blocked, mark: usize) {
-        self.conclude(key, blocked.command, blocked.args.as_args(), mark, blocked.busy.as_nanos() as u64);
+        let Blocked { command, args, busy, .. } = blocked;
+        let (now, busy_ns) = (self.clock.latest(), busy.as_nanos() as u64);
+        let nesting = Nesting::Served;
+        let frame = Frame { client: key, command: *command, args: args.as_args(), now, nesting, busy_ns };
+        self.conclude(&frame, mark, busy_ns);
         self.check_output_limit(key);
     }
 

@@ -164,6 +164,8 @@ pub struct Clients {
     slab: Slab<Client>,
     by_id: HashMap<ClientId, ClientKey>,
     last_id: ClientId,
+    /// How many of the clients have no connection.
+    internal: usize,
     /// The client whose command is being executed. What is pushed to it meanwhile waits in `held_pushes`, so that it
     /// does not stand within the command's own reply.
     executing: Option<ClientKey>,
@@ -172,8 +174,9 @@ pub struct Clients {
 }
 
 impl Clients {
+    /// Those with a connection.
     pub fn len(&self) -> usize {
-        self.slab.len()
+        self.slab.len() - self.internal
     }
 
     /// Those that were not ended; a few more may be about to notice their end.
@@ -184,6 +187,7 @@ impl Clients {
     pub fn add(&mut self, peer: Peer, fd: i32, default_user: Rc<User>, now_ms: i64) -> ClientKey {
         self.last_id += 1;
         let id = self.last_id;
+        let has_connection = peer != Peer::Internal;
         let key = self.slab.insert(Client {
             session: Session::new(id, peer, default_user, now_ms),
             reply: Reply::new(Protocol::Resp2),
@@ -206,6 +210,10 @@ impl Clients {
             commands_total: 0,
         });
         let key = ClientKey(key);
+        if !has_connection {
+            self.internal += 1;
+            return key;
+        }
         self.by_id.insert(id, key);
         if self.memory.is_limited() {
             self.recount(key);
@@ -217,6 +225,7 @@ impl Clients {
         self.discount(key);
         let client = self.slab.remove(key.0);
         self.by_id.remove(&client.session.id);
+        self.internal -= usize::from(client.session.peer == Peer::Internal);
         client
     }
 
@@ -263,13 +272,18 @@ impl Clients {
     /// not there any more.
     pub fn push(&mut self, id: ClientId, write: impl FnOnce(&mut Reply)) -> Option<ClientKey> {
         let key = self.key_of(id)?;
+        self.push_to(key, write);
+        Some(key)
+    }
+
+    /// As [`Clients::push`], for a client that is there.
+    pub fn push_to(&mut self, key: ClientKey, write: impl FnOnce(&mut Reply)) {
         if self.executing == Some(key) {
             self.hold(key, write);
         } else if self.slab[key.0].close.is_none() {
             write(&mut self.slab[key.0].reply);
             self.slab[key.0].wake.raise();
         }
-        Some(key)
     }
 
     /// Writes something that goes out behind the reply of the command being executed, even where that is not wanted.
@@ -280,12 +294,16 @@ impl Clients {
         self.held_pushes = reply.take();
     }
 
+    /// Those with a connection.
     pub fn iter(&self) -> impl Iterator<Item = (ClientKey, &Client)> {
-        self.slab.iter().map(|(key, client)| (ClientKey(key), client))
+        let all = self.slab.iter().map(|(key, client)| (ClientKey(key), client));
+        all.filter(|(_, client)| client.session.peer != Peer::Internal)
     }
 
+    /// As [`Clients::iter`].
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (ClientKey, &mut Client)> {
-        self.slab.iter_mut().map(|(key, client)| (ClientKey(key), client))
+        let all = self.slab.iter_mut().map(|(key, client)| (ClientKey(key), client));
+        all.filter(|(_, client)| client.session.peer != Peer::Internal)
     }
 }
 
@@ -296,6 +314,20 @@ impl Executor {
         let key = self.clients.add(peer, fd, Rc::clone(self.users.default_user()), now.steady_ms());
         self.counters.total_connections_received += 1;
         (key, Rc::clone(&self.clients.get(key).wake))
+    }
+
+    /// Makes a client without a connection. It is in no list of clients and evicted by no limit; whoever has made it runs
+    /// commands on it with [`Executor::call`], takes the replies, and disconnects it.
+    #[allow(dead_code, reason = "the rewritings and the test that use it follow")]
+    pub fn connect_internal(&mut self) -> ClientKey {
+        let now_ms = self.clock.latest().steady_ms();
+        self.clients.add(Peer::Internal, -1, Rc::clone(self.users.default_user()), now_ms)
+    }
+
+    /// What was answered to a client without a connection since the last call.
+    #[allow(dead_code, reason = "the rewritings and the test that use it follow")]
+    pub fn take_replies(&mut self, key: ClientKey) -> Vec<u8> {
+        self.clients.get_mut(key).reply.take()
     }
 
     /// Lets go of a connection that has ended, and of everything held for it.

@@ -9,7 +9,8 @@ use super::client::{ClientKey, Clients, Close, Stall};
 use super::clock::ServerClock;
 use super::event_loop::RoundCounts;
 use super::fatal_signal;
-use super::gate::{self, Verdict};
+use super::frame::{Frame, Nesting, Outcome};
+use super::gate::{self, Refusal, Verdict};
 use super::listener::Listeners;
 use super::memory::Memory;
 use super::migrate::Migrations;
@@ -21,8 +22,8 @@ use super::snapshots::Snapshots;
 use super::start::Launch;
 use super::wake::Wake;
 use crate::commands::{
-    AccessRules, AdminCtx, ClientCtx, CommandError, CommandId, CommandTable, Effect, Handler, ReadCtx, ReplyMode,
-    Users, WriteCtx,
+    AccessRules, AdminCtx, ClientCtx, CommandError, CommandId, CommandTable, Effect, Flags, Handler, ReadCtx,
+    ReplyMode, Users, WriteCtx,
 };
 use crate::config::Config;
 use crate::keyspace::{Keyspace, TAKEN_OVER_BYTES_MIN};
@@ -31,6 +32,7 @@ use crate::resp::{Args, Decoder, Limits, ProtocolError};
 use crate::snapshot::HugePageSystem;
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
+use crate::structures::memory_holds;
 
 /// A client's round ends after so many bytes of replies; these are sent, as far as that goes, and others have their turn.
 const ROUND_REPLY_BYTES: usize = 1 << 20;
@@ -81,8 +83,6 @@ pub struct Executor {
     pub(super) migrations: Migrations,
     /// The clients that are told of every command.
     pub(super) monitors: Vec<ClientKey>,
-    /// Set while EXEC runs its queue.
-    pub(super) in_exec: bool,
     /// Raised when the cron has to look at its timers before its time.
     pub(super) cron_wake: Rc<Wake>,
     /// When a cross-protocol attack was last logged.
@@ -160,7 +160,6 @@ impl Executor {
             deadlines: Deadlines::default(),
             migrations: Migrations::new(),
             monitors: Vec::new(),
-            in_exec: false,
             cron_wake: Rc::default(),
             attack_logged: None,
             effects: Vec::new(),
@@ -259,17 +258,25 @@ impl Executor {
 
     /// Answers bytes that are no command, which ends the connection.
     fn refuse_bytes(&mut self, key: ClientKey, error: ProtocolError) {
-        self.refuse(key, None, &CommandError::Bytes(error.reply_text()), Args::empty());
+        let error = CommandError::Bytes(error.reply_text());
+        self.refuse(key, &Refusal { command: None, error, denied: None }, Args::empty());
         self.clients.get_mut(key).close(Close::AfterReply);
     }
 
-    /// Executes one command of a client, or queues it inside a transaction, or refuses it.
-    pub fn execute(&mut self, key: ClientKey, args: Args<'_>) -> Flow {
-        match gate::check(self, key, args) {
+    /// Executes one command of a client, or queues it inside a transaction, or refuses it. `command` is its row in the
+    /// table, if it has one.
+    pub fn execute(&mut self, key: ClientKey, command: Option<CommandId>, args: Args<'_>) -> Flow {
+        if self.is_memory_limited() {
+            self.make_room_for(key);
+            // The keys that went are no part of what the command does.
+            self.keyspace.journal.close_group();
+        }
+        match gate::check(self, key, command, args) {
             Ok(command) => {
                 self.clients.get_mut(key).session.last_command = Some(command);
                 self.clients.begin_command(key);
-                self.call(key, command, args);
+                let now = self.clock.latest();
+                self.call(&Frame { client: key, command, args, now, nesting: Nesting::Command, busy_ns: 0 });
                 self.after_command();
                 self.clients.end_command();
                 self.check_output_limit(key);
@@ -284,6 +291,8 @@ impl Executor {
     /// Out of line, like whatever else few commands need: within, it would cost the others registers.
     #[inline(never)]
     fn follow_verdict(&mut self, key: ClientKey, verdict: Verdict, args: Args<'_>) -> Flow {
+        // What eviction has set off, which otherwise follows the command.
+        self.after_command();
         match verdict {
             Verdict::Queue(command) => {
                 let client = self.clients.get_mut(key);
@@ -295,9 +304,9 @@ impl Executor {
                 self.apply_reply_mode(key, mark);
                 Flow::Done
             }
-            Verdict::Refuse(command, error) => {
-                self.clients.get_mut(key).session.last_command = command;
-                self.refuse(key, command, &error, args);
+            Verdict::Refuse(refusal) => {
+                self.clients.get_mut(key).session.last_command = refusal.command;
+                self.refuse(key, &refusal, args);
                 self.check_output_limit(key);
                 Flow::Done
             }
@@ -313,90 +322,78 @@ impl Executor {
         }
     }
 
-    /// Runs a command that has passed the gate, with its effects, and keeps its figures.
-    pub(super) fn call(&mut self, key: ClientKey, command: CommandId, args: Args<'_>) {
-        let now = self.clock.latest();
-        let client = self.clients.get_mut(key);
-        client.commands_total += 1;
+    /// Runs a command, with its effects, and keeps its figures: the one way to run a command, whoever asks for it. The
+    /// caller has had it judged.
+    pub(super) fn call(&mut self, frame: &Frame<'_>) -> Outcome {
+        let start = self.clock.latest();
+        let client = self.clients.get_mut(frame.client);
         let mark = client.reply.len();
-        fatal_signal::enter(command.index());
-        self.run(key, command, args, mark);
-        let mut done = true;
+        client.commands_total += u64::from(frame.nesting != Nesting::Served);
+        fatal_signal::enter(frame.command.index());
+        self.run(frame, mark);
+        let mut outcome = Outcome::Done;
         if !self.effects.is_empty() {
-            self.perform_effects(key);
-            done = !self.has_blocked(key, now) && self.clients.get(key).stall.is_none();
+            self.perform_effects(frame);
+            outcome = self.outcome_of(frame);
         }
-        if done {
-            let end = self.clock.advance();
-            self.conclude(key, command, args, mark, end.nanoseconds_since(now));
+        let elapsed_ns = self.clock.advance().nanoseconds_since(start);
+        match outcome {
+            Outcome::Done => self.conclude(frame, mark, elapsed_ns + frame.busy_ns),
+            Outcome::Waits => self.note_busy(frame, elapsed_ns),
         }
-        if !self.monitors.is_empty() {
-            self.feed_monitors(key, command, args);
+        if !self.monitors.is_empty() && frame.nesting != Nesting::Served {
+            self.feed_monitors(frame.client, frame.command, frame.args);
         }
         fatal_signal::leave();
+        outcome
     }
 
-    /// Runs a command's handler and writes its error behind `mark`, where its reply begins. Its effects are left to do.
-    ///
-    /// Inlined like the other steps of [`Executor::call`], which the commands of clients that wait take too: out of line,
-    /// they would cost every command some forty instructions.
+    /// Runs a command's handler, records what it has changed, and writes its error behind `mark`, where its reply begins.
+    /// Its effects are left to do.
     #[inline(always)]
-    pub(super) fn run(&mut self, key: ClientKey, command: CommandId, args: Args<'_>, mark: usize) {
-        let now = self.clock.latest();
-        let db = self.clients.get(key).session.db;
-        let result = self.run_handler(key, command, args, now);
-        self.keyspace.delete_lapsed(db, now.unix_ms);
+    fn run(&mut self, frame: &Frame<'_>, mark: usize) {
+        let db = self.clients.get(frame.client).session.db;
+        let result = self.run_handler(frame);
+        self.keyspace.delete_lapsed(db, frame.now.unix_ms);
         if self.keyspace.journal.is_wanted() {
-            self.keyspace.record_command(db, args);
+            self.keyspace.record_command(db, frame.args);
         }
         if let Err(error) = result {
-            self.answer_failure(key, &error, args, mark);
+            self.answer_failure(frame, &error, mark);
         }
     }
 
     /// Writes the error of a command in the place of what it has written of a reply.
     #[inline(never)]
-    fn answer_failure(&mut self, key: ClientKey, error: &CommandError, args: Args<'_>, mark: usize) {
-        self.clients.get_mut(key).reply.truncate(mark);
+    fn answer_failure(&mut self, frame: &Frame<'_>, error: &CommandError, mark: usize) {
+        self.clients.get_mut(frame.client).reply.truncate(mark);
         self.effects.clear();
-        self.reply_error(key, error);
+        self.reply_error(frame.client, error);
         if let CommandError::WrongPass { user } = error {
-            self.note_failed_login(key, user, args);
+            self.note_failed_login(frame, user);
         }
     }
 
     /// Takes back a reply that the client does not want, and keeps the figures of a command that is answered.
     #[inline(always)]
-    pub(super) fn conclude(
-        &mut self,
-        key: ClientKey,
-        command: CommandId,
-        args: Args<'_>,
-        mark: usize,
-        elapsed_ns: u64,
-    ) {
-        self.apply_reply_mode(key, mark);
+    pub(super) fn conclude(&mut self, frame: &Frame<'_>, mark: usize, elapsed_ns: u64) {
+        self.apply_reply_mode(frame.client, mark);
         let failed = std::mem::take(&mut self.uncounted_error);
         self.counters.total_commands_processed += 1;
-        self.command_stats.record(command.index(), elapsed_ns, failed);
+        self.command_stats.record(frame.command.index(), elapsed_ns, failed);
         if elapsed_ns >= self.noteworthy_ns {
-            self.note_slow_command(key, command, args, Duration::from_nanos(elapsed_ns));
+            self.note_slow_command(frame, Duration::from_nanos(elapsed_ns));
         }
     }
 
     #[inline(always)]
-    fn run_handler(
-        &mut self,
-        key: ClientKey,
-        command: CommandId,
-        args: Args<'_>,
-        now: Now,
-    ) -> Result<(), CommandError> {
-        let client = self.clients.get_mut(key);
+    fn run_handler(&mut self, frame: &Frame<'_>) -> Result<(), CommandError> {
+        let (command, args, now) = (frame.command, frame.args, frame.now);
+        let may_wait = frame.may_wait();
+        let client = self.clients.get_mut(frame.client);
         let reply = &mut client.reply;
         let session = &mut client.session;
         let (config, table, effects) = (&self.config, &self.table, &mut self.effects);
-        let may_wait = !self.in_exec;
         match self.table.row(command).command.run {
             Handler::Read(run) => {
                 let keyspace = &self.keyspace;
@@ -441,12 +438,44 @@ impl Executor {
         }
     }
 
-    pub(super) fn refuse(&mut self, key: ClientKey, command: Option<CommandId>, error: &CommandError, args: Args<'_>) {
-        if let Some(command) = command {
+    /// Refuses a command whose arguments are long if there is no memory for what it makes of them. Returns whether it did.
+    ///
+    /// Whatever else keeps the command from running, this is answered first: it is not about to run.
+    fn refuses_long(&mut self, key: ClientKey, args: Args<'_>) -> bool {
+        let Some(row) = self.table.find(args) else { return false };
+        let is_queued = self.clients.get(key).session.transaction.is_some();
+        if !is_queued && !row.flags.has(Flags::DENYOOM) {
+            return false;
+        }
+        let takes_over = !is_queued && row.flags.has(Flags::TAKES_BUFFER);
+        let taken_over = if takes_over { self.keyspace.first_taken_over(args.iter()) } else { 0 };
+        let lacking = !memory_holds(args.bytes_len() - taken_over);
+        if lacking {
+            let refusal = Refusal { command: Some(row.id), error: CommandError::NoMemory, denied: None };
+            self.refuse(key, &refusal, args);
+        }
+        lacking
+    }
+
+    /// Answers a command that was refused.
+    pub(super) fn refuse(&mut self, key: ClientKey, refusal: &Refusal, args: Args<'_>) {
+        let Refusal { command, error, denied } = refusal;
+        if let Some(command) = *command {
             self.command_stats.reject(command.index());
+            if let Some(denied) = *denied {
+                let frame = Frame {
+                    client: key,
+                    command,
+                    args,
+                    now: self.clock.latest(),
+                    nesting: Nesting::Command,
+                    busy_ns: 0,
+                };
+                self.note_denial(&frame, denied);
+            }
         }
         let mark = self.clients.get(key).reply.len();
-        match command.filter(|command| &*self.table.row(*command).full_name == "exec") {
+        match command.filter(|command| self.table.row(*command).flags.has(Flags::RUNS_QUEUE)) {
             Some(exec) => {
                 // A refused EXEC is the end of its transaction.
                 self.clients.get_mut(key).session.transaction = None;

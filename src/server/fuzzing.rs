@@ -100,7 +100,7 @@ struct Outcome {
     stalled: bool,
 }
 
-fn executor_of_few_rights() -> Executor {
+pub(super) fn executor_of_few_rights() -> Executor {
     let mut config = Config::default();
     config.proto_max_bulk_len_bytes = STRING_BYTES_MAX;
     let limit = ClientBufferLimit { hard_bytes: STRING_BYTES_MAX, soft_bytes: 0, soft_seconds: 0 };

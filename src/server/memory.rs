@@ -41,6 +41,8 @@ pub struct Memory {
     free_bytes: usize,
     /// Evicting was cut short, and goes on by itself.
     evicting: bool,
+    /// When the last command came there was more data than `maxmemory` allows, and nothing that may be evicted.
+    exhausted: bool,
     /// Since when there has been more data than `maxmemory` allows.
     over_limit_since: Option<Instant>,
     over_limit_before: Duration,
@@ -57,6 +59,12 @@ pub enum Room {
 }
 
 impl Memory {
+    /// Whether there was no room for more data when the last command came.
+    #[inline]
+    pub fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
     pub fn new() -> Self {
         let mut memory = Self {
             allocator: Allocator::new(),
@@ -66,6 +74,7 @@ impl Memory {
             limit: MemoryLimit::of_this_process(),
             free_bytes: usize::MAX,
             evicting: false,
+            exhausted: false,
             over_limit_since: None,
             over_limit_before: Duration::ZERO,
         };
@@ -272,8 +281,15 @@ impl Executor {
         self.config.maxmemory_bytes > 0 || self.memory.over_limit_since.is_some()
     }
 
+    /// Evicts for a command of this client, and lets the tables of its database grow no further than there is room for.
+    #[inline(never)]
+    pub(super) fn make_room_for(&mut self, key: ClientKey) {
+        let room = self.make_room();
+        self.memory.exhausted = room == Room::Exhausted;
+        self.limit_growth(key);
+    }
+
     /// Evicts until the data fits into `maxmemory` again, as far as time and policy allow.
-    #[inline]
     pub(super) fn make_room(&mut self) -> Room {
         if self.config.maxmemory_bytes == 0 || self.memory.used_bytes() <= self.config.maxmemory_bytes {
             if self.memory.over_limit_since.is_some() {
@@ -287,8 +303,7 @@ impl Executor {
     }
 
     /// Lets the tables of the client's database grow no further than `maxmemory` leaves room for.
-    #[inline]
-    pub(super) fn limit_growth(&mut self, key: ClientKey) {
+    fn limit_growth(&mut self, key: ClientKey) {
         if self.config.maxmemory_bytes > 0 {
             let free = self.config.maxmemory_bytes.saturating_sub(self.memory.used_bytes());
             let db = self.clients.get(key).session.db;
@@ -325,8 +340,11 @@ impl Executor {
             if let Some(begun) = begun {
                 self.note_latency("eviction-del", begun.elapsed());
             }
-            // Events that wait to be published take memory, and eviction would run after its own tail.
-            self.after_command();
+            // Events that wait to be published take memory, and eviction would run after its own tail. Whoever waits for a
+            // key is served once the command is done for which this makes room.
+            if self.keyspace.has_events() {
+                self.publish_key_events();
+            }
             evicted += 1;
             if evicted % EVICTIONS_PER_LOOK == 0 {
                 if self.keyspace.lazy_free.pending() > 0 {

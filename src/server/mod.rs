@@ -20,6 +20,7 @@ mod executor;
 mod fallback;
 mod fatal_signal;
 mod file_limit;
+mod frame;
 #[cfg(any(test, feature = "internals"))]
 pub mod fuzzing;
 mod gate;

@@ -2,13 +2,15 @@
 
 use super::client::ClientKey;
 use super::executor::Executor;
+use super::frame::Frame;
 use crate::commands::{CommandError, CommandId, Flags, Peer, SECRET, is_secret};
 use crate::resp::Args;
 use crate::stdx::text::push_quoted;
 
 impl Executor {
-    pub(super) fn start_monitoring(&mut self, key: ClientKey) {
-        if self.in_exec {
+    pub(super) fn start_monitoring(&mut self, frame: &Frame<'_>) {
+        let key = frame.client;
+        if !frame.may_wait() {
             self.reply_error(key, &CommandError::text("ERR MONITOR isn't allowed for DENY BLOCKING client"));
             return;
         }
@@ -50,12 +52,8 @@ impl Executor {
         line.extend_from_slice(b"\r\n");
         for index in 0..self.monitors.len() {
             let monitor = self.monitors[index];
-            let client = self.clients.get_mut(monitor);
-            if client.close.is_none() {
-                client.reply.raw(&line);
-                client.wake.raise();
-                self.check_output_limit(monitor);
-            }
+            self.clients.push_to(monitor, |reply| reply.raw(&line));
+            self.check_output_limit(monitor);
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::ClientKey;
 use super::executor::{Executor, ROUND_COMMAND_NS};
-use crate::commands::{CommandId, Flags, SECRET, is_secret};
+use super::frame::Frame;
+use crate::commands::{Flags, SECRET, is_secret};
 use crate::observe::{Meter, SlowCommand, shorten_args};
-use crate::resp::Args;
 
 /// Between two readings of the rates.
 const METER_PERIOD: Duration = Duration::from_millis(100);
@@ -71,7 +70,8 @@ impl Executor {
     /// Notes a command that took at least as long as the slow log or the latency monitor asks for, and ends the round of
     /// its client if it took long enough for that.
     #[cold]
-    pub(super) fn note_slow_command(&mut self, key: ClientKey, id: CommandId, args: Args<'_>, elapsed: Duration) {
+    pub(super) fn note_slow_command(&mut self, frame: &Frame<'_>, elapsed: Duration) {
+        let Frame { client: key, command: id, args, .. } = *frame;
         if elapsed.as_nanos() as u64 >= ROUND_COMMAND_NS {
             self.end_round(key);
         }

@@ -88,13 +88,13 @@ impl Executor {
     /// Whether a command, or for EXEC one of the queued commands, has one of `flags`.
     pub(super) fn has_flags(&self, key: ClientKey, command: CommandId, flags: Flags) -> bool {
         let row = self.table.row(command);
-        row.flags.has(flags) || (&*row.full_name == "exec" && self.queue_any(key, |queued| queued.has(flags)))
+        row.flags.has(flags) || (row.flags.has(Flags::RUNS_QUEUE) && self.queue_any(key, |queued| queued.has(flags)))
     }
 
     /// Whether a command has one of `flags` and, for EXEC, all queued commands have.
     pub(super) fn all_have_flags(&self, key: ClientKey, command: CommandId, flags: Flags) -> bool {
         let row = self.table.row(command);
-        row.flags.has(flags) && !(&*row.full_name == "exec" && self.queue_any(key, |queued| !queued.has(flags)))
+        row.flags.has(flags) && !(row.flags.has(Flags::RUNS_QUEUE) && self.queue_any(key, |queued| !queued.has(flags)))
     }
 
     pub(super) fn queue_any(&self, key: ClientKey, test: impl Fn(Flags) -> bool) -> bool {

@@ -4,6 +4,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::client::{ClientKey, Clients};
 use super::executor::Executor;
+use super::frame::Frame;
 use crate::commands::{ChannelKind, CommandError, PubSubEffect, ReplyMode};
 use crate::keyspace::{ClientId, EventClass, KeyEvent};
 use crate::resp::Reply;
@@ -137,10 +138,11 @@ fn push(reply: &mut Reply, parts: &[&[u8]]) {
 }
 
 impl Executor {
-    pub(super) fn perform_pubsub(&mut self, key: ClientKey, effect: PubSubEffect) {
+    pub(super) fn perform_pubsub(&mut self, frame: &Frame<'_>, effect: PubSubEffect) {
+        let key = frame.client;
         match effect {
             // Those who subscribed within transactions before shard channels came may go on doing so.
-            PubSubEffect::Subscribe(ChannelKind::Shard, _) if self.in_exec => {
+            PubSubEffect::Subscribe(ChannelKind::Shard, _) if !frame.may_wait() => {
                 self.reply_error(key, &CommandError::text("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
             }
             PubSubEffect::Subscribe(kind, names) => self.subscribe(key, kind, names),

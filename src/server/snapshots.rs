@@ -11,6 +11,7 @@ use super::client::ClientKey;
 use super::connection::Shared;
 use super::executor::Executor;
 use super::fallback;
+use super::frame::Frame;
 use super::wake::Wake;
 use crate::commands::{CommandError, SnapshotEffect};
 use crate::keyspace::Db;
@@ -189,10 +190,11 @@ fn load_step(
 }
 
 impl Executor {
-    pub(super) fn perform_snapshot(&mut self, key: ClientKey, effect: SnapshotEffect) {
+    pub(super) fn perform_snapshot(&mut self, frame: &Frame<'_>, effect: SnapshotEffect) {
+        let key = frame.client;
         match effect {
             SnapshotEffect::Save => self.save_for(key),
-            SnapshotEffect::BackgroundSave { schedule } => self.background_save_for(key, schedule),
+            SnapshotEffect::BackgroundSave { schedule } => self.background_save_for(frame, schedule),
             SnapshotEffect::CancelBackgroundSave => self.cancel_background_save_for(key),
             SnapshotEffect::LastSave => {
                 let last = self.snapshots.supervisor.last_save();
@@ -235,10 +237,11 @@ impl Executor {
         }
     }
 
-    fn background_save_for(&mut self, key: ClientKey, schedule: bool) {
+    fn background_save_for(&mut self, frame: &Frame<'_>, schedule: bool) {
+        let key = frame.client;
         let reply = if self.snapshots.supervisor.child().is_some() {
             Err(self.busy())
-        } else if self.in_exec {
+        } else if !frame.may_wait() {
             // The fork would stand between the commands of a transaction: it waits for its end.
             self.snapshots.supervisor.scheduled = true;
             Ok("Background saving scheduled")

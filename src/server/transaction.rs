@@ -2,12 +2,13 @@
 
 use super::client::ClientKey;
 use super::executor::Executor;
-use crate::commands::{CommandError, CommandId, Denied, Transaction};
-use crate::resp::Args;
+use super::frame::{Frame, Nesting};
+use crate::commands::{CommandError, Denied, Transaction};
 
 impl Executor {
     /// Runs the client's queued commands and writes their replies as one array.
-    pub(super) fn exec(&mut self, key: ClientKey) {
+    pub(super) fn exec(&mut self, frame: &Frame<'_>) {
+        let key = frame.client;
         let session = &mut self.clients.get_mut(key).session;
         let Some(transaction) = session.transaction.take() else {
             self.reply_error(key, &CommandError::text("ERR EXEC without MULTI"));
@@ -20,40 +21,39 @@ impl Executor {
         } else if changed {
             self.clients.get_mut(key).reply.null_array();
         } else {
-            self.run_queue(key, transaction);
+            self.run_queue(frame, &transaction);
         }
     }
 
-    fn run_queue(&mut self, key: ClientKey, transaction: Transaction) {
+    fn run_queue(&mut self, exec: &Frame<'_>, transaction: &Transaction) {
+        let key = exec.client;
         self.clients.get_mut(key).reply.array(transaction.queue().len());
-        self.in_exec = true;
         let start = self.clock.latest();
         for (command, args) in transaction.queue() {
             // Once the reply is given up, nobody gets the answers of those that only read.
             if self.clients.get(key).reply.is_overfull() && self.table.row(*command).command.run.is_read() {
                 continue;
             }
-            let args = args.as_args();
-            match self.denial(key, *command, args) {
-                None => self.call(key, *command, args),
-                Some(denied) => self.refuse_queued(key, *command, denied, args),
+            let frame = Frame { command: *command, args: args.as_args(), nesting: Nesting::Exec, ..*exec };
+            match self.denial(key, *command, frame.args) {
+                None => drop(self.call(&frame)),
+                Some(denied) => self.refuse_queued(&frame, denied),
             }
         }
-        self.in_exec = false;
         self.rounds.nested_ns += self.clock.latest().nanoseconds_since(start);
     }
 
     /// Answers a queued command that the client's user may not run any more.
     #[cold]
-    fn refuse_queued(&mut self, key: ClientKey, command: CommandId, denied: Denied, args: Args<'_>) {
+    fn refuse_queued(&mut self, frame: &Frame<'_>, denied: Denied) {
         let reason = match denied {
             Denied::Command => "no permission to execute the command or subcommand",
             Denied::Key(_) => "no permission to touch the specified keys",
             Denied::Channel(_) => "no permission to access one of the channels used as arguments to the command",
         };
-        self.note_denial(key, command, denied, args);
+        self.note_denial(frame, denied);
         self.reply_error(
-            key,
+            frame.client,
             &CommandError::owned(format!(
                 "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This \
                  command is no longer allowed for the following reason: {reason}"

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::client::{ClientKey, Close};
 use super::executor::Executor;
+use super::frame::{Frame, Nesting};
 use crate::commands::{
     AccessRules, ChannelKind, CommandError, CommandId, Denial, DenialReason, Denied, Reloaded, User, UserChange,
     UsersEffect,
@@ -65,7 +66,8 @@ impl Executor {
     }
 
     /// Counts and notes that a client was denied a command.
-    pub(super) fn note_denial(&mut self, key: ClientKey, command: CommandId, denied: Denied, args: Args<'_>) {
+    pub(super) fn note_denial(&mut self, frame: &Frame<'_>, denied: Denied) {
+        let Frame { client: key, command, args, .. } = *frame;
         let (reason, object): (_, &[u8]) = match denied {
             Denied::Command => (DenialReason::Command, self.table.row(command).full_name.as_bytes()),
             Denied::Key(index) => (DenialReason::Key, args.arg(index)),
@@ -75,15 +77,15 @@ impl Executor {
         // The log tells who tried it by the line of CLIENT LIST, where this command is the last one.
         session.last_command = Some(command);
         let (object, user) = (object.into(), session.user().name().into());
-        self.log_denial(key, reason, object, user);
+        self.log_denial(frame, reason, object, user);
     }
 
     /// Counts and notes that a client could not log in.
-    pub(super) fn note_failed_login(&mut self, key: ClientKey, user: &[u8], args: Args<'_>) {
-        self.log_denial(key, DenialReason::Auth, args.arg(0).into(), user.into());
+    pub(super) fn note_failed_login(&mut self, frame: &Frame<'_>, user: &[u8]) {
+        self.log_denial(frame, DenialReason::Auth, frame.args.arg(0).into(), user.into());
     }
 
-    fn log_denial(&mut self, key: ClientKey, reason: DenialReason, object: Box<[u8]>, user: Box<[u8]>) {
+    fn log_denial(&mut self, frame: &Frame<'_>, reason: DenialReason, object: Box<[u8]>, user: Box<[u8]>) {
         let counters = &mut self.counters;
         *match reason {
             DenialReason::Auth => &mut counters.acl_access_denied_auth,
@@ -91,7 +93,8 @@ impl Executor {
             DenialReason::Key => &mut counters.acl_access_denied_key,
             DenialReason::Channel => &mut counters.acl_access_denied_channel,
         } += 1;
-        let within_transaction = self.in_exec || self.clients.get(key).session.transaction.is_some();
+        let key = frame.client;
+        let within_transaction = frame.nesting == Nesting::Exec || self.clients.get(key).session.transaction.is_some();
         let client = self.describe_client(key, key, 0).trim_end().to_owned();
         let denial = Denial { reason, within_transaction, object, user, client };
         let len_max = usize::try_from(self.config.acllog_max_len).unwrap_or(usize::MAX);

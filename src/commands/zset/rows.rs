@@ -1,7 +1,7 @@
 //! The rows of the sorted set commands.
 
 use super::{add, blocking, combine, pop, range, read, remove, sample};
-use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::commands::spec::{Arity, Command, ElementHint, Flags, Group, Handler, KeyFlags, KeySpec};
 
 pub const COMMANDS: &[Command] = &[
     Command {
@@ -48,6 +48,7 @@ pub const COMMANDS: &[Command] = &[
         since: "1.2.0",
         complexity: "O(log(N)) for each item added, where N is the number of elements in the sorted set.",
         arity: Arity::at_least(4),
+        element: ElementHint::LastScored,
         flags: Flags::DENYOOM.or(Flags::FAST),
         keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::UPDATE))],
         syntax: "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
@@ -115,6 +116,7 @@ pub const COMMANDS: &[Command] = &[
         since: "1.2.0",
         complexity: "O(log(N)) where N is the number of elements in the sorted set.",
         arity: Arity::exactly(4),
+        element: ElementHint::LastScored,
         flags: Flags::DENYOOM.or(Flags::FAST),
         keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE))],
         syntax: "key increment member",

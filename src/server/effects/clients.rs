@@ -9,12 +9,14 @@ use crate::config::ClientClass;
 use crate::server::blocking::Blocked;
 use crate::server::client::{Client, ClientKey, Close};
 use crate::server::executor::Executor;
+use crate::server::frame::Frame;
 
 /// What a static reply buffer holds in Redis: `obl` counts bytes up to here, `oll` and `omem` what is beyond.
 const REPLY_CHUNK_BYTES: usize = 16 * 1024;
 
 impl Executor {
-    pub(super) fn perform_client(&mut self, key: ClientKey, effect: ClientEffect) {
+    pub(super) fn perform_client(&mut self, frame: &Frame<'_>, effect: ClientEffect) {
+        let key = frame.client;
         match effect {
             ClientEffect::Info { args_bytes } => {
                 let line = self.describe_client(key, key, args_bytes);
@@ -33,7 +35,7 @@ impl Executor {
             ClientEffect::Pause { until, mode } => self.pause_clients(until, mode),
             ClientEffect::Unpause => self.unpause_clients(),
             ClientEffect::Unblock { id, with } => self.unblock_client(key, id, with),
-            ClientEffect::Monitor => self.start_monitoring(key),
+            ClientEffect::Monitor => self.start_monitoring(frame),
         }
     }
 

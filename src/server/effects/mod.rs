@@ -14,26 +14,28 @@ use crate::commands::{ConnectionEffect, Effect};
 use crate::resp::Protocol;
 use crate::server::client::{ClientKey, Close};
 use crate::server::executor::Executor;
+use crate::server::frame::Frame;
 
 impl Executor {
     /// Performs what the last handler asked for, in order.
     #[inline(never)]
-    pub(super) fn perform_effects(&mut self, key: ClientKey) {
+    pub(super) fn perform_effects(&mut self, frame: &Frame<'_>) {
+        let key = frame.client;
         // An effect may run further commands (EXEC), which bring effects of their own.
         for effect in std::mem::take(&mut self.effects) {
             match effect {
                 Effect::Connection(effect) => self.perform_connection(key, effect),
-                Effect::PubSub(effect) => self.perform_pubsub(key, effect),
+                Effect::PubSub(effect) => self.perform_pubsub(frame, effect),
                 Effect::Config(effect) => self.perform_config(key, effect),
                 Effect::Observe(effect) => self.perform_observe(key, effect),
-                Effect::Client(effect) => self.perform_client(key, effect),
+                Effect::Client(effect) => self.perform_client(frame, effect),
                 Effect::Users(effect) => self.perform_users(key, effect),
-                Effect::Snapshot(effect) => self.perform_snapshot(key, effect),
+                Effect::Snapshot(effect) => self.perform_snapshot(frame, effect),
                 Effect::Debug(effect) => self.perform_debug(effect),
                 Effect::Memory(effect) => self.perform_memory(key, effect),
-                Effect::Wait(wait) => self.block(key, *wait),
-                Effect::Migrate(migration) => self.migrate(key, *migration),
-                Effect::Exec => self.exec(key),
+                Effect::Wait(wait) => self.block(frame, *wait),
+                Effect::Migrate(migration) => self.migrate(frame, *migration),
+                Effect::Exec => self.exec(frame),
                 Effect::Unwatch => self.unwatch(key),
             }
         }

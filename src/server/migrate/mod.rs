@@ -19,6 +19,7 @@ use self::transfer::Outcome;
 use super::client::{ClientKey, Stall};
 use super::connection::Shared;
 use super::executor::Executor;
+use super::frame::{Frame, Nesting};
 use crate::commands::{CommandError, CommandId, Migration};
 use crate::keyspace::{ClientId, Place};
 use crate::resp::ArgsBuf;
@@ -104,13 +105,14 @@ pub async fn watch_outcomes(shared: Rc<Shared>) {
 
 impl Executor {
     /// Begins a migration; within a transaction, carries it out.
-    pub(super) fn migrate(&mut self, key: ClientKey, mut migration: Migration) {
+    pub(super) fn migrate(&mut self, frame: &Frame<'_>, mut migration: Migration) {
+        let Frame { client: key, command, .. } = *frame;
         let session = &self.clients.get(key).session;
-        let (client, command, db) = (session.id, session.last_command, session.db);
+        let (client, db) = (session.id, session.db);
         let target = (migration.host.clone(), migration.port.clone());
         let cached = self.migrations.links.remove(&target).map(|kept| kept.link);
         let source = Source { db, keeps_keys: migration.keeps_source, target };
-        if self.in_exec {
+        if !frame.may_wait() {
             let outcome = transfer::run(migration, cached);
             self.clock.advance();
             let result = self.settle(source, outcome);
@@ -119,7 +121,6 @@ impl Executor {
         }
         let args = std::mem::take(&mut migration.args);
         let start = self.clock.latest().monotonic();
-        let command = command.expect("a command asks for it");
         self.migrations.running = Some(Running { client, command, args, start, source });
         self.follow_pause();
         self.clients.get_mut(key).stall = Some(Stall::Migrating);
@@ -174,7 +175,8 @@ impl Executor {
             let mark = waiting.reply.len();
             self.answer_migration(key, result);
             let elapsed = now.monotonic().saturating_duration_since(start);
-            self.conclude(key, command, args.as_args(), mark, elapsed.as_nanos() as u64);
+            let frame = Frame { client: key, command, args: args.as_args(), now, nesting: Nesting::Served, busy_ns: 0 };
+            self.conclude(&frame, mark, elapsed.as_nanos() as u64);
             self.check_output_limit(key);
         }
         self.follow_pause();
