@@ -28,3 +28,4 @@ mod startup;
 mod tool;
 mod tool_input;
 mod tool_report;
+mod wall_clock;
