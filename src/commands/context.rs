@@ -124,10 +124,15 @@ impl WriteCtx<'_> {
         }
     }
 
+    /// Whether a record is repeated: what depends on the time was decided where it was made.
+    pub fn repeats_record(&self) -> bool {
+        self.keyspace.expiry_policy() == ExpiryPolicy::Ignore
+    }
+
     /// Whether what is to expire at this moment is to be deleted at once. Never where a record is repeated: the deletion
     /// has a record of its own.
     pub fn has_passed(&self, at_ms: i64) -> bool {
-        at_ms <= self.now.unix_ms && self.keyspace.expiry_policy() != ExpiryPolicy::Ignore
+        at_ms <= self.now.unix_ms && !self.repeats_record()
     }
 
     /// The moment up to which fields are past their expiry for this command.
@@ -214,6 +219,11 @@ impl WriteCtx<'_> {
     #[inline]
     pub fn record_instead(&mut self, write: impl FnOnce(&mut ArgsBuf)) {
         self.keyspace.journal.instead(self.session.db, write);
+    }
+
+    /// Has nothing recorded for this command beyond what [`WriteCtx::record_instead`] was given.
+    pub fn record_nothing(&mut self) {
+        self.keyspace.journal.nothing();
     }
 }
 

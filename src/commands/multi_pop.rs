@@ -1,8 +1,9 @@
 //! What LMPOP and ZMPOP have in common, and those of their kind that wait.
 
-use super::context::integer_from;
+use super::context::{WriteCtx, integer_from};
 use super::error::CommandError;
 use crate::resp::Args;
+use crate::stdx::number::format_i64;
 
 /// The arguments `numkeys key [key ...] <side> [COUNT count]`, where `S` tells the sides of the type.
 pub struct MultiPop<'a, S> {
@@ -31,4 +32,12 @@ impl<'a, S> MultiPop<'a, S> {
         }
         Ok(Self { keys, side, count: usize::try_from(count).unwrap_or(usize::MAX) })
     }
+}
+
+/// Has it recorded what was taken from one key: `command` is the one that takes elements from a single key.
+pub fn record_taken(ctx: &mut WriteCtx<'_>, command: &str, key: &[u8], count: usize) {
+    ctx.record_instead(|out| {
+        out.extend([command.as_bytes(), key]);
+        out.push(format_i64(count as i64));
+    });
 }

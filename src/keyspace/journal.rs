@@ -77,7 +77,6 @@ impl Journal {
     }
 
     /// Records nothing for the running command, whatever it has changed.
-    #[allow(dead_code, reason = "the rewritings and the test that use it follow")]
     #[inline]
     pub fn nothing(&mut self) {
         self.is_replaced = self.wanted;

@@ -1,6 +1,6 @@
 //! Taking elements out of lists, or waiting for the first of them: BLPOP, BRPOP, BLMPOP, BLMOVE, BRPOPLPUSH.
 
-use super::pop::{move_element, pop_into_reply, pop_many};
+use super::pop::{move_element, pop_command, pop_into_reply, pop_many};
 use super::{end, exists};
 use crate::commands::context::WriteCtx;
 use crate::commands::error::{CommandError, CommandResult};
@@ -23,7 +23,9 @@ fn pop_with_key(ctx: &mut WriteCtx<'_>, key: &[u8], end: End) -> Result<bool, Co
     }
     ctx.reply.array(2);
     ctx.reply.bulk(key);
-    pop_into_reply(ctx, key, end, 1)
+    let popped = pop_into_reply(ctx, key, end, 1)?;
+    ctx.record_instead(|out| out.extend([pop_command(end).as_bytes(), key]));
+    Ok(popped)
 }
 
 pub fn blmpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -43,7 +45,14 @@ fn move_or_wait(ctx: &mut WriteCtx<'_>, args: Args<'_>, ends: (End, End)) -> Com
     let (source, target) = (args.arg(1), args.arg(2));
     let deadline = deadline(args.arg(args.len() - 1), ctx.now)?;
     if exists(ctx, source)? {
-        return move_element(ctx, (source, ends.0), (target, ends.1));
+        move_element(ctx, (source, ends.0), (target, ends.1))?;
+        ctx.record_instead(|out| {
+            // Between the keys and the timeout BLMOVE names the ends, and BRPOPLPUSH nothing.
+            let named = args.head(args.len() - 1).tail(1);
+            out.push(if named.len() > 2 { "LMOVE" } else { "RPOPLPUSH" });
+            out.extend(named);
+        });
+        return Ok(());
     }
     if !wait(ctx, args, 1..2, Type::List, deadline) {
         ctx.reply.null();

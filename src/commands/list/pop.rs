@@ -5,7 +5,7 @@ use super::{as_list, end, exists, report};
 use crate::commands::context::{WriteCtx, integer_from};
 use crate::commands::element;
 use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::multi_pop::MultiPop;
+use crate::commands::multi_pop::{MultiPop, record_taken};
 use crate::resp::Args;
 use crate::types::Limits;
 use crate::types::list::{End, ListValue};
@@ -22,6 +22,14 @@ fn pop_event(end: End) -> &'static str {
     match end {
         End::Left => "lpop",
         End::Right => "rpop",
+    }
+}
+
+/// The command that takes elements out of one list at this end.
+pub fn pop_command(end: End) -> &'static str {
+    match end {
+        End::Left => "LPOP",
+        End::Right => "RPOP",
     }
 }
 
@@ -86,6 +94,7 @@ pub fn pop_many(ctx: &mut WriteCtx<'_>, options: &MultiPop<'_, End>) -> Result<b
         ctx.reply.bulk(key);
         ctx.reply.array(taken);
         pop_into_reply(ctx, key, options.side, taken)?;
+        record_taken(ctx, pop_command(options.side), key, taken);
         return Ok(true);
     }
     Ok(false)

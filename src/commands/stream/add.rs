@@ -1,7 +1,7 @@
 //! Adding entries to a stream and removing them: XADD, XDEL, XTRIM; and XSETID.
 
 use super::ids::{self, NewId};
-use super::trim::{Trim, TrimOptions};
+use super::trim::{Trim, TrimOptions, Trimmed};
 use super::{as_stream, edit, find_mut, note};
 use crate::commands::context::{WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
@@ -9,6 +9,8 @@ use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::types::Limits;
 use crate::types::stream::{AppendError, StreamId, StreamValue};
+
+const TOO_LARGE: CommandError = CommandError::text("ERR Elements are too large to be stored");
 
 /// What XADD is given in front of the fields.
 struct AddOptions {
@@ -48,6 +50,11 @@ impl AddOptions {
             _ => Err(CommandError::wrong_arity("xadd")),
         }
     }
+
+    /// Whether the same words would come to something else at another time, or with nodes of other sizes.
+    fn depends_on_moment(&self) -> bool {
+        !matches!(self.id, NewId::Given(_)) || self.trim.is_some_and(Trim::is_approximate)
+    }
 }
 
 pub fn xadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -57,12 +64,12 @@ pub fn xadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Err(CommandError::text("ERR The ID specified in XADD must be greater than 0-0"));
     }
     let (key, fields) = (args.arg(1), args.tail(options.fields_from));
-    let last = find_mut(ctx, key)?.map(|stream| stream.last_id());
-    if last.is_none() && options.existing_only {
+    let last_of_key = find_mut(ctx, key)?.map(|stream| stream.last_id());
+    if last_of_key.is_none() && options.existing_only {
         ctx.reply.null();
         return Ok(());
     }
-    let last = last.unwrap_or(StreamId::MIN);
+    let last = last_of_key.unwrap_or(StreamId::MIN);
     if last == StreamId::MAX {
         return Err(CommandError::text("ERR The stream has exhausted the last possible ID, unable to add more items"));
     }
@@ -70,19 +77,37 @@ pub fn xadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         "ERR The ID specified in XADD is equal or smaller than the target stream top item",
     ))?;
     let pairs = (0..fields.len()).step_by(2).map(|index| (fields.arg(index), fields.arg(index + 1)));
+    // No stream is made for an entry that it cannot take.
+    if last_of_key.is_none() && !StreamValue::takes(pairs.clone()) {
+        return Err(TOO_LARGE);
+    }
     let edited = ctx.edit_or_insert(
         key,
         |_| StreamValue::new(),
-        |stream| stream.append(id, pairs, &limits).map(|()| options.trim.map_or(0, |trim| trim.apply(stream))),
+        |stream| stream.append(id, pairs, &limits).map(|()| options.trim.map(|trim| trim.apply(stream))),
     )?;
-    let trimmed =
-        edited.result.map_err(|_: AppendError| CommandError::text("ERR Elements are too large to be stored"))?;
+    let trimmed = edited.result.map_err(|_: AppendError| TOO_LARGE)?;
     ids::write(ctx.reply, id);
     ctx.commit(key, Change::new(EventClass::STREAM, "xadd"));
-    if trimmed > 0 {
+    if trimmed.is_some_and(|trimmed| trimmed.removed > 0) {
         ctx.notify(key, EventClass::STREAM, "xtrim");
     }
+    if options.depends_on_moment() {
+        record_added(ctx, (key, id), fields, trimmed);
+    }
     Ok(())
+}
+
+/// Has an entry recorded under the identifier that it got, with the trim as it came out.
+fn record_added(ctx: &mut WriteCtx<'_>, (key, id): (&[u8], StreamId), fields: Args<'_>, trimmed: Option<Trimmed>) {
+    ctx.record_instead(|out| {
+        out.extend([b"XADD", key]);
+        if let Some(trimmed) = trimmed {
+            trimmed.write_exact(out);
+        }
+        out.push(id.to_string());
+        out.extend(fields);
+    });
 }
 
 pub fn xtrim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -95,7 +120,16 @@ pub fn xtrim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         }
     }
     let trim = options.finish_required(&Limits::from(ctx.config))?;
-    remove(ctx, args.arg(1), "xtrim", |stream| trim.apply(stream))
+    let key = args.arg(1);
+    let trimmed = edit(ctx, key, |stream| trim.apply(stream))?;
+    if let Some(trimmed) = trimmed.filter(|trimmed| trim.is_approximate() && trimmed.removed > 0) {
+        ctx.record_instead(|out| {
+            out.extend([b"XTRIM", key]);
+            trimmed.write_exact(out);
+        });
+    }
+    report_removed(ctx, key, "xtrim", trimmed.map_or(0, |trimmed| trimmed.removed));
+    Ok(())
 }
 
 pub fn xdel(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -105,22 +139,18 @@ pub fn xdel(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Ok(());
     }
     let ids: Vec<_> = args.tail(2).iter().map(ids::strict).collect::<Result<_, _>>()?;
-    remove(ctx, args.arg(1), "xdel", |stream| ids.iter().filter(|id| stream.delete(**id)).count())
+    let key = args.arg(1);
+    let removed = edit(ctx, key, |stream| ids.iter().filter(|id| stream.delete(**id)).count())?;
+    report_removed(ctx, key, "xdel", removed.unwrap_or(0));
+    Ok(())
 }
 
-/// Removes entries, and answers how many.
-fn remove(
-    ctx: &mut WriteCtx<'_>,
-    key: &[u8],
-    event: &'static str,
-    remove: impl FnOnce(&mut StreamValue) -> usize,
-) -> CommandResult {
-    let removed = edit(ctx, key, remove)?.unwrap_or(0);
+/// Reports how many entries were removed, and answers that.
+fn report_removed(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str, removed: usize) {
     if removed > 0 {
         ctx.commit(key, Change::new(EventClass::STREAM, event).times(removed));
     }
     ctx.reply.integer(removed as i64);
-    Ok(())
 }
 
 pub fn xsetid(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {

@@ -1,12 +1,13 @@
 //! Giving what one consumer has got and not acknowledged to another: XCLAIM, XAUTOCLAIM.
 
+use super::handover::{Handover, Recipient};
 use super::range::write_entry;
-use super::{consumer_seen_now, find_mut_as_read, ids, no_key_or_group, note_delivery};
+use super::{find_mut_as_read, ids, no_key_or_group};
 use crate::commands::context::{WriteCtx, integer_from};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::resp::{Args, Reply};
 use crate::stdx::number::parse_i64;
-use crate::types::stream::{ConsumerId, Group, Log, StreamId, StreamValue};
+use crate::types::stream::{Group, Log, StreamId, StreamValue};
 
 /// What XAUTOCLAIM looks at for each entry that it may claim.
 const ATTEMPTS_PER_ENTRY: usize = 10;
@@ -34,6 +35,7 @@ struct Claim {
 }
 
 /// What became of one entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Claimed {
     Yes,
     No,
@@ -43,10 +45,21 @@ enum Claimed {
 
 impl Claim {
     /// Gives one entry to the consumer, and writes it, if that is to be.
-    fn apply(self, (log, group): (&Log, &mut Group), consumer: ConsumerId, id: StreamId, reply: &mut Reply) -> Claimed {
+    fn apply(
+        self,
+        (log, group): (&Log, &mut Group),
+        handover: &mut Handover,
+        id: StreamId,
+        reply: &mut Reply,
+    ) -> Claimed {
         let pending = group.pending_of(id).copied();
         let Some(entry) = log.entry(id) else {
-            return if group.acknowledge(id) { Claimed::Gone } else { Claimed::No };
+            if !group.acknowledge(id) {
+                return Claimed::No;
+            }
+            handover.note_gone(id);
+            handover.count(1);
+            return Claimed::Gone;
         };
         let is_idle =
             |delivered: i64| self.idle_ms_min == 0 || self.now_ms.saturating_sub(delivered) >= self.idle_ms_min;
@@ -56,8 +69,10 @@ impl Claim {
             _ => return Claimed::No,
         };
         let deliveries = self.deliveries.unwrap_or(before.saturating_add(u64::from(!self.just_id)));
-        group.assign(id, consumer, self.delivered_ms, deliveries);
-        group.consumer_mut(consumer).active_unix_ms = Some(self.now_ms);
+        group.assign(id, handover.consumer, self.delivered_ms, deliveries);
+        group.consumer_mut(handover.consumer).active_unix_ms = Some(self.now_ms);
+        handover.note_delivered(id, deliveries);
+        handover.count(1);
         if self.just_id {
             ids::write(reply, id);
         } else {
@@ -89,7 +104,8 @@ struct ClaimOptions {
 }
 
 impl ClaimOptions {
-    fn parse(args: Args<'_>, idle_ms_min: i64, now_ms: i64) -> Result<Self, CommandError> {
+    /// `repeats` says whether a record is repeated, whose numbers are taken as they are.
+    fn parse(args: Args<'_>, idle_ms_min: i64, now_ms: i64, repeats: bool) -> Result<Self, CommandError> {
         // The first argument that is no identifier is an option, or a mistake.
         let ids: Vec<_> = args.iter().map_while(|arg| ids::strict(arg).ok()).collect();
         let mut claim =
@@ -117,8 +133,9 @@ impl ClaimOptions {
             } else if is("TIME") {
                 delivered_ms = Some(number("TIME")?);
             } else if is("RETRYCOUNT") {
+                let deliveries = number("RETRYCOUNT")?;
                 // A negative number is as good as none.
-                claim.deliveries = u64::try_from(number("RETRYCOUNT")?).ok();
+                claim.deliveries = (deliveries >= 0 || repeats).then_some(deliveries.cast_unsigned());
             } else if is("LASTID") {
                 last_id = ids::strict(value)?;
             } else {
@@ -126,7 +143,7 @@ impl ClaimOptions {
             }
         }
         // Clients whose clocks are wrong mean now.
-        claim.delivered_ms = delivered_ms.filter(|at| (0..=now_ms).contains(at)).unwrap_or(now_ms);
+        claim.delivered_ms = delivered_ms.filter(|at| repeats || (0..=now_ms).contains(at)).unwrap_or(now_ms);
         Ok(Self { ids, claim, last_id })
     }
 }
@@ -140,31 +157,29 @@ pub fn xclaim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     require_group(ctx, key, name)?;
     let idle_ms_min = idle_ms_min(args.arg(4), "ERR Invalid min-idle-time argument for XCLAIM")?;
     let now_ms = ctx.now_ms();
-    let options = ClaimOptions::parse(args.tail(5), idle_ms_min, now_ms)?;
+    let options = ClaimOptions::parse(args.tail(5), idle_ms_min, now_ms, ctx.repeats_record())?;
+    let wanted = ctx.keyspace.journal.is_wanted();
     let reply = &mut *ctx.reply;
     let db = ctx.session.db;
     let edited = ctx.keyspace.edit::<StreamValue, _>(db, key, now_ms, |stream| {
         let (log, group) = stream.log_and_group_mut(name)?;
-        let mut changes = 0;
+        let handover = Handover::begin(group, consumer, now_ms, wanted)?;
+        let mut handover = handover.delivered_at(options.claim.delivered_ms);
         if options.last_id > group.last_delivered_id() {
             group.set_last_delivered(options.last_id, group.entries_read());
-            changes += 1;
+            handover.count(1);
         }
-        let (consumer, created) = consumer_seen_now(group, consumer, now_ms)?;
         let header = reply.deferred();
         let mut len = 0;
         for &id in &options.ids {
-            match options.claim.apply((log, group), consumer, id, reply) {
-                Claimed::Yes => len += 1,
-                Claimed::Gone => changes += 1,
-                Claimed::No => {}
-            }
+            let claimed = options.claim.apply((log, group), &mut handover, id, reply);
+            len += usize::from(claimed == Claimed::Yes);
         }
         reply.set_deferred_array_len(header, len);
-        Some((created, changes + len))
+        Some(handover.end(group))
     })?;
-    if let Some((created, changes)) = edited.and_then(|edited| edited.result) {
-        note_delivery(ctx, key, created, changes);
+    if let Some(handover) = edited.and_then(|edited| edited.result) {
+        handover.commit(ctx, Recipient { key, group: name, consumer });
     }
     Ok(())
 }
@@ -198,9 +213,8 @@ impl AutoClaim {
         Ok(Self { start, count: usize::try_from(count).unwrap_or(usize::MAX), claim })
     }
 
-    /// Claims entries, and writes where the next call has to go on, the entries, and those that are gone. Returns how
-    /// many changes that made.
-    fn apply(&self, (log, group): (&Log, &mut Group), consumer: ConsumerId, reply: &mut Reply) -> usize {
+    /// Claims entries, and writes where the next call has to go on, the entries, and those that are gone.
+    fn apply(&self, (log, group): (&Log, &mut Group), handover: &mut Handover, reply: &mut Reply) {
         let next_pending = |group: &Group, from: Option<StreamId>| group.pending(from?..).next().map(|(id, _)| *id);
         let mark = reply.len();
         let header = reply.deferred();
@@ -213,7 +227,7 @@ impl AutoClaim {
         {
             attempts -= 1;
             from = id.next();
-            match self.claim.apply((log, group), consumer, id, reply) {
+            match self.claim.apply((log, group), handover, id, reply) {
                 Claimed::Yes => claimed += 1,
                 Claimed::Gone => gone.push(id),
                 Claimed::No => {}
@@ -228,7 +242,6 @@ impl AutoClaim {
         for id in &gone {
             ids::write(reply, *id);
         }
-        claimed + gone.len()
     }
 }
 
@@ -238,15 +251,17 @@ pub fn xautoclaim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let now_ms = ctx.now_ms();
     let options = AutoClaim::parse(args.tail(5), idle_ms_min, now_ms)?;
     require_group(ctx, key, name)?;
+    let wanted = ctx.keyspace.journal.is_wanted();
     let reply = &mut *ctx.reply;
     let db = ctx.session.db;
     let edited = ctx.keyspace.edit::<StreamValue, _>(db, key, now_ms, |stream| {
         let (log, group) = stream.log_and_group_mut(name)?;
-        let (consumer, created) = consumer_seen_now(group, consumer, now_ms)?;
-        Some((created, options.apply((log, group), consumer, reply)))
+        let mut handover = Handover::begin(group, consumer, now_ms, wanted)?;
+        options.apply((log, group), &mut handover, reply);
+        Some(handover.end(group))
     })?;
-    if let Some((created, changes)) = edited.and_then(|edited| edited.result) {
-        note_delivery(ctx, key, created, changes);
+    if let Some(handover) = edited.and_then(|edited| edited.result) {
+        handover.commit(ctx, Recipient { key, group: name, consumer });
     }
     Ok(())
 }

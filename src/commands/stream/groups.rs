@@ -25,10 +25,12 @@ const NO_KEY: CommandError = CommandError::text(
      to create an empty stream automatically.",
 );
 
-/// Reads the value of ENTRIESREAD, where -1 says that the number is not known.
-fn entries_read(arg: &[u8]) -> Result<Option<u64>, CommandError> {
+/// Reads the value of ENTRIESREAD, where -1 says that the number is not known. A record tells of one that is too large
+/// for an integer, which only a dump from elsewhere can bring, as a negative one.
+fn entries_read(ctx: &WriteCtx<'_>, arg: &[u8]) -> Result<Option<u64>, CommandError> {
     match integer(arg)? {
         -1 => Ok(None),
+        number if ctx.repeats_record() => Ok(Some(number.cast_unsigned())),
         number => u64::try_from(number)
             .map(Some)
             .map_err(|_| CommandError::text("ERR value for ENTRIESREAD must be positive or -1")),
@@ -63,7 +65,7 @@ pub fn create(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
             continue;
         }
         let value = options.next().filter(|_| option.eq_ignore_ascii_case(b"ENTRIESREAD"));
-        read = entries_read(value.ok_or_else(|| help::unknown_or_wrong_arity(args, "XGROUP"))?)?;
+        read = entries_read(ctx, value.ok_or_else(|| help::unknown_or_wrong_arity(args, "XGROUP"))?)?;
     }
     let found = look(ctx, args)?;
     if found.is_none() && !makes_stream {
@@ -94,7 +96,7 @@ pub fn set_id(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let mut options = args.tail(OPTIONS).iter();
     while let Some(option) = options.next() {
         let value = options.next().filter(|_| option.eq_ignore_ascii_case(b"ENTRIESREAD"));
-        read = entries_read(value.ok_or_else(wrong)?)?;
+        read = entries_read(ctx, value.ok_or_else(wrong)?)?;
     }
     let found = require_group(ctx, args)?;
     // That there may be but one is said last, as in Redis.

@@ -6,6 +6,7 @@
 mod add;
 mod claim;
 mod groups;
+mod handover;
 mod ids;
 mod info;
 mod pending;
@@ -20,7 +21,7 @@ use super::context::{ReadCtx, WriteCtx};
 use super::error::CommandError;
 use crate::keyspace::{Change, Entry, EventClass, WrongType};
 use crate::types::ValueRef;
-use crate::types::stream::{ConsumerId, Group, StreamValue};
+use crate::types::stream::StreamValue;
 
 /// A stream, or the news that the key holds something else.
 fn as_stream(entry: &Entry) -> Result<&StreamValue, WrongType> {
@@ -58,22 +59,6 @@ fn edit<R>(
 /// nothing, as in Redis: no entry has come or gone.
 fn note(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str) {
     ctx.commit(key, Change::new(EventClass::STREAM, event).unwatched());
-}
-
-/// The consumer of this name, which is created if need be, as one that was seen now; and whether it was created.
-fn consumer_seen_now(group: &mut Group, name: &[u8], now_ms: i64) -> Option<(ConsumerId, bool)> {
-    let known = group.consumer_id(name);
-    let consumer = known.or_else(|| group.create_consumer(name, now_ms))?;
-    group.consumer_mut(consumer).seen_unix_ms = now_ms;
-    Some((consumer, known.is_none()))
-}
-
-/// Counts the changes that giving entries to a consumer made, and tells of the consumer if it was created for that.
-fn note_delivery(ctx: &mut WriteCtx<'_>, key: &[u8], created: bool, changes: usize) {
-    if created {
-        note(ctx, key, "xgroup-createconsumer");
-    }
-    ctx.commit(key, Change::SILENT.times(changes).unwatched());
 }
 
 /// Says that there is neither such a key nor such a group of it; `suffix` ends the text.

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::time::Instant;
 
+use super::handover::{Handover, Recipient};
 use super::range::{write_entries, write_entry};
-use super::{consumer_seen_now, find, find_mut_as_read, ids, no_key_or_group, note_delivery};
+use super::{find, find_mut_as_read, ids, no_key_or_group};
 use crate::commands::context::{ReadCtx, WriteCtx, integer};
 use crate::commands::effect::{Effect, InVain, Wait};
 use crate::commands::error::{CommandError, CommandResult};
@@ -13,7 +14,7 @@ use crate::keyspace::Awaited;
 use crate::resp::{Args, ArgsBuf, Deferred, Protocol, Reply};
 use crate::stdx::clock::Now;
 use crate::types::Type;
-use crate::types::stream::{ConsumerId, StreamId, StreamValue};
+use crate::types::stream::{Group, Log, StreamId, StreamValue};
 
 /// Which of the two commands reads its options.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -213,22 +214,27 @@ impl Delivery<'_> {
         after: Option<StreamId>,
         answer: &mut Answer,
     ) -> CommandResult {
-        let (db, now_ms) = (ctx.db(), ctx.now_ms());
+        let (db, now_ms, wanted) = (ctx.db(), ctx.now_ms(), ctx.keyspace.journal.is_wanted());
         let reply = &mut *ctx.reply;
         let edited = ctx.keyspace.edit::<StreamValue, _>(db, key, now_ms, |stream| {
-            let (consumer, created) = consumer_seen_now(stream.group_mut(self.group)?, self.consumer, now_ms)?;
+            let (log, group) = stream.log_and_group_mut(self.group)?;
+            let mut handover = Handover::begin(group, self.consumer, now_ms, wanted)?;
             let served = match after {
                 Some(after) => {
                     answer.begin_stream(reply, key);
-                    self.write_history(stream, consumer, after, now_ms, reply);
+                    self.write_history((log, group), &mut handover, after, now_ms, reply);
                     true
                 }
-                None => self.write_new(stream, consumer, now_ms, reply, |reply| answer.begin_stream(reply, key)),
+                None => {
+                    let begin = |reply: &mut Reply| answer.begin_stream(reply, key);
+                    self.write_new((log, group), &mut handover, now_ms, reply, begin)
+                }
             };
-            Some((created, served))
+            handover.count(usize::from(served));
+            Some(handover.end(group))
         })?;
-        if let Some((created, served)) = edited.and_then(|edited| edited.result) {
-            note_delivery(ctx, key, created, usize::from(served));
+        if let Some(handover) = edited.and_then(|edited| edited.result) {
+            handover.commit(ctx, Recipient { key, group: self.group, consumer: self.consumer });
         }
         Ok(())
     }
@@ -236,13 +242,12 @@ impl Delivery<'_> {
     /// Gives the consumer the entries that nobody has got yet. Returns whether there are any.
     fn write_new(
         &self,
-        stream: &mut StreamValue,
-        consumer: ConsumerId,
+        (log, group): (&Log, &mut Group),
+        handover: &mut Handover,
         now_ms: i64,
         reply: &mut Reply,
         begin: impl FnOnce(&mut Reply),
     ) -> bool {
-        let Some((log, group)) = stream.log_and_group_mut(self.group) else { return false };
         let last = group.last_delivered_id();
         let Some(next) = last.next().filter(|_| log.last_entry_id().is_some_and(|entry| entry > last)) else {
             return false;
@@ -251,8 +256,9 @@ impl Delivery<'_> {
         let entries = log.range(next..).take(self.count).inspect(|entry| {
             group.advance(log, entry.id);
             if !self.no_ack {
-                group.assign(entry.id, consumer, now_ms, 1);
-                group.consumer_mut(consumer).active_unix_ms = Some(now_ms);
+                group.assign(entry.id, handover.consumer, now_ms, 1);
+                group.consumer_mut(handover.consumer).active_unix_ms = Some(now_ms);
+                handover.note_delivered(entry.id, 1);
             }
         });
         write_entries(reply, entries, self.count);
@@ -263,15 +269,14 @@ impl Delivery<'_> {
     /// identifier alone is left.
     fn write_history(
         &self,
-        stream: &mut StreamValue,
-        consumer: ConsumerId,
+        (log, group): (&Log, &mut Group),
+        handover: &mut Handover,
         after: StreamId,
         now_ms: i64,
         reply: &mut Reply,
     ) {
-        let Some((log, group)) = stream.log_and_group_mut(self.group) else { return };
         let pending: Vec<_> = match after.next() {
-            Some(next) => group.consumer(consumer).pending_in(next..).take(self.count).collect(),
+            Some(next) => group.consumer(handover.consumer).pending_in(next..).take(self.count).collect(),
             None => Vec::new(),
         };
         reply.array(pending.len());
@@ -281,6 +286,7 @@ impl Delivery<'_> {
                     write_entry(reply, entry);
                     let deliveries = group.pending_of(id).map_or(0, |pending| pending.deliveries);
                     group.set_delivery(id, now_ms, deliveries.saturating_add(1));
+                    handover.note_delivered(id, deliveries.saturating_add(1));
                 }
                 None => {
                     reply.array(2);

@@ -3,7 +3,7 @@
 use super::ids;
 use crate::commands::context::integer;
 use crate::commands::error::CommandError;
-use crate::resp::Args;
+use crate::resp::{Args, ArgsBuf};
 use crate::types::Limits;
 use crate::types::stream::{StreamId, StreamValue};
 
@@ -114,12 +114,49 @@ fn default_limit(node_max_entries: usize) -> usize {
     }
 }
 
+/// What a trim has done.
+#[derive(Clone, Copy, Debug)]
+pub struct Trimmed {
+    /// How many entries were removed.
+    pub removed: usize,
+    /// What an exact trim would have been given for that.
+    exact: Strategy,
+}
+
 impl Trim {
-    /// Removes the entries. Returns how many these were.
-    pub fn apply(self, stream: &mut StreamValue) -> usize {
+    /// Whether it depends on the sizes of nodes how much is removed.
+    pub fn is_approximate(self) -> bool {
+        self.approximate
+    }
+
+    /// Removes the entries.
+    pub fn apply(self, stream: &mut StreamValue) -> Trimmed {
         match self.strategy {
-            Strategy::Length(length) => stream.trim_by_len(length, self.approximate, self.limit),
-            Strategy::FirstId(first) => stream.trim_by_id(first, self.approximate, self.limit),
+            Strategy::Length(length) => {
+                let removed = stream.trim_by_len(length, self.approximate, self.limit);
+                Trimmed { removed, exact: Strategy::Length(stream.len()) }
+            }
+            Strategy::FirstId(first) => {
+                let removed = stream.trim_by_id(first, self.approximate, self.limit);
+                let first = if stream.len() > 0 { stream.first_id() } else { StreamId::MAX };
+                Trimmed { removed, exact: Strategy::FirstId(first) }
+            }
+        }
+    }
+}
+
+impl Trimmed {
+    /// Writes the option that removes the same entries wherever the data is the same, whatever the sizes of nodes are.
+    pub fn write_exact(self, out: &mut ArgsBuf) {
+        match self.exact {
+            Strategy::Length(length) => {
+                out.extend(["MAXLEN", "="]);
+                out.push(length.to_string());
+            }
+            Strategy::FirstId(first) => {
+                out.extend(["MINID", "="]);
+                out.push(first.to_string());
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ fn pop_with_key(ctx: &mut WriteCtx<'_>, key: &[u8], side: Side) -> Result<bool, 
     ctx.reply.array(3);
     ctx.reply.bulk(key);
     pop_into_reply(ctx, key, side, 1, Layout::Flat)?;
+    ctx.record_instead(|out| out.extend([side.pop_command().as_bytes(), key]));
     Ok(true)
 }
 

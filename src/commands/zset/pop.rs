@@ -3,7 +3,7 @@
 use super::{Layout, find_mut, report};
 use crate::commands::context::{WriteCtx, integer_from};
 use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::multi_pop::MultiPop;
+use crate::commands::multi_pop::{MultiPop, record_taken};
 use crate::resp::{Args, Protocol};
 use crate::types::DataType as _;
 use crate::types::zset::ZsetValue;
@@ -24,6 +24,14 @@ impl Side {
             Ok(Self::Max)
         } else {
             Err(CommandError::Syntax)
+        }
+    }
+
+    /// The command that takes members out of one sorted set at this side.
+    pub fn pop_command(self) -> &'static str {
+        match self {
+            Self::Min => "ZPOPMIN",
+            Self::Max => "ZPOPMAX",
         }
     }
 }
@@ -89,6 +97,7 @@ pub fn pop_many(ctx: &mut WriteCtx<'_>, options: &MultiPop<'_, Side>) -> Result<
         ctx.reply.bulk(key);
         ctx.reply.array(taken);
         pop_into_reply(ctx, key, options.side, taken, Layout::Nested)?;
+        record_taken(ctx, options.side.pop_command(), key, taken);
         return Ok(true);
     }
     Ok(false)

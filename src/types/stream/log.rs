@@ -14,6 +14,16 @@ const BLOCK_BYTES_MAX: usize = 1 << 30;
 /// Fields of one entry. Each takes four bytes and more besides its own, so that a listpack has room for so many.
 const FIELDS_MAX: usize = 1 << 28;
 
+/// How many bytes the fields and values of an entry have; `None` if there are more, or more fields, than an entry may have.
+pub(super) fn entry_bytes<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<usize> {
+    let (mut size, mut count) = (0usize, 0usize);
+    for (field, value) in fields {
+        size = size.saturating_add(field.len() + value.len());
+        count += 1;
+    }
+    (size <= BLOCK_BYTES_MAX && count <= FIELDS_MAX).then_some(size)
+}
+
 /// The entries of a stream and what is known of those that it has had.
 ///
 /// Invariants: a block is kept under the id of the first entry that it ever had; none is without a live entry; live ids
@@ -161,14 +171,7 @@ impl Log {
         if id <= self.last_id {
             return Err(AppendError::IdTooSmall);
         }
-        let (mut size, mut count) = (0usize, 0usize);
-        for (field, value) in fields.clone() {
-            size = size.saturating_add(field.len() + value.len());
-            count += 1;
-        }
-        if size > BLOCK_BYTES_MAX || count > FIELDS_MAX {
-            return Err(AppendError::TooLarge);
-        }
+        let size = entry_bytes(fields.clone()).ok_or(AppendError::TooLarge)?;
         let bytes_max = match limits.stream_node_max_bytes {
             0 => BLOCK_BYTES_MAX,
             bytes => bytes.min(BLOCK_BYTES_MAX),

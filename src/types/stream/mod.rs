@@ -38,6 +38,11 @@ impl StreamValue {
         Self::default()
     }
 
+    /// Whether an entry may have these fields.
+    pub fn takes<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> bool {
+        log::entry_bytes(fields).is_some()
+    }
+
     /// Adds an entry behind all others.
     pub fn append<'a>(
         &mut self,
