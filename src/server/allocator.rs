@@ -21,15 +21,15 @@ impl Executor {
     /// each of its 2 MiB pages would hold a single insertion up for longer than the millisecond that it may take
     /// (`benches/dict_stall.rs`); once it is filled it is healed like the rest.
     pub(super) fn follow_huge_pages(&mut self) {
-        let HugePageDecision { used, reason } = self.huge_page_system.follow(self.config.huge_pages);
-        self.huge_pages_used = used;
+        let HugePageDecision { used, reason } = self.snapshots.huge_page_system.follow(self.config.huge_pages);
+        self.snapshots.huge_pages_used = used;
         huge_pages_for_tables(used);
         self.follow_healing_rate();
         tracing::info!("{reason}");
     }
 
     pub(super) fn follow_healing_rate(&mut self) {
-        let rate = if self.huge_pages_used { self.config.huge_page_healing_mb_per_second } else { 0 };
+        let rate = if self.snapshots.huge_pages_used { self.config.huge_page_healing_mb_per_second } else { 0 };
         self.snapshots.supervisor.healer.follow(rate.into());
     }
 

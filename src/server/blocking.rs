@@ -94,7 +94,7 @@ impl Deadlines {
 
 /// Ends waits whose time is up, until the server ends.
 pub async fn watch_deadlines(shared: Rc<Shared>) {
-    let wake = Rc::clone(&shared.executor.borrow().deadlines.wake);
+    let wake = Rc::clone(&shared.executor.borrow().exec.deadlines.wake);
     loop {
         let next = shared.executor.borrow_mut().end_elapsed_waits();
         let next = async {
@@ -114,7 +114,7 @@ impl Executor {
     /// Makes a client wait whose command has found nothing. One that has waited before keeps its place in line.
     pub(super) fn block(&mut self, frame: &Frame<'_>, wait: Wait) {
         let client = self.clients.get_mut(frame.client);
-        if let Some(blocked) = self.deadlines.served.take_if(|_| frame.nesting == Nesting::Served) {
+        if let Some(blocked) = self.exec.deadlines.served.take_if(|_| frame.nesting == Nesting::Served) {
             client.stall = Some(Stall::Blocked(blocked));
             return;
         }
@@ -122,7 +122,7 @@ impl Executor {
         let Wait { args, keys, awaited, deadline, in_vain } = wait;
         let ticket = self.keyspace.waiting.join(id, awaited, places(&args, &keys, db));
         if let Some(deadline) = deadline {
-            self.deadlines.add(deadline, id);
+            self.exec.deadlines.add(deadline, id);
         }
         let blocked = Blocked { command: frame.command, args, keys, ticket, deadline, in_vain, busy: Duration::ZERO };
         client.stall = Some(Stall::Blocked(Box::new(blocked)));
@@ -133,7 +133,7 @@ impl Executor {
     pub(super) fn serve_ready_keys(&mut self) {
         // During a pause the keys stay ready; and once the last snapshot is taken, no change is acknowledged any more.
         while !self.is_paused()
-            && self.exit.is_none()
+            && self.process.exit.is_none()
             && let Some(place) = self.keyspace.waiting.take_ready()
         {
             self.serve_line(&place);
@@ -180,10 +180,10 @@ impl Executor {
         let start = self.clock.latest();
         let (command, busy_ns) = (blocked.command, blocked.busy.as_nanos() as u64);
         let args = std::mem::take(&mut blocked.args);
-        self.deadlines.served = Some(blocked);
+        self.exec.deadlines.served = Some(blocked);
         let frame = Frame { client: key, command, args: args.as_args(), now: start, nesting: Nesting::Served, busy_ns };
         let outcome = self.call(&frame);
-        match self.deadlines.served.take() {
+        match self.exec.deadlines.served.take() {
             Some(mut blocked) => {
                 blocked.args = args;
                 self.leave_lines(key, &blocked);
@@ -215,7 +215,7 @@ impl Executor {
         let (id, db) = (client.session.id, client.session.db);
         self.keyspace.waiting.leave(blocked.ticket, blocked.places(db));
         if let Some(deadline) = blocked.deadline {
-            self.deadlines.remove(deadline, id);
+            self.exec.deadlines.remove(deadline, id);
         }
         // Its task sends the answer and goes on with what has come in since.
         client.wake.raise();
@@ -259,11 +259,11 @@ impl Executor {
     /// Answers those whose time is up. Returns when the next one's is.
     fn end_elapsed_waits(&mut self) -> Option<Instant> {
         let now = self.clock.advance().monotonic();
-        while let Some(id) = self.deadlines.take_elapsed(now) {
+        while let Some(id) = self.exec.deadlines.take_elapsed(now) {
             if let Some(key) = self.clients.key_of(id) {
                 self.unblock(key, UnblockWith::Timeout);
             }
         }
-        self.deadlines.by_time.first().map(|(deadline, _)| *deadline)
+        self.exec.deadlines.by_time.first().map(|(deadline, _)| *deadline)
     }
 }

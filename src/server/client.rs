@@ -14,6 +14,7 @@ use crate::commands::{Peer, ReplyMode, Session, Transaction, User};
 use crate::config::{ClientBufferLimit, ClientClass, Config};
 use crate::keyspace::ClientId;
 use crate::resp::{Decoder, Overfull, Protocol, Reply};
+use crate::stdx::clock::Now;
 
 /// Unsent bytes that no limit counts: as in Redis, where every client has so much room for small replies.
 const UNCOUNTED_OUTPUT_BYTES: usize = 16 * 1024;
@@ -170,6 +171,14 @@ pub struct Clients {
     /// does not stand within the command's own reply.
     executing: Option<ClientKey>,
     held_pushes: Vec<u8>,
+    /// Those that are sent every command.
+    pub(super) monitors: Vec<ClientKey>,
+    /// The output buffer that clients use by turns, so that idle ones have none.
+    pub(super) spare_output: Vec<u8>,
+    /// Whether that is switched off (DEBUG REPLYBUFFER RESIZING).
+    pub(super) keeps_output: bool,
+    /// When a cross-protocol attack was last logged.
+    pub(super) attack_logged: Option<Now>,
     pub(super) memory: ClientMemory,
 }
 
@@ -252,6 +261,26 @@ impl Clients {
         self.discount(key);
     }
 
+    /// Gives a client without an output buffer the spare one.
+    pub fn lend_output(&mut self, key: ClientKey) {
+        let buffer = self.slab[key.0].reply.buffer_mut();
+        if buffer.capacity() == 0 {
+            std::mem::swap(buffer, &mut self.spare_output);
+        }
+    }
+
+    /// Takes the output buffer of a client that has nothing to send.
+    pub fn return_output(&mut self, key: ClientKey) {
+        const SPARE_BYTES_MAX: usize = 1 << 18;
+        let buffer = self.slab[key.0].reply.buffer_mut();
+        if buffer.is_empty() && buffer.capacity() > 0 && !self.keeps_output {
+            let taken = std::mem::take(buffer);
+            if taken.capacity() <= SPARE_BYTES_MAX && taken.capacity() > self.spare_output.capacity() {
+                self.spare_output = taken;
+            }
+        }
+    }
+
     pub fn begin_command(&mut self, key: ClientKey) {
         self.executing = Some(key);
     }
@@ -312,7 +341,7 @@ impl Executor {
     pub fn connect(&mut self, peer: Peer, fd: i32) -> (ClientKey, Rc<Wake>) {
         let now = self.clock.advance();
         let key = self.clients.add(peer, fd, Rc::clone(self.users.default_user()), now.steady_ms());
-        self.counters.total_connections_received += 1;
+        self.stats.counters.total_connections_received += 1;
         (key, Rc::clone(&self.clients.get(key).wake))
     }
 
@@ -343,8 +372,8 @@ impl Executor {
     /// `client-query-buffer-limit` allows. What is queued for EXEC counts too.
     #[inline]
     pub fn count_read(&mut self, key: ClientKey, bytes: usize, not_taken_in: usize) {
-        self.counters.total_net_input_bytes += bytes as u64;
-        self.counters.total_reads_processed += 1;
+        self.stats.counters.total_net_input_bytes += bytes as u64;
+        self.stats.counters.total_reads_processed += 1;
         let now = self.clock.latest();
         let client = self.clients.get_mut(key);
         client.input_bytes_total += bytes as u64;
@@ -361,15 +390,15 @@ impl Executor {
         if bytes > self.config.client_query_buffer_limit_bytes
             || (bytes > UNAUTHENTICATED_INPUT_BYTES_MAX && client.session.must_authenticate())
         {
-            self.counters.client_query_buffer_limit_disconnections += 1;
+            self.stats.counters.client_query_buffer_limit_disconnections += 1;
             tracing::warn!("Closing client that reached max query buffer length: id={}", client.session.id);
             client.close(Close::Now);
         }
     }
 
     pub fn count_written(&mut self, key: ClientKey, bytes: usize) {
-        self.counters.total_net_output_bytes += bytes as u64;
-        self.counters.total_writes_processed += 1;
+        self.stats.counters.total_net_output_bytes += bytes as u64;
+        self.stats.counters.total_writes_processed += 1;
         let client = self.clients.get_mut(key);
         client.output_bytes_total += bytes as u64;
         client.reply_bytes_peak = client.reply_bytes_peak.max(client.reply.len());
@@ -415,7 +444,7 @@ impl Executor {
             && client.close.is_none();
         let overfull = client.reply.overfull();
         if (limit_exceeded || overfull.is_some()) && client.close != Some(Close::Now) {
-            self.counters.client_output_buffer_limit_disconnections += 1;
+            self.stats.counters.client_output_buffer_limit_disconnections += 1;
             let (id, addr) = (client.session.id, client.session.peer.remote());
             // Where there is no limit, it was the free memory that the reply would have been larger than.
             if overfull == Some(Overfull::Memory) || limit.hard_bytes | limit.soft_bytes == 0 {

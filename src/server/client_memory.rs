@@ -172,7 +172,7 @@ impl Executor {
         for key in self.clients.largest_beyond_limit() {
             tracing::info!("Evicting client: {}", client_line_for_log(self.describe_client(key, key, 0).trim_end()));
             self.drop_client(key);
-            self.counters.evicted_clients += 1;
+            self.stats.counters.evicted_clients += 1;
         }
         let is_short = self.clients.memory.is_over_limit();
         if is_short && !self.clients.memory.shortage_told {

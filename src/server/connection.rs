@@ -272,7 +272,7 @@ impl Connection {
         let (unsent, closing, stalled, paused) = {
             let executor = self.shared.executor.borrow();
             let client = executor.clients.get(self.key);
-            let closing = client.close.is_some() || executor.exit.is_some();
+            let closing = client.close.is_some() || executor.process.exit.is_some();
             let paused = matches!(client.stall, Some(Stall::Paused | Stall::Migrating));
             (!client.reply.is_empty(), closing, client.stall.is_some(), paused)
         };
@@ -407,9 +407,9 @@ impl Connection {
                 return Ok(executor.keep_unsent(self.key, Sent::Part));
             }
         }
-        executor.return_output(self.key);
+        executor.clients.return_output(self.key);
         executor.settle_memory(self.key);
-        if executor.exit.is_some() {
+        if executor.process.exit.is_some() {
             self.shared.exit.raise();
         }
         Ok(if executor.clients.get(self.key).close.is_none() { Sent::Enough } else { Sent::Last })

@@ -23,13 +23,13 @@ pub async fn run(shared: Rc<Shared>, timer: Timer) {
     loop {
         let (period, wake) = {
             let mut executor = shared.executor.borrow_mut();
-            if !executor.cron_paused {
+            if !executor.process.cron_paused {
                 executor.timed_cron();
             }
-            if executor.exit.is_some() {
+            if executor.process.exit.is_some() {
                 shared.exit.raise();
             }
-            (executor.time_to_next_round(), Rc::clone(&executor.cron_wake))
+            (executor.time_to_next_round(), Rc::clone(&executor.process.cron_wake))
         };
         tokio::select! {
             slept = timer.sleep(period) => {
@@ -52,7 +52,7 @@ impl Executor {
     /// A period, or less where a pause ends before.
     fn time_to_next_round(&self) -> Duration {
         let period = self.cron_period();
-        match self.pause {
+        match self.exec.pause {
             None => period,
             Some(pause) => period.min(pause.left(self.clock.latest()).max(Duration::from_millis(1))),
         }
@@ -61,14 +61,14 @@ impl Executor {
     fn timed_cron(&mut self) {
         let start = self.clock.advance();
         self.cron();
-        self.rounds.cron += self.clock.advance().since(start);
+        self.stats.rounds.cron += self.clock.advance().since(start);
     }
 
     fn cron(&mut self) {
         let now = self.clock.advance();
         self.end_elapsed_pause();
         self.keyspace.access.set_time(now.steady_ms());
-        if self.keyspace.may_expire() && !self.loading {
+        if self.keyspace.may_expire() && !self.snapshots.is_loading {
             let effort = self.config.active_expire_effort as usize;
             let percent = EXPIRE_PERCENT + 2 * (effort as u32 - 1);
             let budget = self.cron_period() * percent / 100;
@@ -78,7 +78,7 @@ impl Executor {
             let left = budget.saturating_sub(self.clock.advance().since(now)).max(budget / FIELDS_SHARE_MIN);
             self.keyspace.expire_fields_cycle(&ExpireCycle { budget: left, ..cycle });
             let elapsed = self.clock.advance().since(now);
-            self.counters.expire_cycle_us += elapsed.as_micros() as u64;
+            self.stats.counters.expire_cycle_us += elapsed.as_micros() as u64;
             self.note_latency("expire-cycle", elapsed);
             self.after_command();
         }

@@ -125,8 +125,8 @@ impl RoundCounts {
 impl Executor {
     /// Microseconds that commands took, each counted once.
     pub(super) fn command_time_us(&self) -> u64 {
-        let all: u64 = self.table.rows().iter().map(|row| self.command_stats.get(row.id.index()).total_ns).sum();
-        all.saturating_sub(self.rounds.nested_ns) / 1000
+        let all: u64 = self.table.rows().iter().map(|row| self.stats.command_stats.get(row.id.index()).total_ns).sum();
+        all.saturating_sub(self.stats.rounds.nested_ns) / 1000
     }
 }
 

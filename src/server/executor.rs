@@ -1,35 +1,28 @@
 //! The one door to the keyspace: from a client's bytes to executed commands and written replies.
 
-use std::rc::Rc;
 use std::time::Duration;
 
-use super::batch::{AheadDecoders, BATCH_FRAMES_MAX, Batch, BatchEnd};
-use super::blocking::Deadlines;
+use super::batch::{BATCH_FRAMES_MAX, Batch, BatchEnd};
 use super::client::{ClientKey, Clients, Close, Stall};
 use super::clock::ServerClock;
-use super::event_loop::RoundCounts;
+use super::execution::Execution;
 use super::fatal_signal;
 use super::frame::{Frame, Nesting, Outcome};
 use super::gate::{self, Refusal, Verdict};
-use super::listener::Listeners;
 use super::memory::Memory;
 use super::migrate::Migrations;
-use super::observing::Meters;
-use super::oom_score::OomScore;
-use super::pause::Pause;
+use super::process::Process;
 use super::pubsub::PubSub;
 use super::snapshots::Snapshots;
 use super::start::Launch;
-use super::wake::Wake;
+use super::stats::Stats;
 use crate::commands::{
-    AccessRules, AdminCtx, ClientCtx, CommandError, CommandId, CommandTable, Effect, Flags, Handler, ReadCtx,
-    ReplyMode, Users, WriteCtx,
+    AccessRules, AdminCtx, ClientCtx, CommandError, CommandId, CommandTable, Flags, Handler, ReadCtx, ReplyMode, Users,
+    WriteCtx,
 };
 use crate::config::Config;
 use crate::keyspace::{Keyspace, TAKEN_OVER_BYTES_MIN};
-use crate::observe::{CommandStats, Counters, ErrorStats, LatencyMonitor, SlowLog};
 use crate::resp::{Args, Decoder, Limits, ProtocolError};
-use crate::snapshot::HugePageSystem;
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
 use crate::structures::memory_holds;
@@ -42,7 +35,7 @@ const ROUND_REPLY_BYTES: usize = 1 << 20;
 const ROUND_NS: u64 = 500_000;
 pub(super) const ROUND_COMMAND_NS: u64 = 100_000;
 
-/// The server's state and the way commands change it. No field holds a handle to another.
+/// The server's state: one field a room, and none holds a handle to another. Commands change it by [`Executor::call`].
 pub struct Executor {
     pub keyspace: Keyspace,
     pub config: Config,
@@ -51,52 +44,12 @@ pub struct Executor {
     pub clients: Clients,
     pub pubsub: PubSub,
     pub snapshots: Snapshots,
-    pub counters: Counters,
-    pub command_stats: CommandStats,
-    pub errors: ErrorStats,
-    pub slow_log: SlowLog,
-    pub latency: LatencyMonitor,
-    pub meters: Meters,
-    pub rounds: RoundCounts,
-    /// A command that takes so many nanoseconds is of interest to the slow log or the latency monitor, or ends the round.
-    pub(super) noteworthy_ns: u64,
+    pub stats: Stats,
     pub clock: ServerClock,
-    pub started: Now,
-    pub run_id: String,
-    pub replication_id: String,
-    /// How the process was started.
-    pub launch: Launch,
-    pub listeners: Listeners,
-    pub(super) huge_page_system: HugePageSystem,
-    pub huge_pages_used: bool,
-    pub(super) oom_score: OomScore,
-    /// Set while a dump is being loaded: most commands are refused.
-    pub loading: bool,
-    /// Whether the cron rests (DEBUG PAUSE-CRON).
-    pub cron_paused: bool,
+    pub exec: Execution,
     pub memory: Memory,
-    /// Set when the server shall end, with its exit code.
-    pub exit: Option<i32>,
-    /// CLIENT PAUSE, while it is on.
-    pub(super) pause: Option<Pause>,
-    pub(super) deadlines: Deadlines,
-    pub(super) migrations: Migrations,
-    /// The clients that are told of every command.
-    pub(super) monitors: Vec<ClientKey>,
-    /// Raised when the cron has to look at its timers before its time.
-    pub(super) cron_wake: Rc<Wake>,
-    /// When a cross-protocol attack was last logged.
-    attack_logged: Option<Now>,
-    pub(super) effects: Vec<Effect>,
-    /// An error was written that no command's figures hold yet.
-    uncounted_error: bool,
-    limits: Limits,
-    /// Lent out while a client's commands run.
-    ahead: Option<Box<AheadDecoders>>,
-    /// The output buffer that clients use by turns, so that idle ones have none.
-    spare_output: Vec<u8>,
-    /// Whether that is so (DEBUG REPLYBUFFER RESIZING).
-    pub(super) lends_output: bool,
+    pub migrations: Migrations,
+    pub process: Process,
 }
 
 /// How far [`Executor::process`] came.
@@ -136,38 +89,11 @@ impl Executor {
             clients: Clients::default(),
             pubsub: PubSub::default(),
             snapshots: Snapshots::new(clock.latest()),
-            counters: Counters::default(),
-            command_stats: CommandStats::new(table.rows().len()),
-            errors: ErrorStats::default(),
-            slow_log: SlowLog::default(),
-            latency: LatencyMonitor::default(),
-            meters: Meters::default(),
-            rounds: RoundCounts::default(),
-            noteworthy_ns: ROUND_COMMAND_NS,
-            started: clock.latest(),
-            run_id: run_id(),
-            replication_id: run_id(),
-            launch,
-            listeners: Listeners::default(),
-            huge_page_system: HugePageSystem::read(),
-            huge_pages_used: false,
-            oom_score: OomScore::default(),
-            loading: false,
-            cron_paused: false,
+            stats: Stats::new(table.rows().len()),
+            exec: Execution::new(&config),
             memory: Memory::new(),
-            exit: None,
-            pause: None,
-            deadlines: Deadlines::default(),
             migrations: Migrations::new(),
-            monitors: Vec::new(),
-            cron_wake: Rc::default(),
-            attack_logged: None,
-            effects: Vec::new(),
-            uncounted_error: false,
-            limits: Limits { bulk_bytes_max: config.string_bytes_max() as usize, ..Limits::default() },
-            ahead: Some(Box::default()),
-            spare_output: Vec::new(),
-            lends_output: true,
+            process: Process::new(launch, clock.latest()),
             clock,
             table,
             users,
@@ -181,13 +107,13 @@ impl Executor {
     /// Executes every complete command in `bytes`, which begin where the client's last call left off.
     pub fn process(&mut self, key: ClientKey, decoder: &mut Decoder, bytes: &[u8]) -> Processed {
         let start = self.clock.advance();
-        self.rounds.note(self.counters.total_commands_processed);
-        self.lend_output(key);
+        self.stats.rounds.note(self.stats.counters.total_commands_processed);
+        self.clients.lend_output(key);
         let client = self.clients.get_mut(key);
         client.query_bytes = bytes.len();
         client.reply_bytes_end = client.reply.len() + ROUND_REPLY_BYTES;
         client.limit_reply(&self.config, self.memory.free_bytes());
-        let mut ahead = self.ahead.take().unwrap_or_default();
+        let mut ahead = self.exec.ahead.take().unwrap_or_default();
         let one_by_one = self.keyspace.offers_buffer();
         let mut consumed = 0;
         let then = loop {
@@ -198,7 +124,8 @@ impl Executor {
             if rest.is_empty() {
                 break Then::Read { need_hint: 1 };
             }
-            let limits = Limits { authenticated: !self.clients.get(key).session.must_authenticate(), ..self.limits };
+            let limits =
+                Limits { authenticated: !self.clients.get(key).session.must_authenticate(), ..self.exec.limits };
             // AUTH lifts the limits of the frames behind it, so these are not read before it has run.
             let frames_max = if limits.authenticated && !one_by_one { BATCH_FRAMES_MAX } else { 1 };
             let batch = Batch::decode(decoder, &mut ahead, rest, &limits, frames_max);
@@ -237,7 +164,7 @@ impl Executor {
                 }
             }
         };
-        self.ahead = Some(ahead);
+        self.exec.ahead = Some(ahead);
         self.clients.get_mut(key).reply.set_unsent_max(usize::MAX);
         Processed { consumed, then }
     }
@@ -252,7 +179,7 @@ impl Executor {
     pub(super) fn is_held_up(&self, key: ClientKey) -> bool {
         let client = self.clients.get(key);
         // Once the last snapshot is taken, no change may be acknowledged any more.
-        let ending = self.exit.is_some();
+        let ending = self.process.exit.is_some();
         ending || client.close.is_some() || client.stall.is_some() || client.reply.len() >= client.reply_bytes_end
     }
 
@@ -332,7 +259,7 @@ impl Executor {
         fatal_signal::enter(frame.command.index());
         self.run(frame, mark);
         let mut outcome = Outcome::Done;
-        if !self.effects.is_empty() {
+        if !self.exec.effects.is_empty() {
             self.perform_effects(frame);
             outcome = self.outcome_of(frame);
         }
@@ -341,7 +268,7 @@ impl Executor {
             Outcome::Done => self.conclude(frame, mark, elapsed_ns + frame.busy_ns),
             Outcome::Waits => self.note_busy(frame, elapsed_ns),
         }
-        if !self.monitors.is_empty() && frame.nesting != Nesting::Served {
+        if !self.clients.monitors.is_empty() && frame.nesting != Nesting::Served {
             self.feed_monitors(frame.client, frame.command, frame.args);
         }
         fatal_signal::leave();
@@ -367,7 +294,7 @@ impl Executor {
     #[inline(never)]
     fn answer_failure(&mut self, frame: &Frame<'_>, error: &CommandError, mark: usize) {
         self.clients.get_mut(frame.client).reply.truncate(mark);
-        self.effects.clear();
+        self.exec.effects.clear();
         self.reply_error(frame.client, error);
         if let CommandError::WrongPass { user } = error {
             self.note_failed_login(frame, user);
@@ -378,10 +305,10 @@ impl Executor {
     #[inline(always)]
     pub(super) fn conclude(&mut self, frame: &Frame<'_>, mark: usize, elapsed_ns: u64) {
         self.apply_reply_mode(frame.client, mark);
-        let failed = std::mem::take(&mut self.uncounted_error);
-        self.counters.total_commands_processed += 1;
-        self.command_stats.record(frame.command.index(), elapsed_ns, failed);
-        if elapsed_ns >= self.noteworthy_ns {
+        let failed = std::mem::take(&mut self.exec.uncounted_error);
+        self.stats.counters.total_commands_processed += 1;
+        self.stats.command_stats.record(frame.command.index(), elapsed_ns, failed);
+        if elapsed_ns >= self.stats.noteworthy_ns {
             self.note_slow_command(frame, Duration::from_nanos(elapsed_ns));
         }
     }
@@ -393,7 +320,7 @@ impl Executor {
         let client = self.clients.get_mut(frame.client);
         let reply = &mut client.reply;
         let session = &mut client.session;
-        let (config, table, effects) = (&self.config, &self.table, &mut self.effects);
+        let (config, table, effects) = (&self.config, &self.table, &mut self.exec.effects);
         match self.table.row(command).command.run {
             Handler::Read(run) => {
                 let keyspace = &self.keyspace;
@@ -461,7 +388,7 @@ impl Executor {
     pub(super) fn refuse(&mut self, key: ClientKey, refusal: &Refusal, args: Args<'_>) {
         let Refusal { command, error, denied } = refusal;
         if let Some(command) = *command {
-            self.command_stats.reject(command.index());
+            self.stats.command_stats.reject(command.index());
             if let Some(denied) = *denied {
                 let frame = Frame {
                     client: key,
@@ -481,7 +408,7 @@ impl Executor {
                 self.clients.get_mut(key).session.transaction = None;
                 self.unwatch(key);
                 self.reply_error(key, &error.clone().aborting_exec());
-                if !self.monitors.is_empty() {
+                if !self.clients.monitors.is_empty() {
                     self.feed_monitors(key, exec, args);
                 }
             }
@@ -492,7 +419,7 @@ impl Executor {
                 self.reply_error(key, error);
             }
         }
-        self.uncounted_error = false;
+        self.exec.uncounted_error = false;
         self.apply_reply_mode(key, mark);
     }
 
@@ -502,8 +429,8 @@ impl Executor {
         const LOG_EVERY: Duration = Duration::from_secs(60);
         let now = self.clock.latest();
         let is_due = |then: Now| now.since(then) > LOG_EVERY;
-        if self.attack_logged.is_none_or(is_due) {
-            self.attack_logged = Some(now);
+        if self.clients.attack_logged.is_none_or(is_due) {
+            self.clients.attack_logged = Some(now);
             tracing::warn!(
                 "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to the \
                  server. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise \
@@ -515,14 +442,14 @@ impl Executor {
 
     /// Writes an error reply and counts it.
     pub(super) fn reply_error(&mut self, key: ClientKey, error: &CommandError) {
-        self.counters.total_error_replies += 1;
-        self.uncounted_error = true;
+        self.stats.counters.total_error_replies += 1;
+        self.exec.uncounted_error = true;
         let text = error.reply_text();
         self.clients.get_mut(key).reply.error(&text);
         if let Some(cause) = error.log_text() {
             tracing::warn!("{cause}");
         }
-        if let Some(known) = self.errors.count(&text) {
+        if let Some(known) = self.stats.errors.count(&text) {
             tracing::warn!(
                 "Errorstats stopped adding new errors because the number of errors reached the limit (suggested \
                  action: reset with 'CONFIG RESETSTAT'). The following errors were tracked: {known}"
@@ -547,40 +474,14 @@ impl Executor {
         }
     }
 
-    /// Gives a client without an output buffer the spare one.
-    fn lend_output(&mut self, key: ClientKey) {
-        let buffer = self.clients.get_mut(key).reply.buffer_mut();
-        if buffer.capacity() == 0 {
-            std::mem::swap(buffer, &mut self.spare_output);
-        }
-    }
-
-    /// Takes the output buffer of a client that has nothing to send.
-    pub fn return_output(&mut self, key: ClientKey) {
-        const SPARE_BYTES_MAX: usize = 1 << 18;
-        let buffer = self.clients.get_mut(key).reply.buffer_mut();
-        if buffer.is_empty() && buffer.capacity() > 0 && self.lends_output {
-            let taken = std::mem::take(buffer);
-            if taken.capacity() <= SPARE_BYTES_MAX && taken.capacity() > self.spare_output.capacity() {
-                self.spare_output = taken;
-            }
-        }
-    }
-
     /// Takes over limits that clients feel at once.
     pub fn apply_client_limits(&mut self) {
-        self.limits.bulk_bytes_max = self.config.string_bytes_max() as usize;
+        self.exec.limits.bulk_bytes_max = self.config.string_bytes_max() as usize;
         self.follow_client_memory_limit();
     }
 
     /// Seconds since the start.
     pub fn uptime(&self) -> Duration {
-        self.clock.latest().since(self.started)
+        self.clock.latest().since(self.process.started)
     }
-}
-
-/// Forty hexadecimal digits that name this run of the server, or its data.
-fn run_id() -> String {
-    let mut rng = fastrand::Rng::new();
-    std::iter::repeat_with(|| char::from(b"0123456789abcdef"[rng.usize(..16)])).take(40).collect()
 }

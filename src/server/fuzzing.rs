@@ -152,7 +152,7 @@ fn feed(executor: &mut Executor, key: ClientKey, bytes: &[u8], mut piece: impl F
         if client.close.is_some() || client.stall.is_some() || (start == bytes.len() && end == start) {
             return start;
         }
-        executor.return_output(key);
+        executor.clients.return_output(key);
         if let Then::Read { need_hint } = then {
             assert!(need_hint > 0, "something is missing");
             if end == bytes.len() {
@@ -243,6 +243,6 @@ mod tests {
         assert!(waiting.stalled && !waiting.closed && waiting.commands == 1);
         let broken = run(&mut executor, b"*1\r\n!\r\n");
         assert!(broken.closed && broken.commands == 0);
-        assert!(executor.exit.is_none());
+        assert!(executor.process.exit.is_none());
     }
 }

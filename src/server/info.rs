@@ -47,7 +47,7 @@ impl Executor {
         out.field("redis_git_dirty", 0);
         out.field("redis_build_id", version::build_id());
         out.field("redis_mode", "standalone");
-        out.field("os", &self.launch.system);
+        out.field("os", &self.process.launch.system);
         out.field("arch_bits", usize::BITS);
         out.field("monotonic_clock", self.clock.source());
         out.field("multiplexing_api", "epoll");
@@ -56,8 +56,8 @@ impl Executor {
         out.field("gcc_version", version::C_COMPILER);
         out.field("rustc_version", version::RUST_COMPILER);
         out.field("process_id", std::process::id());
-        out.field("process_supervised", if self.launch.supervised { "systemd" } else { "no" });
-        out.field("run_id", &self.run_id);
+        out.field("process_supervised", if self.process.launch.supervised { "systemd" } else { "no" });
+        out.field("run_id", &self.process.run_id);
         out.field("tcp_port", self.config.port);
         out.field("server_time_usec", now.unix_us);
         out.field("uptime_in_seconds", uptime);
@@ -65,17 +65,17 @@ impl Executor {
         out.field("hz", self.config.hz);
         out.field("configured_hz", self.config.hz);
         out.field("lru_clock", self.keyspace.access.lru_seconds());
-        out.field("executable", self.launch.executable.display());
-        let file = self.launch.config_file.as_ref().map(|file| file.display().to_string());
+        out.field("executable", self.process.launch.executable.display());
+        let file = self.process.launch.config_file.as_ref().map(|file| file.display().to_string());
         out.field("config_file", file.unwrap_or_default());
         out.field("io_threads_active", 0);
-        for (index, listener) in self.listeners.describe().iter().enumerate() {
+        for (index, listener) in self.process.listeners.describe().iter().enumerate() {
             out.field(format_args!("listener{index}"), listener);
         }
     }
 
     fn info_clients(&self, out: &mut InfoText) {
-        let (input, output) = self.meters.recent_buffers_max();
+        let (input, output) = self.stats.meters.recent_buffers_max();
         out.field("connected_clients", self.clients.live_len());
         out.field("cluster_connections", 0);
         out.field("maxclients", self.config.maxclients);
@@ -88,7 +88,7 @@ impl Executor {
         out.field("pubsub_clients", pubsub);
         let watching = self.clients.iter().filter(|(_, client)| !client.session.watched().is_empty()).count();
         out.field("watching_clients", watching);
-        out.field("clients_in_timeout_table", self.deadlines.len());
+        out.field("clients_in_timeout_table", self.exec.deadlines.len());
         out.field("total_watched_keys", self.keyspace.watched_len());
         out.field("total_blocking_keys", self.keyspace.waiting.keys_len());
         // Keys whose disappearance somebody waits for, which are streams with groups.
@@ -97,7 +97,7 @@ impl Executor {
 
     fn info_persistence(&self, out: &mut InfoText) {
         let info = self.persistence_info();
-        out.flag("loading", self.loading);
+        out.flag("loading", self.snapshots.is_loading);
         out.flag("async_loading", info.async_loading);
         out.field("current_cow_peak", info.current_cow_peak);
         out.field("current_cow_size", info.current_cow_size);
@@ -131,17 +131,17 @@ impl Executor {
     }
 
     fn info_stats(&self, out: &mut InfoText) {
-        let counters = &self.counters;
+        let counters = &self.stats.counters;
         let kilobytes = |bytes: f64| bytes / 1024.0;
         out.field("total_connections_received", counters.total_connections_received);
         out.field("total_commands_processed", counters.total_commands_processed);
-        out.field("instantaneous_ops_per_sec", self.meters.commands.per_second() as u64);
+        out.field("instantaneous_ops_per_sec", self.stats.meters.commands.per_second() as u64);
         out.field("total_net_input_bytes", counters.total_net_input_bytes);
         out.field("total_net_output_bytes", counters.total_net_output_bytes);
         out.field("total_net_repl_input_bytes", 0);
         out.field("total_net_repl_output_bytes", 0);
-        out.ratio("instantaneous_input_kbps", kilobytes(self.meters.input_bytes.per_second()));
-        out.ratio("instantaneous_output_kbps", kilobytes(self.meters.output_bytes.per_second()));
+        out.ratio("instantaneous_input_kbps", kilobytes(self.stats.meters.input_bytes.per_second()));
+        out.ratio("instantaneous_output_kbps", kilobytes(self.stats.meters.output_bytes.per_second()));
         out.ratio("instantaneous_input_repl_kbps", 0.0);
         out.ratio("instantaneous_output_repl_kbps", 0.0);
         out.field("rejected_connections", counters.rejected_connections);
@@ -181,11 +181,11 @@ impl Executor {
         // A client's buffer is lent to it while there is something to send. None of its own is resized.
         out.field("reply_buffer_shrinks", 0);
         out.field("reply_buffer_expands", 0);
-        out.field("eventloop_cycles", self.rounds.rounds());
-        out.field("eventloop_duration_sum", self.rounds.busy().as_micros());
+        out.field("eventloop_cycles", self.stats.rounds.rounds());
+        out.field("eventloop_duration_sum", self.stats.rounds.busy().as_micros());
         out.field("eventloop_duration_cmd_sum", self.command_time_us());
-        out.field("instantaneous_eventloop_cycles_per_sec", self.meters.rounds.per_second() as u64);
-        out.field("instantaneous_eventloop_duration_usec", self.meters.round_us());
+        out.field("instantaneous_eventloop_cycles_per_sec", self.stats.meters.rounds.per_second() as u64);
+        out.field("instantaneous_eventloop_duration_usec", self.stats.meters.round_us());
         out.field("acl_access_denied_auth", counters.acl_access_denied_auth);
         out.field("acl_access_denied_cmd", counters.acl_access_denied_cmd);
         out.field("acl_access_denied_key", counters.acl_access_denied_key);
@@ -201,9 +201,9 @@ impl Executor {
         out.field("expired_keys", keys.expired);
         out.ratio("expired_stale_perc", keys.expired_stale_percent);
         out.field("expired_time_cap_reached_count", keys.expired_time_cap_reached);
-        out.field("expire_cycle_cpu_milliseconds", self.counters.expire_cycle_us / 1000);
+        out.field("expire_cycle_cpu_milliseconds", self.stats.counters.expire_cycle_us / 1000);
         out.field("evicted_keys", keys.evicted);
-        out.field("evicted_clients", self.counters.evicted_clients);
+        out.field("evicted_clients", self.stats.counters.evicted_clients);
         let (over_limit_now, over_limit) = self.memory.over_limit();
         out.field("total_eviction_exceeded_time", over_limit.as_millis());
         out.field("current_eviction_exceeded_time", over_limit_now.as_millis());
@@ -215,7 +215,7 @@ impl Executor {
         out.field("role", "master");
         out.field("connected_slaves", 0);
         out.field("master_failover_state", "no-failover");
-        out.field("master_replid", &self.replication_id);
+        out.field("master_replid", &self.process.replication_id);
         out.field("master_replid2", NO_REPLID);
         out.field("master_repl_offset", 0);
         out.field("second_repl_offset", -1);
@@ -228,7 +228,7 @@ impl Executor {
 
     fn info_command_stats(&self, out: &mut InfoText) {
         for row in self.table.rows() {
-            let stat = self.command_stats.get(row.id.index());
+            let stat = self.stats.command_stats.get(row.id.index());
             if stat.calls + stat.rejected + stat.failed == 0 {
                 continue;
             }
@@ -247,7 +247,7 @@ impl Executor {
     }
 
     fn info_error_stats(&self, out: &mut InfoText) {
-        for (code, count) in self.errors.iter() {
+        for (code, count) in self.stats.errors.iter() {
             out.field(format_args!("errorstat_{code}"), format_args!("count={count}"));
         }
     }
@@ -258,7 +258,7 @@ impl Executor {
         }
         let percentiles = &self.config.latency_tracking_info_percentiles;
         for row in self.table.rows() {
-            let Some(histogram) = &self.command_stats.get(row.id.index()).latency else { continue };
+            let Some(histogram) = &self.stats.command_stats.get(row.id.index()).latency else { continue };
             let shown = |percent: &f64| format!("p{percent}={:.3}", histogram.percentile(*percent) as f64 / 1000.0);
             let shown: Vec<String> = percentiles.iter().map(shown).collect();
             out.field(format_args!("latency_percentiles_usec_{}", row.full_name), shown.join(","));
@@ -283,9 +283,12 @@ impl Executor {
     fn info_debug(&self, out: &mut InfoText) {
         // There is no append-only file.
         out.field("eventloop_duration_aof_sum", 0);
-        out.field("eventloop_duration_cron_sum", self.rounds.cron.as_micros());
-        out.field("eventloop_duration_max", self.rounds.longest().as_micros());
-        out.field("eventloop_cmd_per_cycle_max", self.rounds.commands_max(self.counters.total_commands_processed));
+        out.field("eventloop_duration_cron_sum", self.stats.rounds.cron.as_micros());
+        out.field("eventloop_duration_max", self.stats.rounds.longest().as_micros());
+        out.field(
+            "eventloop_cmd_per_cycle_max",
+            self.stats.rounds.commands_max(self.stats.counters.total_commands_processed),
+        );
     }
 }
 

@@ -119,12 +119,12 @@ impl Listeners {
 
 /// Accepts connections on whatever sockets the executor holds, until the server ends.
 pub async fn accept(shared: Rc<Shared>) {
-    let changed = Rc::clone(&shared.executor.borrow().listeners.changed);
+    let changed = Rc::clone(&shared.executor.borrow().process.listeners.changed);
     loop {
         let accepted = std::future::poll_fn(|context| {
             // A change brings sockets of which this task's waker knows nothing yet.
             while changed.poll(context) {}
-            shared.executor.borrow().listeners.poll_accept(context)
+            shared.executor.borrow().process.listeners.poll_accept(context)
         });
         match accepted.await {
             Ok(Incoming::Tcp(stream, remote)) => welcome_tcp(&shared, stream, remote),
@@ -218,7 +218,7 @@ fn refusal(shared: &Shared, peer: &Peer) -> Option<&'static [u8]> {
     } else {
         None
     };
-    executor.counters.rejected_connections += u64::from(refusal.is_some());
+    executor.stats.counters.rejected_connections += u64::from(refusal.is_some());
     refusal
 }
 

@@ -54,7 +54,7 @@ impl Executor {
 
     fn info_huge_pages(&self, out: &mut InfoText) {
         let progress = self.snapshots.supervisor.healer.progress();
-        out.flag("mem_huge_pages", self.huge_pages_used);
+        out.flag("mem_huge_pages", self.snapshots.huge_pages_used);
         out.field("mem_huge_page_bytes", progress.huge_bytes);
         out.field("mem_huge_page_split_bytes", progress.split_bytes);
         out.field("mem_huge_page_healed_bytes", progress.healed_bytes);

@@ -19,14 +19,14 @@ impl Executor {
         if !session.monitor {
             session.monitor = true;
             self.clients.get_mut(key).reply.ok();
-            self.monitors.push(key);
+            self.clients.monitors.push(key);
         }
     }
 
     pub(super) fn stop_monitoring(&mut self, key: ClientKey) {
         let session = &mut self.clients.get_mut(key).session;
         if std::mem::take(&mut session.monitor) {
-            self.monitors.retain(|monitor| *monitor != key);
+            self.clients.monitors.retain(|monitor| *monitor != key);
         }
     }
 
@@ -34,7 +34,7 @@ impl Executor {
     #[cold]
     pub(super) fn feed_monitors(&mut self, key: ClientKey, command: CommandId, args: Args<'_>) {
         let row = self.table.row(command);
-        if self.loading || row.flags.has(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
+        if self.snapshots.is_loading || row.flags.has(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
             return;
         }
         let now = self.clock.latest();
@@ -50,8 +50,8 @@ impl Executor {
             push_quoted(&mut line, if is_secret(&row.full_name, args, index) { SECRET } else { arg });
         }
         line.extend_from_slice(b"\r\n");
-        for index in 0..self.monitors.len() {
-            let monitor = self.monitors[index];
+        for index in 0..self.clients.monitors.len() {
+            let monitor = self.clients.monitors[index];
             self.clients.push_to(monitor, |reply| reply.raw(&line));
             self.check_output_limit(monitor);
         }

@@ -62,9 +62,9 @@ impl Executor {
             0 => u64::MAX,
             milliseconds => milliseconds.saturating_mul(1000),
         };
-        self.noteworthy_ns = slow_us.min(held_up_us).saturating_mul(1000).min(ROUND_COMMAND_NS);
-        self.slow_log.cut(usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX));
-        self.command_stats.track_latency(config.latency_tracking);
+        self.stats.noteworthy_ns = slow_us.min(held_up_us).saturating_mul(1000).min(ROUND_COMMAND_NS);
+        self.stats.slow_log.cut(usize::try_from(config.slowlog_max_len).unwrap_or(usize::MAX));
+        self.stats.command_stats.track_latency(config.latency_tracking);
     }
 
     /// Notes a command that took at least as long as the slow log or the latency monitor asks for, and ends the round of
@@ -92,7 +92,7 @@ impl Executor {
                 client_name: client.session.name.to_vec(),
             };
             let len_max = usize::try_from(self.config.slowlog_max_len).unwrap_or(usize::MAX);
-            self.slow_log.push(command, len_max);
+            self.stats.slow_log.push(command, len_max);
         }
         self.note_latency(event, elapsed);
     }
@@ -102,7 +102,7 @@ impl Executor {
         let threshold_ms = self.config.latency_monitor_threshold_ms;
         let milliseconds = elapsed.as_millis() as u64;
         if threshold_ms > 0 && milliseconds >= threshold_ms {
-            self.latency.add(event, self.clock.latest().unix_seconds(), milliseconds);
+            self.stats.latency.add(event, self.clock.latest().unix_seconds(), milliseconds);
         }
     }
 
@@ -110,16 +110,16 @@ impl Executor {
     pub(super) fn read_meters(&mut self) {
         let now = self.clock.latest();
         let due = |read_at| now.monotonic().saturating_duration_since(read_at) >= METER_PERIOD;
-        if !self.meters.read_at.is_none_or(due) {
+        if !self.stats.meters.read_at.is_none_or(due) {
             return;
         }
-        let meters = &mut self.meters;
+        let meters = &mut self.stats.meters;
         meters.read_at = Some(now.monotonic());
-        meters.commands.read(now.monotonic(), self.counters.total_commands_processed);
-        meters.input_bytes.read(now.monotonic(), self.counters.total_net_input_bytes);
-        meters.output_bytes.read(now.monotonic(), self.counters.total_net_output_bytes);
-        meters.rounds.read(now.monotonic(), self.rounds.rounds());
-        meters.busy_us.read(now.monotonic(), self.rounds.busy().as_micros() as u64);
+        meters.commands.read(now.monotonic(), self.stats.counters.total_commands_processed);
+        meters.input_bytes.read(now.monotonic(), self.stats.counters.total_net_input_bytes);
+        meters.output_bytes.read(now.monotonic(), self.stats.counters.total_net_output_bytes);
+        meters.rounds.read(now.monotonic(), self.stats.rounds.rounds());
+        meters.busy_us.read(now.monotonic(), self.stats.rounds.busy().as_micros() as u64);
         let (input, output) = self.clients.iter().fold((0, 0), |(input, output), (_, client)| {
             (input.max(client.query_capacity), output.max(client.reply.len()))
         });
@@ -129,13 +129,13 @@ impl Executor {
     /// Forgets what CONFIG RESETSTAT makes forget.
     pub(super) fn reset_statistics(&mut self) {
         self.snapshots.supervisor.reset_statistics();
-        self.counters = Default::default();
-        self.command_stats.reset();
-        self.errors.reset();
+        self.stats.counters = Default::default();
+        self.stats.command_stats.reset();
+        self.stats.errors.reset();
         self.keyspace.stats = Default::default();
         self.keyspace.lazy_free.reset_freed();
-        self.meters = Meters::default();
-        self.rounds.reset();
+        self.stats.meters = Meters::default();
+        self.stats.rounds.reset();
         self.memory.reset_over_limit();
     }
 }

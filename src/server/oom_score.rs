@@ -58,7 +58,7 @@ fn write(path: &str, score: i32) -> io::Result<()> {
 impl Executor {
     /// Follows `oom-score-adj` and its values, at start and when they change.
     pub(super) fn follow_oom_score(&mut self) -> Result<(), String> {
-        self.oom_score.follow(&self.config).map_err(|error| {
+        self.process.oom_score.follow(&self.config).map_err(|error| {
             tracing::warn!("Unable to write oom_score_adj: {error}");
             "Failed to apply new oom_score_adj configuration, check server logs.".to_owned()
         })

@@ -25,15 +25,15 @@ impl Pause {
 impl Executor {
     /// Begins a pause, or makes the one that is on longer and stricter; never shorter or looser.
     pub(super) fn pause_clients(&mut self, until: Instant, mode: PauseMode) {
-        let old = self.pause.unwrap_or(Pause { until, mode });
-        self.pause = Some(Pause { until: until.max(old.until), mode: mode.max(old.mode) });
+        let old = self.exec.pause.unwrap_or(Pause { until, mode });
+        self.exec.pause = Some(Pause { until: until.max(old.until), mode: mode.max(old.mode) });
         self.follow_pause();
-        self.cron_wake.raise();
+        self.process.cron_wake.raise();
     }
 
     /// Ends the pause and lets the clients go on that it held up.
     pub(super) fn unpause_clients(&mut self) {
-        self.pause = None;
+        self.exec.pause = None;
         self.follow_pause();
         self.resume_paused_clients();
     }
@@ -51,7 +51,7 @@ impl Executor {
     /// Ends a pause whose time is over.
     pub(super) fn end_elapsed_pause(&mut self) {
         let now = self.clock.latest();
-        if self.pause.is_some_and(|pause| pause.left(now).is_zero()) {
+        if self.exec.pause.is_some_and(|pause| pause.left(now).is_zero()) {
             self.unpause_clients();
             self.after_command();
         }
@@ -61,7 +61,7 @@ impl Executor {
     /// evicted. A migration asks for that too.
     #[inline]
     pub fn is_paused(&self) -> bool {
-        self.pause.is_some() || self.migrations.is_running()
+        self.exec.pause.is_some() || self.migrations.is_running()
     }
 
     /// Lets keys expire, or hides those past their expiry while data must not change by itself.
@@ -78,7 +78,7 @@ impl Executor {
     #[cold]
     fn holds_up(&self, key: ClientKey, command: CommandId) -> bool {
         let migrating = self.migrations.is_running() && self.has_flags(key, command, Flags::WRITE);
-        let paused = self.pause.is_some_and(|pause| {
+        let paused = self.exec.pause.is_some_and(|pause| {
             pause.mode == PauseMode::All || self.has_flags(key, command, Flags::WRITE.or(Flags::MAY_REPLICATE))
         });
         // Who only listens is not held up.

@@ -9,7 +9,7 @@ const CHILD_TITLE: &str = "copal-rdb-bgsave";
 
 impl Executor {
     pub(super) fn show_process_title(&self) {
-        let program = self.launch.program.to_string_lossy();
+        let program = self.process.launch.program.to_string_lossy();
         let title = self.process_title(&program);
         if let Some(Err(error)) = title.map(|title| title.and_then(|title| title.show())) {
             tracing::debug!("Cannot set the process title: {error}");
@@ -25,7 +25,7 @@ impl Executor {
         if !self.config.set_proc_title {
             return None;
         }
-        let file = self.launch.config_file.as_ref().map(|file| file.to_string_lossy());
+        let file = self.process.launch.config_file.as_ref().map(|file| file.to_string_lossy());
         Some(ProcessTitle::new(&config::process_title(&self.config, program, file.as_deref())))
     }
 }

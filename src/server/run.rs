@@ -69,7 +69,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
         tracing::warn!("{reason}");
         return 1;
     }
-    executor.listeners = listeners;
+    executor.process.listeners = listeners;
     executor.set_allocator_up();
     // A score that cannot be set is logged, and no reason not to serve.
     let _ = executor.follow_oom_score();
@@ -103,7 +103,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     if let Some(notifier) = &notifier {
         notifier.stopping();
     }
-    shared.executor.borrow_mut().listeners.close();
+    shared.executor.borrow_mut().process.listeners.close();
     if code == 0 {
         tracing::warn!("Redis is now ready to exit, bye bye...");
     }
@@ -135,7 +135,7 @@ fn make_room_for_clients(config: &mut Config) -> bool {
 async fn wait_for_end(shared: &Shared) -> i32 {
     loop {
         shared.exit.raised().await;
-        if let Some(code) = shared.executor.borrow().exit {
+        if let Some(code) = shared.executor.borrow().process.exit {
             return code;
         }
     }
@@ -149,7 +149,7 @@ async fn load_then_serve(shared: Rc<Shared>, dump: Option<DumpFile>, notifier: O
     if let Some(dump) = dump {
         if let Err(error) = snapshots::load_dump(&shared, &dump).await {
             fallback::log_fatal(&shared, &error);
-            shared.executor.borrow_mut().exit = Some(1);
+            shared.executor.borrow_mut().process.exit = Some(1);
             shared.exit.raise();
             return;
         }
@@ -157,10 +157,10 @@ async fn load_then_serve(shared: Rc<Shared>, dump: Option<DumpFile>, notifier: O
         drop(std::thread::Builder::new().name("unmap".to_owned()).spawn(move || drop(dump)));
     }
     let executor = shared.executor.borrow();
-    if executor.listeners.has_tcp() {
+    if executor.process.listeners.has_tcp() {
         tracing::info!("Ready to accept connections tcp");
     }
-    if executor.listeners.has_unix() {
+    if executor.process.listeners.has_unix() {
         tracing::info!("Ready to accept connections unix");
     }
     if let Some(notifier) = &notifier {

@@ -27,7 +27,7 @@ pub async fn watch_signals(shared: Rc<Shared>, requests: Requests) {
         };
         let mut executor = shared.executor.borrow_mut();
         executor.signalled(by_sigint);
-        if executor.exit.is_some() {
+        if executor.process.exit.is_some() {
             shared.exit.raise();
         }
     }
@@ -35,12 +35,12 @@ pub async fn watch_signals(shared: Rc<Shared>, requests: Requests) {
 
 impl Executor {
     fn signalled(&mut self, by_sigint: bool) {
-        if self.loading {
+        if self.snapshots.is_loading {
             tracing::warn!("Received shutdown signal during loading, exiting now.");
-            self.exit = Some(0);
+            self.process.exit = Some(0);
         } else if self.snapshots.shutdown_wanted && by_sigint {
             tracing::warn!("You insist... exiting now.");
-            self.exit = Some(EXIT_INSISTED);
+            self.process.exit = Some(EXIT_INSISTED);
         } else {
             let name = if by_sigint { "SIGINT" } else { "SIGTERM" };
             tracing::warn!("Received {name} scheduling shutdown...");
@@ -52,7 +52,7 @@ impl Executor {
 
     /// Ends the server if a signal has asked for it.
     pub(super) fn shutdown_cron(&mut self) {
-        if self.cron_paused || !self.snapshots.shutdown_wanted {
+        if self.process.cron_paused || !self.snapshots.shutdown_wanted {
             return;
         }
         self.snapshots.shutdown_wanted = false;
@@ -96,13 +96,13 @@ impl Executor {
             self.snapshots.supervisor.end_child(&mut self.keyspace);
         }
         // What is half loaded is not worth a dump, and would overwrite the good one.
-        let save = !self.loading && request.save.unwrap_or(!self.config.save.is_empty());
+        let save = !self.snapshots.is_loading && request.save.unwrap_or(!self.config.save.is_empty());
         let saved = if save { self.save_finally() } else { Ok(()) };
         match saved {
             Ok(()) => {}
             Err(SaveError::Interrupted) => {
                 tracing::warn!("You insist... exiting now.");
-                self.exit = Some(EXIT_INSISTED);
+                self.process.exit = Some(EXIT_INSISTED);
                 return Ok(());
             }
             Err(_) if request.force => tracing::warn!("Error trying to save the DB. Exit anyway."),
@@ -112,7 +112,7 @@ impl Executor {
                 return Err(CannotEnd);
             }
         }
-        self.exit = Some(0);
+        self.process.exit = Some(0);
         Ok(())
     }
 

@@ -17,8 +17,8 @@ use crate::commands::{CommandError, SnapshotEffect};
 use crate::keyspace::Db;
 use crate::observe::{LoadingInfo, PersistenceInfo};
 use crate::snapshot::{
-    self, Cancelled, DumpFile, Duplicates, Fate, KnownDump, LoadError, LoadFault, LoadSettings, Loaded, Loader, Place,
-    Progress, SaveError, SaveOptions, Supervisor, Task, Trigger, Verification,
+    self, Cancelled, DumpFile, Duplicates, Fate, HugePageSystem, KnownDump, LoadError, LoadFault, LoadSettings, Loaded,
+    Loader, Place, Progress, SaveError, SaveOptions, Supervisor, Task, Trigger, Verification,
 };
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
@@ -38,6 +38,10 @@ pub struct Snapshots {
     /// A signal asked for the end, which comes with the next round of the cron.
     pub shutdown_wanted: bool,
     pub shutdown_by_sigint: bool,
+    /// Set while a dump is being loaded: most commands are refused.
+    pub is_loading: bool,
+    pub huge_page_system: HugePageSystem,
+    pub huge_pages_used: bool,
     loading: Option<LoadProgress>,
     last_load_keys: u64,
     last_load_expired_keys: u64,
@@ -60,6 +64,9 @@ impl Snapshots {
             started: Rc::default(),
             shutdown_wanted: false,
             shutdown_by_sigint: false,
+            is_loading: false,
+            huge_page_system: HugePageSystem::read(),
+            huge_pages_used: false,
             loading: None,
             last_load_keys: 0,
             last_load_expired_keys: 0,
@@ -295,7 +302,7 @@ impl Executor {
     fn start_child(&mut self, trigger: Trigger) -> Result<(), SaveError> {
         let task = Task { title: self.child_title(), ..self.snapshot_task(trigger) };
         let child = self.snapshots.supervisor.start(&mut self.keyspace, &task)?;
-        self.oom_score.give_to_child(&self.config, child);
+        self.process.oom_score.give_to_child(&self.config, child);
         self.note_latency("fork", Duration::from_micros(self.persistence_info().latest_fork_usec));
         self.snapshots.started.raise();
         Ok(())
@@ -313,7 +320,7 @@ impl Executor {
         self.snapshots.supervisor.reap_strangers();
         let now = self.clock.latest();
         let supervisor = &self.snapshots.supervisor;
-        if self.loading || supervisor.child().is_some() {
+        if self.snapshots.is_loading || supervisor.child().is_some() {
             return;
         }
         if let Some(rule) = supervisor.due_rule(&self.config.save, &self.keyspace, now).copied() {
@@ -342,7 +349,7 @@ impl Executor {
     }
 
     pub(super) fn begin_loading(&mut self, file: &DumpFile) {
-        self.loading = true;
+        self.snapshots.is_loading = true;
         let started = self.clock.advance();
         let total_bytes = file.bytes().len() as u64;
         self.snapshots.loading = Some(LoadProgress { started, total_bytes, loaded_bytes: 0, used_memory_bytes: 0 });
@@ -359,7 +366,7 @@ impl Executor {
         let now = self.clock.advance();
         let started = self.snapshots.loading.take().map_or(now, |progress| progress.started);
         let elapsed = now.since(started);
-        self.loading = false;
+        self.snapshots.is_loading = false;
         // The threads of the load allocated most of it.
         self.memory.refresh();
         self.note_loaded(&loaded);

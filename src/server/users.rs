@@ -86,7 +86,7 @@ impl Executor {
     }
 
     fn log_denial(&mut self, frame: &Frame<'_>, reason: DenialReason, object: Box<[u8]>, user: Box<[u8]>) {
-        let counters = &mut self.counters;
+        let counters = &mut self.stats.counters;
         *match reason {
             DenialReason::Auth => &mut counters.acl_access_denied_auth,
             DenialReason::Command => &mut counters.acl_access_denied_cmd,

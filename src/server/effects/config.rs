@@ -29,7 +29,7 @@ impl Executor {
 
     fn set_config(&mut self, key: ClientKey, pairs: &[ConfigPair]) -> Result<(), SetError> {
         let peer = &self.clients.get(key).session.peer;
-        let access = Access { local_connection: peer.is_local(), loading: self.loading };
+        let access = Access { local_connection: peer.is_local(), loading: self.snapshots.is_loading };
         let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
         let old = self.config.clone();
         let changes = self.config.set_many(&pairs, access)?;
@@ -58,7 +58,7 @@ impl Executor {
     /// Does what a changed setting asks for, where it can fail or reaches beyond the executor's own fields.
     fn follow(&mut self, apply: Apply) -> Result<(), String> {
         match apply {
-            Apply::Listeners => self.listeners.reopen_tcp(&self.config).map_err(|error| error.to_string())?,
+            Apply::Listeners => self.process.listeners.reopen_tcp(&self.config).map_err(|error| error.to_string())?,
             Apply::Logging => logging::set_level(self.config.loglevel),
             Apply::Directory => {
                 std::env::set_current_dir(&self.config.dir).map_err(|error| reason(&error))?;
@@ -118,7 +118,7 @@ impl Executor {
 
     /// Writes the settings into the file that the server was started with.
     pub(super) fn rewrite_config(&self, everything: bool) -> Result<(), String> {
-        let Some(path) = &self.launch.config_file else {
+        let Some(path) = &self.process.launch.config_file else {
             return Err("ERR The server is running without a config file".to_owned());
         };
         // Where there is a file of users, redis.conf names none.

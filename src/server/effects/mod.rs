@@ -22,7 +22,7 @@ impl Executor {
     pub(super) fn perform_effects(&mut self, frame: &Frame<'_>) {
         let key = frame.client;
         // An effect may run further commands (EXEC), which bring effects of their own.
-        for effect in std::mem::take(&mut self.effects) {
+        for effect in std::mem::take(&mut self.exec.effects) {
             match effect {
                 Effect::Connection(effect) => self.perform_connection(key, effect),
                 Effect::PubSub(effect) => self.perform_pubsub(frame, effect),

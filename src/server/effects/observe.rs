@@ -20,13 +20,13 @@ impl Executor {
         match effect {
             ObserveEffect::Info(_) => {}
             ObserveEffect::SlowLogGet { count } => self.slow_log_get(key, count),
-            ObserveEffect::SlowLogLen => reply.integer(self.slow_log.len() as i64),
+            ObserveEffect::SlowLogLen => reply.integer(self.stats.slow_log.len() as i64),
             ObserveEffect::SlowLogReset => {
-                self.slow_log.clear();
+                self.stats.slow_log.clear();
                 reply.ok();
             }
-            ObserveEffect::LatencyDoctor => reply.verbatim(b"txt", self.latency.report(&setup).as_bytes()),
-            ObserveEffect::LatencyGraph(event) => match self.latency.graph(&event, setup.now_seconds) {
+            ObserveEffect::LatencyDoctor => reply.verbatim(b"txt", self.stats.latency.report(&setup).as_bytes()),
+            ObserveEffect::LatencyGraph(event) => match self.stats.latency.graph(&event, setup.now_seconds) {
                 Some(graph) => reply.verbatim(b"txt", graph.as_bytes()),
                 None => {
                     let text = [b"ERR No samples available for event '", &*event, b"'"].concat();
@@ -35,7 +35,8 @@ impl Executor {
             },
             ObserveEffect::LatencyHistogram(commands) => self.latency_histogram(key, &commands),
             ObserveEffect::LatencyHistory(event) => {
-                let samples: Vec<_> = self.latency.series(&event).into_iter().flat_map(|one| one.samples()).collect();
+                let samples: Vec<_> =
+                    self.stats.latency.series(&event).into_iter().flat_map(|one| one.samples()).collect();
                 reply.array(samples.len());
                 for sample in samples {
                     reply.array(2);
@@ -43,8 +44,8 @@ impl Executor {
                 }
             }
             ObserveEffect::LatencyLatest => {
-                reply.array(self.latency.iter().len());
-                for (name, series) in self.latency.iter() {
+                reply.array(self.stats.latency.iter().len());
+                for (name, series) in self.stats.latency.iter() {
                     reply.array(4);
                     reply.bulk(name);
                     write_sample(reply, series.latest());
@@ -53,8 +54,8 @@ impl Executor {
             }
             ObserveEffect::LatencyReset(events) => {
                 let forgotten = match events.as_slice() {
-                    [] => self.latency.clear(),
-                    events => events.iter().filter(|event| self.latency.forget(event)).count(),
+                    [] => self.stats.latency.clear(),
+                    events => events.iter().filter(|event| self.stats.latency.forget(event)).count(),
                 };
                 reply.integer(forgotten as i64);
             }
@@ -71,10 +72,10 @@ impl Executor {
     }
 
     fn slow_log_get(&mut self, key: ClientKey, count: Option<usize>) {
-        let count = count.unwrap_or(usize::MAX).min(self.slow_log.len());
+        let count = count.unwrap_or(usize::MAX).min(self.stats.slow_log.len());
         let reply = &mut self.clients.get_mut(key).reply;
         reply.array(count);
-        for command in self.slow_log.iter().take(count) {
+        for command in self.stats.slow_log.iter().take(count) {
             reply.array(6);
             reply.integer(command.id as i64);
             reply.integer(command.unix_seconds);
@@ -92,7 +93,9 @@ impl Executor {
         let reply = &mut self.clients.get_mut(key).reply;
         let histograms = || {
             let rows = commands.iter().map(|id| self.table.row(*id));
-            rows.filter_map(|row| Some((&*row.full_name, self.command_stats.get(row.id.index()).latency.as_ref()?)))
+            rows.filter_map(|row| {
+                Some((&*row.full_name, self.stats.command_stats.get(row.id.index()).latency.as_ref()?))
+            })
         };
         reply.map(histograms().count());
         for (name, histogram) in histograms() {

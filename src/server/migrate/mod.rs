@@ -145,7 +145,7 @@ impl Executor {
         }
         // Once the last snapshot is taken, nothing may be deleted any more that is in it: here and there is better than
         // nowhere.
-        if !keeps_keys && self.exit.is_none() {
+        if !keeps_keys && self.process.exit.is_none() {
             let lazily = self.keyspace.lazy_free.policy.server_del;
             for key in &outcome.acknowledged {
                 self.keyspace.remove_given_away(Place { db, key }, lazily);
@@ -167,7 +167,7 @@ impl Executor {
         let now = self.clock.advance();
         let result = self.settle(source, outcome);
         if let Some(key) = self.clients.key_of(client)
-            && self.exit.is_none()
+            && self.process.exit.is_none()
         {
             let waiting = self.clients.get_mut(key);
             waiting.stall = None;
