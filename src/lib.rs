@@ -10,16 +10,12 @@
 
 use std::process::ExitCode;
 
-#[allow(dead_code, unused_imports, reason = "small things that are whole in themselves")]
 mod stdx;
 
 mod config;
 mod observe;
-#[allow(dead_code, unused_imports, reason = "the format's primitives are whole; saving by several threads is to come")]
 mod rdb;
-#[allow(dead_code, unused_imports, reason = "the protocol is whole, whichever replies commands make use of")]
 mod resp;
-#[allow(dead_code, unused_imports, reason = "each structure is whole, whichever operations commands make use of")]
 mod structures;
 
 mod types;

@@ -25,7 +25,9 @@ pub use entry_id::{ENTRY_ID_BYTES, entry_id, entry_id_bytes};
 pub use error::{Error, Result};
 pub use format::{Dialect, Format};
 pub use module::ModuleId;
-pub use records::{Bookmark, Checksum, Record, Records, Verified, verify_checksum};
+pub use records::{Bookmark, Record, Records, verify_checksum};
+#[cfg(test)]
+pub use records::{Checksum, Verified};
 pub use tag::{Opcode, Tag};
 
 /// The oldest file version that can be read.

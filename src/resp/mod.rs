@@ -8,7 +8,7 @@ mod decode;
 mod error;
 mod reply;
 
-pub use args::{Args, ArgsBuf, ArgsIter};
+pub use args::{Args, ArgsBuf};
 pub use decode::{Decoder, Limits, Step};
 pub use error::ProtocolError;
 pub use reply::{Deferred, Overfull, Protocol, Reply};

@@ -330,6 +330,7 @@ impl Reply {
         self.set_deferred(deferred, if self.is_resp3() { b'~' } else { b'*' }, len);
     }
 
+    #[allow(dead_code, reason = "pushes of a length that is not known yet are to come")]
     pub fn set_deferred_push_len(&mut self, deferred: Deferred, len: usize) {
         self.set_deferred(deferred, if self.is_resp3() { b'>' } else { b'*' }, len);
     }

@@ -34,6 +34,7 @@ impl Now {
     }
 
     /// A reading made up for a test, or for replaying something at a given time.
+    #[allow(dead_code, reason = "tests and fuzzing make up a time")]
     pub fn at_unix_ms(unix_ms: i64) -> Self {
         Self { unix_ms, ..Self::at_unix_us(unix_ms.saturating_mul(1000)) }
     }

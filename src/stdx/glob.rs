@@ -48,6 +48,7 @@ pub fn glob_match(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
 }
 
 /// Whether a pattern is nothing but text, so that it can match only itself.
+#[allow(dead_code, reason = "only tests ask for it")]
 pub fn is_literal(pattern: &[u8]) -> bool {
     !pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'\\'))
 }

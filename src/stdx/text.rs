@@ -14,13 +14,6 @@ pub fn are_equal(left: &[u8], right: &[u8]) -> bool {
     }
 }
 
-/// Equality without regard to the case of ASCII letters, which is how commands, options and keys of the configuration
-/// compare.
-#[inline]
-pub fn eq_ignore_case(left: &[u8], right: &[u8]) -> bool {
-    left.eq_ignore_ascii_case(right)
-}
-
 /// A number of things: `1 key`, `2 keys`.
 pub fn counted(count: impl TryInto<u64>, thing: &str) -> String {
     let count = count.try_into().unwrap_or(u64::MAX);

@@ -16,6 +16,7 @@ const LONG_PREVIOUS: u8 = 0xFE;
 #[derive(Clone, Copy, Debug)]
 pub struct Ziplist<'a> {
     entries: &'a [u8],
+    #[allow(dead_code, reason = "tests compare it with a model")]
     len: usize,
 }
 
@@ -75,10 +76,12 @@ impl<'a> Ziplist<'a> {
     }
 
     /// The number of entries.
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn len(&self) -> usize {
         self.len
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -50,6 +50,7 @@ impl<'a> Zipmap<'a> {
         self.len
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

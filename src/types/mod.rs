@@ -9,7 +9,6 @@ mod limits;
 pub mod list;
 mod packed;
 pub mod set;
-#[allow(dead_code, unused_imports, reason = "the commands that use all of it are to come")]
 pub mod stream;
 pub mod string;
 mod value;

@@ -27,6 +27,7 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
 
 /// Reads an unsigned integer in the same canonical form.
 #[inline]
+#[allow(dead_code, reason = "only tests ask for it")]
 pub fn parse_u64(text: &[u8]) -> Option<u64> {
     parse_digits(text)
 }

@@ -11,7 +11,7 @@ mod stack_text;
 
 pub use double::{format_f64, format_f64_17g, parse_f64};
 pub use integer::{
-    IntText, SHORT_NUMBER_END, format_i64, format_u64, parse_i64, parse_u64, parse_u64_like_strtoull, short_digits,
+    IntText, SHORT_NUMBER_END, format_i64, format_u64, parse_i64, parse_u64_like_strtoull, short_digits,
 };
 pub use long_double::LongDouble;
 pub use stack_text::StackText;

@@ -8,6 +8,6 @@ mod field;
 mod search;
 
 pub use combine::{Combination, combine, invert};
-pub use count::{count_ones, count_ones_between};
+pub use count::count_ones_between;
 pub use field::{FIELD_BITS_MAX, read_field, write_field};
-pub use search::{find_bit, find_bit_between};
+pub use search::find_bit_between;

@@ -9,5 +9,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-pub use point::{LATITUDE_MAX, LONGITUDE_MAX, Point};
+pub use point::Point;
+#[cfg(test)]
+pub use point::{LATITUDE_MAX, LONGITUDE_MAX};
 pub use search::{Area, Search};

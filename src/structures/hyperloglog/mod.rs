@@ -19,7 +19,7 @@ mod sparse;
 mod tests;
 
 pub use registers::Registers;
-pub use self_test::{SelfTestFailure, self_test};
+pub use self_test::self_test;
 pub use sparse::{Opcode, Opcodes};
 
 use estimate::Histogram;

@@ -10,4 +10,6 @@ mod view;
 mod tests;
 
 pub use owned::Intset;
-pub use view::{IntsetView, Iter, Malformed, validate};
+#[cfg(test)]
+pub use view::Malformed;
+pub use view::{IntsetView, Iter, validate};

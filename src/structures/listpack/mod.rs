@@ -15,5 +15,7 @@ mod tests;
 
 pub use encoding::Entry;
 pub use owned::Listpack;
-pub use validate::{Malformed, validate};
-pub use view::{Entries, Iter, Lp, Pairs, Pos};
+#[cfg(test)]
+pub use validate::Malformed;
+pub use validate::validate;
+pub use view::{Iter, Lp, Pairs, Pos};

@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use super::super::size_class::{copied, size_class};
 use super::buffer::Buffer;
-use super::encoding::{COUNT_UNKNOWN, END, Encoded, Entry, HEADER_BYTES, Short, backlen_size, decode};
+use super::encoding::{COUNT_UNKNOWN, END, Encoded, Entry, HEADER_BYTES, Short, backlen_size};
 use super::view::{EMPTY, Lp, Pos};
 
 /// A listpack of its own, one heap block with slack at both ends.

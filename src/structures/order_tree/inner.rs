@@ -155,6 +155,7 @@ impl<H: Member> Inner<H> {
         gone
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub(super) fn replace_handle(&mut self, probe: Probe<'_>, handle: H) -> bool {
         let index = self.child_for(probe);
         let done = self.child_mut(index).replace_handle(probe, handle);

@@ -118,6 +118,7 @@ impl<H: Member> Leaf<H> {
         count
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub(super) fn replace_handle(&mut self, probe: Probe<'_>, handle: H) -> bool {
         let Ok(index) = self.search(probe) else { return false };
         self.handles[index] = handle;

@@ -71,10 +71,12 @@ impl<H: Member> OrderTree<H> {
         Self { root: None, len: 0, size: NodeCounts { leaves: 0, inners: 0 } }
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn len(&self) -> usize {
         self.len
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -84,6 +86,7 @@ impl<H: Member> OrderTree<H> {
         self.size.leaves * size_of::<Leaf<H>>() + self.size.inners * size_of::<Inner<H>>()
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn clear(&mut self) {
         *self = Self::new();
     }
@@ -135,6 +138,7 @@ impl<H: Member> OrderTree<H> {
 
     /// Puts another handle of the same member in the place of the present one, for a member that has moved. The
     /// old handle must still be good.
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn replace_handle(&mut self, score: f64, member: &[u8], handle: H) -> bool {
         self.root.as_mut().is_some_and(|root| root.replace_handle(Probe { score, member }, handle))
     }
@@ -166,19 +170,23 @@ impl<H: Member> OrderTree<H> {
     }
 
     /// The pair of a rank.
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn at(&self, rank: usize) -> Option<(f64, H)> {
         let (leaf, index) = self.seek(rank)?;
         Some(leaf.pair(index).into())
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn first(&self) -> Option<(f64, H)> {
         self.at(0)
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn last(&self) -> Option<(f64, H)> {
         self.at(self.len.checked_sub(1)?)
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn random(&self, rng: &mut fastrand::Rng) -> Option<(f64, H)> {
         if self.is_empty() { None } else { self.at(rng.usize(..self.len)) }
     }
@@ -222,6 +230,7 @@ impl<H: Member> OrderTree<H> {
     }
 
     /// All pairs, from both ends.
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn iter(&self) -> Range<'_, H> {
         self.range(0..self.len)
     }
@@ -340,6 +349,7 @@ impl<H: Member> Node<H> {
         }
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub(super) fn replace_handle(&mut self, probe: Probe<'_>, handle: H) -> bool {
         match self {
             Self::Leaf(leaf) => leaf.replace_handle(probe, handle),

@@ -51,6 +51,7 @@ impl Item<'_> {
         }
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn into_vec(self) -> Vec<u8> {
         match self {
             Self::Int(value) => Entry::Int(value).to_vec(),
@@ -213,14 +214,17 @@ impl<C: NodeCodec> Quicklist<C> {
         self.element(self.nodes.len().checked_sub(1)?, -1)
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn pop_front(&mut self) -> Option<Item<'static>> {
         self.pop_item(Direction::Forward)
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn pop_back(&mut self) -> Option<Item<'static>> {
         self.pop_item(Direction::Backward)
     }
 
+    #[allow(dead_code, reason = "tests compare it with a model")]
     fn pop_item(&mut self, end: Direction) -> Option<Item<'static>> {
         let node = if end == Direction::Forward { 0 } else { self.nodes.len().checked_sub(1)? };
         if let Some(Node::Plain(bytes)) = self.nodes.get_mut(node) {
@@ -274,6 +278,7 @@ impl<C: NodeCodec> Quicklist<C> {
     }
 
     /// Moves the last element to the front.
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn rotate_back_to_front(&mut self) {
         if self.len > 1
             && let Some(item) = self.pop_back()
@@ -283,6 +288,7 @@ impl<C: NodeCodec> Quicklist<C> {
     }
 
     /// Moves the first element to the back.
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn rotate_front_to_back(&mut self) {
         if self.len > 1
             && let Some(item) = self.pop_front()

@@ -12,5 +12,7 @@ mod node;
 mod tests;
 
 pub use iter::Iter;
-pub use list::{Direction, Item, Quicklist};
+#[cfg(test)]
+pub use list::Item;
+pub use list::{Direction, Quicklist};
 pub use node::{Limits, NodeCodec, NodeView};

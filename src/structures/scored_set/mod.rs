@@ -159,6 +159,7 @@ impl ScoredSet {
     }
 
     /// A member by chance, with its score.
+    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn random(&self, rng: &mut fastrand::Rng) -> Option<(&[u8], f64)> {
         self.order.random(rng).map(|pair| self.borrowed(pair))
     }

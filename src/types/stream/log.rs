@@ -85,6 +85,7 @@ impl Log {
         self.range(..).next_back().map(|entry| entry.id)
     }
 
+    #[allow(dead_code, reason = "only tests ask for it")]
     pub fn contains(&self, id: StreamId) -> bool {
         self.entry(id).is_some()
     }

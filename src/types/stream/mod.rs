@@ -11,10 +11,11 @@ mod persist;
 #[cfg(test)]
 mod tests;
 
-pub use block::{Fields, Text};
 pub use group::{Consumer, ConsumerId, Group, Pending};
 pub use id::StreamId;
-pub use log::{AppendError, Log, Range, StreamEntry};
+#[cfg(test)]
+pub use log::Range;
+pub use log::{AppendError, Log, StreamEntry};
 
 use std::collections::BTreeMap;
 use std::io;
