@@ -15,7 +15,7 @@ fn text(entry: &Entry) -> Vec<u8> {
 
 #[test]
 fn classes_hold_what_they_are_asked_for_with_at_most_a_quarter_lost() {
-    for bytes in 8..100_000 {
+    for bytes in (8..100_000).step_by(if cfg!(miri) { 997 } else { 1 }) {
         let (class, size) = class_for(bytes);
         assert!(size >= bytes && (bytes <= 128 || size * 4 <= bytes * 5 + 4), "{bytes} in {size}");
         assert!(class == CLASS_EXACT || class_bytes(class) == size);
