@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::keyspace::{Change, Entry, EventClass, ExpiryPolicy, Keyspace, Touch, WrongType};
 use crate::resp::{ArgsBuf, Reply};
 use crate::stdx::clock::Now;
+use crate::stdx::number::format_i64;
 use crate::structures::memory_holds;
 use crate::types::string::StringView;
 use crate::types::{DataType, Value, ValueRef};
@@ -136,9 +137,8 @@ impl WriteCtx<'_> {
     }
 
     /// The moment up to which fields are past their expiry for this command.
-    #[allow(dead_code, reason = "the rewritings and the test that use it follow")]
     pub fn fields_due_ms(&self) -> i64 {
-        if self.keyspace.expiry_policy() == ExpiryPolicy::Ignore { i64::MIN } else { self.now.unix_ms }
+        if self.repeats_record() { i64::MIN } else { self.now.unix_ms }
     }
 
     /// The bytes of a raw string, to be overwritten where they are; `None` where the key holds nothing of that kind. The
@@ -224,6 +224,21 @@ impl WriteCtx<'_> {
     /// Has nothing recorded for this command beyond what [`WriteCtx::record_instead`] was given.
     pub fn record_nothing(&mut self) {
         self.keyspace.journal.nothing();
+    }
+
+    /// Has the expiry of `key` recorded as the moment at which it comes.
+    pub fn record_expiry(&mut self, key: &[u8], at_ms: i64) {
+        self.record_instead(|out| {
+            out.extend([b"PEXPIREAT", key]);
+            out.push(format_i64(at_ms));
+        });
+    }
+
+    /// Deletes `key` in the place of what the command would have made of it, and has that recorded.
+    pub fn delete_instead(&mut self, key: &[u8], lazily: bool) {
+        self.remove(key, lazily);
+        self.record_instead(|out| out.extend([b"DEL", key]));
+        self.commit(key, Change::new(EventClass::GENERIC, "del"));
     }
 }
 

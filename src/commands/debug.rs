@@ -269,25 +269,45 @@ fn populate(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
         return Err(CommandError::StringTooLong);
     }
     ctx.keyspace.db_mut(db).reserve(count.min(POPULATE_RESERVED_MAX), 0);
-    for number in 0..count {
-        let mut key = prefix.to_vec();
-        key.push(b':');
-        key.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        if ctx.keyspace.find_for_write(db, &key, ctx.now.unix_ms).is_some() {
-            continue;
+    let mut created = false;
+    let mut visited = 0;
+    while visited < count {
+        match create(ctx, prefix, visited, size) {
+            Ok(is_new) => created |= is_new,
+            Err(_) => break,
         }
-        let mut value = format!("value:{number}").into_bytes();
-        if size > 0 {
-            if value.try_reserve_exact(size.saturating_sub(value.len())).is_err() {
-                return Err(CommandError::NoMemory);
-            }
-            value.resize(size, 0);
-        }
-        ctx.keyspace.insert(db, &key, StringValue::from_vec(value).into(), None);
-        ctx.keyspace.commit(db, &key, Change::SILENT.times(0));
+        visited += 1;
+    }
+    if created {
+        let (visited, size) = (visited.to_string(), size.to_string());
+        ctx.keyspace.journal.instead(db, |out| {
+            out.extend([&b"DEBUG"[..], b"POPULATE", visited.as_bytes(), prefix, size.as_bytes()]);
+        });
+    }
+    if visited < count {
+        return Err(CommandError::NoMemory);
     }
     ctx.reply.ok();
     Ok(())
+}
+
+/// Creates one key of DEBUG POPULATE, which counts as no change. Returns whether there was none of that name.
+fn create(ctx: &mut AdminCtx<'_>, prefix: &[u8], number: usize, size: usize) -> Result<bool, CommandError> {
+    let db = ctx.session.db;
+    let mut key = prefix.to_vec();
+    key.push(b':');
+    key.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    if ctx.keyspace.find_for_write(db, &key, ctx.now.unix_ms).is_some() {
+        return Ok(false);
+    }
+    let mut value = format!("value:{number}").into_bytes();
+    if size > 0 {
+        value.try_reserve_exact(size.saturating_sub(value.len())).map_err(|_| CommandError::NoMemory)?;
+        value.resize(size, 0);
+    }
+    ctx.keyspace.insert(db, &key, StringValue::from_vec(value).into(), None);
+    ctx.keyspace.commit(db, &key, Change::SILENT.times(0));
+    Ok(true)
 }
 
 fn packed_threshold(ctx: &mut AdminCtx<'_>, size: &[u8]) -> CommandResult {

@@ -55,6 +55,7 @@ pub use effect::{
     ShutdownRequest, SnapshotEffect, UnblockWith, UsersEffect, Wait,
 };
 pub use error::CommandError;
+pub use keys::serialize::write_restore;
 pub use session::{Peer, ReplyMode, Session, Transaction};
 pub use slowlog::{SECRET, is_secret};
 pub use spec::{Command, ElementHint, Flags, Handler};

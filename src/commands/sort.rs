@@ -11,7 +11,7 @@ use crate::keyspace::{EventClass, Keyspace, Touch};
 use crate::resp::{Args, Reply};
 use crate::stdx::number::{IntText, parse_f64};
 use crate::types::list::{Direction, End, ListValue};
-use crate::types::{Limits, ValueRef};
+use crate::types::{DataType as _, Limits, ValueRef};
 
 const COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number \
                           of returned elements. When the elements are not sorted, complexity is O(N).";
@@ -422,6 +422,23 @@ fn sort_ro(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     answer(ctx.reply, &source, args.arg(1), &options)
 }
 
+/// Has the result recorded: with equal weights, elements of a set come in the order of its table, and what BY and GET name
+/// may be past its expiry.
+fn record_stored(ctx: &mut WriteCtx<'_>, destination: &[u8], result: &ListValue) {
+    if ctx.find(destination).is_some() {
+        ctx.record_instead(|out| out.extend([b"DEL", destination]));
+    }
+    if !result.is_empty() {
+        ctx.record_instead(|out| {
+            out.extend([b"RPUSH", destination]);
+            let mut elements = result.view().iter(Direction::Forward);
+            while let Some(element) = elements.advance() {
+                out.push(element.text(&mut IntText::new()));
+            }
+        });
+    }
+}
+
 fn sort(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let options = Options::parse(args.tail(2), true)?;
     options.check_user(ctx.session, ctx.table, args)?;
@@ -444,8 +461,10 @@ fn sort(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         lacking.is_ok()
     });
     lacking?;
-    let value = (len > 0).then(|| list.into());
-    ctx.store(destination, value, EventClass::LIST, "sortstore", len);
+    if ctx.keyspace.journal.is_wanted() {
+        record_stored(ctx, destination, &list);
+    }
+    ctx.store(destination, (len > 0).then(|| list.into()), EventClass::LIST, "sortstore", len);
     ctx.reply.integer(len as i64);
     Ok(())
 }

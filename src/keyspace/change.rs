@@ -2,8 +2,8 @@
 
 use super::events::{EventClass, KeyEvent};
 use super::watch::ClientId;
-use super::{Keyspace, Place};
-use crate::resp::Args;
+use super::{Entry, Keyspace, Place, Record};
+use crate::resp::{Args, ArgsBuf};
 
 /// A change of one key.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +59,17 @@ impl Keyspace {
     #[cold]
     pub fn record_command(&mut self, db: usize, args: Args<'_>) {
         self.journal.end_command(db, args, self.changes);
+    }
+
+    /// Records all data, after it was replaced; `write` writes the command that makes an entry.
+    pub fn record_data(&mut self, write: impl Fn(&mut ArgsBuf, &Entry)) {
+        if !self.journal.is_wanted() {
+            return;
+        }
+        self.journal.push(|| Record::Flushed { db: None });
+        for (index, db) in self.dbs.iter().enumerate() {
+            db.iter().for_each(|entry| self.journal.command(index, |out| write(out, entry)));
+        }
     }
 
     /// Starts or stops recording what happens to the data.

@@ -67,6 +67,14 @@ impl Journal {
         }
     }
 
+    /// Records a command at once, as what happens outside of handlers: an effect of theirs, or the server's own doing.
+    #[inline]
+    pub fn command(&mut self, db: usize, write: impl FnOnce(&mut ArgsBuf)) {
+        if self.wanted {
+            self.open.push(command(db, write));
+        }
+    }
+
     /// Records a further command behind the one that is running.
     #[allow(dead_code, reason = "the rewritings and the test that use it follow")]
     #[inline]

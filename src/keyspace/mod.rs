@@ -388,7 +388,8 @@ impl Keyspace {
     /// Replaces the data of all databases by that of `loaded`, which has as many of them.
     pub fn replace_data(&mut self, loaded: Vec<Db>, now_ms: i64) {
         assert_eq!(loaded.len(), self.dbs.len());
-        for (index, db) in loaded.into_iter().enumerate() {
+        for (index, mut db) in loaded.into_iter().enumerate() {
+            db.set_expiry_policy(self.expiry_policy);
             self.watched.touch_db(index, &self.dbs[index], Some(&db), now_ms);
             self.waiting.note_db(index, &db);
             let old = std::mem::replace(&mut self.dbs[index], db);

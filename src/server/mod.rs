@@ -40,6 +40,8 @@ mod pid_file;
 mod process;
 mod process_title;
 mod pubsub;
+#[cfg(test)]
+mod recording_tests;
 mod run;
 mod service_manager;
 mod shutdown;

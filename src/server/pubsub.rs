@@ -149,6 +149,9 @@ impl Executor {
             PubSubEffect::Unsubscribe(kind, names) => self.unsubscribe(key, kind, names),
             PubSubEffect::Publish { kind, channel, message } => {
                 let receivers = self.publish(kind, &channel, &message);
+                let word = if kind == ChannelKind::Shard { "SPUBLISH" } else { "PUBLISH" };
+                let db = self.clients.get(key).session.db;
+                self.keyspace.journal.command(db, |out| out.extend([word.as_bytes(), &channel, &message]));
                 self.clients.get_mut(key).reply.integer(receivers as i64);
             }
             PubSubEffect::Channels { kind, pattern } => {

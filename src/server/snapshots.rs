@@ -13,7 +13,7 @@ use super::executor::Executor;
 use super::fallback;
 use super::frame::Frame;
 use super::wake::Wake;
-use crate::commands::{CommandError, SnapshotEffect};
+use crate::commands::{CommandError, SnapshotEffect, write_restore};
 use crate::keyspace::Db;
 use crate::observe::{LoadingInfo, PersistenceInfo};
 use crate::snapshot::{
@@ -384,6 +384,7 @@ impl Executor {
     fn take_data(&mut self, dbs: Vec<Db>) {
         let now_ms = self.clock.latest().unix_ms;
         self.keyspace.replace_data(dbs, now_ms);
+        self.keyspace.record_data(write_restore);
         if self.snapshots.supervisor.child().is_some() {
             self.keyspace.set_child_alive(true);
         }

@@ -4,7 +4,8 @@ use super::{as_hash, hash};
 use crate::commands::context::{ReadCtx, WriteCtx, integer, integer_from};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::keyspace::{Change, Edited, EventClass};
-use crate::resp::Args;
+use crate::resp::{Args, ArgsBuf};
+use crate::stdx::number::format_i64;
 use crate::types::hash::HashValue;
 
 /// No field expires later than this, in milliseconds of the unix clock: Redis keeps 46 bits.
@@ -109,15 +110,15 @@ fn set_expiry(
 ) -> CommandResult {
     let key = args.arg(1);
     check_type(ctx, key)?;
-    let now_ms = ctx.now_ms();
-    let moment = moment(args.arg(2), unit, origin, now_ms, command)?;
+    let moment = moment(ctx, args.arg(2), unit, origin, command)?;
+    let deletes = ctx.has_passed(moment);
     let condition = Condition::of_option(args.arg(3));
     let fields = fields(args.tail(if condition.is_some() { 4 } else { 3 }), TOO_FEW_FIELDS_TO_EXPIRE)?;
     let condition = condition.unwrap_or(Condition::Always);
     let edited = edit_fields(ctx, key, fields, |hash, field| match hash.expiry(field) {
         None => NO_FIELD,
         Some(old) if !condition.holds(old, moment) => CONDITION_UNMET,
-        Some(_) if moment <= now_ms => {
+        Some(_) if deletes => {
             hash.remove(field);
             DELETED
         }
@@ -127,16 +128,38 @@ fn set_expiry(
         }
     })?;
     let Some(edited) = edited else { return answer_missing(ctx, fields) };
-    for (done, event) in [(DELETED, "hdel"), (DONE, "hexpire")] {
-        let times = edited.result.iter().filter(|&&answer| answer == done).count();
-        if times > 0 {
-            ctx.commit(key, Change::new(EventClass::HASH, event).times(times));
-        }
+    let (done, event) = if deletes { (DELETED, "hdel") } else { (DONE, "hexpire") };
+    let changed = || fields.iter().zip(&edited.result).filter(|(_, answer)| **answer == done).map(|(field, _)| field);
+    let times = changed().count();
+    if times > 0 {
+        ctx.record_instead(|out| match deletes {
+            true => {
+                out.extend([b"HDEL", key]);
+                out.extend(changed());
+            }
+            false => write_expiry(out, key, moment, times, changed()),
+        });
+        ctx.commit(key, Change::new(EventClass::HASH, event).times(times));
     }
     if edited.emptied {
         ctx.notify(key, EventClass::GENERIC, "del");
     }
     answer(ctx, &edited.result)
+}
+
+/// Writes the command that lets fields expire at this moment.
+pub fn write_expiry<'f>(
+    out: &mut ArgsBuf,
+    key: &[u8],
+    at_ms: i64,
+    count: usize,
+    fields: impl Iterator<Item = &'f [u8]>,
+) {
+    out.extend([b"HPEXPIREAT", key]);
+    out.push(format_i64(at_ms));
+    out.push("FIELDS");
+    out.push(format_i64(count as i64));
+    out.extend(fields);
 }
 
 pub fn hpersist(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -189,16 +212,22 @@ fn tell_expiry(ctx: &mut ReadCtx<'_>, args: Args<'_>, unit: Unit, origin: Origin
     Ok(())
 }
 
-/// The moment that an argument names, in milliseconds of the unix clock.
-fn moment(arg: &[u8], unit: Unit, origin: Origin, now_ms: i64, command: &'static str) -> Result<i64, CommandError> {
+/// The moment that an argument names, in milliseconds of the unix clock. A record may name any that a payload of RESTORE had.
+fn moment(
+    ctx: &WriteCtx<'_>,
+    arg: &[u8],
+    unit: Unit,
+    origin: Origin,
+    command: &'static str,
+) -> Result<i64, CommandError> {
     let number = integer(arg)?;
     if number < 0 {
         return Err(CommandError::text("ERR invalid expire time, must be >= 0"));
     }
     let ms = if unit == Unit::Seconds { number.checked_mul(1000) } else { Some(number) };
-    let base = if origin == Origin::Now { now_ms } else { 0 };
+    let base = if origin == Origin::Now { ctx.now_ms() } else { 0 };
     ms.and_then(|ms| ms.checked_add(base))
-        .filter(|&moment| moment <= MOMENT_MS_MAX)
+        .filter(|&moment| moment <= MOMENT_MS_MAX || ctx.repeats_record())
         .ok_or(CommandError::InvalidExpire(command))
 }
 

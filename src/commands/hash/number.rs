@@ -1,12 +1,15 @@
 //! Counting in fields: HINCRBY, HINCRBYFLOAT.
 
+use std::iter;
+
+use super::expiry::write_expiry;
 use crate::commands::context::{WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
-use crate::keyspace::{Change, EventClass};
+use crate::keyspace::{Change, Entry, EventClass};
 use crate::resp::Args;
 use crate::stdx::number::{IntText, LongDouble, format_i64};
 use crate::types::hash::{HashValue, Text};
-use crate::types::{DataType as _, Limits};
+use crate::types::{DataType as _, Limits, ValueRef};
 
 pub fn hincrby(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let delta = integer(args.arg(3))?;
@@ -38,8 +41,23 @@ pub fn hincrbyfloat(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         let text = sum.to_human_text();
         Ok((text.clone(), text))
     })?;
+    if ctx.keyspace.journal.is_wanted() {
+        record_set(ctx, args.arg(1), args.arg(2), text.as_ref());
+    }
     ctx.reply.bulk(&text);
     Ok(())
+}
+
+/// Has a field recorded with its value, and with its expiry, which setting it takes away.
+fn record_set(ctx: &mut WriteCtx<'_>, key: &[u8], field: &[u8], value: &[u8]) {
+    let expiry = match ctx.keyspace.db(ctx.db()).peek(key).map(Entry::value) {
+        Some(ValueRef::Hash(hash)) => hash.expiry(field, i64::MIN).flatten(),
+        _ => None,
+    };
+    ctx.record_instead(|out| out.extend([b"HSET", key, field, value]));
+    if let Some(at_ms) = expiry {
+        ctx.record_instead(|out| write_expiry(out, key, at_ms, 1, iter::once(field)));
+    }
 }
 
 /// Sets the field, which keeps its expiry, to the text that `compute` makes of its value beside what it answers.
@@ -49,11 +67,11 @@ fn change<R, T: AsRef<[u8]>>(
     event: &'static str,
     compute: impl FnOnce(Option<Text<'_>>) -> Result<(R, T), CommandError>,
 ) -> Result<R, CommandError> {
-    let (key, field, now_ms) = (args.arg(1), args.arg(2), ctx.now_ms());
+    let (key, field, due_ms) = (args.arg(1), args.arg(2), ctx.fields_due_ms());
     let limits = Limits::from(ctx.config);
-    ctx.expire_fields(key, std::iter::once(field));
+    ctx.expire_fields(key, iter::once(field));
     let edited = ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| {
-        let (answer, text) = compute(hash.view().find(field, now_ms))?;
+        let (answer, text) = compute(hash.view().find(field, due_ms))?;
         hash.set_keeping_expiry(field, text.as_ref(), &limits);
         Ok::<_, CommandError>(answer)
     })?;

@@ -39,9 +39,9 @@ fn set_fields(ctx: &mut WriteCtx<'_>, args: Args<'_>, command: &str) -> Result<u
 
 pub fn hsetnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, field, value) = (args.arg(1), args.arg(2), args.arg(3));
-    let now_ms = ctx.now_ms();
+    let due_ms = ctx.fields_due_ms();
     ctx.expire_fields(key, std::iter::once(field));
-    let found = ctx.find(key).map(|entry| as_hash(entry).map(|hash| hash.find(field, now_ms).is_some()));
+    let found = ctx.find(key).map(|entry| as_hash(entry).map(|hash| hash.find(field, due_ms).is_some()));
     let exists = found.transpose()?.unwrap_or(false);
     if !exists {
         let limits = Limits::from(ctx.config);

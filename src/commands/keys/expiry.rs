@@ -159,10 +159,10 @@ fn set_expiry(
     }
     if ctx.has_passed(at_ms) {
         let lazily = ctx.keyspace.lazy_free.policy.expire;
-        ctx.remove(key, lazily);
-        ctx.commit(key, Change::new(EventClass::GENERIC, "del"));
+        ctx.delete_instead(key, lazily);
     } else {
         ctx.keyspace.set_expiry(ctx.session.db, key, Some(at_ms));
+        ctx.record_expiry(key, at_ms);
         ctx.commit(key, Change::new(EventClass::GENERIC, "expire"));
     }
     Ok(())

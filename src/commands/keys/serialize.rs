@@ -4,9 +4,10 @@ use crate::commands::context::{ReadCtx, SIZE_SAMPLES, WriteCtx, integer, require
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 use crate::config::{Config, SanitizePayload};
-use crate::keyspace::{AccessPolicy, Change, EventClass};
+use crate::keyspace::{AccessPolicy, Change, Entry, EventClass};
 use crate::rdb::{self, Decoder, Encoder};
-use crate::resp::Args;
+use crate::resp::{Args, ArgsBuf};
+use crate::stdx::number::format_i64;
 use crate::types::{LoadOptions, Value, ValueRef};
 
 const BUSY_KEY: CommandError = CommandError::text("BUSYKEY Target key name already exists.");
@@ -50,7 +51,8 @@ fn dump(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     };
     // The payload, and as much again for compressing it or for a buffer that grows.
     require_memory(2 * entry.value().memory_usage(SIZE_SAMPLES))?;
-    let payload = payload(entry.value(), ctx.config)
+    let version = payload_version(entry.value(), ctx.config);
+    let payload = payload(entry.value(), version, ctx.config.rdbcompression)
         .map_err(|error| CommandError::owned(format!("ERR the value cannot be dumped: {error}")))?;
     ctx.reply.bulk(payload);
     Ok(())
@@ -65,14 +67,25 @@ pub(super) fn payload_version(value: ValueRef<'_>, config: &Config) -> u32 {
 }
 
 /// A value as DUMP gives it out.
-fn payload(value: ValueRef<'_>, config: &Config) -> std::io::Result<Vec<u8>> {
-    let version = payload_version(value, config);
-    let mut encoder = Encoder::detached(rdb::Options { compression: config.rdbcompression, checksum: false, version });
+fn payload(value: ValueRef<'_>, version: u32, compression: bool) -> std::io::Result<Vec<u8>> {
+    let mut encoder = Encoder::detached(rdb::Options { compression, checksum: false, version });
     encoder.tag(value.tag(version))?;
     value.save(&mut encoder)?;
     let mut payload = encoder.into_bytes();
     rdb::dump::seal(&mut payload, version);
     Ok(payload)
+}
+
+/// Writes the command that makes an entry where there is none of its key.
+pub fn write_restore(out: &mut ArgsBuf, entry: &Entry) {
+    let version = entry.value().tag(rdb::VERSION_DEFAULT).version().max(rdb::VERSION_DEFAULT);
+    let payload = payload(entry.value(), version, false).expect("memory takes every value");
+    out.extend([b"RESTORE", entry.key()]);
+    out.push(format_i64(entry.expiry().unwrap_or(0)));
+    out.push(payload);
+    if entry.expiry().is_some() {
+        out.push("ABSTTL");
+    }
 }
 
 /// What RESTORE is told besides key, time to live and payload.
@@ -128,14 +141,20 @@ fn restore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         at_ms if options.absolute_ttl => Some(at_ms),
         ttl => Some(ttl.checked_add(ctx.now_ms()).ok_or(CommandError::InvalidExpire("restore"))?),
     };
-    let now_ms = ctx.now_ms();
-    if expiry.is_some_and(|at_ms| at_ms <= now_ms) {
+    if expiry.is_some_and(|at_ms| ctx.has_passed(at_ms)) {
         let lazily = ctx.keyspace.lazy_free.policy.server_del;
         if replaces {
-            ctx.remove(key, lazily);
-            ctx.commit(key, Change::new(EventClass::GENERIC, "del"));
+            ctx.delete_instead(key, lazily);
         }
     } else {
+        if let Some(at_ms) = expiry.filter(|_| !options.absolute_ttl) {
+            ctx.record_instead(|out| {
+                out.extend(args.head(2));
+                out.push(format_i64(at_ms));
+                out.extend(args.tail(3));
+                out.push("ABSTTL");
+            });
+        }
         if replaces {
             ctx.notify(key, EventClass::NEW, "new");
         }
@@ -148,8 +167,9 @@ fn restore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandError> {
-    let opened =
-        if ctx.keyspace.skips_checksums { rdb::dump::open_unchecked(payload) } else { rdb::dump::open(payload) };
+    // The server that has recorded a payload may have taken it without looking at the checksum.
+    let unchecked = ctx.keyspace.skips_checksums || ctx.repeats_record();
+    let opened = if unchecked { rdb::dump::open_unchecked(payload) } else { rdb::dump::open(payload) };
     let (body, format) = opened.map_err(|cause| CommandError::BadEnvelope { cause })?;
     // Whoever may send a payload may send a forged one, so that a setting decides only what is counted.
     let options = LoadOptions::checking_all(&ctx.keyspace.limits);

@@ -53,6 +53,7 @@ pub fn incrbyfloat(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     }
     let text = sum.to_human_text();
     let expiry = ctx.find(key).and_then(|entry| entry.expiry());
+    ctx.record_instead(|out| out.extend([b"SET", key, text.as_bytes(), b"KEEPTTL"]));
     let bytes = text.as_bytes().to_vec();
     let value = if bytes.len() <= EMBSTR_BYTES_MAX { StringValue::Embstr(bytes) } else { StringValue::Raw(bytes) };
     ctx.insert(key, value.into(), expiry);

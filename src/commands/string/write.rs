@@ -192,16 +192,17 @@ fn check_pairs(args: Args<'_>, command: &str) -> CommandResult {
 }
 
 pub fn getset(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    reply_current(ctx, args.arg(1))?;
-    overwrite(ctx, args.arg(1), args.arg(2), None);
+    let (key, value) = (args.arg(1), args.arg(2));
+    reply_current(ctx, key)?;
+    overwrite(ctx, key, value, None);
+    ctx.record_instead(|out| out.extend([b"SET", key, value]));
     Ok(())
 }
 
 pub fn getdel(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
     if reply_current(ctx, key)? {
-        ctx.remove(key, false);
-        ctx.commit(key, Change::new(EventClass::GENERIC, "del"));
+        ctx.delete_instead(key, false);
     }
     Ok(())
 }
@@ -222,16 +223,17 @@ pub fn getex(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         ExpiryOption::Persist => {
             if ctx.find(key).is_some_and(|entry| entry.expiry().is_some()) {
                 set_expiry(ctx, key, None);
+                ctx.record_instead(|out| out.extend([b"PERSIST", key]));
                 ctx.commit(key, Change::new(EventClass::GENERIC, "persist"));
             }
         }
         ExpiryOption::Set(unit, arg) => {
             let moment = unit.moment(arg, ctx.now, "getex")?;
-            if unit.is_absolute() && moment <= ctx.now_ms() {
-                ctx.remove(key, ctx.config.lazyfree_lazy_expire);
-                ctx.commit(key, Change::new(EventClass::GENERIC, "del"));
+            if unit.is_absolute() && ctx.has_passed(moment) {
+                ctx.delete_instead(key, ctx.config.lazyfree_lazy_expire);
             } else {
                 set_expiry(ctx, key, Some(moment));
+                ctx.record_expiry(key, moment);
                 ctx.commit(key, Change::new(EventClass::GENERIC, "expire"));
             }
         }
@@ -318,10 +320,11 @@ fn set_fresh(ctx: &mut WriteCtx<'_>, key: &[u8], value: Value) {
     ctx.insert(key, value, None);
 }
 
-/// Refuses strings that no client could be sent.
+/// Refuses strings that no client could be sent. Where the server has a smaller limit than the one whose records it repeats,
+/// that one's counts.
 fn check_length(ctx: &WriteCtx<'_>, offset: u64, added: usize) -> CommandResult {
     match offset.checked_add(added as u64) {
-        Some(len) if len <= ctx.config.string_bytes_max() => Ok(()),
+        Some(len) if len <= ctx.config.string_bytes_max() || ctx.repeats_record() => Ok(()),
         _ => Err(CommandError::StringTooLong),
     }
 }
