@@ -30,7 +30,6 @@ mod lolwut;
 mod memory;
 mod monitor;
 mod multi_pop;
-mod persistence;
 mod pubsub;
 mod random_count;
 mod session;
@@ -87,7 +86,6 @@ const GROUPS: &[&[Command]] = &[
     list::COMMANDS,
     memory::COMMANDS,
     monitor::COMMANDS,
-    persistence::COMMANDS,
     pubsub::COMMANDS,
     set::COMMANDS,
     slowlog::COMMANDS,

@@ -11,10 +11,10 @@ mod key;
 mod kinds;
 mod model;
 mod notify;
-mod process_title;
 mod rewrite;
 mod set;
 mod table;
+mod title_template;
 mod value;
 
 pub use args::{Action, LOOPBACK, StartUp, start_up, usage};
@@ -29,7 +29,7 @@ pub use kinds::{
 };
 pub use model::Config;
 pub use notify::NotifyFlags;
-pub use process_title::process_title;
 pub use rewrite::{rewrite, rewrite_everything};
 pub use set::{Access, Change, SetError};
 pub use table::find;
+pub use title_template::process_title;

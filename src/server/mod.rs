@@ -38,7 +38,6 @@ mod oom_score;
 mod pause;
 mod pid_file;
 mod process;
-mod process_title;
 mod pubsub;
 #[cfg(test)]
 mod recording_tests;
@@ -51,6 +50,7 @@ mod snapshots;
 mod start;
 mod stats;
 mod timer;
+mod title_setting;
 mod transaction;
 mod unix_socket;
 mod users;

@@ -6,7 +6,7 @@ use super::super::kinds::{
     Supervised,
 };
 use super::super::model::Config;
-use super::super::process_title;
+use super::super::title_template;
 use super::super::value::{ValueError, parse_choice, parse_integer, parse_text, show_bytes};
 use super::{I32_MAX, I64_MAX, MIB, any_text, bytes, choice, flag, growing_list, integer, list, text};
 use crate::stdx::number::parse_i64;
@@ -81,7 +81,7 @@ pub const PROCESS: &[Key] = &[
     text(
         "proc-title-template",
         "{title} {listen-addr} {server-mode}",
-        process_title::check,
+        title_template::check,
         |c| &c.proc_title_template,
         |c, v| c.proc_title_template = v,
     )
