@@ -1,6 +1,6 @@
 //! The stream commands, with those that wait for an entry.
 //! Owns:  the rows and handlers of XACK to XTRIM.
-//! Uses:  keyspace, types, config, resp, stdx.
+//! Uses:  keyspace, types, resp, stdx.
 //! Never: how a stream is laid out.
 
 mod add;

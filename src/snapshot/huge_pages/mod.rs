@@ -1,6 +1,6 @@
 //! Huge pages under the heap and the tables, which make fork many times cheaper, and their healing after a child.
 //! Owns:  the decision whether they are used, and the thread that puts split ones together again.
-//! Uses:  config, observe, structures.
+//! Uses:  config, structures, stdx.
 //! Never: a change to what memory holds; stacks and mapped files are left alone.
 //!
 //! A write after fork used to copy a whole huge page of 2 MiB. Since Linux 5.8 (commit 3917c80280c9) it splits the page

@@ -1,6 +1,6 @@
 //! Strings: integers, short bytes inside the key's block, longer bytes behind a pointer.
 //! Owns:  the three string encodings and their conversions.
-//! Uses:  rdb, stdx.
+//! Uses:  rdb, structures, stdx.
 //! Never: a reply or a command's option.
 
 mod encoding;
