@@ -17,7 +17,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::{spawn_local, yield_now};
 
 use super::client::{ClientKey, Close, Stall};
-use super::executor::{Executor, Processed, Then};
+use super::executor::{Executor, Processed, ROUND_REPLY_BYTES, Then};
 use super::wake::Wake;
 use crate::commands::Peer;
 use crate::keyspace::TAKEN_OVER_BYTES_MIN;
@@ -241,7 +241,7 @@ impl Connection {
     async fn run(&mut self) -> io::Result<()> {
         loop {
             let event = std::future::poll_fn(|context| self.poll_event(context)).await?;
-            let executed = match event {
+            let mut executed = match event {
                 Event::End if self.outlives_input() => 0,
                 Event::End => return Ok(()),
                 Event::Shared { bytes, read } => {
@@ -255,6 +255,12 @@ impl Connection {
                 Event::Executable => self.execute_input(),
                 Event::Writable | Event::Woken => 0,
             };
+            // As in Redis, replies to what one read brought are sent together, so that a client whose replies to it are
+            // over its limit gets none of them.
+            while executed > 0 && self.input.has_command && self.gathers_replies() {
+                yield_now().await;
+                executed = self.execute_input();
+            }
             let sent = self.flush()?;
             if sent == Sent::Last {
                 return Ok(());
@@ -376,6 +382,20 @@ impl Connection {
         }
         executor.note_query_buffer(self.key, &self.decoder, input.waiting().len(), input.bytes.capacity());
         consumed
+    }
+
+    /// Whether further commands can be executed before the replies so far are sent. These count as the client's memory.
+    fn gathers_replies(&self) -> bool {
+        let mut executor = self.shared.executor.borrow_mut();
+        let can_execute = |executor: &Executor| {
+            let client = executor.clients.get(self.key);
+            client.close.is_none() && client.stall.is_none() && client.reply.len() < ROUND_REPLY_BYTES
+        };
+        if executor.process.exit.is_some() || !can_execute(&executor) {
+            return false;
+        }
+        executor.settle_memory(self.key);
+        can_execute(&executor)
     }
 
     /// Sends what can be sent within one round.

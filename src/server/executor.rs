@@ -28,7 +28,7 @@ use crate::stdx::clock::Now;
 use crate::structures::memory_holds;
 
 /// A client's round ends after so many bytes of replies; these are sent, as far as that goes, and others have their turn.
-const ROUND_REPLY_BYTES: usize = 1 << 20;
+pub(super) const ROUND_REPLY_BYTES: usize = 1 << 20;
 
 /// It ends as well when it has taken so long, which is looked at after each batch, and after any single command that takes
 /// as long as the second one says.

@@ -269,3 +269,44 @@ fn megabytes_of_empty_lines_are_passed_over() {
     assert_eq!(client.read(), simple("PONG"));
     writer.join().expect("the writer ends").expect("everything was sent");
 }
+
+/// Reads of a value of 20,000 bytes, behind each of which the round of the client's task is over.
+fn rounds_in_one_read(client: &mut Client, rounds: usize) -> Vec<u8> {
+    assert_eq!(client.cmd(&["SET", "key", &"x".repeat(20_000)]), ok());
+    [encode_command(&["GET", "key"]), encode_command(&["DEBUG", "SLEEP", "0.005"])].concat().repeat(rounds)
+}
+
+#[test]
+fn a_client_whose_replies_to_one_read_are_over_its_limit_gets_none_of_them() {
+    let server = Server::with_config("client-output-buffer-limit normal 100000 0 0");
+    let mut client = server.client();
+    let commands = rounds_in_one_read(&mut client, 10);
+    client.send(&commands);
+    assert_eq!(client.read_to_end().len(), 0);
+}
+
+#[test]
+fn replies_that_are_gathered_count_as_their_clients_memory() {
+    let server = Server::with_config("maxmemory-clients 400kb");
+    let mut client = server.client();
+    let commands = rounds_in_one_read(&mut client, 40);
+    client.send(&commands);
+    assert_eq!(client.read_to_end().len(), 0);
+    assert_eq!(number(&server, "stats", "evicted_clients"), 1);
+}
+
+#[test]
+fn other_clients_are_served_while_replies_are_gathered() {
+    let server = Server::start();
+    let (mut client, mut other) = (server.client(), server.client());
+    let commands = rounds_in_one_read(&mut client, 40);
+    client.send(&commands);
+    wait_until("the pipeline has begun", 10, || number(&server, "stats", "total_commands_processed") > 5);
+    let before = number(&server, "stats", "total_commands_processed");
+    assert_eq!(other.run("PING"), simple("PONG"));
+    for _ in 0..40 {
+        assert_eq!(client.read().bytes().len(), 20_000);
+        assert_eq!(client.read(), ok());
+    }
+    assert!(before < 80 || against_redis(), "{before} commands before another client was served");
+}
