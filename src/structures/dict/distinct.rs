@@ -52,6 +52,7 @@ mod tests {
     use crate::stdx::HashSeed;
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes hours")]
     fn drawn_elements_differ_and_each_one_is_drawn_about_as_often() {
         const ELEMENTS: usize = 1000;
         let mut dict: Dict<ThinBytes> = Dict::new(HashSeed { k0: 3, k1: 4 });
