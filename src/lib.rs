@@ -60,6 +60,9 @@ pub mod internals {
     pub mod structures {
         pub use crate::structures::*;
     }
+    pub mod simulation {
+        pub use crate::server::simulation::*;
+    }
     pub mod stdx {
         pub use crate::stdx::*;
     }

@@ -47,6 +47,8 @@ mod zset;
 
 pub use absent::missing_feature;
 pub use acl::{AccessRules, Denial, DenialReason, Denied, Reloaded, User, UserChange, Users};
+#[cfg(any(test, feature = "internals"))]
+pub use command::{Argument, Kind, parse_syntax};
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{
     ChannelKind, ClientEffect, ClientFilter, ClientType, ConfigEffect, ConfigPair, ConnectionEffect, Crash,

@@ -21,7 +21,7 @@ pub use args::{Action, LOOPBACK, StartUp, start_up, usage};
 pub use example::example;
 pub use file::Files;
 pub use key::{Apply, Feature};
-#[cfg(test)]
+#[cfg(any(test, feature = "internals"))]
 pub use kinds::AllowedFrom;
 pub use kinds::{
     ClientBufferLimit, ClientClass, EvictionPolicy, HugePages, LogLevel, OomScoreAdj, RenamedCommand, SanitizePayload,

@@ -257,7 +257,7 @@ impl Executor {
     }
 
     /// Answers those whose time is up. Returns when the next one's is.
-    fn end_elapsed_waits(&mut self) -> Option<Instant> {
+    pub(super) fn end_elapsed_waits(&mut self) -> Option<Instant> {
         let now = self.clock.advance().monotonic();
         while let Some(id) = self.exec.deadlines.take_elapsed(now) {
             if let Some(key) = self.clients.key_of(id) {

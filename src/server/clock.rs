@@ -42,6 +42,9 @@ pub struct ServerClock {
     base: Now,
     latest: Now,
     counter: Option<Counter>,
+    /// The time is what [`ServerClock::set`] has made it.
+    #[cfg(any(test, feature = "internals"))]
+    frozen: bool,
 }
 
 /// The time-stamp counter beside the clocks.
@@ -62,7 +65,19 @@ impl ServerClock {
         let counter = if ticks_are_steady() { ticks::read() } else { None };
         let now = Now::read();
         let counter = counter.map(|base| Counter { base, end: 0, rate: 0, measured: 0 });
-        Self { base: now, latest: now, counter }
+        Self {
+            base: now,
+            latest: now,
+            counter,
+            #[cfg(any(test, feature = "internals"))]
+            frozen: false,
+        }
+    }
+
+    /// Sets the time, which goes on only by further calls.
+    #[cfg(any(test, feature = "internals"))]
+    pub fn set(&mut self, now: Now) {
+        *self = Self { base: now, latest: now, counter: None, frozen: true };
     }
 
     /// The time as of the last [`ServerClock::advance`].
@@ -93,6 +108,10 @@ impl ServerClock {
 
     #[cold]
     fn ask_clocks(&mut self) {
+        #[cfg(any(test, feature = "internals"))]
+        if self.frozen {
+            return;
+        }
         let elapsed = Instant::now().saturating_duration_since(self.base.monotonic());
         if elapsed <= CARRIED_ON_FOR {
             self.latest = self.base.later(elapsed.as_nanos() as u64);

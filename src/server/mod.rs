@@ -41,10 +41,14 @@ mod process;
 mod pubsub;
 #[cfg(test)]
 mod recording_tests;
+#[cfg(any(test, feature = "internals"))]
+mod repeat;
 mod run;
 mod service_manager;
 mod shutdown;
 mod signals;
+#[cfg(any(test, feature = "internals"))]
+pub mod simulation;
 mod snapshot_history;
 mod snapshots;
 mod start;

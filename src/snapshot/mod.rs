@@ -21,7 +21,11 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "internals"))]
+pub use child::save::write_dataset;
 pub use child::{KnownDump, SaveOptions, delay_us};
+#[cfg(any(test, feature = "internals"))]
+pub use child::{Observer, Saved};
 pub use error::{LoadError, LoadFault, SaveError};
 pub use file::{DumpFile, Fate, Place, keep_original, read_file, replace_file};
 pub use history::{Outcome, Record};

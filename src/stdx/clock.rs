@@ -43,6 +43,14 @@ impl Now {
         Self { unix_ms: unix_us / 1000, unix_us, base: Instant::now(), since_base_ns: 0, steady_ahead_ms: 0 }
     }
 
+    /// A reading of clocks that a simulation sets: the wall clock, and how much of the clock that never goes back has passed
+    /// since `origin`.
+    #[cfg(any(test, feature = "internals"))]
+    pub fn simulated(unix_ms: i64, origin: Instant, passed: Duration) -> Self {
+        let steady_ahead_ms = (passed.as_millis() as i64).saturating_sub(unix_ms);
+        Self { base: origin + passed, steady_ahead_ms, ..Self::at_unix_ms(unix_ms) }
+    }
+
     /// The time so many nanoseconds after this one, which was read from the clocks; at most a second.
     #[inline]
     pub fn later(&self, nanoseconds: u64) -> Self {

@@ -12,6 +12,11 @@ pub struct HashSeed {
     pub k1: u64,
 }
 
+#[cfg(any(test, feature = "internals"))]
+thread_local! {
+    static CHOSEN: std::cell::Cell<Option<HashSeed>> = const { std::cell::Cell::new(None) };
+}
+
 impl HashSeed {
     /// A seed from the kernel's random source, which is read once as the process starts.
     ///
@@ -19,6 +24,10 @@ impl HashSeed {
     ///
     /// When the kernel has no randomness to give: without it no table is safe to open to clients.
     pub fn random() -> Self {
+        #[cfg(any(test, feature = "internals"))]
+        if let Some(seed) = CHOSEN.get() {
+            return seed;
+        }
         let k0 = getrandom::u64().expect("the kernel's random source answers");
         let k1 = getrandom::u64().expect("the kernel's random source answers");
         Self { k0, k1 }
@@ -28,7 +37,17 @@ impl HashSeed {
     /// loaded without one being handed down to it.
     pub fn of_process() -> Self {
         static SEED: OnceLock<HashSeed> = OnceLock::new();
+        #[cfg(any(test, feature = "internals"))]
+        if let Some(seed) = CHOSEN.get() {
+            return seed;
+        }
         *SEED.get_or_init(Self::random)
+    }
+
+    /// Chooses the seed of all tables that this thread makes from now on, so that a simulation comes to the same each time.
+    #[cfg(any(test, feature = "internals"))]
+    pub fn choose_for_thread(seed: Option<Self>) {
+        CHOSEN.set(seed);
     }
 
     #[inline]

@@ -8,6 +8,9 @@ mod docs;
 mod info;
 mod syntax;
 
+#[cfg(any(test, feature = "internals"))]
+pub use syntax::{Argument, Kind, parse as parse_syntax};
+
 pub use categories::{CATEGORIES, belongs_to};
 
 use super::context::ReadCtx;
