@@ -246,7 +246,7 @@ impl Generator {
             let before = words.len();
             self.draw(argument, times, syntax, words);
             // The number of keys or fields is that of those behind it.
-            if let Some(at) = number_at.filter(|at| *at + 1 <= before) {
+            if let Some(at) = number_at.filter(|at| *at < before) {
                 number_at = None;
                 if self.rng.u8(..100) < 95 {
                     words[at] = (words.len() - before).to_string().into_bytes();

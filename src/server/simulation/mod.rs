@@ -3,6 +3,8 @@
 //! Uses:  the executor, commands, keyspace, snapshot, types, config, resp, stdx.
 //! Never: a socket, a file, or the real time.
 
+#[cfg(test)]
+mod collections;
 mod compare;
 mod generate;
 mod history;
