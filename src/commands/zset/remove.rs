@@ -1,5 +1,7 @@
 //! Taking members out: ZREM and the ZREMRANGEBY commands.
 
+use std::ops::Range;
+
 use super::bounds::{By, Interval};
 use super::{find_mut, report};
 use crate::commands::context::WriteCtx;
@@ -39,9 +41,21 @@ fn remove_interval(ctx: &mut WriteCtx<'_>, args: Args<'_>, by: By, event: &'stat
         ctx.reply.integer(0);
         return Ok(());
     }
+    if event == "zremrangebylex" {
+        // Among members of several scores, which ones are found depends on how the set is laid out.
+        record_ranks(ctx, key, &ranks);
+    }
     let edited = ctx.edit::<ZsetValue, _>(key, |zset| zset.remove_ranks(ranks))?;
     let (removed, emptied) = edited.map_or((0, false), |edited| (edited.result, edited.emptied));
     report(ctx, key, event, removed, emptied);
     ctx.reply.integer(removed as i64);
     Ok(())
+}
+
+fn record_ranks(ctx: &mut WriteCtx<'_>, key: &[u8], ranks: &Range<usize>) {
+    ctx.record_instead(|out| {
+        out.extend([b"ZREMRANGEBYRANK", key]);
+        out.push(itoa::Buffer::new().format(ranks.start));
+        out.push(itoa::Buffer::new().format(ranks.end - 1));
+    });
 }

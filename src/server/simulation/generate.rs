@@ -25,23 +25,7 @@ const LEFT_OUT: &[(&str, &[&str])] = &[
 ];
 
 /// Commands whose records do not make another server the same yet.
-pub const NOT_RECORDED_YET: &[&str] = &[
-    "debug",
-    "expire",
-    "expireat",
-    "getex",
-    "hexpire",
-    "hexpireat",
-    "hpexpire",
-    "hpexpireat",
-    "pexpire",
-    "pexpireat",
-    "psetex",
-    "restore",
-    "set",
-    "setex",
-    "spop",
-];
+pub const NOT_RECORDED_YET: &[&str] = &[];
 
 const VALUES: &[&str] = &[
     "",
@@ -85,8 +69,8 @@ const ENCODINGS: &[&str] = &["u8", "i8", "u63", "i64", "i5", "u1"];
 const LONGITUDES: &[&str] = &["13.361389", "15.087269", "-120.25", "0", "179.9"];
 const LATITUDES: &[&str] = &["38.115556", "37.502669", "45.5", "0", "-60"];
 
-/// Payloads of DUMP that are kept.
-const PAYLOADS_MAX: usize = 40;
+/// How many payloads of DUMP are kept, and how many ids of entries.
+const KEPT_MAX: usize = 30;
 
 /// One command of the table.
 struct Syntax {
@@ -104,6 +88,8 @@ pub struct Generator {
     others: Vec<Syntax>,
     /// What DUMP has answered.
     payloads: Vec<Vec<u8>>,
+    /// Ids of entries, as XADD has answered.
+    ids: Vec<Vec<u8>>,
     unix_ms: i64,
 }
 
@@ -131,7 +117,7 @@ impl Generator {
             };
             if row.flags.has(Flags::WRITE) { &mut writes } else { &mut others }.push(syntax);
         }
-        Self { rng: fastrand::Rng::with_seed(seed), writes, others, payloads: Vec::new(), unix_ms: 0 }
+        Self { rng: fastrand::Rng::with_seed(seed), writes, others, payloads: Vec::new(), ids: Vec::new(), unix_ms: 0 }
     }
 
     /// What happens next.
@@ -150,15 +136,17 @@ impl Generator {
     /// Keeps what later commands can make use of.
     pub fn take_answer(&mut self, step: &Step, answer: &[u8]) {
         let Step::Command { args, .. } = step else { return };
-        if args.as_args().arg(0) == b"DUMP"
-            && let Some(start) = answer.iter().position(|byte| *byte == b'\n').filter(|_| answer.starts_with(b"$"))
-            && let Some(payload) = answer.get(start + 1..answer.len() - 2).filter(|payload| !payload.is_empty())
-        {
-            if self.payloads.len() == PAYLOADS_MAX {
-                self.payloads.swap_remove(self.rng.usize(..PAYLOADS_MAX));
-            }
-            self.payloads.push(payload.to_vec());
+        let kept = match args.as_args().arg(0) {
+            b"DUMP" => &mut self.payloads,
+            b"XADD" => &mut self.ids,
+            _ => return,
+        };
+        let start = answer.iter().position(|byte| *byte == b'\n').filter(|_| answer.starts_with(b"$"));
+        let Some(text) = start.and_then(|start| answer.get(start + 1..answer.len() - 2)) else { return };
+        if kept.len() == KEPT_MAX {
+            kept.swap_remove(self.rng.usize(..KEPT_MAX));
         }
+        kept.push(text.to_vec());
     }
 
     fn time(&mut self) -> Step {
@@ -285,6 +273,13 @@ impl Generator {
         let is = |words: &[&str]| words.iter().any(|word| name.contains(word));
         if name == "serialized-value" {
             return self.rng.choice(&self.payloads).cloned().unwrap_or_default();
+        }
+        if name == "subcommand" && command == "pfdebug" {
+            return self.rng.choice([&b"TODENSE"[..], b"GETREG", b"ENCODING"]).map_or_else(Vec::new, <[u8]>::to_vec);
+        }
+        let is_id = name == "id" && command != "xadd" && command != "xread" && command != "xreadgroup";
+        if is_id && self.rng.bool() && !self.ids.is_empty() {
+            return self.rng.choice(&self.ids).cloned().unwrap_or_default();
         }
         let seldom = self.rng.u8(..100) < 4;
         let pool: &[&str] = match kind {
