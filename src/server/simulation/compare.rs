@@ -99,7 +99,8 @@ fn described(entry: &Entry) -> Vec<u8> {
             zset.for_all(|member, score| {
                 let mut text = Vec::new();
                 member.append_to(&mut text);
-                number(&mut text, "", score.to_bits());
+                // A tree keeps the sign of a zero and a listpack does not, as in Redis: it is one score.
+                number(&mut text, "", (score + 0.0).to_bits());
                 members.push(text);
             });
             push_sorted(&mut out, "zset", members);

@@ -1,7 +1,7 @@
 //! Building a set at once from its pairs, which is many times cheaper than inserting them one by one.
 
+use super::ScoredSet;
 use super::member::{MemberRef, ScoredMember};
-use super::{ScoredSet, without_sign_of_zero};
 use crate::stdx::HashSeed;
 use crate::structures::dict::{Dict, Slot};
 use crate::structures::order_tree::{Member as _, OrderTree};
@@ -23,7 +23,6 @@ impl ScoredSetBuilder {
     #[expect(unsafe_code, reason = "the pairs name blocks that the table owns")]
     pub fn push(&mut self, member: &[u8], score: f64) -> bool {
         debug_assert!(!score.is_nan(), "a score is a number");
-        let score = without_sign_of_zero(score);
         let hash = self.members.hash(member);
         let Slot::Vacant(slot) = self.members.entry_hashed(hash, member) else { return false };
         let block = slot.insert(ScoredMember::new(member, score));

@@ -22,8 +22,7 @@ use super::order_tree::{OrderTree, Range};
 use crate::stdx::HashSeed;
 
 /// Members with a score each, found by member and by rank. Ranks count from zero at the lowest score; members of
-/// equal scores stand in the order of their bytes. There is one zero: a listpack, which stores it as an integer, knows no
-/// other, and the size of a set must not decide what it holds.
+/// equal scores stand in the order of their bytes.
 pub struct ScoredSet {
     members: Dict<ScoredMember>,
     /// Invariant: it holds exactly the pairs of `members`, by second handles to their blocks.
@@ -36,13 +35,6 @@ pub struct Upserted {
     pub old: Option<f64>,
     /// The score that was decided on, if any was.
     pub new: Option<f64>,
-}
-
-/// The score, zero where it is one of the two zeros.
-#[inline]
-fn without_sign_of_zero(score: f64) -> f64 {
-    // The sum of zeros of both signs is the one without.
-    score + 0.0
 }
 
 impl ScoredSet {
@@ -84,7 +76,7 @@ impl ScoredSet {
             Slot::Occupied(slot) => {
                 let block = slot.into_mut();
                 let old = block.score();
-                let new = decide(Some(old)).map(without_sign_of_zero);
+                let new = decide(Some(old));
                 if let Some(score) = new.filter(|&score| score != old) {
                     self.order.update_score(old, member, score);
                     block.set_score(score);
@@ -92,7 +84,7 @@ impl ScoredSet {
                 Upserted { old: Some(old), new }
             }
             Slot::Vacant(slot) => {
-                let new = decide(None).map(without_sign_of_zero);
+                let new = decide(None);
                 if let Some(score) = new {
                     let block = slot.insert(ScoredMember::new(member, score));
                     // SAFETY: by the invariant of the order, `remove` and `remove_range` take the handle out of it before the

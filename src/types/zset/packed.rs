@@ -9,8 +9,7 @@ use crate::structures::listpack::{Entry, Listpack, Lp, Pos};
 pub fn checked_score(entry: Entry<'_>) -> Option<f64> {
     match entry {
         Entry::Int(value) => Some(value as f64),
-        // Only a listpack from elsewhere spells a zero with a sign, which is the same score.
-        Entry::Bytes(text) => parse_f64(text).map(|score| score + 0.0),
+        Entry::Bytes(text) => parse_f64(text),
     }
 }
 
