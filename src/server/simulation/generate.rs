@@ -69,8 +69,9 @@ const ENCODINGS: &[&str] = &["u8", "i8", "u63", "i64", "i5", "u1"];
 const LONGITUDES: &[&str] = &["13.361389", "15.087269", "-120.25", "0", "179.9"];
 const LATITUDES: &[&str] = &["38.115556", "37.502669", "45.5", "0", "-60"];
 
-/// How many payloads of DUMP are kept, and how many ids of entries.
-const KEPT_MAX: usize = 30;
+/// How many payloads of DUMP are kept, and how many ids of entries: few, so that commands name those that are there.
+const PAYLOADS_MAX: usize = 30;
+const IDS_MAX: usize = 5;
 
 /// One command of the table.
 struct Syntax {
@@ -136,15 +137,15 @@ impl Generator {
     /// Keeps what later commands can make use of.
     pub fn take_answer(&mut self, step: &Step, answer: &[u8]) {
         let Step::Command { args, .. } = step else { return };
-        let kept = match args.as_args().arg(0) {
-            b"DUMP" => &mut self.payloads,
-            b"XADD" => &mut self.ids,
+        let (kept, kept_max) = match args.as_args().arg(0) {
+            b"DUMP" => (&mut self.payloads, PAYLOADS_MAX),
+            b"XADD" => (&mut self.ids, IDS_MAX),
             _ => return,
         };
         let start = answer.iter().position(|byte| *byte == b'\n').filter(|_| answer.starts_with(b"$"));
         let Some(text) = start.and_then(|start| answer.get(start + 1..answer.len() - 2)) else { return };
-        if kept.len() == KEPT_MAX {
-            kept.swap_remove(self.rng.usize(..KEPT_MAX));
+        if kept.len() == kept_max {
+            kept.swap_remove(self.rng.usize(..kept_max));
         }
         kept.push(text.to_vec());
     }
@@ -295,7 +296,7 @@ impl Generator {
             _ if is(&["longitude"]) => LONGITUDES,
             _ if is(&["latitude"]) => LATITUDES,
             _ if is(&["radius", "width", "height"]) => &["0", "1", "100", "500", "20000"],
-            _ if is(&["group"]) && command.starts_with('x') => &["g", "g", "g", "w"],
+            _ if is(&["group"]) && command.starts_with('x') => &["g", "g", "g", "g", "g", "w"],
             _ if is(&["consumer"]) => &["c", "d"],
             _ if command == "xreadgroup" && is(&["id"]) => &[">", ">", ">", ">", "0", "3-3"],
             _ if command.starts_with('x') && is(&["id", "start", "end", "threshold"]) => IDS,

@@ -33,9 +33,11 @@ fn check_shard(shard: u64) {
     let failures_max = from_environment("COPAL_JOURNAL_FAILURES").unwrap_or(FAILURES_DEFAULT) as usize;
     let mut coverage = Coverage::default();
     let mut failures = BTreeMap::new();
+    let mut failed = 0;
     let mut history = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (shard << 40);
-    while coverage.steps < steps && failures.len() < failures_max {
+    while coverage.steps < steps && failures.len() < failures_max && failed < 3 * failures_max {
         if let Err(failure) = check_history(history, HISTORY_STEPS, &mut coverage) {
+            failed += 1;
             // One history for each command that is the last one.
             failures.entry(failure.last_command()).or_insert(failure);
         }
