@@ -3,6 +3,7 @@
 use super::pair::{Act, CLIENTS, Pair, Step};
 use crate::commands::{Argument, CommandTable, Flags, Handler, Kind, parse_syntax};
 use crate::config::EvictionPolicy;
+use crate::types::ValueRef;
 
 type Words = Vec<Vec<u8>>;
 
@@ -173,6 +174,10 @@ impl Generator {
             }
         } else if self.rng.u8(..100) < 2 {
             vec![b"MULTI".to_vec()]
+        } else if self.rng.u8(..100) < 1
+            && let Some(acknowledgement) = acknowledgement(pair, client)
+        {
+            acknowledgement
         } else {
             self.command()
         };
@@ -365,6 +370,18 @@ impl Generator {
             _ => words.push(other),
         }
     }
+}
+
+/// An XACK of an entry that is pending, which chance alone seldom names.
+fn acknowledgement(pair: &Pair, client: usize) -> Option<Words> {
+    pair.first.selected_db(client).iter().find_map(|entry| {
+        let ValueRef::Stream(stream) = entry.value() else { return None };
+        stream.groups().find_map(|(name, group)| {
+            let (id, _) = group.pending(..).next()?;
+            let id = format!("{}-{}", id.ms, id.seq).into_bytes();
+            Some(vec![b"XACK".to_vec(), entry.key().to_vec(), name.to_vec(), id])
+        })
+    })
 }
 
 /// The keys that commands of a group mostly work on.

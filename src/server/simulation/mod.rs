@@ -121,6 +121,12 @@ impl Machine {
         self.executor.clients.get(self.clients[client].key).session.transaction.is_some()
     }
 
+    /// The database that a client has selected.
+    pub(super) fn selected_db(&self, client: usize) -> &Db {
+        let session = &self.executor.clients.get(self.clients[client].key).session;
+        self.executor.keyspace.db(session.db)
+    }
+
     /// What a server does by itself from time to time.
     pub(super) fn round(&mut self) {
         self.with_seed(|machine| {
