@@ -174,10 +174,10 @@ impl Generator {
             }
         } else if self.rng.u8(..100) < 2 {
             vec![b"MULTI".to_vec()]
-        } else if self.rng.u8(..100) < 1
-            && let Some(acknowledgement) = acknowledgement(pair, client)
+        } else if self.rng.u8(..100) < 2
+            && let Some(words) = group_command(pair, client, self.rng.bool())
         {
-            acknowledgement
+            words
         } else {
             self.command()
         };
@@ -372,16 +372,23 @@ impl Generator {
     }
 }
 
-/// An XACK of an entry that is pending, which chance alone seldom names.
-fn acknowledgement(pair: &Pair, client: usize) -> Option<Words> {
-    pair.first.selected_db(client).iter().find_map(|entry| {
-        let ValueRef::Stream(stream) = entry.value() else { return None };
-        stream.groups().find_map(|(name, group)| {
-            let (id, _) = group.pending(..).next()?;
-            let id = format!("{}-{}", id.ms, id.seq).into_bytes();
-            Some(vec![b"XACK".to_vec(), entry.key().to_vec(), name.to_vec(), id])
-        })
-    })
+/// What leads to entries that are pending and takes them away, all of which chance alone seldom does one after the other.
+fn group_command(pair: &Pair, client: usize, acknowledges: bool) -> Option<Words> {
+    let (key, stream) = pair.first.selected_db(client).iter().find_map(|entry| match entry.value() {
+        ValueRef::Stream(stream) => Some((String::from_utf8_lossy(entry.key()), stream)),
+        _ => None,
+    })?;
+    let line = match stream.groups().next() {
+        None => format!("XGROUP CREATE {key} g 0"),
+        Some((name, group)) => {
+            let name = String::from_utf8_lossy(name);
+            match group.pending(..).next().filter(|_| acknowledges) {
+                Some((id, _)) => format!("XACK {key} {name} {}-{}", id.ms, id.seq),
+                None => format!("XREADGROUP GROUP {name} c COUNT 2 STREAMS {key} >"),
+            }
+        }
+    };
+    Some(line.split(' ').map(|word| word.as_bytes().to_vec()).collect())
 }
 
 /// The keys that commands of a group mostly work on.
