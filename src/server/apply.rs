@@ -1,14 +1,14 @@
 //! Settings of which the keyspace keeps a copy of its own.
 
-use super::executor::Executor;
 use crate::commands::missing_feature;
 use crate::config::RenamedCommand;
 use crate::keyspace::{AccessPolicy, LazyFreePolicy};
+use crate::server::executor::Executor;
 use crate::types::Limits;
 
 impl Executor {
     /// Gives commands the names that `rename-command` wants; an empty one makes a command unreachable.
-    pub(super) fn rename_commands(&mut self) -> Result<(), String> {
+    pub(in crate::server) fn rename_commands(&mut self) -> Result<(), String> {
         for RenamedCommand { from, to } in &self.config.renamed_commands {
             let shown = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
             if self.table.by_name(from).is_none() {

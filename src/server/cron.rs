@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::client::Close;
-use super::connection::Shared;
-use super::executor::Executor;
-use super::timer::Timer;
 use crate::keyspace::ExpireCycle;
+use crate::server::clients::Close;
+use crate::server::executor::Executor;
+use crate::server::net::Shared;
+use crate::server::net::Timer;
 
 /// Milliseconds of each round that incremental rehashing may take.
 const REHASH_BUDGET: Duration = Duration::from_millis(1);

@@ -5,12 +5,14 @@ use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::client::ClientKey;
-use super::executor::{Executor, Processed, Then};
-use super::start::Launch;
 use crate::commands::Peer;
 use crate::config::{ClientBufferLimit, Config};
 use crate::resp::Decoder;
+use crate::server::clients::ClientKey;
+use crate::server::exec::Processed;
+use crate::server::exec::Then;
+use crate::server::executor::Executor;
+use crate::server::process::Launch;
 
 /// What a string may have at most, so that no input takes long.
 const STRING_BYTES_MAX: u64 = 1 << 20;
@@ -100,7 +102,7 @@ struct Outcome {
     stalled: bool,
 }
 
-pub(super) fn executor_of_few_rights() -> Executor {
+pub(in crate::server) fn executor_of_few_rights() -> Executor {
     let mut config = Config::default();
     config.proto_max_bulk_len_bytes = STRING_BYTES_MAX;
     let limit = ClientBufferLimit { hard_bytes: STRING_BYTES_MAX, soft_bytes: 0, soft_seconds: 0 };

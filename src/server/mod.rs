@@ -3,61 +3,21 @@
 //! Uses:  commands, snapshot, keyspace, types, structures, resp, config, observe, stdx.
 //! Never: a Redis rule about one command; that stands beside the command.
 
-mod allocator;
 mod apply;
-mod banner;
-mod batch;
-mod blocking;
-mod client;
-mod client_memory;
+mod clients;
 mod clock;
-mod connection;
-mod crash;
 mod cron;
-mod effects;
-mod event_loop;
-mod execution;
+mod exec;
 mod executor;
-mod fallback;
-mod fatal_signal;
-mod file_limit;
-mod frame;
 #[cfg(any(test, feature = "internals"))]
 pub mod fuzzing;
-mod gate;
-mod info;
-mod listener;
-mod logging;
 mod memory;
-mod memory_info;
-mod memory_limit;
 mod migrate;
-mod monitor;
-mod observing;
-mod oom_score;
-mod pause;
-mod pid_file;
+mod net;
+mod persistence;
 mod process;
-mod pubsub;
-#[cfg(test)]
-mod recording_tests;
-#[cfg(any(test, feature = "internals"))]
-mod repeat;
-mod run;
-mod service_manager;
-mod shutdown;
-mod signals;
+mod report;
 #[cfg(any(test, feature = "internals"))]
 pub mod simulation;
-mod snapshot_history;
-mod snapshots;
-mod start;
-mod stats;
-mod timer;
-mod title_setting;
-mod transaction;
-mod unix_socket;
-mod users;
-mod wake;
 
-pub use start::start;
+pub use process::start::start;

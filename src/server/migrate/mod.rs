@@ -6,93 +6,21 @@
 //! server waits itself, as Redis always does.
 
 mod link;
+mod state;
 mod transfer;
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
-use hashbrown::HashMap;
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-
-use self::link::Link;
+use self::state::{Running, Source};
 use self::transfer::Outcome;
-use super::client::{ClientKey, Stall};
-use super::connection::Shared;
-use super::executor::Executor;
-use super::frame::{Frame, Nesting};
-use crate::commands::{CommandError, CommandId, Migration};
-use crate::keyspace::{ClientId, Place};
-use crate::resp::ArgsBuf;
+use crate::commands::{CommandError, Migration};
+use crate::keyspace::Place;
+use crate::server::clients::{ClientKey, Stall};
+use crate::server::exec::{Frame, Nesting};
+use crate::server::executor::Executor;
+use crate::server::net::Shared;
 
-/// Links that are kept for the next migration.
-const LINKS_MAX: usize = 64;
-
-/// A link that was not used for so long is closed.
-const LINK_IDLE_MAX: Duration = Duration::from_secs(10);
-
-/// Host and port as the client wrote them.
-type Target = (Box<[u8]>, Box<[u8]>);
-
-/// The migration under way, and links from earlier ones.
-pub struct Migrations {
-    running: Option<Running>,
-    links: HashMap<Target, KeptLink>,
-    outcomes: UnboundedSender<Outcome>,
-    /// Until the task that reads them takes it.
-    incoming: Option<UnboundedReceiver<Outcome>>,
-}
-
-struct KeptLink {
-    link: Link,
-    last_used: Instant,
-}
-
-struct Running {
-    client: ClientId,
-    command: CommandId,
-    args: ArgsBuf,
-    start: Instant,
-    source: Source,
-}
-
-/// Where the keys come from, and what becomes of them.
-struct Source {
-    db: usize,
-    keeps_keys: bool,
-    target: Target,
-}
-
-impl Migrations {
-    pub fn new() -> Self {
-        let (outcomes, incoming) = mpsc::unbounded_channel();
-        Self { running: None, links: HashMap::new(), outcomes, incoming: Some(incoming) }
-    }
-
-    #[inline]
-    pub fn is_running(&self) -> bool {
-        self.running.is_some()
-    }
-
-    pub fn links_len(&self) -> usize {
-        self.links.len()
-    }
-
-    fn keep(&mut self, target: Target, link: Link, now: Instant) {
-        if self.links.len() >= LINKS_MAX
-            && let Some(oldest) =
-                self.links.iter().min_by_key(|(_, kept)| kept.last_used).map(|(target, _)| target.clone())
-        {
-            self.links.remove(&oldest);
-        }
-        self.links.insert(target, KeptLink { link, last_used: now });
-    }
-
-    pub fn close_idle_links(&mut self, now: Instant) {
-        if !self.links.is_empty() {
-            self.links.retain(|_, kept| now.saturating_duration_since(kept.last_used) <= LINK_IDLE_MAX);
-        }
-    }
-}
+pub(in crate::server) use state::Migrations;
 
 /// Ends migrations whose threads are done, until the server ends.
 pub async fn watch_outcomes(shared: Rc<Shared>) {
@@ -105,7 +33,7 @@ pub async fn watch_outcomes(shared: Rc<Shared>) {
 
 impl Executor {
     /// Begins a migration; within a transaction, carries it out.
-    pub(super) fn migrate(&mut self, frame: &Frame<'_>, mut migration: Migration) {
+    pub(in crate::server) fn migrate(&mut self, frame: &Frame<'_>, mut migration: Migration) {
         let Frame { client: key, command, .. } = *frame;
         let session = &self.clients.get(key).session;
         let (client, db) = (session.id, session.db);

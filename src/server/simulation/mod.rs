@@ -17,14 +17,17 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::client::{ClientKey, Close, Stall};
-use super::executor::{Executor, Flow};
-use super::repeat::RepeatError;
-use super::start::Launch;
 use crate::commands::Peer;
 use crate::config::Config;
 use crate::keyspace::{Db, Eviction, ExpireCycle, ExpiryPolicy, Group};
 use crate::resp::ArgsBuf;
+use crate::server::clients::ClientKey;
+use crate::server::clients::Close;
+use crate::server::clients::Stall;
+use crate::server::exec::Flow;
+use crate::server::exec::RepeatError;
+use crate::server::executor::Executor;
+use crate::server::process::Launch;
 use crate::snapshot::{LoadSettings, Loader, Observer, Progress, SaveOptions, Saved, write_dataset};
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
@@ -36,11 +39,11 @@ pub use pair::Coverage;
 const ROUND: Duration = Duration::from_secs(3600);
 
 /// Databases of every server.
-pub(super) const DATABASES: usize = 3;
+pub(in crate::server) const DATABASES: usize = 3;
 
 /// One server without sockets.
 pub struct Machine {
-    pub(super) executor: Executor,
+    pub(in crate::server) executor: Executor,
     seed: HashSeed,
     clients: Vec<SimulatedClient>,
     /// Repeats records.
@@ -60,7 +63,7 @@ impl Machine {
         Self::with_config(seed, clients, Config::default())
     }
 
-    pub(super) fn with_config(seed: HashSeed, clients: usize, mut config: Config) -> Self {
+    pub(in crate::server) fn with_config(seed: HashSeed, clients: usize, mut config: Config) -> Self {
         HashSeed::choose_for_thread(Some(seed));
         config.databases = DATABASES as u32;
         let mut executor = Executor::new(config, Launch::default());
@@ -87,7 +90,7 @@ impl Machine {
     }
 
     /// Runs a command of a client and returns what the client is sent. One that is held up does nothing.
-    pub(super) fn execute(&mut self, client: usize, args: &ArgsBuf) -> Vec<u8> {
+    pub(in crate::server) fn execute(&mut self, client: usize, args: &ArgsBuf) -> Vec<u8> {
         self.with_seed(|machine| {
             let key = machine.clients[client].key;
             if !machine.executor.is_stalled(key) {
@@ -113,11 +116,11 @@ impl Machine {
     }
 
     /// Whether a client waits for a key, or for the end of a pause.
-    pub(super) fn is_stalled(&self, client: usize) -> bool {
+    pub(in crate::server) fn is_stalled(&self, client: usize) -> bool {
         self.executor.is_stalled(self.clients[client].key)
     }
 
-    pub(super) fn is_in_transaction(&self, client: usize) -> bool {
+    pub(in crate::server) fn is_in_transaction(&self, client: usize) -> bool {
         self.executor.clients.get(self.clients[client].key).session.transaction.is_some()
     }
 
@@ -128,7 +131,7 @@ impl Machine {
     }
 
     /// What a server does by itself from time to time.
-    pub(super) fn round(&mut self) {
+    pub(in crate::server) fn round(&mut self) {
         self.with_seed(|machine| {
             let executor = &mut machine.executor;
             let now = executor.clock.latest();
@@ -145,7 +148,7 @@ impl Machine {
     }
 
     /// Evicts one key, as if memory were short.
-    pub(super) fn evict(&mut self, eviction: &Eviction) {
+    pub(in crate::server) fn evict(&mut self, eviction: &Eviction) {
         self.with_seed(|machine| {
             if !machine.executor.is_paused() {
                 machine.executor.keyspace.evict_one(eviction);
@@ -155,7 +158,7 @@ impl Machine {
     }
 
     /// Ends a client's connection, whatever it is doing, and makes another one.
-    pub(super) fn reconnect(&mut self, client: usize) {
+    pub(in crate::server) fn reconnect(&mut self, client: usize) {
         self.with_seed(|machine| {
             machine.executor.disconnect(machine.clients[client].key);
             machine.clients[client] = SimulatedClient::new(&mut machine.executor);
@@ -168,7 +171,7 @@ impl Machine {
     }
 
     /// What a dump of the server's data loads to.
-    pub(super) fn dumped(&mut self) -> Vec<Db> {
+    pub(in crate::server) fn dumped(&mut self) -> Vec<Db> {
         struct Silent;
         impl Observer for Silent {
             fn progress(&mut self, _so_far: &Saved) -> ControlFlow<()> {
@@ -196,11 +199,11 @@ impl Machine {
         }
     }
 
-    pub(super) fn record(&mut self) {
+    pub(in crate::server) fn record(&mut self) {
         self.executor.keyspace.set_journal_wanted(true);
     }
 
-    pub(super) fn take_groups(&mut self) -> Vec<Group> {
+    pub(in crate::server) fn take_groups(&mut self) -> Vec<Group> {
         self.executor.keyspace.journal.take_groups()
     }
 

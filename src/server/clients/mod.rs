@@ -1,0 +1,16 @@
+//! The connected clients: sessions, output, subscriptions, users, and the limits on all of it.
+//! Owns:  every client and what is sent to it.
+//! Uses:  commands, config, keyspace, observe, resp, snapshot, stdx.
+//! Never: a socket; the connection's task sends what is here.
+
+mod client;
+mod connect;
+mod eviction;
+mod memory;
+mod monitor;
+mod pubsub;
+mod subscriptions;
+mod users;
+
+pub(in crate::server) use client::{Client, ClientKey, Clients, Close, Stall};
+pub(in crate::server) use subscriptions::PubSub;

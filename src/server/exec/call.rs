@@ -1,0 +1,324 @@
+//! The one way to run a command, whoever asks for it.
+
+use std::time::Duration;
+
+use super::frame::{Frame, Nesting, Outcome};
+use super::gate::{Refusal, Verdict};
+use super::round::Flow;
+use crate::commands::{AdminCtx, ClientCtx, CommandError, CommandId, Flags, Handler, ReadCtx, ReplyMode, WriteCtx};
+use crate::resp::Args;
+use crate::server::clients::{ClientKey, Close, Stall};
+use crate::server::exec::gate;
+use crate::server::executor::Executor;
+use crate::server::process::fatal_signal;
+use crate::stdx::clock::Now;
+
+impl Executor {
+    /// Executes one command of a client, or queues it inside a transaction, or refuses it. `command` is its row in the
+    /// table, if it has one.
+    pub fn execute(&mut self, key: ClientKey, command: Option<CommandId>, args: Args<'_>) -> Flow {
+        if self.is_memory_limited() {
+            self.make_room_for(key);
+            // The keys that went are no part of what the command does.
+            self.keyspace.journal.close_group();
+        }
+        match gate::check(self, key, command, args) {
+            Ok(command) => {
+                self.clients.get_mut(key).session.last_command = Some(command);
+                self.clients.begin_command(key);
+                let now = self.clock.latest();
+                self.call(&Frame { client: key, command, args, now, nesting: Nesting::Command, busy_ns: 0 });
+                self.after_command();
+                self.clients.end_command();
+                self.check_output_limit(key);
+                Flow::Done
+            }
+            Err(verdict) => self.follow_verdict(key, verdict, args),
+        }
+    }
+
+    /// Does with a command what the gate says that has not let it through.
+    ///
+    /// Out of line, like whatever else few commands need: within, it would cost the others registers.
+    #[inline(never)]
+    pub(super) fn follow_verdict(&mut self, key: ClientKey, verdict: Verdict, args: Args<'_>) -> Flow {
+        // What eviction has set off, which otherwise follows the command.
+        self.after_command();
+        match verdict {
+            Verdict::Queue(command) => {
+                let client = self.clients.get_mut(key);
+                client.session.last_command = Some(command);
+                let transaction = client.session.transaction.as_mut().expect("only inside MULTI");
+                transaction.push(command, args.to_buf());
+                let mark = client.reply.len();
+                client.reply.simple("QUEUED");
+                self.apply_reply_mode(key, mark);
+                Flow::Done
+            }
+            Verdict::Refuse(refusal) => {
+                self.clients.get_mut(key).session.last_command = refusal.command;
+                self.refuse(key, &refusal, args);
+                self.check_output_limit(key);
+                Flow::Done
+            }
+            Verdict::Postpone => {
+                self.clients.get_mut(key).stall = Some(Stall::Paused);
+                Flow::Postponed
+            }
+            Verdict::HangUp => {
+                self.log_attack(key);
+                self.clients.get_mut(key).close(Close::Now);
+                Flow::Done
+            }
+        }
+    }
+
+    /// Runs a command, with its effects, and keeps its figures: the one way to run a command, whoever asks for it. The
+    /// caller has had it judged.
+    pub(in crate::server) fn call(&mut self, frame: &Frame<'_>) -> Outcome {
+        let start = self.clock.latest();
+        let client = self.clients.get_mut(frame.client);
+        let mark = client.reply.len();
+        client.commands_total += u64::from(frame.nesting != Nesting::Served);
+        fatal_signal::enter(frame.command.index());
+        self.run(frame, mark);
+        let mut outcome = Outcome::Done;
+        if !self.exec.effects.is_empty() {
+            self.perform_effects(frame);
+            outcome = self.outcome_of(frame);
+        }
+        let elapsed_ns = self.clock.advance().nanoseconds_since(start);
+        match outcome {
+            Outcome::Done => self.conclude(frame, mark, elapsed_ns + frame.busy_ns),
+            Outcome::Waits => self.note_busy(frame, elapsed_ns),
+        }
+        if !self.clients.monitors.is_empty() && frame.nesting != Nesting::Served {
+            self.feed_monitors(frame.client, frame.command, frame.args);
+        }
+        fatal_signal::leave();
+        outcome
+    }
+
+    /// Runs a command's handler, records what it has changed, and writes its error behind `mark`, where its reply begins.
+    /// Its effects are left to do.
+    #[inline(always)]
+    pub(super) fn run(&mut self, frame: &Frame<'_>, mark: usize) {
+        let db = self.clients.get(frame.client).session.db;
+        let result = self.run_handler(frame);
+        self.keyspace.delete_lapsed(db, frame.now.unix_ms);
+        if self.keyspace.journal.is_wanted() {
+            self.keyspace.record_command(db, frame.args);
+        }
+        if let Err(error) = result {
+            self.answer_failure(frame, &error, mark);
+        }
+    }
+
+    /// Writes the error of a command in the place of what it has written of a reply.
+    #[inline(never)]
+    pub(super) fn answer_failure(&mut self, frame: &Frame<'_>, error: &CommandError, mark: usize) {
+        self.clients.get_mut(frame.client).reply.truncate(mark);
+        self.exec.effects.clear();
+        self.reply_error(frame.client, error);
+        if let CommandError::WrongPass { user } = error {
+            self.note_failed_login(frame, user);
+        }
+    }
+
+    /// Takes back a reply that the client does not want, and keeps the figures of a command that is answered.
+    #[inline(always)]
+    pub(in crate::server) fn conclude(&mut self, frame: &Frame<'_>, mark: usize, elapsed_ns: u64) {
+        self.apply_reply_mode(frame.client, mark);
+        let failed = std::mem::take(&mut self.exec.uncounted_error);
+        self.stats.counters.total_commands_processed += 1;
+        self.stats.command_stats.record(frame.command.index(), elapsed_ns, failed);
+        if elapsed_ns >= self.stats.noteworthy_ns {
+            self.note_slow_command(frame, Duration::from_nanos(elapsed_ns));
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn run_handler(&mut self, frame: &Frame<'_>) -> Result<(), CommandError> {
+        let (command, args, now) = (frame.command, frame.args, frame.now);
+        let may_wait = frame.may_wait();
+        let client = self.clients.get_mut(frame.client);
+        let reply = &mut client.reply;
+        let session = &mut client.session;
+        let (config, table, effects) = (&self.config, &self.table, &mut self.exec.effects);
+        match self.table.row(command).command.run {
+            Handler::Read(run) => {
+                let keyspace = &self.keyspace;
+                run(&mut ReadCtx { keyspace, session, config, table, now, may_wait, reply, effects }, args)
+            }
+            Handler::Write(run) => {
+                let no_touch = session.no_touch;
+                let keyspace = &mut self.keyspace;
+                if no_touch {
+                    keyspace.access.set_stopped(true);
+                }
+                let result =
+                    run(&mut WriteCtx { keyspace, session, config, table, now, may_wait, reply, effects }, args);
+                if no_touch {
+                    self.keyspace.access.set_stopped(false);
+                }
+                result
+            }
+            Handler::Client(run) => {
+                let users = &self.users;
+                run(&mut ClientCtx { session, users, config, now, reply, effects }, args)
+            }
+            Handler::Admin(run) => {
+                let (keyspace, users) = (&mut self.keyspace, &mut self.users);
+                run(&mut AdminCtx { keyspace, session, users, config, table, now, reply, effects }, args)
+            }
+            Handler::Container => Err(CommandError::wrong_arity(&self.table.row(command).full_name)),
+        }
+    }
+
+    /// What follows a command, and a whole transaction only once: keyspace events go out, and whoever waits for a key
+    /// that has changed is served.
+    pub(in crate::server) fn after_command(&mut self) {
+        if self.keyspace.has_events() {
+            self.publish_key_events();
+        }
+        if self.keyspace.waiting.has_ready() {
+            self.serve_ready_keys();
+        }
+        if self.keyspace.journal.is_wanted() {
+            self.keyspace.journal.close_group();
+        }
+    }
+
+    /// Answers a command that was refused.
+    pub(in crate::server) fn refuse(&mut self, key: ClientKey, refusal: &Refusal, args: Args<'_>) {
+        let Refusal { command, error, denied } = refusal;
+        if let Some(command) = *command {
+            self.stats.command_stats.reject(command.index());
+            if let Some(denied) = *denied {
+                let frame = Frame {
+                    client: key,
+                    command,
+                    args,
+                    now: self.clock.latest(),
+                    nesting: Nesting::Command,
+                    busy_ns: 0,
+                };
+                self.note_denial(&frame, denied);
+            }
+        }
+        let mark = self.clients.get(key).reply.len();
+        match command.filter(|command| self.table.row(*command).flags.has(Flags::RUNS_QUEUE)) {
+            Some(exec) => {
+                // A refused EXEC is the end of its transaction.
+                self.clients.get_mut(key).session.transaction = None;
+                self.unwatch(key);
+                self.reply_error(key, &error.clone().aborting_exec());
+                if !self.clients.monitors.is_empty() {
+                    self.feed_monitors(key, exec, args);
+                }
+            }
+            None => {
+                if let Some(transaction) = &mut self.clients.get_mut(key).session.transaction {
+                    transaction.failed = true;
+                }
+                self.reply_error(key, error);
+            }
+        }
+        self.exec.uncounted_error = false;
+        self.apply_reply_mode(key, mark);
+    }
+
+    /// Web pages can make a browser send commands to servers within its reach; a header of theirs gives that away. One
+    /// line a minute is enough for the log.
+    pub(super) fn log_attack(&mut self, key: ClientKey) {
+        const LOG_EVERY: Duration = Duration::from_secs(60);
+        let now = self.clock.latest();
+        let is_due = |then: Now| now.since(then) > LOG_EVERY;
+        if self.clients.attack_logged.is_none_or(is_due) {
+            self.clients.attack_logged = Some(now);
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to the \
+                 server. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise \
+                 it. Connection from {} aborted.",
+                self.clients.get(key).session.peer.remote()
+            );
+        }
+    }
+
+    /// Writes an error reply and counts it.
+    pub(in crate::server) fn reply_error(&mut self, key: ClientKey, error: &CommandError) {
+        self.stats.counters.total_error_replies += 1;
+        self.exec.uncounted_error = true;
+        let text = error.reply_text();
+        self.clients.get_mut(key).reply.error(&text);
+        if let Some(cause) = error.log_text() {
+            tracing::warn!("{cause}");
+        }
+        if let Some(known) = self.stats.errors.count(&text) {
+            tracing::warn!(
+                "Errorstats stopped adding new errors because the number of errors reached the limit (suggested \
+                 action: reset with 'CONFIG RESETSTAT'). The following errors were tracked: {known}"
+            );
+        }
+    }
+
+    /// Takes back what the client asked not to be sent (CLIENT REPLY).
+    pub(super) fn apply_reply_mode(&mut self, key: ClientKey, mark: usize) {
+        let client = self.clients.get_mut(key);
+        match client.session.reply_mode {
+            ReplyMode::On => {}
+            ReplyMode::Off => client.reply.truncate(mark),
+            ReplyMode::SkipNext => {
+                client.reply.truncate(mark);
+                client.session.reply_mode = ReplyMode::SkipThis;
+            }
+            ReplyMode::SkipThis => {
+                client.reply.truncate(mark);
+                client.session.reply_mode = ReplyMode::On;
+            }
+        }
+    }
+
+    /// What the effects of a command have come to.
+    pub(in crate::server) fn outcome_of(&self, frame: &Frame<'_>) -> Outcome {
+        match &self.clients.get(frame.client).stall {
+            Some(Stall::Blocked(_) | Stall::Migrating) => Outcome::Waits,
+            Some(Stall::Paused) | None => Outcome::Done,
+        }
+    }
+
+    /// Notes how long a command has run that waits now.
+    pub(in crate::server) fn note_busy(&mut self, frame: &Frame<'_>, elapsed_ns: u64) {
+        if let Some(Stall::Blocked(blocked)) = &mut self.clients.get_mut(frame.client).stall {
+            blocked.add_busy(elapsed_ns);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::ArgsBuf;
+    use crate::server::fuzzing::executor_of_few_rights;
+
+    #[test]
+    fn a_client_without_a_connection_runs_commands_never_waits_and_is_in_no_list() {
+        let mut executor = executor_of_few_rights();
+        let key = executor.connect_internal();
+        let mut answer = |line: &str| {
+            let args: ArgsBuf = line.split(' ').collect();
+            let args = args.as_args();
+            let command = executor.table.find(args).expect("a command").id;
+            let now = executor.clock.latest();
+            let frame = Frame { client: key, command, args, now, nesting: Nesting::Replay, busy_ns: 0 };
+            assert_eq!(executor.call(&frame), Outcome::Done, "{line}");
+            String::from_utf8(executor.take_replies(key)).expect("text")
+        };
+        assert_eq!(answer("RPUSH list a"), ":1\r\n");
+        assert_eq!(answer("BLPOP list 0"), "*2\r\n$4\r\nlist\r\n$1\r\na\r\n");
+        assert_eq!(answer("BLPOP list 0"), "*-1\r\n");
+        assert_eq!(answer("CLIENT LIST"), "$0\r\n\r\n");
+        assert_eq!((executor.clients.len(), executor.clients.live_len()), (0, 0));
+        executor.disconnect(key);
+    }
+}

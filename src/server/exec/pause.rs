@@ -1,0 +1,91 @@
+//! CLIENT PAUSE: for a while commands wait, or those that may write.
+
+use std::time::Instant;
+
+use super::pause_state::Pause;
+use crate::commands::{CommandId, Flags, PauseMode};
+use crate::keyspace::ExpiryPolicy;
+use crate::server::clients::{ClientKey, Stall};
+use crate::server::executor::Executor;
+
+impl Executor {
+    /// Begins a pause, or makes the one that is on longer and stricter; never shorter or looser.
+    pub(in crate::server) fn pause_clients(&mut self, until: Instant, mode: PauseMode) {
+        let old = self.exec.pause.unwrap_or(Pause { until, mode });
+        self.exec.pause = Some(Pause { until: until.max(old.until), mode: mode.max(old.mode) });
+        self.follow_pause();
+        self.process.cron_wake.raise();
+    }
+
+    /// Ends the pause and lets the clients go on that it held up.
+    pub(in crate::server) fn unpause_clients(&mut self) {
+        self.exec.pause = None;
+        self.follow_pause();
+        self.resume_paused_clients();
+    }
+
+    /// Lets every client try its command again that was held up.
+    pub(in crate::server) fn resume_paused_clients(&mut self) {
+        for (_, client) in self.clients.iter_mut() {
+            if matches!(client.stall, Some(Stall::Paused)) {
+                client.stall = None;
+                client.wake.raise();
+            }
+        }
+    }
+
+    /// Ends a pause whose time is over.
+    pub(in crate::server) fn end_elapsed_pause(&mut self) {
+        let now = self.clock.latest();
+        if self.exec.pause.is_some_and(|pause| pause.left(now).is_zero()) {
+            self.unpause_clients();
+            self.after_command();
+        }
+    }
+
+    /// Whether data must not change by itself: keys past their expiry are answered as missing but stay, and none is
+    /// evicted. A migration asks for that too.
+    #[inline]
+    pub fn is_paused(&self) -> bool {
+        self.exec.pause.is_some() || self.migrations.is_running()
+    }
+
+    /// Lets keys expire, or hides those past their expiry while data must not change by itself.
+    pub(in crate::server) fn follow_pause(&mut self) {
+        let policy = if self.is_paused() { ExpiryPolicy::Hide } else { ExpiryPolicy::Delete };
+        self.keyspace.set_expiry_policy(policy);
+    }
+
+    /// Whether the client's command has to wait for the end of the pause, or of a migration.
+    pub(in crate::server) fn pauses(&self, key: ClientKey, command: CommandId) -> bool {
+        self.is_paused() && self.holds_up(key, command)
+    }
+
+    #[cold]
+    fn holds_up(&self, key: ClientKey, command: CommandId) -> bool {
+        let migrating = self.migrations.is_running() && self.has_flags(key, command, Flags::WRITE);
+        let paused = self.exec.pause.is_some_and(|pause| {
+            pause.mode == PauseMode::All || self.has_flags(key, command, Flags::WRITE.or(Flags::MAY_REPLICATE))
+        });
+        // Who only listens is not held up.
+        (migrating || paused) && !self.clients.get(key).session.monitor
+    }
+
+    /// Whether a command, or for EXEC one of the queued commands, has one of `flags`.
+    pub(in crate::server) fn has_flags(&self, key: ClientKey, command: CommandId, flags: Flags) -> bool {
+        let row = self.table.row(command);
+        row.flags.has(flags) || (row.flags.has(Flags::RUNS_QUEUE) && self.queue_any(key, |queued| queued.has(flags)))
+    }
+
+    /// Whether a command has one of `flags` and, for EXEC, all queued commands have.
+    pub(in crate::server) fn all_have_flags(&self, key: ClientKey, command: CommandId, flags: Flags) -> bool {
+        let row = self.table.row(command);
+        row.flags.has(flags) && !(row.flags.has(Flags::RUNS_QUEUE) && self.queue_any(key, |queued| !queued.has(flags)))
+    }
+
+    pub(in crate::server) fn queue_any(&self, key: ClientKey, test: impl Fn(Flags) -> bool) -> bool {
+        let transaction = &self.clients.get(key).session.transaction;
+        let mut queue = transaction.iter().flat_map(|transaction| transaction.queue());
+        queue.any(|(command, _)| test(self.table.row(*command).flags))
+    }
+}

@@ -1,0 +1,253 @@
+//! How much memory is used, and for what.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use super::limit::MemoryLimit;
+use crate::keyspace::Db;
+use crate::observe::{Allocator, AllocatorStats};
+use crate::structures::mapped_table_bytes;
+
+/// So much memory is taken to be free in any case: part of what is in use may be swapped out.
+pub(super) const FREE_BYTES_MIN: u64 = 64 << 20;
+
+/// Bytes of a key's own block that are neither key nor value.
+pub(super) const ENTRY_HEADER_BYTES: u64 = 8;
+
+/// What the server knows about its memory.
+pub struct Memory {
+    pub(super) allocator: Allocator,
+    /// In use once the server had started.
+    pub(super) startup_bytes: u64,
+    pub(super) peak_bytes: Cell<u64>,
+    /// What the kernel backs, as last read.
+    pub(super) resident: Resident,
+    /// What is there for the server.
+    pub limit: MemoryLimit,
+    pub(super) free_bytes: usize,
+    /// Evicting was cut short, and goes on by itself.
+    pub(super) evicting: bool,
+    /// When the last command came there was more data than `maxmemory` allows, and nothing that may be evicted.
+    pub(super) exhausted: bool,
+    /// Since when there has been more data than `maxmemory` allows.
+    pub(super) over_limit_since: Option<Instant>,
+    pub(super) over_limit_before: Duration,
+}
+
+/// Whether there is room for more data.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Room {
+    Enough,
+    /// More has to be evicted, which goes on in the background.
+    Evicting,
+    /// Nothing is left that may be evicted.
+    Exhausted,
+}
+
+impl Memory {
+    /// Whether there was no room for more data when the last command came.
+    #[inline]
+    pub fn is_exhausted(&self) -> bool {
+        self.exhausted
+    }
+
+    pub fn new() -> Self {
+        let mut memory = Self {
+            allocator: Allocator::new(),
+            startup_bytes: 0,
+            peak_bytes: Cell::new(0),
+            resident: Resident::read().unwrap_or_default(),
+            limit: MemoryLimit::of_this_process(),
+            free_bytes: usize::MAX,
+            evicting: false,
+            exhausted: false,
+            over_limit_since: None,
+            over_limit_before: Duration::ZERO,
+        };
+        memory.startup_bytes = memory.used_bytes();
+        memory.note_peak();
+        memory.note_free();
+        memory
+    }
+
+    /// Bytes in use (`used_memory`): those of the allocator, and the tables that are mapped beside it.
+    #[inline]
+    pub fn used_bytes(&self) -> u64 {
+        self.allocator.used() + mapped_table_bytes() as u64
+    }
+
+    /// What the machine has beyond what was in use at the last reading: nothing larger can be made.
+    #[inline]
+    pub fn free_bytes(&self) -> usize {
+        self.free_bytes
+    }
+
+    /// Takes in what other threads have allocated.
+    pub fn refresh(&mut self) {
+        self.allocator.refresh();
+    }
+
+    /// Returns what is in use.
+    pub(super) fn note_peak(&self) -> u64 {
+        let used = self.used_bytes();
+        self.peak_bytes.set(self.peak_bytes.get().max(used));
+        used
+    }
+
+    pub(super) fn note_free(&mut self) {
+        if self.limit.bytes() > 0 {
+            let free = self.limit.bytes().saturating_sub(self.used_bytes()).max(FREE_BYTES_MIN);
+            self.free_bytes = usize::try_from(free).unwrap_or(usize::MAX);
+        }
+    }
+
+    /// How long there was more data than allowed: now, and all together.
+    pub fn over_limit(&self) -> (Duration, Duration) {
+        let now = self.over_limit_since.map_or(Duration::ZERO, |since| since.elapsed());
+        (now, self.over_limit_before + now)
+    }
+
+    pub(super) fn note_room(&mut self, room: Room) {
+        match room {
+            Room::Enough => {
+                self.over_limit_before += self.over_limit_since.take().map_or(Duration::ZERO, |since| since.elapsed());
+            }
+            Room::Evicting | Room::Exhausted => {
+                self.over_limit_since.get_or_insert_with(Instant::now);
+            }
+        }
+    }
+
+    /// Forgets for how long there was too much data (CONFIG RESETSTAT).
+    pub fn reset_over_limit(&mut self) {
+        self.over_limit_before = Duration::ZERO;
+        self.over_limit_since = self.over_limit_since.map(|_| Instant::now());
+    }
+}
+
+/// The memory of the server by purpose, for INFO and MEMORY STATS.
+#[derive(Debug)]
+pub struct MemoryReport {
+    pub used: u64,
+    pub peak: u64,
+    pub startup: u64,
+    pub resident: u64,
+    /// The part of it that files back: the program itself, and a dump that is being loaded.
+    pub files: u64,
+    pub clients: u64,
+    pub databases: Vec<DatabaseOverhead>,
+    pub keys: u64,
+    /// Everything that is not data.
+    pub overhead: u64,
+    pub allocator: AllocatorStats,
+    /// In tables that are mapped beside the allocator.
+    pub mapped: u64,
+}
+
+/// What one database needs beside its keys and values.
+#[derive(Debug)]
+pub struct DatabaseOverhead {
+    pub index: usize,
+    pub keys_table: u64,
+    pub expires_table: u64,
+    /// Bytes of the tables whose elements are moving to new ones, and how many these are.
+    pub rehashing: u64,
+    pub rehashing_tables: u64,
+}
+
+/// A ratio and the difference that it comes from, as memory reports tell both.
+#[derive(Clone, Copy, Debug)]
+pub struct Excess {
+    pub ratio: f64,
+    pub bytes: i64,
+}
+
+impl Excess {
+    pub(super) fn of(whole: u64, part: u64) -> Self {
+        Self { ratio: whole as f64 / part.max(1) as f64, bytes: whole as i64 - part as i64 }
+    }
+}
+
+impl MemoryReport {
+    pub fn dataset(&self) -> u64 {
+        self.used.saturating_sub(self.overhead)
+    }
+
+    /// Bytes of all tables of keys.
+    pub fn tables(&self) -> u64 {
+        self.databases.iter().map(|db| db.keys_table + db.expires_table).sum()
+    }
+
+    /// Of those, what is moving to new tables.
+    pub fn rehashing(&self) -> u64 {
+        self.databases.iter().map(|db| db.rehashing).sum()
+    }
+
+    /// What came on top of the memory of a server without data.
+    pub(super) fn net_used(&self) -> u64 {
+        self.used.saturating_sub(self.startup).max(1)
+    }
+
+    pub fn dataset_percent(&self) -> f64 {
+        self.dataset() as f64 * 100.0 / self.net_used() as f64
+    }
+
+    pub fn peak_percent(&self) -> f64 {
+        self.used as f64 * 100.0 / self.peak.max(1) as f64
+    }
+
+    pub fn bytes_per_key(&self) -> u64 {
+        self.net_used() / self.keys.max(1)
+    }
+
+    /// Resident memory over what is in use.
+    pub fn fragmentation(&self) -> Excess {
+        Excess::of(self.resident, self.used)
+    }
+
+    pub fn allocator_fragmentation(&self) -> Excess {
+        Excess::of(self.allocator.active, self.allocator.allocated)
+    }
+
+    pub fn allocator_resident(&self) -> Excess {
+        Excess::of(self.allocator.resident, self.allocator.active)
+    }
+
+    /// What is resident and neither a file's nor the allocator's nor in the tables that are mapped beside it.
+    pub fn unaccounted(&self) -> Excess {
+        Excess::of(self.resident.saturating_sub(self.files), self.allocator.resident + self.mapped)
+    }
+
+    /// Resident memory that the allocator does not know of.
+    pub fn resident_overhead(&self) -> Excess {
+        Excess::of(self.resident, self.allocator.resident)
+    }
+}
+
+impl DatabaseOverhead {
+    pub(super) fn of(index: usize, db: &Db) -> Self {
+        let expires_table = db.expires_table_bytes() as u64;
+        let keys_table = db.table_bytes() as u64 - expires_table + db.len() as u64 * ENTRY_HEADER_BYTES;
+        let (rehashing_tables, rehashing) = db.tables_left_behind();
+        let (rehashing_tables, rehashing) = (rehashing_tables as u64, rehashing as u64);
+        Self { index, keys_table, expires_table, rehashing, rehashing_tables }
+    }
+}
+
+/// What the kernel backs of this process with memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Resident {
+    pub(super) bytes: u64,
+    pub(super) files: u64,
+}
+
+impl Resident {
+    /// The second and third number of `statm` count pages.
+    pub(super) fn read() -> Option<Self> {
+        let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+        let mut pages = statm.split_ascii_whitespace().skip(1).map(str::parse::<u64>);
+        let page_bytes = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()?? as u64;
+        let mut bytes = || Some(pages.next()?.ok()? * page_bytes);
+        Some(Self { bytes: bytes()?, files: bytes()? })
+    }
+}

@@ -1,0 +1,17 @@
+//! Sockets, timers and the event loop.
+//! Owns:  listeners, connections and their tasks, wake-ups.
+//! Uses:  commands, config, keyspace, resp, snapshot, stdx, structures.
+//! Never: what a command means.
+
+mod connection;
+pub(in crate::server) mod event_loop;
+pub(in crate::server) mod listener;
+mod timer;
+mod unix_socket;
+mod wake;
+
+pub(in crate::server) use connection::Shared;
+pub(in crate::server) use event_loop::RoundCounts;
+pub(in crate::server) use listener::{ListenError, Listeners};
+pub(in crate::server) use timer::Timer;
+pub(in crate::server) use wake::Wake;

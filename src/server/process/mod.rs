@@ -1,0 +1,24 @@
+//! The process: start, end, signals, logs, and what the system is asked for.
+//! Owns:  the launch, the log, signal handlers, the pid file, the title and the exit code.
+//! Uses:  commands, config, observe, snapshot, stdx.
+//! Never: a command or a client's data.
+
+pub(in crate::server) mod banner;
+pub(in crate::server) mod crash;
+pub(in crate::server) mod fatal_signal;
+pub(in crate::server) mod file_limit;
+mod launch;
+pub(in crate::server) mod logging;
+mod oom_score;
+mod oom_score_follow;
+mod pid_file;
+pub(in crate::server) mod run;
+mod service_manager;
+pub(in crate::server) mod shutdown;
+pub(in crate::server) mod signals;
+pub(in crate::server) mod start;
+mod state;
+mod title_setting;
+
+pub(in crate::server) use launch::Launch;
+pub(in crate::server) use state::Process;

@@ -1,0 +1,126 @@
+//! The end of the server: SHUTDOWN, SIGTERM and SIGINT, and the last snapshot.
+
+use std::rc::Rc;
+
+use nix::sys::signal::Signal;
+
+use super::signals::EXIT_INSISTED;
+use super::signals::Requests;
+use crate::commands::{CommandError, ShutdownRequest};
+use crate::server::clients::ClientKey;
+use crate::server::executor::Executor;
+use crate::server::net::Shared;
+use crate::snapshot::{InterruptWatch, SaveError, Trigger};
+
+/// The server goes on: the log says why.
+#[derive(Debug)]
+struct CannotEnd;
+
+/// Waits for signals that ask the server to end.
+pub async fn watch_signals(shared: Rc<Shared>, requests: Requests) {
+    loop {
+        let by_sigint = match requests.next().await {
+            Ok(signal) => signal == Signal::SIGINT,
+            Err(error) => {
+                tracing::warn!("Cannot watch for signals: {error}");
+                return;
+            }
+        };
+        let mut executor = shared.executor.borrow_mut();
+        executor.signalled(by_sigint);
+        if executor.process.exit.is_some() {
+            shared.exit.raise();
+        }
+    }
+}
+
+impl Executor {
+    fn signalled(&mut self, by_sigint: bool) {
+        if self.snapshots.is_loading {
+            tracing::warn!("Received shutdown signal during loading, exiting now.");
+            self.process.exit = Some(0);
+        } else if self.snapshots.shutdown_wanted && by_sigint {
+            tracing::warn!("You insist... exiting now.");
+            self.process.exit = Some(EXIT_INSISTED);
+        } else {
+            let name = if by_sigint { "SIGINT" } else { "SIGTERM" };
+            tracing::warn!("Received {name} scheduling shutdown...");
+            self.snapshots.shutdown_wanted = true;
+            self.snapshots.shutdown_by_sigint = by_sigint;
+            self.shutdown_cron();
+        }
+    }
+
+    /// Ends the server if a signal has asked for it.
+    pub(in crate::server) fn shutdown_cron(&mut self) {
+        if self.process.cron_paused || !self.snapshots.shutdown_wanted {
+            return;
+        }
+        self.snapshots.shutdown_wanted = false;
+        let wish = match self.snapshots.shutdown_by_sigint {
+            true => self.config.shutdown_on_sigint,
+            false => self.config.shutdown_on_sigterm,
+        };
+        let save = match (wish.save, wish.nosave) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        };
+        let request = ShutdownRequest { save, now: wish.now, force: wish.force };
+        if let Err(CannotEnd) = self.shut_down(request) {
+            tracing::warn!(
+                "SIGTERM received but errors trying to shut down the server, check the logs for more information"
+            );
+        }
+    }
+
+    pub(in crate::server) fn shutdown_for(&mut self, key: ClientKey, request: ShutdownRequest) {
+        if let Err(CannotEnd) = self.shut_down(request) {
+            self.reply_error(key, &CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."));
+        }
+    }
+
+    pub(in crate::server) fn abort_shutdown_for(&mut self, key: ClientKey) {
+        if std::mem::take(&mut self.snapshots.shutdown_wanted) {
+            tracing::info!("Shutdown manually aborted.");
+            self.clients.get_mut(key).reply.ok();
+        } else {
+            self.reply_error(key, &CommandError::text("ERR No shutdown in progress."));
+        }
+    }
+
+    /// Takes the last snapshot and sets the exit code; or says in the log why the server goes on.
+    fn shut_down(&mut self, request: ShutdownRequest) -> Result<(), CannotEnd> {
+        tracing::warn!("User requested shutdown...");
+        if self.snapshots.supervisor.child().is_some() {
+            tracing::warn!("There is a child saving an .rdb. Killing it!");
+            self.snapshots.supervisor.end_child(&mut self.keyspace);
+        }
+        // What is half loaded is not worth a dump, and would overwrite the good one.
+        let save = !self.snapshots.is_loading && request.save.unwrap_or(!self.config.save.is_empty());
+        let saved = if save { self.save_finally() } else { Ok(()) };
+        match saved {
+            Ok(()) => {}
+            Err(SaveError::Interrupted) => {
+                tracing::warn!("You insist... exiting now.");
+                self.process.exit = Some(EXIT_INSISTED);
+                return Ok(());
+            }
+            Err(_) if request.force => tracing::warn!("Error trying to save the DB. Exit anyway."),
+            Err(_) => {
+                tracing::warn!("Error trying to save the DB, can't exit.");
+                tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
+                return Err(CannotEnd);
+            }
+        }
+        self.process.exit = Some(0);
+        Ok(())
+    }
+
+    fn save_finally(&mut self) -> Result<(), SaveError> {
+        tracing::info!("Saving the final RDB snapshot before exiting.");
+        let task = self.snapshot_task(Trigger::Shutdown);
+        let _watch = InterruptWatch::install();
+        self.snapshots.supervisor.save(&mut self.keyspace, &task, true)
+    }
+}
