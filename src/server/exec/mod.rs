@@ -20,11 +20,9 @@ mod state;
 mod transaction;
 mod waits;
 
-
 pub(in crate::server) use effects::current_dir;
 
 pub(in crate::server) use frame::{Frame, Nesting};
-
 
 #[cfg(any(test, feature = "internals"))]
 pub(in crate::server) use repeat::RepeatError;

@@ -3,9 +3,10 @@
 //! Uses:  commands, config, keyspace, resp, snapshot, stdx, structures.
 //! Never: what a command means.
 
+pub(in crate::server) mod accept;
 mod connection;
 pub(in crate::server) mod event_loop;
-pub(in crate::server) mod listener;
+mod listener;
 mod timer;
 mod unix_socket;
 mod wake;

@@ -18,8 +18,8 @@ use crate::server::net::ListenError;
 use crate::server::net::Listeners;
 use crate::server::net::Shared;
 use crate::server::net::Timer;
+use crate::server::net::accept;
 use crate::server::net::event_loop;
-use crate::server::net::listener;
 use crate::server::persistence::fallback;
 use crate::server::persistence::snapshots;
 use crate::server::process::banner;
@@ -103,7 +103,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
         }
     };
     let notifier = notifier.map(Rc::new);
-    spawn_local(listener::accept(Rc::clone(&shared)));
+    spawn_local(accept::accept(Rc::clone(&shared)));
     spawn_local(cron::run(Rc::clone(&shared), timer));
     spawn_local(blocking::watch_deadlines(Rc::clone(&shared)));
     spawn_local(migrate::watch_outcomes(Rc::clone(&shared)));
