@@ -599,6 +599,38 @@ fn nothing_is_left_half_done_or_vaguely_named() {
     assert_none("unfinished or vague", &wrong);
 }
 
+/// How long the map may be, so that it is read.
+const ARCHITECTURE_WORDS_MAX: usize = 1800;
+
+#[test]
+fn the_map_is_short_and_documents_name_files_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &Path| fs::read_to_string(path).expect("documents are UTF-8");
+    let mut wrong = Vec::new();
+    let words = read(&root.join("ARCHITECTURE.md")).split_whitespace().count();
+    if words > ARCHITECTURE_WORDS_MAX {
+        wrong.push(format!("ARCHITECTURE.md has {words} words, more than {ARCHITECTURE_WORDS_MAX}"));
+    }
+    let mut files: Vec<_> = sources().into_iter().map(|source| format!("/src/{}", source.path)).collect();
+    for test in ["tests/it", "tests/it/commands"] {
+        let listed = fs::read_dir(root.join(test)).expect("the tests can be read").flatten();
+        files.extend(listed.map(|entry| format!("/{test}/{}", entry.file_name().to_string_lossy())));
+    }
+    let docs = fs::read_dir(root.join("docs")).expect("docs can be read").flatten().map(|entry| entry.path());
+    for path in docs.chain(["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"].map(|name| root.join(name))) {
+        // Every second piece stands between backquotes.
+        for name in read(&path).split('`').skip(1).step_by(2) {
+            let is_path = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_/.".contains(&b));
+            let ending = format!("/{name}");
+            let is_there = root.join(name).exists() || files.iter().any(|file| file.ends_with(&ending));
+            if is_path && name.ends_with(".rs") && !is_there {
+                wrong.push(format!("{}: {name} is not there", path.display()));
+            }
+        }
+    }
+    assert_none("documents", &wrong);
+}
+
 #[test]
 fn blanking_out_leaves_only_code() {
     let text = "let a = \"crate::x \\\" //\"; // crate::y\n/* crate /* z */ */ let b = 'x'; fn f<'a>() {} r#\"un\"safe\"# b'\\''";
