@@ -97,7 +97,7 @@ impl AccessClock {
                 self.minutes << 8 | frequency
             }
         };
-        // A clock that stands already is not written: the line stays clean.
+        // A clock that is set already is not written: the line stays clean.
         if clock != entry.clock() {
             entry.set_clock(clock);
         }

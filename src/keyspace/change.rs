@@ -1,4 +1,4 @@
-//! Changes of the data, all of which pass here: they are counted, and those who watch a key or wait for it hear of them.
+//! Changes of the data, all of which pass here: they are counted, and clients that watch a key or wait for it are notified.
 
 use super::events::{EventClass, KeyEvent};
 use super::watch::ClientId;
@@ -29,7 +29,7 @@ impl Change {
         Self { times: times as u64, ..self }
     }
 
-    /// The same change, of which nobody hears who watches the key or waits for it.
+    /// The same change, which does not notify clients that watch the key or wait for it.
     #[inline]
     pub const fn unwatched(self) -> Self {
         Self { signals: false, ..self }

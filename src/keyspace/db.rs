@@ -192,7 +192,7 @@ impl Db {
         self.keys.iter()
     }
 
-    /// A key taken by chance, even one past its expiry.
+    /// A random key, even one past its expiry.
     pub fn random(&self, rng: &mut fastrand::Rng) -> Option<&Entry> {
         self.keys.random(rng)
     }

@@ -337,7 +337,7 @@ impl Entry {
         vacated
     }
 
-    /// Takes the value out, to be followed by one that is put in: in place of a value behind the block stands an empty
+    /// Takes the value out, to be followed by one that is put in: in place of a value behind the block is an empty
     /// string until then, and one inside the block is copied and stays.
     pub fn take_value(&mut self) -> Value {
         let taken = match self.boxed_mut() {
@@ -431,7 +431,7 @@ impl Entry {
         };
         if shape.key_len == WIDE_KEY {
             let offset = shape.key_offset() - WIDE_LENGTH_BYTES;
-            // SAFETY: a wide key's length stands in the four bytes before it.
+            // SAFETY: a wide key's length is in the four bytes before it.
             shape.key_len = unsafe { self.at(offset).cast::<u32>().read_unaligned() } as usize;
         }
         shape

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 pub use crate::config::NotifyFlags as EventClass;
 
-/// What a read tells that finds no key.
+/// The event of a read that finds no key.
 const KEY_MISS: &str = "keymiss";
 
 /// One event.
@@ -45,8 +45,8 @@ impl Events {
         }
     }
 
-    /// A key that a read finds past its expiry is deleted only after the command, but is told as expired before it is
-    /// told as missing.
+    /// A key that a read finds past its expiry is deleted only after the command, but is reported as expired before it is
+    /// reported as missing.
     fn place_of_expired(&self, db: usize, key: &[u8]) -> Option<usize> {
         if !self.wanted.contains(EventClass::KEY_MISS) {
             return None;

@@ -36,7 +36,7 @@ struct Candidate {
 }
 
 impl EvictionPool {
-    /// Forgets all candidates: under another policy their scores mean nothing.
+    /// Drops all candidates: under another policy their scores mean nothing.
     pub fn clear(&mut self) {
         self.candidates.clear();
     }
@@ -58,7 +58,7 @@ impl EvictionPool {
 }
 
 impl Keyspace {
-    /// Deletes the key that `eviction` says should go first, and tells about it. Returns whether there was one.
+    /// Deletes the key that `eviction` says should go first, and reports that. Returns whether there was one.
     pub fn evict_one(&mut self, eviction: &Eviction) -> bool {
         let mut pool = std::mem::take(&mut self.eviction_pool);
         let victim = match eviction.policy {

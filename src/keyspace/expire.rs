@@ -31,11 +31,11 @@ pub enum ExpiryPolicy {
     Delete,
     /// They are answered as missing and stay, until something takes their place: data must not change by itself.
     Hide,
-    /// They are as all others: whoever repeats what another server has recorded is told when they go.
+    /// They are as all others: whoever repeats what another server has recorded finds a record when they go.
     Ignore,
 }
 
-/// Where the cycle stands in one database.
+/// How far the cycle is in one database.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExpireState {
     cursor: u64,

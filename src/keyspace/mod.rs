@@ -411,7 +411,7 @@ impl Keyspace {
         self.dbs[place.db].peek(place.key).map(Entry::data_type)
     }
 
-    /// A key taken by chance; those that are found past their expiry are deleted on the way, where keys are.
+    /// A random key; those that are found past their expiry are deleted on the way, where keys are.
     pub fn random_key(&mut self, db: usize, now_ms: i64) -> Option<Box<[u8]>> {
         match self.expiry_policy {
             ExpiryPolicy::Delete => self.random_unexpired_key(db, now_ms),

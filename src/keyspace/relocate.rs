@@ -10,7 +10,7 @@ pub struct Place<'a> {
 }
 
 impl Keyspace {
-    /// Moves a value with its expiry and access clock, over whatever stands there. Returns whether there was one.
+    /// Moves a value with its expiry and access clock, over whatever is there. Returns whether there was one.
     pub fn relocate(&mut self, from: Place<'_>, to: Place<'_>) -> bool {
         let Some(mut entry) = self.dbs[from.db].remove(from.key) else { return false };
         let (expiry, clock) = (entry.expiry(), entry.clock());
@@ -23,7 +23,7 @@ impl Keyspace {
         true
     }
 
-    /// Copies a value with its expiry, over whatever stands there; the copy counts as just used. Returns whether there
+    /// Copies a value with its expiry, over whatever is there; the copy counts as just used. Returns whether there
     /// was one.
     pub fn duplicate(&mut self, from: Place<'_>, to: Place<'_>) -> bool {
         let Some(entry) = self.dbs[from.db].peek(from.key) else { return false };

@@ -17,7 +17,7 @@ pub type Ticket = u64;
 pub enum Awaited {
     /// The key holds a value of this type then.
     Type(Type),
-    /// Always, even when the key is gone: the client would wait in vain, and is to be told so.
+    /// Always, even when the key is gone: the client would wait for nothing, and gets an error.
     AnyChange,
 }
 
@@ -161,7 +161,7 @@ impl WaitTable {
         self.lines.len()
     }
 
-    /// How many of them somebody waits for who is to be told when the key goes.
+    /// How many of them somebody waits for who is answered when the key is deleted.
     pub fn keys_awaited_in_any_case(&self) -> usize {
         self.lines.values().filter(|line| line.awaits_any_change()).count()
     }

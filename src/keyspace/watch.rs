@@ -32,7 +32,7 @@ impl WatchTable {
         new
     }
 
-    /// Stops watching `keys` for `client`, and forgets what changed.
+    /// Stops watching `keys` for `client`, and drops what is known of their changes.
     pub fn unwatch<'a>(&mut self, client: ClientId, keys: impl Iterator<Item = (usize, &'a [u8])>) {
         for (db, key) in keys {
             let name = (db, Box::from(key));
@@ -75,7 +75,7 @@ impl WatchTable {
     fn touch_watched(&mut self, db: usize, key: &[u8], exists: impl Fn() -> bool) {
         for watcher in self.watchers.get_mut(&(db, Box::from(key))).into_iter().flatten() {
             if watcher.was_expired && !exists() {
-                // For whoever watches it the key was gone already. If it comes back, that is news.
+                // For whoever watches it the key was gone already. If it comes back, that is a change.
                 watcher.was_expired = false;
             } else {
                 self.changed.insert(watcher.client);
