@@ -2,7 +2,7 @@
 
 use sha1::{Digest as _, Sha1};
 
-/// Twenty bytes that stand for a value, a key, or a whole data set.
+/// Twenty bytes that identify a value, a key, or a whole data set.
 ///
 /// `xor` mixes parts whose order does not matter, `mix` parts whose order does: SHA-1 of what was gathered so far
 /// exclusive-or'd with the SHA-1 of the part.

@@ -98,7 +98,7 @@ pub trait DataType: Sized + Into<Value> {
     fn view(&self) -> Self::View<'_>;
 
     /// The encoding and bytes under which a small value lives inside its key's block; `None` for a larger one,
-    /// which then stands behind a pointer.
+    /// which is then behind a pointer.
     fn inline(&self) -> Option<(Encoding, &[u8])>;
 
     /// Reads bytes that [`DataType::inline`] gave out.

@@ -11,7 +11,7 @@ use super::zset::{ZsetValue, ZsetView};
 use super::{DataType, Digest, EMPTY_VALUE, Encoding, LoadOptions, Type, View};
 use crate::rdb;
 
-/// A value that stands on its own: too large for its key's block, or on its way in or out.
+/// A value outside of any key's block: too large for its key's block, or on its way in or out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     String(StringValue),
@@ -113,7 +113,7 @@ impl Value {
     }
 }
 
-/// What is said of a value of a type that this server does not have; that of a module by the module's name.
+/// The error for a value of a type that this server does not have; for one of a module, with the module's name.
 fn unsupported(tag: rdb::Tag, input: &mut rdb::Decoder<'_>, offset: u64) -> rdb::Error {
     match (tag, input.length()) {
         (rdb::Tag::Module | rdb::Tag::Module2, Ok(id)) => {
@@ -137,7 +137,7 @@ impl<'a> ValueRef<'a> {
     }
 
     /// Asks for the memory in which these members or fields of a large collection are or would be, for commands that are
-    /// to come. Small collections are asked for with their keys. A score stands beside a member that is to get it.
+    /// to come. Small collections are asked for with their keys. A score is given with a member that is to get it.
     pub fn prefetch<'m>(self, members: impl Iterator<Item = (&'m [u8], Option<f64>)>) {
         let name = |(member, _)| member;
         match self {

@@ -90,7 +90,7 @@ impl HashValue {
         true
     }
 
-    /// Takes a field out and tells whether it was there.
+    /// Takes a field out and returns whether it was there.
     pub fn remove(&mut self, field: &[u8]) -> bool {
         match self {
             Self::Listpack(listpack) => match listpack.find_field(field) {
@@ -148,7 +148,7 @@ impl HashValue {
     }
 }
 
-/// Where the value of a field stands.
+/// Where the value of a field is.
 fn value_place(listpack: &Lp, field: &[u8]) -> Option<Pos> {
     listpack.next(listpack.find_field(field)?)
 }
@@ -300,7 +300,7 @@ impl<'a> HashView<'a> {
         Iter::new(self, now_ms)
     }
 
-    /// A field by chance, with its value.
+    /// A random field, with its value.
     pub fn random(self, now_ms: i64, rng: &mut fastrand::Rng) -> Option<(Text<'a>, Text<'a>)> {
         match self {
             Self::Listpack(listpack) => pair_at(listpack, listpack.random(2, rng)?),
@@ -314,7 +314,7 @@ impl<'a> HashView<'a> {
         }
     }
 
-    /// `count` fields by chance, the same one perhaps several times; none if there is none.
+    /// `count` random fields, the same one perhaps several times; none if there is none.
     pub fn random_many(self, count: usize, now_ms: i64, rng: &mut fastrand::Rng) -> Vec<(Text<'a>, Text<'a>)> {
         match self {
             Self::Listpack(listpack) => {
@@ -330,7 +330,7 @@ impl<'a> HashView<'a> {
         }
     }
 
-    /// `count` different fields by chance, in no particular order; all of them if there are no more.
+    /// `count` different random fields, in no particular order; all of them if there are no more.
     pub fn random_distinct(self, count: usize, now_ms: i64, rng: &mut fastrand::Rng) -> Vec<(Text<'a>, Text<'a>)> {
         match self {
             Self::Listpack(listpack) => {

@@ -28,7 +28,7 @@ pub const LOADS: &[Tag] = &[
 /// The fewest bytes that a field and its value take in a file, on average over a hash whose table is worth sizing ahead.
 const PAIR_BYTES_USUAL: usize = 6;
 
-/// Stands for the expiry of a field that has none, in Valkey's form.
+/// The expiry of a field that has none, in Valkey's form.
 const NO_EXPIRY: i64 = -1;
 
 const DUPLICATE: &str = "a field that the hash has already";
@@ -38,7 +38,7 @@ pub fn save(view: HashView<'_>, out: &mut rdb::Encoder<'_>) -> io::Result<()> {
         HashView::Listpack(listpack) => return out.string(listpack.as_bytes()),
         HashView::Hashtable(fields) => fields,
     };
-    // Expiries are told relative to the first one, so that most of them take few bytes.
+    // Expiries are written relative to the first one, so that most of them take few bytes.
     let first_expiry = fields.next_expiry();
     if let Some(first) = first_expiry {
         out.milliseconds(first)?;
@@ -65,7 +65,7 @@ pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -
         Tag::HashListpackExPreGa => load_triples(input),
         Tag::HashMetadata => {
             let first = input.milliseconds()?;
-            // A field's expiry is told as one more than its distance from the first.
+            // A field's expiry is written as one more than its distance from the first.
             load_metadata(input, |told| first.checked_add(i64::try_from(told - 1).ok()?))
         }
         Tag::Hash2 => load_with_expiries(input, options),

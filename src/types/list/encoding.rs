@@ -13,7 +13,7 @@ pub const INLINE_BYTES_MAX: usize = 512;
 /// An element of this size in bytes has a node of its own, unless a test chose another size.
 const PACKED_THRESHOLD_DEFAULT: usize = 1 << 30;
 
-/// The sizes in bytes that a `list-max-listpack-size` of -1 to -5 stands for.
+/// The sizes in bytes that a `list-max-listpack-size` of -1 to -5 means.
 const LISTPACK_BYTES_MAX: [usize; 5] = [4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10];
 
 /// The size in bytes that a listpack is kept in whose limit is a number of elements.

@@ -10,7 +10,7 @@ use crate::structures::quicklist::{NodeView, Quicklist};
 use crate::structures::ziplist::Ziplist;
 use crate::types::LoadOptions;
 
-/// What stands before a node of `ListQuicklist2`: how it holds its elements.
+/// What comes before a node of `ListQuicklist2`: how it holds its elements.
 const NODE_PLAIN: u64 = 1;
 const NODE_PACKED: u64 = 2;
 

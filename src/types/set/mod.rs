@@ -76,7 +76,7 @@ impl SetValue {
         self.view().len()
     }
 
-    /// Puts `member` in and tells whether it was missing.
+    /// Puts `member` in and returns whether it was missing.
     pub fn add(&mut self, member: &[u8], limits: &Limits) -> bool {
         match self {
             Self::Hashtable(members) => insert(members, member),
@@ -105,7 +105,7 @@ impl SetValue {
         }
     }
 
-    /// Takes `member` out and tells whether it was there.
+    /// Takes `member` out and returns whether it was there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match self {
             Self::Intset(intset) => parse_i64(member).is_some_and(|number| intset.remove(number)),
@@ -120,7 +120,7 @@ impl SetValue {
         }
     }
 
-    /// Takes a member out by chance, and calls `visit` with it.
+    /// Takes a random member out, and calls `visit` with it.
     pub fn take_one(&mut self, rng: &mut fastrand::Rng, visit: impl FnOnce(Member<'_>)) {
         match self {
             Self::Intset(intset) => {
@@ -146,7 +146,7 @@ impl SetValue {
         }
     }
 
-    /// Takes out up to `count` members by chance.
+    /// Takes out up to `count` random members.
     pub fn take_random(&mut self, count: usize, rng: &mut fastrand::Rng) -> Vec<Vec<u8>> {
         if count >= self.len() {
             let all = std::mem::take(self);
@@ -182,7 +182,7 @@ impl SetValue {
         let ends = [intset.iter().next(), intset.iter().next_back()];
         let longest = ends.into_iter().flatten().map(|number| Member::Int(number).text_len()).max().unwrap_or(0);
         let entries = intset.len() + 1;
-        // The longest integer stands for all of them, which may be a little too much.
+        // The longest integer is taken for all of them, which may be a little too much.
         let bytes = intset.len() * (longest + 2);
         if listpack_holds(entries, bytes, member.len().max(longest), limits) {
             let mut listpack = Listpack::with_capacity(bytes + member.len());
@@ -211,7 +211,7 @@ impl SetValue {
     }
 }
 
-/// Puts `member` into a table and tells whether it was missing.
+/// Puts `member` into a table and returns whether it was missing.
 fn insert(members: &mut Members, member: &[u8]) -> bool {
     match members.entry_hashed(members.hash(member), member) {
         Slot::Occupied(_) => false,
@@ -362,7 +362,7 @@ impl<'a> SetView<'a> {
         Iter::new(self)
     }
 
-    /// A member by chance.
+    /// A random member.
     pub fn random(self, rng: &mut fastrand::Rng) -> Option<Member<'a>> {
         match self {
             Self::Intset(intset) => intset.random(rng).map(Member::Int),
@@ -371,7 +371,7 @@ impl<'a> SetView<'a> {
         }
     }
 
-    /// `count` members by chance, the same one perhaps several times. A set is never empty.
+    /// `count` random members, the same one perhaps several times. A set is never empty.
     pub fn random_many(self, count: usize, rng: &mut fastrand::Rng) -> Vec<Member<'a>> {
         match self {
             Self::Listpack(listpack) => {
@@ -382,7 +382,7 @@ impl<'a> SetView<'a> {
         }
     }
 
-    /// `count` different members by chance, in no particular order; all of them if there are no more.
+    /// `count` different random members, in no particular order; all of them if there are no more.
     pub fn random_distinct(self, count: usize, rng: &mut fastrand::Rng) -> Vec<Member<'a>> {
         match self {
             Self::Hashtable(members) => {

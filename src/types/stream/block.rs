@@ -12,7 +12,7 @@ use super::id::StreamId;
 const DELETED: i64 = 1;
 const SAME_FIELDS: i64 = 2;
 
-/// Flags and two distances stand before the values of an entry.
+/// Flags and two distances come before the values of an entry.
 const ENTRY_HEAD: usize = 3;
 
 /// A field with its value.
@@ -20,7 +20,7 @@ pub type Field<'a> = (Text<'a>, Text<'a>);
 
 pub use crate::structures::listpack::Entry as Text;
 
-/// One block. Its id is told by whoever keeps it.
+/// One block. Its id is passed in by whoever keeps it.
 ///
 /// Invariant: the listpack has passed [`Block::from_bytes`] or was built here; its live ids ascend.
 #[derive(Clone, PartialEq, Debug)]
@@ -316,7 +316,7 @@ impl DoubleEndedIterator for BlockEntries<'_> {
 /// The fields of an entry with their values, in the order in which they were given.
 #[derive(Clone)]
 pub struct Fields<'a> {
-    /// Where fields stand, if not beside the values.
+    /// Where fields are, if not beside the values.
     own: Option<Iter<'a>>,
     values: Iter<'a>,
     left: usize,

@@ -9,7 +9,7 @@ use slab::Slab;
 use super::id::StreamId;
 use super::log::Log;
 
-/// Stands for a consumer of one group, until that consumer is deleted.
+/// Identifies a consumer of one group, until that consumer is deleted.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConsumerId(usize);
 
@@ -129,7 +129,7 @@ impl Group {
         self.names.get(name).copied()
     }
 
-    /// The consumer that `id` stands for. It is a mistake to ask for one that was deleted.
+    /// The consumer with this `id`. It is a mistake to ask for one that was deleted.
     pub fn consumer(&self, id: ConsumerId) -> &Consumer {
         &self.consumers[id.0]
     }
@@ -200,7 +200,7 @@ impl Group {
 }
 
 impl PartialEq for Group {
-    /// Which number stands for a consumer does not matter.
+    /// Which number a consumer has does not matter.
     fn eq(&self, other: &Self) -> bool {
         let same_delivery = |(mine, theirs): (&Pending, &Pending)| {
             (mine.delivered_unix_ms, mine.deliveries) == (theirs.delivered_unix_ms, theirs.deliveries)

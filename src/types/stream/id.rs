@@ -1,4 +1,4 @@
-//! The id of an entry: a moment and a number that tells entries of one moment apart.
+//! The id of an entry: a moment, and a number that distinguishes entries of one moment.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ impl StreamId {
         }
     }
 
-    /// How a block tells this id: as the distance of each half from the block's own id, which wraps around.
+    /// How a block stores this id: as the distance of each half from the block's own id, which wraps around.
     pub(super) fn distance_from(self, base: Self) -> (i64, i64) {
         (self.ms.wrapping_sub(base.ms).cast_signed(), self.seq.wrapping_sub(base.seq).cast_signed())
     }

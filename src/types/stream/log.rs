@@ -135,7 +135,7 @@ impl Log {
             && from <= self.max_deleted_id
     }
 
-    /// The number of entries that were ever added up to this id, where that can be told.
+    /// The number of entries that were ever added up to this id, where that is known.
     pub fn entries_up_to(&self, id: StreamId) -> Option<u64> {
         if self.entries_added == 0 {
             return Some(0);
@@ -151,7 +151,7 @@ impl Log {
         Some(if id == self.first_id { before_first.wrapping_add(1) } else { before_first })
     }
 
-    /// How many entries a group has yet to read, where that can be told.
+    /// How many entries a group has yet to read, where that is known.
     pub fn lag(&self, group: &Group) -> Option<i64> {
         if self.entries_added == 0 {
             return Some(0);

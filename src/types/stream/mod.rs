@@ -192,7 +192,7 @@ impl View for &StreamValue {
     }
 
     fn free_effort(self) -> usize {
-        // The first group stands for the others, so that asking takes no longer for many of them.
+        // The first group is taken as typical of the others, so that asking takes no longer for many of them.
         let pending = self.groups.values().next().map_or(0, Group::pending_len);
         self.log.block_count() + self.groups.len() * (1 + pending)
     }

@@ -14,10 +14,10 @@ use crate::types::LoadOptions;
 pub const LOADS: &[Tag] =
     &[Tag::StreamListpacks, Tag::StreamListpacks2, Tag::StreamListpacks3, Tag::StreamListpacks4, Tag::StreamListpacks5];
 
-/// Stands for a number of entries read that is not known.
+/// The number of entries read where it is not known.
 const UNKNOWN: u64 = u64::MAX;
 
-/// Stands for the time of a consumer that never got anything.
+/// The time of a consumer that never got anything.
 const NEVER: i64 = -1;
 
 /// The fewest bytes of a node, a group, a pending entry of a group, and a consumer.
@@ -119,7 +119,7 @@ pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -
         }
     }
     if has_idempotency(tag) {
-        // What tells an entry that is added twice: nothing here asks for it.
+        // By which an entry that is added twice is detected: nothing here uses it.
         rdb::skip::stream_idempotency(input)?;
     }
     Ok(stream)

@@ -18,7 +18,7 @@ pub fn score_of(entry: Entry<'_>) -> f64 {
     checked_score(entry).unwrap_or(0.0)
 }
 
-/// Whether the pairs of a listpack from outside stand in order; `None` where one of them has no score.
+/// Whether the pairs of a listpack from outside are in order; `None` where one of them has no score.
 pub fn checked_order(lp: &Lp) -> Option<bool> {
     let mut in_order = true;
     let mut before: Option<(Entry<'_>, f64)> = None;
