@@ -15,7 +15,7 @@ impl PartialEq for FoldedName {
 
 impl Eq for FoldedName {}
 
-/// The name's length stands in the last byte.
+/// The name's length is in the last byte.
 const BYTES_MAX: usize = 23;
 
 const WORD_BYTES: usize = size_of::<u64>();

@@ -19,7 +19,7 @@ use crate::stdx::size::ELEMENT_BYTES_MAX;
 const WIDE_LENGTH_BYTES: usize = size_of::<u32>();
 const EXPIRY_BYTES: usize = size_of::<i64>();
 
-/// Stands in place of a length of one byte, and says that four bytes with the length follow.
+/// Is in place of a length of one byte, and says that four bytes with the length follow.
 const WIDE_MARK: u8 = u8::MAX;
 
 /// The smallest block that the allocator hands out.
@@ -231,7 +231,7 @@ impl ThinPair {
 
     #[inline]
     pub fn expiry(&self) -> Option<i64> {
-        // SAFETY: the flags are the block's first byte, and where they say so the expiry stands right behind them.
+        // SAFETY: the flags are the block's first byte, and where they say so the expiry is right behind them.
         unsafe {
             let at = self.0.as_ptr();
             (at.read() & HAS_EXPIRY != 0).then(|| at.add(1).cast::<i64>().read_unaligned())
@@ -269,7 +269,7 @@ impl ThinPair {
     #[inline]
     fn shape(&self) -> PairShape {
         let at = self.0.as_ptr();
-        // SAFETY: the head is initialised, and its flags say where the lengths stand and how wide they are.
+        // SAFETY: the head is initialised, and its flags say where the lengths are and how wide they are.
         unsafe {
             let flags = at.read();
             let expiry = flags & HAS_EXPIRY != 0;

@@ -103,7 +103,7 @@ impl<'a> Ziplist<'a> {
     }
 }
 
-/// Reads the entry at the start of `bytes`: the size that it tells of the entry before, its value, and its own size.
+/// Reads the entry at the start of `bytes`: the size that it states of the entry before, its value, and its own size.
 fn decode(bytes: &[u8]) -> Option<(usize, Entry<'_>, usize)> {
     let (previous, previous_size) = match *bytes.first()? {
         LONG_PREVIOUS => (u32::from_le_bytes(*bytes[1..].first_chunk()?) as usize, 5),

@@ -75,7 +75,7 @@ fn decode_pair(bytes: &[u8]) -> Option<(Pair<'_>, usize)> {
     let rest = &bytes[at + field_len..];
 
     let (value_len, at) = decode_length(rest)?;
-    // A value may be followed by bytes that an older, longer value has left; one byte tells how many.
+    // A value may be followed by bytes that an older, longer value has left; one byte says how many.
     let unused = usize::from(*rest.get(at)?);
     let value = rest.get(at + 1..(at + 1).checked_add(value_len)?)?;
     let size = bytes.len() - rest.len() + at + 1 + value_len + unused;

@@ -8,7 +8,7 @@ const BLOCK_BYTES: usize = DEPTH * LANES * size_of::<u64>();
 
 /// How many bits are set.
 ///
-/// Large strings are added up bit by bit first: sixteen words become one whose bits stand for sixteen each (Harley and
+/// Large strings are added up bit by bit first: sixteen words become one whose bits count sixteen each (Harley and
 /// Seal's carry-save adders), so that only one word in sixteen is counted, which takes long without an instruction for it.
 pub fn count_ones(bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
@@ -28,7 +28,7 @@ pub fn count_ones_between(bytes: &[u8], first: u64, last: u64) -> u64 {
     count_ones(&bytes[from..=to]) - u64::from(before.count_ones()) - u64::from(behind.count_ones())
 }
 
-/// Bits that were added up, by what each of them stands for.
+/// Bits that were added up, by how many each of them counts.
 #[derive(Default)]
 struct Sums {
     ones: [u64; LANES],
@@ -38,7 +38,7 @@ struct Sums {
 }
 
 impl Sums {
-    /// Returns how many bits are carried over, each of which stands for sixteen.
+    /// Returns how many bits are carried over, each of which counts sixteen.
     ///
     /// Only where the sums are a caller's own variables does a compiler make vectors of the loop, five times as fast.
     #[inline(always)]

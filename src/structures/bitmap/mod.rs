@@ -1,6 +1,6 @@
 //! Bits in a string of bytes: counting, searching, combining, and fields of up to 64 bits.
 //!
-//! Bit 0 is the most significant bit of the first byte, so that bits stand in the order in which one writes them.
+//! Bit 0 is the most significant bit of the first byte, so that bits are in the order in which one writes them.
 
 mod combine;
 mod count;

@@ -29,7 +29,7 @@ fn wanted(byte: u8, bit: bool) -> u8 {
     if bit { byte } else { !byte }
 }
 
-/// Where the first byte stands that is not `skipped`.
+/// Where the first byte is that is not `skipped`.
 fn first_other(bytes: &[u8], skipped: u8) -> Option<usize> {
     let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
     let differs = |block: &[u8; BLOCK_BYTES]| block.iter().fold(0, |all, byte| all | (byte ^ skipped)) != 0;

@@ -34,7 +34,7 @@ impl Tag {
     }
 }
 
-/// Where an element stands in its chain.
+/// Where an element is in its chain.
 #[derive(Clone, Copy)]
 pub(super) struct Position {
     depth: usize,
@@ -193,7 +193,7 @@ impl<E: Element> Bucket<E> {
 
     /// # Panics
     ///
-    /// When no element stands there: a position is good until the chain changes.
+    /// When no element is there: a position is good until the chain changes.
     #[inline]
     #[expect(unsafe_code, reason = "the tag says which variant of the union is there")]
     pub(super) fn at(&self, position: Position) -> &E {

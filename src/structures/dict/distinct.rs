@@ -1,4 +1,4 @@
-//! Several different elements by chance.
+//! Several different random elements.
 
 use hashbrown::HashSet;
 
@@ -11,7 +11,7 @@ const WALK_SHARE: usize = 3;
 const DRAWS_PER_ELEMENT: usize = 16;
 
 impl<E: Element> Dict<E> {
-    /// `count` different elements by chance, in no particular order; all of them if there are no more.
+    /// `count` different random elements, in no particular order; all of them if there are no more.
     pub fn random_distinct(&self, count: usize, rng: &mut fastrand::Rng) -> Vec<&E> {
         let count = count.min(self.len());
         if count > self.len() / WALK_SHARE {
@@ -23,7 +23,7 @@ impl<E: Element> Dict<E> {
             if drawn.len() == count {
                 return drawn;
             }
-            // No element moves while the table is borrowed, so the place of its handle tells it from the others.
+            // No element moves while the table is borrowed, so the place of its handle identifies it.
             if let Some(element) = self.random(rng)
                 && places.insert(core::ptr::from_ref(element).addr())
             {

@@ -96,7 +96,7 @@ pub struct Dict<E: Element> {
     growth_kib_max: u32,
 }
 
-/// Where an element stands; good until the table changes.
+/// Where an element is; good until the table changes.
 #[derive(Clone, Copy)]
 struct Place {
     in_old: bool,

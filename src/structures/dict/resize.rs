@@ -23,7 +23,7 @@ thread_local! {
 }
 
 /// Sets the policy of all tables that this thread changes, beside each table's own: the tables inside of values are too
-/// many to be told one by one. What was put off follows with the next change to a table.
+/// many to be notified one by one. What was put off follows with the next change to a table.
 pub fn set_thread_resize_policy(policy: ResizePolicy) {
     OF_THREAD.set(policy);
 }

@@ -1,4 +1,4 @@
-//! Ways through the whole table: in order, by cursor, by chance.
+//! Ways through the whole table: in order, by cursor, at random.
 
 use super::bucket::{Bucket, Elements};
 use super::prefetch::prefetch_line;
@@ -125,7 +125,7 @@ impl<E: Element> Dict<E> {
         bucket.elements().for_each(visit);
     }
 
-    /// An element by chance: each one is equally likely, save those in chains far longer than the others.
+    /// A random element: each one is equally likely, save those in chains far longer than the others.
     pub fn random(&self, rng: &mut fastrand::Rng) -> Option<&E> {
         if self.is_empty() {
             return None;
@@ -147,7 +147,7 @@ impl<E: Element> Dict<E> {
         (start..buckets).chain(0..start).find_map(|number| nth_bucket(&regions, number).elements().next())
     }
 
-    /// Passes up to `count` neighbouring elements from a place by chance to `out`: less even than `random`, and much
+    /// Passes up to `count` neighbouring elements from a random place to `out`: less even than `random`, and much
     /// cheaper. Returns how many there were; fewer than asked for when the table has only those, or is nearly vacant.
     pub fn sample<'a>(&'a self, count: usize, rng: &mut fastrand::Rng, mut out: impl FnMut(&'a E)) -> usize {
         if self.is_empty() || count == 0 {

@@ -6,7 +6,7 @@ use super::{REGISTER_BITS, REGISTERS};
 
 const VALUE_MASK: u16 = (1 << REGISTER_BITS) - 1;
 
-/// Registers that are told apart together, and the bytes that they take.
+/// Registers that are unpacked together, and the bytes that they take.
 const GROUP: usize = 4;
 const GROUP_BYTES: usize = GROUP * REGISTER_BITS / 8;
 

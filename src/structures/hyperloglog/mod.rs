@@ -7,7 +7,7 @@
 //!
 //! The layout is the one in which Redis keeps such sketches in strings. An element's hash picks a register, which keeps
 //! the longest run of zeros that was seen in the rest of a hash. Dense registers take 12 KiB; while most are zero they
-//! are told by runs (see `sparse`). The estimate is cached, with its highest bit set once it no longer holds.
+//! are encoded as runs (see `sparse`). The estimate is cached, with its highest bit set once it no longer holds.
 
 mod dense;
 mod estimate;

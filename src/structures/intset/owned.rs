@@ -43,7 +43,7 @@ impl Intset {
         self.0.capacity()
     }
 
-    /// Puts `value` in and tells whether it was missing. All elements are widened where it needs that.
+    /// Puts `value` in and returns whether it was missing. All elements are widened where it needs that.
     pub fn insert(&mut self, value: i64) -> bool {
         if Width::of(value) > self.width() {
             self.widen(Width::of(value));
@@ -59,7 +59,7 @@ impl Intset {
         true
     }
 
-    /// Takes `value` out and tells whether it was there.
+    /// Takes `value` out and returns whether it was there.
     pub fn remove(&mut self, value: i64) -> bool {
         let Ok(index) = self.search(value) else { return false };
         let width = self.width().bytes();

@@ -8,7 +8,7 @@ pub(super) const HEADER_BYTES: usize = 6;
 /// The byte that ends a listpack.
 pub(super) const END: u8 = 0xFF;
 
-/// Stands in the header in place of a number of entries that 16 bits cannot hold.
+/// Is in the header in place of a number of entries that 16 bits cannot hold.
 pub(super) const COUNT_UNKNOWN: u16 = u16::MAX;
 
 /// The longest text of an integer, `-9223372036854775808`.
@@ -171,7 +171,7 @@ pub(super) fn entry_size(bytes: &[u8]) -> Option<usize> {
 
 /// How many bytes the length behind an entry of `size` bytes takes.
 ///
-/// The steps stand one lower than seven bits a byte would allow; this is part of the format.
+/// The steps are one lower than seven bits a byte would allow; this is part of the format.
 #[inline]
 pub(super) const fn backlen_size(size: usize) -> usize {
     match size {
@@ -204,7 +204,7 @@ fn decode_long_backlen(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// An entry of the kind that most are: one byte at its head, less than 64 bytes, and one byte that tells the length.
+/// An entry of the kind that most are: one byte at its head, less than 64 bytes, and one byte that states the length.
 #[derive(Clone, Copy)]
 pub(super) struct Short<'a> {
     head: u8,

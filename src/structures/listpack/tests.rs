@@ -352,7 +352,7 @@ fn listpack_cut_short_is_refused_at_every_length() {
     let golden = every_encoding();
     for len in 0..golden.len() {
         assert!(validate(&golden[..len], false, |_| true).is_err());
-        // The same with a header that tells the shorter size and an end mark in place.
+        // The same with a header that states the shorter size and an end mark in place.
         if len >= 7 {
             let mut cut = golden[..len].to_vec();
             cut[..4].copy_from_slice(&(len as u32).to_le_bytes());

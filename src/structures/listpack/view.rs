@@ -185,7 +185,7 @@ impl Lp {
         Pairs(self.iter())
     }
 
-    /// The number of entries that the header tells, `COUNT_UNKNOWN` when it cannot.
+    /// The number of entries that the header states, `COUNT_UNKNOWN` when it cannot.
     #[inline]
     pub(super) fn header_count(&self) -> u16 {
         match self.0 {

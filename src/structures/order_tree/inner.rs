@@ -59,7 +59,7 @@ impl<H: Member> Inner<H> {
         self.children[0].take()
     }
 
-    /// The child below which `probe` stands or would stand.
+    /// The child below which `probe` is or would be.
     pub(super) fn child_for(&self, probe: Probe<'_>) -> usize {
         match search(&self.scores[..self.len], &self.handles[..self.len], probe) {
             Ok(index) => index,
@@ -67,7 +67,7 @@ impl<H: Member> Inner<H> {
         }
     }
 
-    /// A child below which a pair of this score stands or would stand, as far as scores tell.
+    /// A child below which a pair of this score is or would be, as far as scores decide.
     #[inline]
     pub(super) fn child_for_score(&self, score: f64) -> usize {
         count_below(&self.scores[..self.len], score).saturating_sub(1)

@@ -136,7 +136,7 @@ impl<H: Member> Leaf<H> {
     }
 
     /// Writes another score in place if the pair stays between its neighbours, and in the inside of the leaf: what
-    /// stands first in a leaf stands in the nodes above it too.
+    /// is first in a leaf is in the nodes above it too.
     fn rescore(&mut self, index: usize, member: &[u8], score: f64) -> bool {
         if index == 0 || index + 1 >= self.len {
             return false;

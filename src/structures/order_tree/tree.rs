@@ -357,7 +357,7 @@ impl<H: Member> Node<H> {
         }
     }
 
-    /// Gives a pair another score where it stands, if it stays between its neighbours; otherwise takes it out.
+    /// Gives a pair another score where it is, if it stays between its neighbours; otherwise takes it out.
     pub(super) fn rescore_or_remove(
         &mut self,
         probe: Probe<'_>,
@@ -395,7 +395,7 @@ impl<H: Member> Node<H> {
     }
 }
 
-/// Where `probe` stands among pairs in order, or where it would stand.
+/// Where `probe` is among pairs in order, or where it would be.
 #[inline]
 pub(super) fn search<H: Member>(scores: &[f64], handles: &[H], probe: Probe<'_>) -> Result<usize, usize> {
     let start = count_below(scores, probe.score);

@@ -10,7 +10,7 @@ use crate::structures::listpack::{Entry, Listpack, Lp};
 
 /// A list of byte strings, fast at both ends.
 ///
-/// Its nodes' element counts stand apart from the nodes, so that finding an index reads four bytes a node.
+/// Its nodes' element counts are apart from the nodes, so that finding an index reads four bytes a node.
 pub struct Quicklist<C> {
     pub(super) nodes: VecDeque<Node>,
     /// How many elements each node holds; never zero.
@@ -179,7 +179,7 @@ impl<C: NodeCodec> Quicklist<C> {
         }
     }
 
-    /// Pushes at the end that `end` starts at, whatever stands there.
+    /// Pushes at the end that `end` starts at, whatever is there.
     #[inline(never)]
     pub(super) fn push_anywhere(&mut self, end: Direction, value: Entry<'_>) {
         let (nodes, in_front) = (self.nodes.len(), end == Direction::Forward);
@@ -267,7 +267,7 @@ impl<C: NodeCodec> Quicklist<C> {
         }
     }
 
-    /// The same where a node goes with its only element, or stands compressed.
+    /// The same where a node goes with its only element, or is compressed.
     #[cold]
     fn pop_last_of_node(&mut self, end: Direction, read: impl FnOnce(Entry<'_>)) {
         let item = if end == Direction::Forward { self.front() } else { self.back() };

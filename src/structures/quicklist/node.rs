@@ -2,7 +2,7 @@
 
 use crate::structures::listpack::{Listpack, Lp};
 
-/// The sizes in bytes that a fill of -1 to -5 stands for.
+/// The sizes in bytes that a fill of -1 to -5 means.
 const NODE_BYTES_MAX: [usize; 5] = [4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10];
 
 /// The size in bytes that a node is kept in when its fill limits the number of its elements.

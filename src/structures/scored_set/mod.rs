@@ -22,7 +22,7 @@ use super::order_tree::{OrderTree, Range};
 use crate::stdx::HashSeed;
 
 /// Members with a score each, found by member and by rank. Ranks count from zero at the lowest score; members of
-/// equal scores stand in the order of their bytes.
+/// equal scores are in the order of their bytes.
 pub struct ScoredSet {
     members: Dict<ScoredMember>,
     /// Invariant: it holds exactly the pairs of `members`, by second handles to their blocks.
@@ -104,7 +104,7 @@ impl ScoredSet {
         let hash = self.members.hash(member);
         let Slot::Occupied(slot) = self.members.entry_hashed(hash, member) else { return None };
         let score = slot.get().score();
-        // The order lets go of the handle before the block is freed.
+        // The order drops the handle before the block is freed.
         self.order.remove(score, member);
         drop(slot.remove());
         Some(score)
@@ -150,7 +150,7 @@ impl ScoredSet {
         handles.len()
     }
 
-    /// A member by chance, with its score.
+    /// A random member, with its score.
     #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn random(&self, rng: &mut fastrand::Rng) -> Option<(&[u8], f64)> {
         self.order.random(rng).map(|pair| self.borrowed(pair))
