@@ -52,7 +52,7 @@ const POLYNOMIAL: u64 = 0x95AC_9329_AC4B_C9B5;
 /// x to the power of 8, 16, 32 and so on, modulo the polynomial: what shifts by 1, 2, 4 bytes.
 const POWERS: [u64; u64::BITS as usize] = {
     let mut powers = [0; u64::BITS as usize];
-    // The highest bit stands for 1, so x^8 is eight bits below.
+    // The highest bit means 1, so x^8 is eight bits below.
     powers[0] = 1 << (u64::BITS - 1 - 8);
     let mut at = 1;
     while at < powers.len() {

@@ -134,7 +134,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The bytes of a string as they stand, which are no more than the data may hold.
+    /// The bytes of a string as they are in the input, which are no more than the data may hold.
     #[inline]
     fn string_bytes(&mut self, count: u64) -> Result<&'a [u8]> {
         let bytes = self.raw(count)?;
@@ -172,7 +172,7 @@ impl<'a> Decoder<'a> {
         lzf::decompress(compressed, bytes, out).map_err(|cause| Error::CorruptLzf { offset, cause })
     }
 
-    /// A string, borrowed from the input where it stands there as it is.
+    /// A string, borrowed from the input where it is there uncompressed.
     pub fn string(&mut self) -> Result<Cow<'a, [u8]>> {
         Ok(match self.string_header()? {
             StringHeader::Raw { bytes } => Cow::Borrowed(self.string_bytes(bytes)?),
@@ -201,7 +201,7 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// A string. One that does not stand in the input as it is, is laid out in `scratch`.
+    /// A string. One that is not in the input as it is, is laid out in `scratch`.
     #[inline]
     pub fn string_in<'t>(&mut self, scratch: &'t mut Vec<u8>) -> Result<&'t [u8]>
     where

@@ -217,7 +217,7 @@ impl<'s> Encoder<'s> {
     }
 
     fn compressed_string(&mut self, bytes: &[u8]) -> io::Result<bool> {
-        // Compressed where it is to stand, behind the longest head that it can have.
+        // Compressed where it is to be, behind the longest head that it can have.
         let head = if bytes.len() < FOURTEEN_BITS_FROM { 3 } else { 5 };
         let room = self.buffer.get_mut(self.used + head..).filter(|room| room.len() >= Compressor::room(bytes.len()));
         let Some(room) = room.filter(|_| bytes.len() < MORE_BITS_FROM) else {
@@ -429,7 +429,7 @@ impl<'s> Encoder<'s> {
         self.sink.as_mut().map_or(Ok(()), |sink| sink.write_all(bytes))
     }
 
-    /// Passes on what has been written since the last chunk, and tells the sink that a chunk of whole entries ends.
+    /// Passes on what has been written since the last chunk, and informs the sink that a chunk of whole entries ends.
     pub fn end_chunk(&mut self) -> io::Result<()> {
         self.flush()?;
         let (crc, bytes) = (self.crc.value(), self.flushed - self.chunk_start);

@@ -1,4 +1,4 @@
-//! The id of a stream's entry as it stands in files: both halves with the most significant byte first, so that ids sort
+//! The id of a stream's entry as it is in files: both halves with the most significant byte first, so that ids sort
 //! as their bytes do.
 
 pub const ENTRY_ID_BYTES: usize = 16;

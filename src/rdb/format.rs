@@ -104,7 +104,7 @@ impl Format {
     }
 }
 
-/// What is said of a file with neither magic: in what a dump has been put, where that is known.
+/// The message about a file with neither magic: in what a dump has been put, where that is known.
 fn not_a_dump(file: &[u8]) -> Error {
     const OTHERS: [(&[u8], &str); 5] = [
         (b"VKCS", "a compressed file of Valkey 9.2"),
@@ -120,7 +120,7 @@ fn not_a_dump(file: &[u8]) -> Error {
 }
 
 impl fmt::Display for Format {
-    /// What is said of a format that cannot be read.
+    /// The message about a format that cannot be read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.writer() {
             Some(writer) => write!(f, "written by {writer} ({})", self.header()),

@@ -1,5 +1,5 @@
 //! LZF as liblzf defines it, which Redis uses for strings: literal runs of up to 32 bytes, and references of 3 to 264
-//! bytes to what stands at most 8,192 bytes back. There is no header: the length of the original is stored outside.
+//! bytes to what is at most 8,192 bytes back. There is no header: the length of the original is stored outside.
 
 use super::Tag;
 use crate::stdx::size::ELEMENT_BYTES_MAX;
@@ -17,7 +17,7 @@ const MATCH_MAX: usize = 264;
 /// No instruction yields more than this many bytes for each of its own: 264 for three.
 const EXPANSION_MAX: u64 = 88;
 
-/// Compressed strings that claim more than this are refused, whatever stands behind them.
+/// Compressed strings that claim more than this are refused, whatever follows them.
 pub const DECOMPRESSED_BYTES_MAX: u64 = ELEMENT_BYTES_MAX as u64;
 
 /// Compressing must save at least this many bytes, or the string is better stored as it is.
@@ -116,7 +116,7 @@ impl Compressor {
     }
 
     /// Compresses into the front of `out`, which must have `room(input.len())` bytes, and returns the length.
-    /// What stands behind it in `out` is overwritten with anything.
+    /// What follows it in `out` is overwritten with anything.
     pub(super) fn compress_into(&mut self, input: &[u8], kind: Kind, out: &mut [u8]) -> Option<usize> {
         if input.len() <= SAVING_MIN + MATCH_MIN || input.len() > INPUT_BYTES_MAX {
             return None;
@@ -331,7 +331,7 @@ fn decompress_into(input: &[u8], length: usize, out: &mut [u8]) -> Result<(), Er
     Ok(())
 }
 
-/// Repeats what stands `distance` bytes back, which may be less than the length of the run.
+/// Repeats what is `distance` bytes back, which may be less than the length of the run.
 #[inline]
 fn copy_reference(out: &mut [u8], written: usize, distance: usize, run: usize) {
     const STEP: usize = BLOCK / 2;

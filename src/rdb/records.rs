@@ -8,7 +8,7 @@ use super::{
 /// An expiry that is none.
 const NO_EXPIRY: i64 = -1;
 
-/// What stands in a file, one after another.
+/// What is in a file, one after another.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record<'a> {
     /// A fact about the file or the server that wrote it.
@@ -58,7 +58,7 @@ struct Pending {
     metadata: Option<(u64, u64)>,
 }
 
-/// Where a reader stands between two records of a file, without holding on to the file.
+/// Where a reader is between two records of a file, without holding on to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bookmark {
     offset: u64,
@@ -112,13 +112,13 @@ impl<'a> Records<'a> {
         Self { decoder, format, pending: Pending::default(), ended: false, stored_checksum: None }
     }
 
-    /// Goes on in the same file where a reader stood.
+    /// Continues in the same file where a reader stopped.
     pub fn at(file: &'a [u8], bookmark: &Bookmark) -> Self {
         let &Bookmark { offset, format, pending, ended } = bookmark;
         Self { pending, ended, ..Self::resume(file, format, offset) }
     }
 
-    /// Where this reader stands, between two records.
+    /// Where this reader is, between two records.
     pub fn bookmark(&self) -> Bookmark {
         Bookmark { offset: self.offset(), format: self.format, pending: self.pending, ended: self.ended }
     }

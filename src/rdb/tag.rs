@@ -5,7 +5,7 @@ const OF_VALKEY: u8 = 0x80;
 
 /// The type byte in front of a value: every one that Redis has written up to RDB version 14, and Valkey up to 80.
 ///
-/// The data type of a tag can be told from its name's first word, its layout from the rest: a type has a new tag
+/// The data type of a tag follows from its name's first word, its layout from the rest: a type has a new tag
 /// whenever its layout changes. Redis never reuses a byte, but Valkey gives its new types the bytes of Redis's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -163,7 +163,7 @@ impl Tag {
     }
 }
 
-/// A byte that stands where a type byte could, and says something about the file, a database or the next key.
+/// A byte that is where a type byte could be, and says something about the file, a database or the next key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Opcode {
     /// Valkey's: a slot whose keys were on their way here.

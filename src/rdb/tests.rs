@@ -38,7 +38,7 @@ fn fixture(name: &str) -> &'static [u8] {
     FIXTURES.iter().find(|(known, _)| *known == name).expect("a known fixture").1
 }
 
-/// What a file says, value bytes as they stand in it.
+/// What a file says, value bytes as they are in it.
 fn records_of(file: &[u8]) -> Vec<(Record<'_>, &[u8])> {
     let mut records = Records::new(file).unwrap();
     let mut found = Vec::new();
