@@ -84,7 +84,7 @@ enum State {
     Between,
     /// In the line that begins a frame.
     FirstLine,
-    /// In the line that tells the length of an argument.
+    /// In the line that states the length of an argument.
     BulkHeader,
     /// In an argument of so many bytes.
     Bulk { len: usize },
@@ -387,7 +387,7 @@ impl Spans {
     }
 }
 
-/// Reads a header of one to nine digits: its number, and where what stands behind it begins. Whatever else is at
+/// Reads a header of one to nine digits: its number, and where what follows it begins. Whatever else is at
 /// `position` is `None` and left to a slower look.
 #[inline(always)]
 fn read_header(buf: &[u8], position: usize, sigil: u8) -> Option<(usize, usize)> {

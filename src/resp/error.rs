@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// A breach of the protocol. The text is what the client is told, after `ERR `.
+/// A breach of the protocol. The text is what the client is answered, after `ERR `.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ProtocolError {
     #[error("Protocol error: too big inline request")]
@@ -26,7 +26,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// The error reply's text with its code. An unexpected byte stands in it as it came, whatever its encoding.
+    /// The error reply's text with its code. An unexpected byte is in it as it came, whatever its encoding.
     pub fn reply_text(&self) -> Vec<u8> {
         match self {
             Self::ExpectedDollar(byte) => {

@@ -30,7 +30,7 @@ impl Protocol {
     }
 }
 
-/// Where the header of an array, a map, a set or a push is to stand whose length is known only afterwards.
+/// Where the header of an array, a map, a set or a push is to be whose length is known only afterwards.
 #[must_use = "a reply without the header is broken"]
 #[derive(Debug)]
 pub struct Deferred {
@@ -200,13 +200,13 @@ impl Reply {
         }
     }
 
-    /// The null that stands for a missing string.
+    /// The null in place of a missing string.
     #[inline]
     pub fn null(&mut self) {
         self.put(if self.is_resp3() { b"_\r\n" } else { b"$-1\r\n" });
     }
 
-    /// The null that stands for a missing array.
+    /// The null in place of a missing array.
     pub fn null_array(&mut self) {
         self.put(if self.is_resp3() { b"_\r\n" } else { b"*-1\r\n" });
     }
@@ -456,7 +456,7 @@ impl Reply {
     fn bulk_bytes(&mut self, bytes: &[u8]) {
         let len = bytes.len();
         let room = self.out.capacity() - self.out.len();
-        // Told in two steps, from which it can be seen that the header needs no more room.
+        // Stated in two steps, from which it can be seen that the header needs no more room.
         if room < BULK_ROOM || room - BULK_ROOM < len || len >= SHORT_NUMBER_END as usize {
             return self.long_bulk(bytes);
         }
