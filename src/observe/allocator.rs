@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tikv_jemalloc_ctl::{epoch, epoch_mib, stats, stats_print, thread};
 
-/// The allocator gathers its figures from all arenas; doing so more often would cost more than it tells.
+/// The allocator gathers its figures from all arenas; doing so more often would cost more than it is worth.
 const REFRESH_AFTER: Duration = Duration::from_millis(100);
 
 /// One reading, in bytes.
@@ -133,7 +133,7 @@ impl Allocator {
 
 /// What the threads keep of what they have freed, as of the last reading.
 fn cached_bytes() -> u64 {
-    // 4096 stands for all arenas together (MALLCTL_ARENAS_ALL).
+    // 4096 means all arenas together (MALLCTL_ARENAS_ALL).
     figure(b"stats.arenas.4096.tcache_bytes\0")
 }
 
@@ -181,7 +181,7 @@ const THREAD_ARENA: &[u8] = b"thread.arena\0";
 /// Gives pages that hold nothing back to the kernel. Returns whether the allocator could.
 #[expect(unsafe_code, reason = "asks the allocator by name")]
 pub fn purge_allocator() -> bool {
-    // 4096 stands for all arenas together (MALLCTL_ARENAS_ALL).
+    // 4096 means all arenas together (MALLCTL_ARENAS_ALL).
     let name = c"arena.4096.purge";
     let (none, nothing) = (std::ptr::null_mut(), std::ptr::null_mut());
     // SAFETY: the name ends in a zero byte, and this request takes and gives no value.
@@ -191,7 +191,7 @@ pub fn purge_allocator() -> bool {
 /// Lets the allocator give memory back that is not in use, or makes it keep all of it: while a snapshot child lives
 /// what is given back splits the huge pages that both share. What has been kept goes over time, as ever.
 pub fn allow_purging(allowed: bool) {
-    // Milliseconds; -1 stands for never.
+    // Milliseconds; -1 means never.
     let usual = if allowed { opt_decay_ms() } else { -1 };
     let large = LARGE_ARENA.load(Ordering::Relaxed);
     let arenas = tikv_jemalloc_ctl::arenas::narenas::read().unwrap_or(0);

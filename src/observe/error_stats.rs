@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-/// Codes that are told apart. Scripts can make up codes without end, and each takes memory.
+/// Codes that are counted separately. Scripts can make up codes without end, and each takes memory.
 const CODES_MAX: usize = 128;
 
-/// What stands for all codes once there were too many.
+/// What is counted in place of all codes once there were too many.
 const TOO_MANY: &str = "ERRORSTATS_DISABLED";
 
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! Events that held the server up (LATENCY): a short history of each kind, told as numbers, a graph or advice.
+//! Events that held the server up (LATENCY): a short history of each kind, shown as numbers, a graph or advice.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -73,12 +73,12 @@ impl LatencyMonitor {
         self.events.iter().map(|(name, series)| (*name, series))
     }
 
-    /// Forgets all events. Returns how many kinds there were.
+    /// Drops all events. Returns how many kinds there were.
     pub fn clear(&mut self) -> usize {
         std::mem::take(&mut self.events).len()
     }
 
-    /// Forgets one kind of event. Returns whether there were any.
+    /// Drops one kind of event. Returns whether there were any.
     pub fn forget(&mut self, event: &[u8]) -> bool {
         let before = self.events.len();
         self.events.retain(|name, _| !event.eq_ignore_ascii_case(name.as_bytes()));

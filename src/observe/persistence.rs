@@ -1,6 +1,6 @@
 //! The figures of INFO persistence, and of snapshots in INFO stats, as one plain struct.
 
-/// What INFO tells of snapshots and of loading; each field has the name that INFO gives it.
+/// What INFO reports of snapshots and of loading; each field has the name that INFO gives it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PersistenceInfo {
     pub async_loading: bool,

@@ -27,7 +27,7 @@ pub struct SlowLog {
 }
 
 impl SlowLog {
-    /// Adds a command, whose number is given here, and forgets the oldest ones beyond `len_max`.
+    /// Adds a command, whose number is given here, and drops the oldest ones beyond `len_max`.
     pub fn push(&mut self, mut command: SlowCommand, len_max: usize) {
         command.id = self.next_id;
         self.next_id += 1;
@@ -47,7 +47,7 @@ impl SlowLog {
         self.commands.iter()
     }
 
-    /// Forgets all; numbers go on.
+    /// Drops all; numbers go on.
     pub fn clear(&mut self) {
         self.commands.clear();
     }
