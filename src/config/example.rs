@@ -40,7 +40,7 @@ const INTRODUCTION: &str = "\
 # Text follows a # and a space. A setting right after a # shows the
 # default; remove the # to change it. Of two equal settings the last one counts.
 # Memory is given as 1k (1,000 bytes), 1kb (1,024), 1m, 1mb, 1g or 1gb, in any
-# case of letters. Values with spaces or quotes in them stand in quotes.
+# case of letters. Values with spaces or quotes in them are in quotes.
 #
 # Other files can be read in the middle of this one; relative paths of includes
 # count from where the server is started:

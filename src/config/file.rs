@@ -75,7 +75,7 @@ impl<'f> Loader<'f> {
         if self.faults.is_empty() { Ok(self.config) } else { Err(ConfigError { faults: self.faults }) }
     }
 
-    /// Reads a file, or every file that a path with wildcards stands for.
+    /// Reads a file, or every file that a path with wildcards matches.
     pub fn load_file(&mut self, path: &Path) {
         let has_wildcards = path.as_os_str().as_bytes().iter().any(|byte| b"*?[".contains(byte));
         let paths = if has_wildcards { self.expand(path) } else { vec![path.to_owned()] };
@@ -161,7 +161,7 @@ impl<'f> Loader<'f> {
         matches!(key.value, Value::List { adds_up: true, .. }) && self.seen.contains(&key.name)
     }
 
-    /// The files that a path with wildcards stands for, in the order of their names; none is no error.
+    /// The files that a path with wildcards matches, in the order of their names; none is no error.
     fn expand(&mut self, pattern: &Path) -> Vec<PathBuf> {
         let mut found = vec![PathBuf::new()];
         for part in pattern.components() {

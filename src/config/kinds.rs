@@ -30,7 +30,7 @@ impl Supervised {
     pub const ALL: [Self; 3] = [Self::Systemd, Self::Auto, Self::No];
 }
 
-/// Whether the kernel is told how readily to kill the server and its snapshot child when memory runs out.
+/// Whether the kernel is informed how readily to kill the server and its snapshot child when memory runs out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OomScoreAdj {
     No,
@@ -120,7 +120,7 @@ impl UnknownTypes {
     pub const ALL: [Self; 2] = [Self::Refuse, Self::Skip];
 }
 
-/// How the process that saves stands in the queue for the disk.
+/// How the process that saves is placed in the queue for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotIoPriority {
     /// As everybody.

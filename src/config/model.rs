@@ -155,7 +155,7 @@ impl Config {
         self.client_output_buffer_limits[class as usize]
     }
 
-    /// Values that stand only until the table's defaults are written over them.
+    /// Values that hold only until the table's defaults are written over them.
     fn blank() -> Self {
         Self {
             bind: Vec::new(),

@@ -23,7 +23,7 @@ impl NotifyFlags {
     pub const MODULE: Self = Self(1 << 12);
     pub const NEW: Self = Self(1 << 13);
 
-    /// What `A` stands for: every class but key misses and new keys, which are too many to be asked for unawares.
+    /// What `A` means: every class but key misses and new keys, which are too many to be on by mistake.
     pub const ALL: Self = Self::GENERIC
         .or(Self::STRING)
         .or(Self::LIST)

@@ -8,8 +8,8 @@ use super::model::Config;
 use super::table::{KEYS, find};
 use crate::stdx::text::push_quoted;
 
-/// Puts the values of `config` into `old_text`: each where it stood, and what stood nowhere and is not the default at
-/// the end. Comments, order and includes stay; lines that say something twice go.
+/// Puts the values of `config` into `old_text`: each where it was, and what was nowhere and is not the default at
+/// the end. Comments, order and includes stay; lines that repeat a setting are removed.
 pub fn rewrite(old_text: &[u8], config: &Config) -> Vec<u8> {
     Rewrite::of(old_text).finish(config, false)
 }

@@ -92,7 +92,7 @@ impl Config {
             let name = key.names().find(|name| asked.eq_ignore_ascii_case(name.as_bytes())).unwrap_or(key.name);
             key.write(&mut new, &args).map_err(|error| SetError::Value { name, error })?;
             key.refuse_in_vain(&new, value).map_err(|error| SetError::Value { name, error })?;
-            // The same name may stand for another directory than before.
+            // The same name may mean another directory than before.
             let changed = key.apply == Apply::Directory || key.read(&new) != key.read(self);
             let known = changes.iter().any(|change| change.apply == key.apply);
             if changed && !known && key.apply != Apply::Nothing {

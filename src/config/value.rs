@@ -119,7 +119,7 @@ pub fn parse_memory_share(arg: &[u8]) -> Result<MemoryShare, ValueError> {
     }
 }
 
-/// The share as CONFIG GET tells it, or with an amount in the largest unit that it is a multiple of.
+/// The share as CONFIG GET shows it, or with an amount in the largest unit that it is a multiple of.
 pub fn show_memory_share(share: MemoryShare, show_amount: fn(u64) -> String) -> String {
     match share {
         MemoryShare::Bytes(bytes) => show_amount(bytes),

@@ -1,4 +1,4 @@
-//! What the server tells about itself and its data.
+//! What the server reports about itself and its data.
 
 use super::super::key::{Apply, Key, Value};
 use super::super::model::Config;
