@@ -12,13 +12,15 @@ use crate::stdx::clock::Now;
 use crate::stdx::number::format_i64;
 use crate::structures::memory_holds;
 use crate::types::string::StringView;
-use crate::types::{DataType, Value, ValueRef};
+use crate::types::{DataType, Limits, Value, ValueRef};
 
 /// For commands that read the keyspace.
 pub struct ReadCtx<'a> {
     pub keyspace: &'a Keyspace,
     pub session: &'a Session,
     pub config: &'a Config,
+    /// Up to which size collections keep their compact encodings.
+    pub limits: &'a Limits,
     pub table: &'a CommandTable,
     pub now: Now,
     /// Whether the command may wait for a key; within a transaction it may not.
@@ -32,6 +34,8 @@ pub struct WriteCtx<'a> {
     pub keyspace: &'a mut Keyspace,
     pub session: &'a Session,
     pub config: &'a Config,
+    /// Up to which size collections keep their compact encodings.
+    pub limits: &'a Limits,
     pub table: &'a CommandTable,
     pub now: Now,
     /// Whether the command may wait for a key; within a transaction it may not.

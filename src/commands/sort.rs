@@ -11,7 +11,7 @@ use crate::keyspace::{EventClass, Keyspace, Touch};
 use crate::resp::{Args, Reply};
 use crate::stdx::number::{IntText, parse_f64};
 use crate::types::list::{Direction, End, ListValue};
-use crate::types::{DataType as _, Limits, ValueRef};
+use crate::types::{DataType as _, ValueRef};
 
 const COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number \
                           of returned elements. When the elements are not sorted, complexity is O(N).";
@@ -447,7 +447,7 @@ fn sort(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let Some(destination) = options.store else { return answer(ctx.reply, &source, args.arg(1), &options) };
     let sorted = Sorted::new(&source, args.arg(1), &options)?;
     let len = sorted.result_len(&options);
-    let limits = Limits::from(ctx.config);
+    let limits = ctx.limits;
     let mut list = ListValue::new();
     let mut lacking = Ok(());
     sorted.for_each(&source, &options, |value| {

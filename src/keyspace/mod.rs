@@ -49,7 +49,7 @@ use std::cell::Cell;
 use crate::stdx::HashSeed;
 use crate::structures::{ResizePolicy, set_thread_resize_policy};
 use crate::types::string::StringView;
-use crate::types::{DataType, Limits, Type, Value};
+use crate::types::{DataType, Type, Value};
 
 /// All databases, and what is kept about them as a whole.
 pub struct Keyspace {
@@ -65,8 +65,6 @@ pub struct Keyspace {
     pub waiting: WaitTable,
     events: Events,
     pub lazy_free: LazyFree,
-    /// Up to which size collections keep their compact encodings.
-    pub limits: Limits,
     /// Payloads and dumps are taken without looking at their checksums (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
     pub skips_checksums: bool,
     /// Whether tables may be resized at all (DEBUG DICT-RESIZING).
@@ -119,7 +117,6 @@ impl Keyspace {
             waiting: WaitTable::default(),
             events: Events::default(),
             lazy_free: LazyFree::default(),
-            limits: Limits::default(),
             skips_checksums: false,
             resizing: true,
             child_alive: false,

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::types::list::{End, ListValue};
 use crate::types::string::{StringValue, StringView};
-use crate::types::{Value, ValueRef};
+use crate::types::{Limits, Value, ValueRef};
 
 /// So few keys that most changes meet an existing one; one is wide, one empty.
 const KEYS: [&[u8]; 7] = [b"", b"a", b"key:2", b"key:0000000000000003", &[b'w'; 254], &[b'w'; 255], &[b'w'; 70_000]];
@@ -332,7 +332,7 @@ fn copy_of_a_large_value_is_independent_of_the_first() {
 
 /// Pushes into a list, in whatever encoding it then has.
 fn push(keyspace: &mut Keyspace, key: &[u8], element: &[u8]) {
-    let limits = keyspace.limits.clone();
+    let limits = Limits::default();
     let edited = keyspace.edit_or_insert(0, key, 0, ListValue::new_in, |list: &mut ListValue| {
         list.make_room(std::iter::once(element), &limits);
         list.push(End::Right, element);
@@ -342,7 +342,7 @@ fn push(keyspace: &mut Keyspace, key: &[u8], element: &[u8]) {
 
 /// Takes one element out. Returns whether that emptied the list.
 fn pop(keyspace: &mut Keyspace, key: &[u8]) -> bool {
-    let limits = keyspace.limits.clone();
+    let limits = Limits::default();
     let edited = keyspace.edit(0, key, 0, |list: &mut ListValue| {
         list.pop(End::Left);
         list.shrink(&limits);

@@ -29,7 +29,7 @@ impl Executor {
     /// Gives the keyspace its settings: at start, and after every CONFIG SET.
     pub fn apply_keyspace_config(&mut self) {
         let (config, keyspace) = (&self.config, &mut self.keyspace);
-        keyspace.limits = Limits::from(config);
+        self.exec.encodings = Limits::from(config);
         keyspace.set_event_classes(config.notify_keyspace_events);
         keyspace.lazy_free.policy = LazyFreePolicy {
             expire: config.lazyfree_lazy_expire,

@@ -105,7 +105,7 @@ fn change(ctx: &mut WriteCtx<'_>, args: Args<'_>, form: Form) -> CommandResult {
     };
     let event = if form == Form::SearchStore { "geosearchstore" } else { "georadiusstore" };
     let scores_unit = query.stores_distance.then_some(query.unit);
-    let value = found.to_zset(scores_unit, &ctx.keyspace.limits);
+    let value = found.to_zset(scores_unit, ctx.limits);
     ctx.store(destination, value, EventClass::ZSET, event, found.len());
     ctx.reply.integer(found.len() as i64);
     Ok(())

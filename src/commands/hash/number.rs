@@ -9,7 +9,7 @@ use crate::keyspace::{Change, Entry, EventClass};
 use crate::resp::Args;
 use crate::stdx::number::{IntText, LongDouble, format_i64};
 use crate::types::hash::{HashValue, Text};
-use crate::types::{DataType as _, Limits, ValueRef};
+use crate::types::{DataType as _, ValueRef};
 
 pub fn hincrby(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let delta = integer(args.arg(3))?;
@@ -68,7 +68,7 @@ fn change<R, T: AsRef<[u8]>>(
     compute: impl FnOnce(Option<Text<'_>>) -> Result<(R, T), CommandError>,
 ) -> Result<R, CommandError> {
     let (key, field, due_ms) = (args.arg(1), args.arg(2), ctx.fields_due_ms());
-    let limits = Limits::from(ctx.config);
+    let limits = ctx.limits;
     ctx.expire_fields(key, iter::once(field));
     let edited = ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| {
         let (answer, text) = compute(hash.view().find(field, due_ms))?;

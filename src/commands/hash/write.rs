@@ -5,7 +5,6 @@ use crate::commands::context::WriteCtx;
 use crate::commands::error::{CommandError, CommandResult};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
-use crate::types::Limits;
 use crate::types::hash::HashValue;
 
 pub fn hset(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -26,7 +25,7 @@ fn set_fields(ctx: &mut WriteCtx<'_>, args: Args<'_>, command: &str) -> Result<u
     if !pairs.len().is_multiple_of(2) {
         return Err(CommandError::wrong_arity(command));
     }
-    let limits = Limits::from(ctx.config);
+    let limits = ctx.limits;
     let count = pairs.len() / 2;
     ctx.expire_fields(key, pairs.iter().step_by(2));
     let edited = ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| {
@@ -44,7 +43,7 @@ pub fn hsetnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let found = ctx.find(key).map(|entry| as_hash(entry).map(|hash| hash.find(field, due_ms).is_some()));
     let exists = found.transpose()?.unwrap_or(false);
     if !exists {
-        let limits = Limits::from(ctx.config);
+        let limits = ctx.limits;
         ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| hash.set(field, value, &limits))?;
         ctx.commit(key, Change::new(EventClass::HASH, "hset"));
     }

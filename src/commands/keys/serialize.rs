@@ -172,7 +172,7 @@ fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandErro
     let opened = if unchecked { rdb::dump::open_unchecked(payload) } else { rdb::dump::open(payload) };
     let (body, format) = opened.map_err(|cause| CommandError::BadEnvelope { cause })?;
     // Whoever may send a payload may send a forged one, so that a setting decides only what is counted.
-    let options = LoadOptions::checking_all(&ctx.keyspace.limits);
+    let options = LoadOptions::checking_all(ctx.limits);
     let counted = match ctx.config.sanitize_dump_payload {
         SanitizePayload::No => false,
         SanitizePayload::Yes => true,

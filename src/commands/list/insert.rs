@@ -4,7 +4,6 @@ use super::{as_list, exists, report};
 use crate::commands::context::{WriteCtx, integer};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::resp::Args;
-use crate::types::Limits;
 use crate::types::list::{End, ListValue};
 
 pub fn lpush(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -41,10 +40,10 @@ fn push_existing(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End) -> CommandRes
 
 fn push(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End) -> CommandResult {
     let (key, values) = (args.arg(1), args.tail(2));
-    let config = ctx.config;
+    let limits = ctx.limits;
     let edited = ctx.edit_or_insert(key, ListValue::new_in, |list| {
         // Here, so that only what the list asks for is read.
-        list.push_all(end, values.iter(), &Limits::from(config))
+        list.push_all(end, values.iter(), limits)
     })?;
     report(ctx, key, push_event(end), values.len(), false);
     ctx.reply.integer(edited.result as i64);
@@ -60,7 +59,7 @@ pub fn linsert(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     } else {
         return Err(CommandError::Syntax);
     };
-    let limits = Limits::from(ctx.config);
+    let limits = ctx.limits;
     let Some(list) = ctx.find(key).map(as_list).transpose()? else {
         ctx.reply.integer(0);
         return Ok(());
@@ -83,7 +82,7 @@ pub fn lset(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, value) = (args.arg(1), args.arg(3));
     let Some(list) = ctx.find(key).map(as_list).transpose()? else { return Err(CommandError::NoSuchKey) };
     let index = list.index_of(integer(args.arg(2))?).ok_or(CommandError::IndexOutOfRange)?;
-    let limits = Limits::from(ctx.config);
+    let limits = ctx.limits;
     ctx.edit::<ListValue, _>(key, |list| {
         list.make_room(std::iter::once(value), &limits);
         list.replace(index, value);

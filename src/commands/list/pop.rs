@@ -7,7 +7,6 @@ use crate::commands::element;
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::multi_pop::{MultiPop, record_taken};
 use crate::resp::Args;
-use crate::types::Limits;
 use crate::types::list::{End, ListValue};
 
 pub fn lpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -64,12 +63,12 @@ fn pop_counted(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End, command: &str) 
 /// Takes `count` elements out of the list at `key`, which has as many, and writes each as a bulk reply. Returns whether
 /// there is a list.
 pub fn pop_into_reply(ctx: &mut WriteCtx<'_>, key: &[u8], end: End, count: usize) -> Result<bool, CommandError> {
-    let config = ctx.config;
+    let limits = ctx.limits;
     let (db, now_ms) = (ctx.db(), ctx.now_ms());
     let reply = &mut *ctx.reply;
     let edited = ctx.keyspace.edit::<ListValue, _>(db, key, now_ms, |list| {
         list.take(end, count, |element| element::bulk(reply, element));
-        list.shrink(&Limits::from(config));
+        list.shrink(limits);
     })?;
     let Some(edited) = edited else { return Ok(false) };
     report(ctx, key, pop_event(end), count, edited.emptied);
@@ -117,7 +116,7 @@ pub fn move_element(ctx: &mut WriteCtx<'_>, from: (&[u8], End), to: (&[u8], End)
         return Ok(());
     }
     exists(ctx, target)?;
-    let limits = Limits::from(ctx.config);
+    let limits = ctx.limits;
     let same = source == target;
     let popped = ctx.edit::<ListValue, _>(source, |list| {
         let element = list.pop(source_end)?;

@@ -5,13 +5,12 @@ use super::{exists, report};
 use crate::commands::context::{WriteCtx, integer};
 use crate::commands::error::CommandResult;
 use crate::resp::Args;
-use crate::types::Limits;
 use crate::types::list::{Direction, ListValue};
 
 pub fn ltrim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
     let (start, stop) = (integer(args.arg(2))?, integer(args.arg(3))?);
-    let limits = Limits::from(ctx.config);
+    let limits = ctx.limits;
     let edited = ctx.edit::<ListValue, _>(key, |list| {
         let len = list.len();
         let kept = clamp(start, stop, len);
@@ -39,7 +38,7 @@ pub fn lrem(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         Ok(0) | Err(_) => usize::MAX,
         Ok(most) => most,
     };
-    let limits = Limits::from(ctx.config);
+    let limits = ctx.limits;
     let edited = ctx.edit::<ListValue, _>(key, |list| {
         let removed = list.remove_matching(value, most, direction);
         list.shrink(&limits);

@@ -143,14 +143,14 @@ pub fn sintercard(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 pub fn sunion(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let sets = Sources::of_read(ctx).sets(args.tail(1))?;
     require_memory_for(sets.iter())?;
-    answer(ctx.reply, &union(sets, &Limits::from(ctx.config)));
+    answer(ctx.reply, &union(sets, ctx.limits));
     Ok(())
 }
 
 pub fn sdiff(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let sets = Sources::of_read(ctx).sets(args.tail(1))?;
     require_memory_for(sets.iter().take(1))?;
-    answer(ctx.reply, &difference(sets, &Limits::from(ctx.config)));
+    answer(ctx.reply, &difference(sets, ctx.limits));
     Ok(())
 }
 
@@ -163,7 +163,7 @@ pub fn sinterstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     ctx.expire_keys(args.tail(2));
     let sets = Sources::of_write(ctx).sets(args.tail(2))?;
     require_memory_for(sets.iter().min_by_key(|set| set.map_or(0, SetView::len)).into_iter())?;
-    let result = intersection(sets, &Limits::from(ctx.config));
+    let result = intersection(sets, ctx.limits);
     store(ctx, args.arg(1), result, "sinterstore")
 }
 
@@ -171,7 +171,7 @@ pub fn sunionstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     ctx.expire_keys(args.tail(2));
     let sets = Sources::of_write(ctx).sets(args.tail(2))?;
     require_memory_for(sets.iter())?;
-    let result = union(sets, &Limits::from(ctx.config));
+    let result = union(sets, ctx.limits);
     store(ctx, args.arg(1), result, "sunionstore")
 }
 
@@ -179,7 +179,7 @@ pub fn sdiffstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     ctx.expire_keys(args.tail(2));
     let sets = Sources::of_write(ctx).sets(args.tail(2))?;
     require_memory_for(sets.iter().take(1))?;
-    let result = difference(sets, &Limits::from(ctx.config));
+    let result = difference(sets, ctx.limits);
     store(ctx, args.arg(1), result, "sdiffstore")
 }
 

@@ -6,12 +6,11 @@ use crate::commands::element::bulk;
 use crate::commands::error::{CommandError, CommandResult};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
-use crate::types::Limits;
 use crate::types::set::{Member, SetValue};
 
 pub fn sadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, members) = (args.arg(1), args.tail(2));
-    let limits = Limits::from(ctx.config);
+    let limits = ctx.limits;
     let edited = ctx.edit_or_insert(
         key,
         |room| SetValue::for_members(members.arg(0), members.len(), &limits, room),
@@ -63,7 +62,7 @@ pub fn smove(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     if removed.is_some_and(|edited| edited.emptied) {
         ctx.notify(source, EventClass::GENERIC, "del");
     }
-    let limits = Limits::from(ctx.config);
+    let limits = ctx.limits;
     let added = ctx.edit_or_insert(
         destination,
         |room| SetValue::for_members(member, 1, &limits, room),

@@ -58,7 +58,7 @@ impl AddOptions {
 }
 
 pub fn xadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    let limits = Limits::from(ctx.config);
+    let limits = ctx.limits;
     let options = AddOptions::parse(args, &limits)?;
     if options.id == NewId::Given(StreamId::MIN) {
         return Err(CommandError::text("ERR The ID specified in XADD must be greater than 0-0"));
@@ -119,7 +119,7 @@ pub fn xtrim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
             read => index += read,
         }
     }
-    let trim = options.finish_required(&Limits::from(ctx.config))?;
+    let trim = options.finish_required(ctx.limits)?;
     let key = args.arg(1);
     let trimmed = edit(ctx, key, |stream| trim.apply(stream))?;
     if let Some(trimmed) = trimmed.filter(|trimmed| trim.is_approximate() && trimmed.removed > 0) {

@@ -230,7 +230,7 @@ pub fn getex(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         ExpiryOption::Set(unit, arg) => {
             let moment = unit.moment(arg, ctx.now, "getex")?;
             if unit.is_absolute() && ctx.has_passed(moment) {
-                ctx.delete_instead(key, ctx.config.lazyfree_lazy_expire);
+                ctx.delete_instead(key, ctx.keyspace.lazy_free.policy.expire);
             } else {
                 set_expiry(ctx, key, Some(moment));
                 ctx.record_expiry(key, moment);

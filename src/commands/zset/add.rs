@@ -7,7 +7,6 @@ use crate::commands::context::WriteCtx;
 use crate::commands::error::{CommandError, CommandResult};
 use crate::resp::Args;
 use crate::stdx::number::parse_f64;
-use crate::types::Limits;
 use crate::types::zset::ZsetValue;
 
 const NOT_A_NUMBER: CommandError = CommandError::text("ERR resulting score is not a number (NaN)");
@@ -125,7 +124,7 @@ fn add(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, pairs: Args<'_>) ->
 
 /// Adds members with their scores to the sorted set at `key`, and answers as ZADD does.
 pub fn add_scored(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, scored: &[(f64, &[u8])]) -> CommandResult {
-    let limits = Limits::from(ctx.config);
+    let limits = ctx.limits;
     let mut outcome = Outcome::default();
     let change = |zset: &mut ZsetValue, outcome: &mut Outcome| {
         zset.expect_members(scored.len(), &limits);

@@ -23,7 +23,7 @@ use super::element;
 use crate::keyspace::{Change, Entry, EventClass, WrongType};
 use crate::resp::{Protocol, Reply};
 use crate::types::zset::{Member, ZsetView};
-use crate::types::{Limits, Value, ValueRef};
+use crate::types::{Value, ValueRef};
 
 /// A sorted set's view, or the news that the key holds something else.
 pub(super) fn as_zset(entry: &Entry) -> Result<ZsetView<'_>, WrongType> {
@@ -54,11 +54,11 @@ fn report(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str, changes: usiz
 /// Sets `key` to the sorted set of these pairs, or deletes it if there are none, and answers how many there are.
 fn store(ctx: &mut WriteCtx<'_>, key: &[u8], pairs: &[(Vec<u8>, f64)], event: &'static str) {
     if pairs.is_empty() {
-        if ctx.remove(key, ctx.config.lazyfree_lazy_server_del) {
+        if ctx.remove(key, ctx.keyspace.lazy_free.policy.server_del) {
             ctx.commit(key, Change::new(EventClass::GENERIC, "del"));
         }
     } else {
-        let value = crate::types::zset::ZsetValue::from_pairs(pairs, &Limits::from(ctx.config));
+        let value = crate::types::zset::ZsetValue::from_pairs(pairs, ctx.limits);
         ctx.insert(key, Value::from(value), None);
         report(ctx, key, event, 1, false);
     }

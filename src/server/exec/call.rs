@@ -144,11 +144,12 @@ impl Executor {
         let client = self.clients.get_mut(frame.client);
         let reply = &mut client.reply;
         let session = &mut client.session;
-        let (config, table, effects) = (&self.config, &self.table, &mut self.exec.effects);
+        let (config, limits) = (&self.config, &self.exec.encodings);
+        let (table, effects) = (&self.table, &mut self.exec.effects);
         match self.table.row(command).command.run {
             Handler::Read(run) => {
                 let keyspace = &self.keyspace;
-                run(&mut ReadCtx { keyspace, session, config, table, now, may_wait, reply, effects }, args)
+                run(&mut ReadCtx { keyspace, session, config, limits, table, now, may_wait, reply, effects }, args)
             }
             Handler::Write(run) => {
                 let no_touch = session.no_touch;
@@ -156,8 +157,10 @@ impl Executor {
                 if no_touch {
                     keyspace.access.set_stopped(true);
                 }
-                let result =
-                    run(&mut WriteCtx { keyspace, session, config, table, now, may_wait, reply, effects }, args);
+                let result = run(
+                    &mut WriteCtx { keyspace, session, config, limits, table, now, may_wait, reply, effects },
+                    args,
+                );
                 if no_touch {
                     self.keyspace.access.set_stopped(false);
                 }

@@ -6,6 +6,7 @@ use super::waits::Deadlines;
 use crate::commands::Effect;
 use crate::config::Config;
 use crate::resp::Limits;
+use crate::types;
 
 /// The state of running commands.
 pub struct Execution {
@@ -15,6 +16,8 @@ pub struct Execution {
     pub uncounted_error: bool,
     /// What a frame may have.
     pub limits: Limits,
+    /// Up to which size collections keep their compact encodings.
+    pub encodings: types::Limits,
     /// Lent out while a client's commands run.
     pub ahead: Option<Box<AheadDecoders>>,
     /// CLIENT PAUSE, while it is on.
@@ -28,6 +31,7 @@ impl Execution {
             effects: Vec::new(),
             uncounted_error: false,
             limits: Limits { bulk_bytes_max: config.string_bytes_max() as usize, ..Limits::default() },
+            encodings: types::Limits::from(config),
             ahead: Some(Box::default()),
             pause: None,
             deadlines: Deadlines::default(),

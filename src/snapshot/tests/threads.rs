@@ -14,7 +14,7 @@ use crate::snapshot::history::Outcome;
 use crate::snapshot::process::{self, End};
 use crate::snapshot::supervisor::Supervisor;
 use crate::snapshot::task::Task;
-use crate::types::{LoadOptions, Value};
+use crate::types::{Limits, LoadOptions, Value};
 
 /// Bytes that do not compress.
 fn noise(length: usize, seed: usize) -> Vec<u8> {
@@ -34,7 +34,8 @@ fn insert_collections(keyspace: &mut Keyspace, db: usize, elements: u64) {
             }
         }
         let bytes = out.into_bytes();
-        let settings = LoadOptions::checking_all(&keyspace.limits);
+        let limits = Limits::default();
+        let settings = LoadOptions::checking_all(&limits);
         let value = Value::load(tag, &mut rdb::Decoder::new(&bytes), &settings);
         let key = format!("{tag:?} of {elements}");
         keyspace.insert(db, key.as_bytes(), value.expect("it loads"), None);
