@@ -455,7 +455,7 @@ fn sort(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         // What GET names may be of any length.
         lacking = require_memory(value.len());
         if lacking.is_ok() {
-            list.make_room(std::iter::once(value), &limits);
+            list.make_room(std::iter::once(value), limits);
             list.push(End::Right, value);
         }
         lacking.is_ok()

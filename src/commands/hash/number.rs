@@ -72,7 +72,7 @@ fn change<R, T: AsRef<[u8]>>(
     ctx.expire_fields(key, iter::once(field));
     let edited = ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| {
         let (answer, text) = compute(hash.view().find(field, due_ms))?;
-        hash.set_keeping_expiry(field, text.as_ref(), &limits);
+        hash.set_keeping_expiry(field, text.as_ref(), limits);
         Ok::<_, CommandError>(answer)
     })?;
     let answer = edited.result?;

@@ -29,8 +29,8 @@ fn set_fields(ctx: &mut WriteCtx<'_>, args: Args<'_>, command: &str) -> Result<u
     let count = pairs.len() / 2;
     ctx.expire_fields(key, pairs.iter().step_by(2));
     let edited = ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| {
-        hash.expect_fields(count, &limits);
-        (0..count).filter(|pair| hash.set(pairs.arg(2 * pair), pairs.arg(2 * pair + 1), &limits)).count()
+        hash.expect_fields(count, limits);
+        (0..count).filter(|pair| hash.set(pairs.arg(2 * pair), pairs.arg(2 * pair + 1), limits)).count()
     })?;
     ctx.commit(key, Change::new(EventClass::HASH, "hset").times(count));
     Ok(edited.result)
@@ -44,7 +44,7 @@ pub fn hsetnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let exists = found.transpose()?.unwrap_or(false);
     if !exists {
         let limits = ctx.limits;
-        ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| hash.set(field, value, &limits))?;
+        ctx.edit_or_insert(key, HashValue::new_in, |hash: &mut HashValue| hash.set(field, value, limits))?;
         ctx.commit(key, Change::new(EventClass::HASH, "hset"));
     }
     ctx.reply.integer(i64::from(!exists));

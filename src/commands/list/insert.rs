@@ -69,7 +69,7 @@ pub fn linsert(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Ok(());
     };
     let edited = ctx.edit::<ListValue, _>(key, |list| {
-        list.make_room(std::iter::once(value), &limits);
+        list.make_room(std::iter::once(value), limits);
         list.insert(index + usize::from(behind), value);
         list.len()
     })?;
@@ -84,9 +84,9 @@ pub fn lset(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let index = list.index_of(integer(args.arg(2))?).ok_or(CommandError::IndexOutOfRange)?;
     let limits = ctx.limits;
     ctx.edit::<ListValue, _>(key, |list| {
-        list.make_room(std::iter::once(value), &limits);
+        list.make_room(std::iter::once(value), limits);
         list.replace(index, value);
-        list.shrink(&limits);
+        list.shrink(limits);
     })?;
     report(ctx, key, "lset", 1, false);
     ctx.reply.ok();

@@ -123,7 +123,7 @@ pub fn move_element(ctx: &mut WriteCtx<'_>, from: (&[u8], End), to: (&[u8], End)
         if same {
             list.push(target_end, &element);
         } else {
-            list.shrink(&limits);
+            list.shrink(limits);
         }
         Some(element)
     })?;
@@ -133,7 +133,7 @@ pub fn move_element(ctx: &mut WriteCtx<'_>, from: (&[u8], End), to: (&[u8], End)
     };
     if !same {
         ctx.edit_or_insert(target, ListValue::new_in, |list| {
-            list.make_room(std::iter::once(element.as_slice()), &limits);
+            list.make_room(std::iter::once(element.as_slice()), limits);
             list.push(target_end, &element);
         })?;
     }

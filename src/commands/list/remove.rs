@@ -16,7 +16,7 @@ pub fn ltrim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         let kept = clamp(start, stop, len);
         list.remove_range(kept.end, len - kept.end);
         list.remove_range(0, kept.start);
-        list.shrink(&limits);
+        list.shrink(limits);
         len - kept.len()
     })?;
     if let Some(edited) = edited {
@@ -41,7 +41,7 @@ pub fn lrem(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let limits = ctx.limits;
     let edited = ctx.edit::<ListValue, _>(key, |list| {
         let removed = list.remove_matching(value, most, direction);
-        list.shrink(&limits);
+        list.shrink(limits);
         removed
     })?;
     let (removed, emptied) = edited.map_or((0, false), |edited| (edited.result, edited.emptied));

@@ -13,10 +13,10 @@ pub fn sadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let limits = ctx.limits;
     let edited = ctx.edit_or_insert(
         key,
-        |room| SetValue::for_members(members.arg(0), members.len(), &limits, room),
+        |room| SetValue::for_members(members.arg(0), members.len(), limits, room),
         |set: &mut SetValue| {
-            set.expect_members(members.len(), &limits);
-            members.iter().filter(|member| set.add(member, &limits)).count()
+            set.expect_members(members.len(), limits);
+            members.iter().filter(|member| set.add(member, limits)).count()
         },
     )?;
     if edited.result > 0 {
@@ -65,8 +65,8 @@ pub fn smove(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let limits = ctx.limits;
     let added = ctx.edit_or_insert(
         destination,
-        |room| SetValue::for_members(member, 1, &limits, room),
-        |set: &mut SetValue| set.add(member, &limits),
+        |room| SetValue::for_members(member, 1, limits, room),
+        |set: &mut SetValue| set.add(member, limits),
     )?;
     if added.result {
         ctx.commit(destination, Change::new(EventClass::SET, "sadd"));

@@ -59,7 +59,7 @@ impl AddOptions {
 
 pub fn xadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let limits = ctx.limits;
-    let options = AddOptions::parse(args, &limits)?;
+    let options = AddOptions::parse(args, limits)?;
     if options.id == NewId::Given(StreamId::MIN) {
         return Err(CommandError::text("ERR The ID specified in XADD must be greater than 0-0"));
     }
@@ -84,7 +84,7 @@ pub fn xadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let edited = ctx.edit_or_insert(
         key,
         |_| StreamValue::new(),
-        |stream| stream.append(id, pairs, &limits).map(|()| options.trim.map(|trim| trim.apply(stream))),
+        |stream| stream.append(id, pairs, limits).map(|()| options.trim.map(|trim| trim.apply(stream))),
     )?;
     let trimmed = edited.result.map_err(|_: AppendError| TOO_LARGE)?;
     ids::write(ctx.reply, id);

@@ -127,9 +127,9 @@ pub fn add_scored(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, scored: 
     let limits = ctx.limits;
     let mut outcome = Outcome::default();
     let change = |zset: &mut ZsetValue, outcome: &mut Outcome| {
-        zset.expect_members(scored.len(), &limits);
+        zset.expect_members(scored.len(), limits);
         for &(score, member) in scored {
-            zset.upsert(member, &limits, |old| options.decide(old, score, outcome));
+            zset.upsert(member, limits, |old| options.decide(old, score, outcome));
         }
     };
     if options.only_existing {
@@ -137,7 +137,7 @@ pub fn add_scored(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, scored: 
     } else {
         let fresh = |room| {
             let longest = scored.iter().map(|(_, member)| member.len()).max();
-            ZsetValue::for_members(scored.len(), longest.unwrap_or(0), &limits, room)
+            ZsetValue::for_members(scored.len(), longest.unwrap_or(0), limits, room)
         };
         ctx.edit_or_insert(key, fresh, |zset| change(zset, &mut outcome))?;
     }
