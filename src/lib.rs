@@ -1,6 +1,6 @@
 //! Copal: a Redis-protocol key-value server whose heart is the fork/copy-on-write RDB snapshot.
 //!
-//! The modules stand in reading order; a module may import only from the layers above its own:
+//! The modules are in reading order; a module may import only from the layers above its own:
 //!
 //! ```text
 //! stdx | resp structures rdb config observe | types | keyspace | commands snapshot | server tool

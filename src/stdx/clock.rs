@@ -9,7 +9,7 @@ static ORIGIN: OnceLock<(Instant, i64)> = OnceLock::new();
 /// One reading of both clocks. Whatever runs within one wake-up of the server sees the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// The wall clock in milliseconds since 1970, which is what expiry times are told in.
+    /// The wall clock in milliseconds since 1970, the unit of expiry times.
     pub unix_ms: i64,
     /// The wall clock in microseconds since 1970.
     pub unix_us: i64,

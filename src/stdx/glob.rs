@@ -7,7 +7,7 @@ const STARS_MAX: usize = 1000;
 
 /// Whether `pattern` matches the whole of `text`: `*` is any run of bytes, `?` any one byte, `[a-z]` one byte of a
 /// class and `[^a-z]` one outside of it, and `\` takes the next byte as it is. `nocase` ignores the case of ASCII
-/// letters. A class that is not closed ends with the pattern, and a range may stand the wrong way round.
+/// letters. A class that is not closed ends with the pattern, and a range may be the wrong way round.
 ///
 /// Only the last `*` passed is ever returned to: what an earlier one could gain by taking more, the last one can too.
 /// So the time is bounded by the product of both lengths, whatever the pattern. As in Redis, a pattern that needs more
@@ -59,7 +59,7 @@ fn skip_stars(pattern: &[u8]) -> &[u8] {
 }
 
 /// The longest end of `text` that can begin to match `pattern`: it starts with the pattern's first byte where that
-/// stands for itself.
+/// means itself.
 fn next_candidate<'a>(pattern: &[u8], text: &'a [u8], nocase: bool) -> &'a [u8] {
     match pattern.first() {
         Some(b'?' | b'[' | b'\\') | None => text,

@@ -174,7 +174,7 @@ pub fn human_bytes(bytes: u64) -> String {
     format!("{bytes}B")
 }
 
-/// The bytes that a line `name:   12 kB` tells, as the files of /proc about memory have them.
+/// The bytes that a line `name:   12 kB` states, as the files of /proc about memory have them.
 pub fn kilobyte_field(text: &str, name: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     let kilobytes: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! Which version this is, and which version of Redis it stands for.
+//! Which version this is, and which version of Redis it reports.
 
 /// The Redis version whose behaviour clients may expect (`redis_version`).
 pub const REDIS: &str = "7.2.4";

@@ -1,4 +1,4 @@
-//! 128 bits that stand for a key or a part of a value: two different ones are never taken for the same, save by a
+//! 128 bits that identify a key or a part of a value: two different ones are never taken for the same, save by a
 //! chance that nobody has to reckon with.
 
 use hashbrown::HashSet;

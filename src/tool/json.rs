@@ -13,7 +13,7 @@ pub struct Json<W: Write> {
     out: W,
     /// For each open object or array, whether it has something in it already.
     open: Vec<bool>,
-    /// The next value stands behind its key.
+    /// The next value follows its key.
     after_key: bool,
     indent: bool,
 }

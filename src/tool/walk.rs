@@ -1,4 +1,4 @@
-//! The one walk over a file: every record with where it stands, every value as the bytes that hold it.
+//! The one walk over a file: every record with its place, every value as the bytes that hold it.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -28,7 +28,7 @@ pub enum Found<'a> {
     Library(Cow<'a, [u8]>),
     /// A function library of a release candidate, which no release loads.
     LibraryOfCandidate,
-    /// What a module keeps outside of keys, as it stands in the file.
+    /// What a module keeps outside of keys, as it is in the file.
     ModuleAux {
         bytes: &'a [u8],
     },
@@ -179,7 +179,7 @@ impl<'a> Walk<'a> {
         Ok(Self { file, records, db: 0, sum })
     }
 
-    /// Goes on at a record that begins at `offset`, whatever stands before it.
+    /// Continues at a record that begins at `offset`, whatever comes before it.
     pub fn resume(file: &'a [u8], format: Format, offset: usize, db: u64) -> Self {
         Self { file, records: Records::resume(file, format, offset as u64), db, sum: None }
     }

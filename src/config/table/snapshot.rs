@@ -32,7 +32,7 @@ pub const KEYS: &[Key] = &[
          Writes go on after the next snapshot that succeeds.",
     ),
     integer("snapshot-keep", "0", (0, KEEP_MAX), |c| c.snapshot_keep.into(), |c, v| c.snapshot_keep = v as u32).doc(
-        "How many of the snapshots before the last one stay beside the dump file, each under a name that tells when it \
+        "How many of the snapshots before the last one stay beside the dump file, each under a name that says when it \
          was written, such as dump-20261122T153000.123Z.rdb. An old one is removed once a new one is safe on the disk. \
          0 keeps none, and removes none that are there.",
     ),

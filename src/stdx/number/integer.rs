@@ -32,8 +32,8 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
     parse_digits(text)
 }
 
-/// Reads an unsigned integer as strtoull of the C library does: space and a sign may stand before the digits, leading zeros
-/// are nothing special, and a minus counts from 2^64 down. Nothing may stand behind the digits.
+/// Reads an unsigned integer as strtoull of the C library does: space and a sign may come before the digits, leading zeros
+/// are nothing special, and a minus counts from 2^64 down. Nothing may follow the digits.
 pub fn parse_u64_like_strtoull(text: &[u8]) -> Option<u64> {
     let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t'..=b'\r');
     let text = &text[text.iter().take_while(is_space).count()..];
@@ -62,7 +62,7 @@ pub fn format_u64(value: u64) -> IntText {
     text
 }
 
-/// Numbers from here on have more digits than [`short_digits`] tells.
+/// Numbers from here on have more digits than [`short_digits`] counts.
 pub const SHORT_NUMBER_END: u32 = 100_000_000;
 
 /// The digits of a number from 1 to below [`SHORT_NUMBER_END`], at the front of eight bytes, and how many they are. The bytes behind

@@ -15,7 +15,7 @@ use crate::tool::trouble::Trouble;
 use crate::tool::walk::{Content, Found, Item, is_about_slot};
 use crate::types::{Type, Value};
 
-/// From which version on a part of a file may stand there. Below it hints are left out, and anything else is and is told.
+/// From which version on a part of a file may be there. Below it hints are left out, and so is the rest, which is reported.
 const AUX_VERSION: u32 = 7;
 const CLOCK_VERSION: u32 = 9;
 const MODULE_DATA_VERSION: u32 = 9;

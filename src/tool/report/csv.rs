@@ -51,7 +51,7 @@ fn optional<N: std::fmt::Display>(out: &mut dyn Write, number: Option<N>) -> io:
     number.map_or(Ok(()), |number| write!(out, "{number}"))
 }
 
-/// A key as text that stands for no other key. Where it is not plain text, or a spreadsheet could take it for a formula, it
+/// A key as text that is that of no other key. Where it is not plain text, or a spreadsheet could take it for a formula, it
 /// is in double quotes with escapes, as redis-cli shows it; and so is a key that begins with such a quote itself.
 fn key_text(key: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(key) {

@@ -105,7 +105,7 @@ pub fn table(what: &str, headings: &[&str], texts: usize, rows: &[Vec<String>]) 
     out
 }
 
-/// A figure that stands out, with its name beneath.
+/// A large figure, with its name beneath.
 pub fn tile(figure: &str, name: &str) -> String {
     format!("<div class=\"tile\"><b>{}</b><span>{}</span></div>\n", escape(figure), escape(name))
 }

@@ -38,7 +38,7 @@ pub struct Plan {
 
 /// Bytes that are written as they are.
 pub struct Kept {
-    /// The database of the entries; `None` for what stands before the first.
+    /// The database of the entries; `None` for what comes before the first.
     pub db: Option<u64>,
     pub bytes: Range<usize>,
 }
@@ -54,7 +54,7 @@ pub struct Counts {
 pub struct Loss {
     pub bytes: Range<usize>,
     pub what: String,
-    /// Whose the bytes were, as far as that can be told.
+    /// Whose the bytes were, as far as that is known.
     pub key: Option<Vec<u8>>,
     /// The entry before, which may not be whole: where it ends is the first thing that is not known.
     pub after: Option<Vec<u8>>,
@@ -147,7 +147,7 @@ struct Rescue<'a> {
     unknown: Unknown,
     walk: Walk<'a>,
     search: Search<'a>,
-    /// The database of entries: what a record told, once another record has followed that one.
+    /// The database of entries: what a record said, once another record has followed that one.
     db: u64,
     told_db: Option<u64>,
     held: Option<Held>,
@@ -224,7 +224,7 @@ impl Rescue<'_> {
         });
     }
 
-    /// A record has followed: what was held and told before it is taken as it is.
+    /// A record has followed: what was held and said before it is taken as it is.
     fn settle(&mut self) {
         if let Some(held) = self.held.take() {
             if self.seen.insert(held.fingerprint) {
@@ -321,7 +321,7 @@ impl Rescue<'_> {
                 let after = held_span.and(held.as_ref().map(|held| held.key.clone()));
                 self.held = held;
                 self.settle();
-                // One of two entries that overlap is not what it was: which one cannot be told, and both are kept.
+                // One of two entries that overlap is not what it was: which one is not known, and both are kept.
                 self.plan.lose(start..stop.max(start), what, fault.key.clone(), after);
             }
         }

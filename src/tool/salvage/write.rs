@@ -8,7 +8,7 @@ use crate::rdb::{Encoder, Options, VERSION_DEFAULT};
 use crate::tool::output::Output;
 use crate::tool::trouble::Trouble;
 
-/// Counts of keys may stand in files from this version on.
+/// Counts of keys may be in files from this version on.
 const SIZES_VERSION: u32 = 7;
 
 pub fn write(file: &[u8], plan: &Plan, out: &mut Output) -> Result<(), Trouble> {
