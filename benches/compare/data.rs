@@ -51,7 +51,7 @@ const COLLECTIONS: u64 = 40;
 /// Members that one command adds to a collection of `big`.
 const MEMBERS_AT_ONCE: u64 = 100;
 
-/// The keys of a data set whose size is told by `keys`.
+/// The keys of a data set whose size is given by `keys`.
 pub fn keys_of(name: &str, keys: u64) -> u64 {
     match name {
         "mix" => keys / 5 * 2,
@@ -60,7 +60,7 @@ pub fn keys_of(name: &str, keys: u64) -> u64 {
     }
 }
 
-/// Writes the data set called `name`, of which `size` tells how large it is to be, into a server.
+/// Writes the data set called `name`, of which `size` says how large it is to be, into a server.
 pub fn fill(server: &Server, name: &str, size: u64, with_collections: bool) {
     let mut connection = server.connect();
     let keys = if name == "big" { size / 5 * 4 / MEMBERS_AT_ONCE } else { keys_of(name, size) };

@@ -6,7 +6,7 @@ const MEMBERS: u64 = 1_000_000;
 /// The keys of commands on small collections are drawn from so many, which leaves about ten elements in each.
 const SMALL_SHARE: u64 = 10;
 
-/// Stands in a command where redis-benchmark puts a random number of twelve digits, each time another one.
+/// Is in a command where redis-benchmark puts a random number of twelve digits, each time another one.
 const RANDOM: &str = "__rand_int__";
 
 /// One test.

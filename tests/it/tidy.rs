@@ -1,4 +1,4 @@
-//! The house rules that a compiler does not check: layers, room cards, where `unsafe` and byte order may stand.
+//! The house rules that a compiler does not check: layers, room cards, where `unsafe` and byte order may be.
 //!
 //! Each test lists everything it finds wrong, so that one run shows the whole work. The exceptions are lists in this
 //! file, each with its reason.
@@ -22,7 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["server", "tool"],
 ];
 
-/// Where `unsafe` may stand: files, or folders ending in a slash.
+/// Where `unsafe` may be: files, or folders ending in a slash.
 const UNSAFE_ALLOWED: &[(&str, &str)] = &[
     ("structures/", "tables and blocks laid out by hand"),
     ("observe/allocator.rs", "a request to the allocator by name"),
@@ -101,7 +101,7 @@ struct Source {
 }
 
 impl Source {
-    /// The top-level folder, or None for `lib.rs`, `main.rs` and the binaries, which stand above the layers.
+    /// The top-level folder, or None for `lib.rs`, `main.rs` and the binaries, which are above the layers.
     fn room(&self) -> Option<&str> {
         self.path.split_once('/').map(|(room, _)| room).filter(|room| *room != "bin")
     }
@@ -230,7 +230,7 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Where `word` stands as a whole word.
+/// Where `word` is as a whole word.
 fn word_positions<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let bytes = code.as_bytes();
     code.match_indices(word).map(|(at, _)| at).filter(move |&at| {
@@ -618,7 +618,7 @@ fn the_map_is_short_and_documents_name_files_that_are_there() {
     }
     let docs = fs::read_dir(root.join("docs")).expect("docs can be read").flatten().map(|entry| entry.path());
     for path in docs.chain(["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"].map(|name| root.join(name))) {
-        // Every second piece stands between backquotes.
+        // Every second piece is between backquotes.
         for name in read(&path).split('`').skip(1).step_by(2) {
             let is_path = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_/.".contains(&b));
             let ending = format!("/{name}");

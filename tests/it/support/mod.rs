@@ -1,4 +1,4 @@
-//! What every test stands on: a server that dies with its guard, a client that cannot hang, and readable replies.
+//! What every test uses: a server that dies with its guard, a client that cannot hang, and readable replies.
 
 mod client;
 mod confinement;

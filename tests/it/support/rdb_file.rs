@@ -40,7 +40,7 @@ impl RdbFile {
         self.raw(&[0]).text(key).text(value)
     }
 
-    /// The end mark and the checksum over all that stands before it.
+    /// The end mark and the checksum over all that comes before it.
     pub fn finish(self) -> Vec<u8> {
         let ended = self.raw(&[0xff]);
         let checksum = crc64::crc64(0, &ended.bytes);

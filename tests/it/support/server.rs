@@ -71,7 +71,7 @@ pub fn redis_cli(server: &Server, args: &[&str], input: &[u8]) -> String {
     let input = input.to_vec();
     let writer = std::thread::spawn(move || stdin.write_all(&input));
     let output = child.wait_with_output().expect("redis-cli ends");
-    // redis-cli may end before it has read everything; what it then printed tells the reader more than a broken pipe.
+    // redis-cli may end before it has read everything; what it then printed says more to the reader than a broken pipe.
     drop(writer.join().expect("the writer does not panic"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);

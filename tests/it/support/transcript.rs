@@ -9,7 +9,7 @@
 //! ["two words", nil]
 //! ```
 //!
-//! A reply is one line in the form of [`render`]. `...` in it stands for any text. A command after `7.2>` is skipped,
+//! A reply is one line in the form of [`render`]. `...` in it means any text. A command after `7.2>` is skipped,
 //! with its reply, when the tests run against an older Redis.
 
 use super::client::{Client, Value};
@@ -37,7 +37,7 @@ pub fn run(client: &mut Client, text: &str) {
     }
 }
 
-/// Whether `shown` is `expected`, in which each `...` stands for any text.
+/// Whether `shown` is `expected`, in which each `...` means any text.
 fn matches(expected: &str, shown: &str) -> bool {
     let mut parts = expected.split("...");
     let Some(mut rest) = parts.next().and_then(|first| shown.strip_prefix(first)) else { return false };

@@ -62,7 +62,7 @@ impl<'a> Imports<'a> {
         reached
     }
 
-    /// The circles of a room: files of which each reaches each of the others. Doors are left out: a `mod.rs` stands for
+    /// The circles of a room: files of which each reaches each of the others. Doors are left out: a `mod.rs` means
     /// its folder, whose files use what they have in common there, and it uses them.
     pub fn circles(&self, room: &str) -> Vec<BTreeSet<usize>> {
         let is_inside = |file: &usize| self.files[*file].room() == Some(room) && !self.path(*file).ends_with("/mod.rs");
@@ -102,7 +102,7 @@ impl Names<'_> {
         used
     }
 
-    /// A module that is imported as a whole is used by what stands behind its name.
+    /// A module that is imported as a whole is used by what follows its name.
     fn note_import<'m>(
         &self,
         module: &'m Module,
@@ -245,7 +245,7 @@ fn end_of_block(code: &str, start: usize) -> usize {
     code.len()
 }
 
-/// What stands behind a name that begins a path: for `name`, `[b, c]` in `name::b::c`.
+/// What follows a name that begins a path: for `name`, `[b, c]` in `name::b::c`.
 fn paths_behind(code: &str, name: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for at in word_positions(code, name) {
