@@ -169,6 +169,7 @@ impl Db {
             && self.keys.find_hashed(hash, key).and_then(Entry::expiry).is_some_and(|at_ms| at_ms <= now_ms)
     }
 
+    #[inline]
     pub(super) fn has_lapsed(&self) -> bool {
         !self.lapsed.borrow().is_empty()
     }

@@ -82,6 +82,7 @@ impl FieldExpiries {
         }
     }
 
+    #[inline]
     pub fn has_lapsed(&self) -> bool {
         !self.lapsed.borrow().is_empty()
     }

@@ -17,6 +17,7 @@ pub struct Histogram {
     total: u64,
 }
 
+#[inline]
 const fn row_and_class(nanoseconds: u64) -> (usize, usize) {
     if nanoseconds < CLASSES as u64 {
         return (0, nanoseconds as usize);

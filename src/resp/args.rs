@@ -23,7 +23,7 @@ impl<'a> Args<'a> {
         Self { bytes, spans }
     }
 
-    pub fn empty() -> Self {
+    pub const fn empty() -> Self {
         Self { bytes: &[], spans: &[] }
     }
 
@@ -132,10 +132,12 @@ impl<'a> Iterator for ArgsIter<'a> {
         self.spans.next().map(|span| Self::slice(self.bytes, span))
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.spans.size_hint()
     }
 
+    #[inline]
     fn nth(&mut self, n: usize) -> Option<&'a [u8]> {
         self.spans.nth(n).map(|span| Self::slice(self.bytes, span))
     }

@@ -116,9 +116,11 @@ impl Options {
 
 /// Adds scores and members by turns. All scores are read before the first member is added.
 fn add(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, pairs: Args<'_>) -> CommandResult {
-    let texts = pairs.iter().step_by(2).zip(pairs.iter().skip(1).step_by(2));
-    let scored = texts.map(|(score, member)| Ok((parse_f64(score).ok_or(CommandError::NotFloat)?, member)));
-    let scored: SmallVec<[(f64, &[u8]); 4]> = scored.collect::<Result<_, CommandError>>()?;
+    let mut scored: SmallVec<[(f64, &[u8]); 4]> = SmallVec::with_capacity(pairs.len() / 2);
+    let mut words = pairs.iter();
+    while let (Some(score), Some(member)) = (words.next(), words.next()) {
+        scored.push((parse_f64(score).ok_or(CommandError::NotFloat)?, member));
+    }
     add_scored(ctx, key, options, &scored)
 }
 

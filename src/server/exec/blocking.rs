@@ -88,7 +88,7 @@ impl Executor {
         if self.is_memory_limited() {
             self.make_room_for(key);
         }
-        match gate::check(self, key, Some(blocked.command), blocked.args.as_args()) {
+        match gate::check(self, key, Some(blocked.command), &blocked.args.as_args()) {
             Ok(_) => self.run_again(key, blocked),
             Err(Verdict::Refuse(refusal)) => {
                 self.leave_lines(key, &blocked);

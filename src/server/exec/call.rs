@@ -22,7 +22,7 @@ impl Executor {
             // The keys that went are no part of what the command does.
             self.keyspace.journal.close_group();
         }
-        match gate::check(self, key, command, args) {
+        match gate::check(self, key, command, &args) {
             Ok(command) => {
                 self.clients.get_mut(key).session.last_command = Some(command);
                 self.clients.begin_command(key);

@@ -42,12 +42,12 @@ pub fn check(
     executor: &Executor,
     key: ClientKey,
     command: Option<CommandId>,
-    args: Args<'_>,
+    args: &Args<'_>,
 ) -> Result<CommandId, Verdict> {
-    let Some(id) = command else { return Err(refuse_unknown(executor, args)) };
+    let Some(id) = command else { return Err(refuse_unknown(executor, *args)) };
     let row = executor.table.row(id);
     let is_usual = row.command.arity.accepts(args.len()) && !row.flags.has(PROTECTED);
-    if is_usual && !is_guarded(executor, key) { Ok(id) } else { check_all(executor, key, id, args) }
+    if is_usual && !is_guarded(executor, key) { Ok(id) } else { check_all(executor, key, id, *args) }
 }
 
 /// Whether anything beside a command's own row may keep it from running now. Mostly there is nothing, and no look at each

@@ -27,7 +27,9 @@ pub(in crate::server) use frame::{Frame, Nesting};
 #[cfg(any(test, feature = "internals"))]
 pub(in crate::server) use repeat::RepeatError;
 
-pub(in crate::server) use round::{Flow, Processed, ROUND_REPLY_BYTES, Then};
+#[cfg(any(test, feature = "internals"))]
+pub(in crate::server) use round::Flow;
+pub(in crate::server) use round::{Processed, ROUND_REPLY_BYTES, Then};
 
 pub(in crate::server) use state::Execution;
 

@@ -46,6 +46,18 @@ pub enum Flow {
     Postponed,
 }
 
+/// A command of a batch, with what the table says of it.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    args: Args<'a>,
+    row: Option<CommandId>,
+    key: Option<&'a [u8]>,
+}
+
+impl Line<'_> {
+    const EMPTY: Self = Self { args: Args::empty(), row: None, key: None };
+}
+
 impl Executor {
     /// Executes every complete command in `bytes`, which begin where the client's last call left off.
     pub fn process(&mut self, key: ClientKey, decoder: &mut Decoder, bytes: &[u8]) -> Processed {
@@ -162,66 +174,61 @@ impl Executor {
         batch: &Batch,
         bytes: &[u8],
     ) -> Result<usize, usize> {
-        let mut commands = [Args::empty(); BATCH_FRAMES_MAX];
-        let commands = &mut commands[..batch.len];
-        for ((args, &start), decoder) in commands.iter_mut().zip(batch.starts()).zip(iter::once(decoder).chain(ahead)) {
-            *args = decoder.args(&bytes[start..]);
+        if let [start] = *batch.starts() {
+            let args = decoder.args(&bytes[start..]);
+            let row = self.table.find(args).map(|row| row.id);
+            let done = !self.is_held_up(key) && self.execute(key, row, args) == Flow::Done;
+            return if done { Ok(batch.bytes) } else { Err(start) };
         }
-        if let [args] = commands {
-            let args = *args;
-            let done = !self.is_held_up(key) && self.execute(key, self.row_of(args), args) == Flow::Done;
-            return if done { Ok(batch.bytes) } else { Err(batch.starts[0]) };
-        }
-        let mut rows = [None; BATCH_FRAMES_MAX];
-        let mut keys = [None; BATCH_FRAMES_MAX];
-        for ((args, row), name) in commands.iter().zip(&mut rows).zip(&mut keys) {
-            if let Some(found) = self.table.find(*args) {
-                *row = Some(found.id);
-                *name = found.first_key(*args);
+        let mut lines = [Line::EMPTY; BATCH_FRAMES_MAX];
+        let lines = &mut lines[..batch.len];
+        let (mut decoder, mut ahead) = (decoder, ahead.iter());
+        for (line, &start) in lines.iter_mut().zip(batch.starts()) {
+            line.args = decoder.args(&bytes[start..]);
+            if let Some(row) = self.table.find(line.args) {
+                line.row = Some(row.id);
+                line.key = row.first_key(line.args);
             }
+            decoder = ahead.next().unwrap_or(decoder);
         }
-        let (rows, keys) = (&rows[..batch.len], &keys[..batch.len]);
         let seed = self.keyspace.db(self.clients.get(key).session.db).seed();
-        let mut hashes = self.prefetch(key, rows, keys, commands).into_iter();
-        for (index, args) in commands.iter().enumerate() {
+        let mut hashes = self.prefetch(key, lines).into_iter();
+        for (line, &start) in lines.iter().zip(batch.starts()) {
+            if self.is_held_up(key) {
+                return Err(start);
+            }
+            let Some(name) = line.key else {
+                if self.execute(key, line.row, line.args) != Flow::Done {
+                    return Err(start);
+                }
+                continue;
+            };
             let db = self.clients.get(key).session.db;
-            if let Some(name) = keys[index]
-                && let Some(hash) = hashes.next()
-            {
+            if let Some(hash) = hashes.next() {
                 self.keyspace.know_hash(db, name, hash, seed);
             }
-            let executed = !self.is_held_up(key) && self.execute(key, rows[index], *args) == Flow::Done;
+            let flow = self.execute(key, line.row, line.args);
             self.keyspace.forget_hash(db);
-            if !executed {
-                return Err(batch.starts[index]);
+            if flow != Flow::Done {
+                return Err(start);
             }
         }
         Ok(batch.bytes)
     }
 
-    fn row_of(&self, args: Args<'_>) -> Option<CommandId> {
-        self.table.find(args).map(|row| row.id)
-    }
-
     /// Asks for the memory of each command's first key, and where they are all one key, of what they want in its value.
     /// Returns the hashes of these keys.
     #[inline(never)]
-    fn prefetch(
-        &self,
-        key: ClientKey,
-        rows: &[Option<CommandId>],
-        names: &[Option<&[u8]>],
-        commands: &[Args<'_>],
-    ) -> Hashes {
+    fn prefetch(&self, key: ClientKey, lines: &[Line<'_>]) -> Hashes {
         let keys = self.keyspace.db(self.clients.get(key).session.db).keys();
-        let mut known = names.iter().filter_map(|name| *name);
+        let mut known = lines.iter().filter_map(|line| line.key);
         let Some(first) = known.next() else { return Hashes::new() };
         if !known.clone().all(|name| are_equal(name, first)) {
             return keys.prefetch_keys(iter::once(first).chain(known));
         }
         let hash = keys.hash(first);
         if let Some(entry) = keys.find_hashed(hash, first) {
-            entry.value().prefetch(iter::zip(rows, commands).filter_map(|(row, args)| {
+            entry.value().prefetch(lines.iter().filter_map(|Line { args, row, .. }| {
                 let (row, count) = (self.table.row((*row)?), args.len());
                 match row.command.element {
                     _ if count <= 2 => None,
@@ -230,6 +237,6 @@ impl Executor {
                 }
             }));
         }
-        Hashes::from_elem(hash, commands.len())
+        Hashes::from_elem(hash, lines.len())
     }
 }
