@@ -359,13 +359,12 @@ impl Listpack {
 const SIZE_MAX: usize = u32::MAX as usize;
 
 /// Writes the size, which is that of `row`, and the number of entries.
-#[inline]
+#[inline(always)]
 fn write_header(row: &mut [u8], count: u16) {
     let size = row.len() as u32;
     if let Some(header) = row.first_chunk_mut::<HEADER_BYTES>() {
-        let (stated_size, stated_count) = header.split_at_mut(4);
-        stated_size.copy_from_slice(&size.to_le_bytes());
-        stated_count.copy_from_slice(&count.to_le_bytes());
+        let ([a, b, c, d], [e, f]) = (size.to_le_bytes(), count.to_le_bytes());
+        *header = [a, b, c, d, e, f];
     }
 }
 
