@@ -9,7 +9,8 @@
 //! ```
 //!
 //! `baseline.txt` holds the figures of the release profile, so give `--server` a release build. With `--check` the exit
-//! code is 1 when a path needs more than 3 % above its figure. Needs valgrind.
+//! code is 1 when a path needs more than 3 % above its figure. With `cargo bench --profile dev` the measuring program is
+//! built from what the tests have built already. Needs valgrind.
 #![expect(clippy::print_stdout, reason = "the table is the product")]
 
 mod baseline;
@@ -27,6 +28,10 @@ use paths::PATHS;
 
 /// A path may need so much more than its committed figure. Seeds of hashes and the cron's rounds move figures by less.
 const TOLERANCE: f64 = 0.03;
+
+/// How often a path that needs more is measured again. On a machine that is busy with other things the server's clock shows
+/// more time for the same commands: it reads the kernel's clocks more often, and ends rounds early.
+const RETRIES: usize = 3;
 
 #[derive(Parser)]
 #[command(about = "Instructions a command")]
@@ -58,8 +63,12 @@ fn main() -> ExitCode {
     {
         let mut figures = server.measure(path);
         let mut ratios = baseline.ratios(path.name, figures);
-        // A single figure that is too high may be the cron's work; a change of the code is there each time.
-        if ratios.iter().flatten().any(|ratio| *ratio > 1.0 + TOLERANCE) {
+        // A figure that is too high only now and then is the cron's work, or the machine's; a change of the code is there
+        // each time.
+        for _ in 0..RETRIES {
+            if ratios.iter().flatten().all(|ratio| *ratio <= 1.0 + TOLERANCE) {
+                break;
+            }
             let again = server.measure(path);
             figures =
                 Figures { single: figures.single.min(again.single), pipelined: figures.pipelined.min(again.pipelined) };
