@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::context::{ReadCtx, integer, integer_from};
-use super::effect::{Effect, InVain, Wait};
+use super::effect::{Answer, Effect, InVain, Wait};
 use super::error::{CommandError, CommandResult};
 use super::spec::{Arity, Command, Flags, Group, Handler};
 use super::waiting::deadline_in_ms;
@@ -361,7 +361,7 @@ fn wait_in_vain(
     let waits = replicas > 0 && ctx.may_wait;
     if waits {
         let (args, awaited) = (args.to_buf(), Awaited::AnyChange);
-        ctx.effects.push(Effect::Wait(Box::new(Wait { args, keys: 0..0, awaited, deadline, in_vain })));
+        ctx.effects.push(Effect::Answer(Answer::Wait(Box::new(Wait { args, keys: 0..0, awaited, deadline, in_vain }))));
     }
     waits
 }

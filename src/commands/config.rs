@@ -2,7 +2,7 @@
 //! (<https://redis.io/docs/latest/commands/config-get/> and its neighbours).
 
 use super::context::AdminCtx;
-use super::effect::{ConfigEffect, Effect};
+use super::effect::{Answer, ConfigRequest, Effect};
 use super::error::{CommandError, CommandResult};
 use super::help;
 use super::spec::{Arity, Command, Flags, Group, Handler};
@@ -91,17 +91,17 @@ fn set(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     }
     let pair = |index: usize| (words.arg(index).into(), words.arg(index + 1).into());
     let pairs = (0..words.len()).step_by(2).map(pair).collect();
-    ctx.push(Effect::Config(ConfigEffect::Set(pairs)));
+    ctx.push(Answer::Config(ConfigRequest::Set(pairs)).into());
     Ok(())
 }
 
 fn rewrite(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Effect::Config(ConfigEffect::Rewrite { everything: false }));
+    ctx.push(Answer::Config(ConfigRequest::Rewrite { everything: false }).into());
     Ok(())
 }
 
 fn reset_stat(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Effect::Config(ConfigEffect::ResetStatistics));
+    ctx.push(Effect::ResetStatistics);
     ctx.reply.ok();
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::context::{ClientCtx, database};
-use super::effect::{ConnectionEffect, Effect};
+use super::effect::{Answer, ConnectionEffect, Effect};
 use super::error::{CommandError, CommandResult};
 use super::spec::{Arity, Command, Flags, Group, Handler};
 use crate::resp::{Args, Protocol};
@@ -119,7 +119,7 @@ fn quit(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
 }
 
 fn reset(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.effects.push(Effect::Connection(ConnectionEffect::Reset));
+    ctx.effects.push(Answer::Reset.into());
     Ok(())
 }
 

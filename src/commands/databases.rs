@@ -1,7 +1,7 @@
 //! Commands about whole databases, and two that need none: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB, TIME, LOLWUT.
 
 use super::context::{ReadCtx, WriteCtx, integer};
-use super::effect::{Effect, SnapshotEffect};
+use super::effect::Effect;
 use super::error::{CommandError, CommandResult};
 use super::spec::{Arity, Command, Flags, Group, Handler};
 use crate::resp::Args;
@@ -95,7 +95,7 @@ fn flushdb(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 fn flushall(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let lazily = frees_lazily(ctx, args)?;
     ctx.keyspace.flush_all(lazily, ctx.now.unix_ms);
-    ctx.effects.push(Effect::Snapshot(SnapshotEffect::AfterFlushAll));
+    ctx.effects.push(Effect::AfterFlushAll);
     ctx.reply.ok();
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::context::{AdminCtx, integer};
-use super::effect::{ConfigEffect, Crash, DebugEffect, Effect, SnapshotEffect};
+use super::effect::{Answer, ConfigRequest, Crash, DebugEffect, Effect, SnapshotRequest};
 use super::error::{CommandError, CommandResult};
 use super::help;
 use super::spec::{Arity, Command, Flags, Group, Handler};
@@ -62,7 +62,7 @@ fn debug(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
         }
         (b"SEGFAULT", 2) => ctx.push(Effect::Debug(DebugEffect::Crash(Crash::Segfault))),
         (b"CONFIG-REWRITE-FORCE-ALL", 2) => {
-            ctx.push(Effect::Config(ConfigEffect::Rewrite { everything: true }));
+            ctx.push(Answer::Config(ConfigRequest::Rewrite { everything: true }).into());
         }
         (b"DICT-RESIZING", 3) => {
             ctx.keyspace.set_resizing(is_on(args.arg(2)));
@@ -334,7 +334,7 @@ fn reload(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
             }
         }
     }
-    ctx.push(Effect::Snapshot(SnapshotEffect::Reload { merge, flush, save }));
+    ctx.push(Answer::Snapshot(SnapshotRequest::Reload { merge, flush, save }).into());
     Ok(())
 }
 

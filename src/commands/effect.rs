@@ -11,27 +11,49 @@ use super::table::CommandId;
 use crate::keyspace::Awaited;
 use crate::resp::ArgsBuf;
 
-/// One request to the server, performed right after the handler returns, in order. Where a variant is said to answer,
-/// the server writes the reply and the handler writes none.
+/// One request to the server, performed right after the handler returns, in order. The handler answers the client itself,
+/// but for the last request, which may ask the server to do that.
 #[derive(Debug)]
 pub enum Effect {
+    /// Write the reply, of which the handler writes nothing.
+    Answer(Answer),
     Connection(ConnectionEffect),
-    PubSub(PubSubEffect),
-    Config(ConfigEffect),
-    Observe(ObserveEffect),
     Client(ClientEffect),
     Users(UsersEffect),
-    Snapshot(SnapshotEffect),
     Debug(DebugEffect),
-    Memory(MemoryEffect),
-    /// Let the client wait, and run the command again when one of its keys may have become what it needs. Answers then.
-    Wait(Box<Wait>),
-    /// Hand values to another server (MIGRATE). Answers.
-    Migrate(Box<Migration>),
-    /// Run the queued commands (EXEC). Answers.
-    Exec,
-    /// Forget the watched keys (UNWATCH, DISCARD).
+    /// CONFIG RESETSTAT.
+    ResetStatistics,
+    /// FLUSHALL has emptied every database: a running child is of no use any more, and where there are save rules the
+    /// emptiness is saved at once.
+    AfterFlushAll,
+    /// Watch no keys any more (UNWATCH, DISCARD).
     Unwatch,
+}
+
+/// A request whose reply the server writes.
+#[derive(Debug)]
+pub enum Answer {
+    /// Give up subscriptions, watches, a transaction and every mode (RESET).
+    Reset,
+    PubSub(PubSubRequest),
+    Config(ConfigRequest),
+    Observe(ObserveRequest),
+    Client(ClientRequest),
+    Users(UsersRequest),
+    Snapshot(SnapshotRequest),
+    Memory(MemoryRequest),
+    /// Let the client wait, and run the command again when one of its keys may have become what it needs.
+    Wait(Box<Wait>),
+    /// Hand values to another server (MIGRATE).
+    Migrate(Box<Migration>),
+    /// Run the queued commands (EXEC).
+    Exec,
+}
+
+impl From<Answer> for Effect {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
 }
 
 /// What a command waits for.
@@ -107,8 +129,6 @@ impl fmt::Debug for Credentials {
 pub enum ConnectionEffect {
     /// Close once the replies so far are written (QUIT).
     CloseAfterReply,
-    /// Give up subscriptions, watches, a transaction and every mode (RESET). Answers.
-    Reset,
     SetReplyMode(ReplyMode),
 }
 
@@ -120,9 +140,9 @@ pub enum ChannelKind {
     Shard,
 }
 
-/// Requests about subscriptions and messages. All of them answer.
+/// Requests about subscriptions and messages.
 #[derive(Debug)]
-pub enum PubSubEffect {
+pub enum PubSubRequest {
     Subscribe(ChannelKind, Vec<Box<[u8]>>),
     /// From the channels named, or from all if none is.
     Unsubscribe(ChannelKind, Vec<Box<[u8]>>),
@@ -149,18 +169,16 @@ pub type ConfigPair = (Box<[u8]>, Box<[u8]>);
 
 /// Requests about the settings.
 #[derive(Debug)]
-pub enum ConfigEffect {
-    /// CONFIG SET of names and values: all or none. Answers.
+pub enum ConfigRequest {
+    /// CONFIG SET of names and values: all or none.
     Set(Vec<ConfigPair>),
-    /// CONFIG REWRITE; with `everything` the defaults are spelt out too. Answers.
+    /// CONFIG REWRITE; with `everything` the defaults are spelt out too.
     Rewrite { everything: bool },
-    /// CONFIG RESETSTAT.
-    ResetStatistics,
 }
 
-/// Requests for what the server knows of itself. All of them answer.
+/// Requests for what the server knows of itself.
 #[derive(Debug)]
-pub enum ObserveEffect {
+pub enum ObserveRequest {
     /// INFO with the names of sections.
     Info(Vec<Box<[u8]>>),
     /// All entries where there is no count.
@@ -179,52 +197,45 @@ pub enum ObserveEffect {
     LatencyReset(Vec<Box<[u8]>>),
 }
 
-/// Requests about connections as a whole.
+/// Requests about clients as a whole.
 #[derive(Debug)]
 pub enum ClientEffect {
-    /// Tell the client about itself (CLIENT INFO). Answers. `args_bytes`: those of the command itself.
-    Info {
-        args_bytes: usize,
-    },
-    /// CLIENT LIST. Answers.
-    List {
-        filter: ClientFilter,
-        args_bytes: usize,
-    },
-    /// CLIENT LIST ID. Answers.
-    ListIds {
-        ids: Vec<i64>,
-        args_bytes: usize,
-    },
-    /// Answers: in the old form, by address, with an error if there is none.
-    Kill {
-        filter: ClientFilter,
-        by_address: bool,
-    },
-    Pause {
-        until: Instant,
-        mode: PauseMode,
-    },
+    Pause { until: Instant, mode: PauseMode },
     Unpause,
-    /// End the wait of a client that a blocking command holds up. Answers.
-    Unblock {
-        id: i64,
-        with: UnblockWith,
-    },
-    /// From now on the client is told of every command. Answers.
+}
+
+/// Requests about clients that the server answers.
+#[derive(Debug)]
+pub enum ClientRequest {
+    /// Describe the client itself (CLIENT INFO). `args_bytes`: those of the command itself.
+    Info { args_bytes: usize },
+    /// CLIENT LIST.
+    List { filter: ClientFilter, args_bytes: usize },
+    /// CLIENT LIST ID.
+    ListIds { ids: Vec<i64>, args_bytes: usize },
+    /// CLIENT KILL; in the old form, by address, with an error if there is none.
+    Kill { filter: ClientFilter, by_address: bool },
+    /// End the wait of a client that a blocking command holds up.
+    Unblock { id: i64, with: UnblockWith },
+    /// From now on the client is sent every command.
     Monitor,
 }
 
-/// What follows from a change of the users, and what takes a file.
+/// What follows from a change of the users.
 #[derive(Debug)]
 pub enum UsersEffect {
     /// The user's connections go on with its new form; those that listen to channels it has lost are ended.
     Changed(UserChange),
     /// The connections of these users are ended.
     Removed(Vec<Rc<User>>),
-    /// Read the file of users (ACL LOAD). Answers.
+}
+
+/// Requests about the file of users.
+#[derive(Debug)]
+pub enum UsersRequest {
+    /// ACL LOAD.
     Load,
-    /// Write the file of users (ACL SAVE). Answers.
+    /// ACL SAVE.
     Save,
 }
 
@@ -280,29 +291,26 @@ pub enum UnblockWith {
 
 /// Requests about snapshots, and about the end of the server that may take one.
 #[derive(Debug)]
-pub enum SnapshotEffect {
-    /// SAVE. Answers.
+pub enum SnapshotRequest {
+    /// SAVE.
     Save,
-    /// BGSAVE. Answers.
+    /// BGSAVE.
     BackgroundSave { schedule: bool },
-    /// BGSAVE CANCEL: ends the child that is saving, or forgets the snapshot that was scheduled. Answers.
+    /// BGSAVE CANCEL: ends the child that is saving, or forgets the snapshot that was scheduled.
     CancelBackgroundSave,
-    /// LASTSAVE. Answers.
+    /// LASTSAVE.
     LastSave,
-    /// SNAPSHOT HISTORY. Answers.
+    /// SNAPSHOT HISTORY.
     History { count: usize },
-    /// SNAPSHOT LATEST. Answers.
+    /// SNAPSHOT LATEST.
     Latest,
-    /// SHUTDOWN. Answers if the server goes on.
+    /// SHUTDOWN, answered if the server goes on.
     Shutdown(ShutdownRequest),
-    /// SHUTDOWN ABORT. Answers.
+    /// SHUTDOWN ABORT.
     AbortShutdown,
     /// DEBUG RELOAD: saves unless told not to, empties every database unless told not to, and loads the file, whose
-    /// keys replace those of the same name when `merge` is set and are an error otherwise. Answers.
+    /// keys replace those of the same name when `merge` is set and are an error otherwise.
     Reload { merge: bool, flush: bool, save: bool },
-    /// FLUSHALL has emptied every database: a running child is of no use any more, and where there are save rules the
-    /// emptiness is saved at once. Answers nothing.
-    AfterFlushAll,
 }
 
 /// How the server is to end.
@@ -316,7 +324,7 @@ pub struct ShutdownRequest {
     pub force: bool,
 }
 
-/// What DEBUG does beyond the keyspace. None of them answers.
+/// What DEBUG does beyond the keyspace.
 #[derive(Debug)]
 pub enum DebugEffect {
     /// Whether keys past their expiry are deleted without being asked for.
@@ -339,9 +347,9 @@ pub enum Crash {
     Segfault,
 }
 
-/// Requests of MEMORY. All of them answer.
+/// Requests of MEMORY.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum MemoryEffect {
+pub enum MemoryRequest {
     Stats,
     Doctor,
     MallocStats,

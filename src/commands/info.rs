@@ -1,7 +1,7 @@
 //! INFO (<https://redis.io/docs/latest/commands/info/>).
 
 use super::context::AdminCtx;
-use super::effect::{Effect, ObserveEffect};
+use super::effect::{Answer, ObserveRequest};
 use super::error::CommandResult;
 use super::spec::{Arity, Command, Flags, Group, Handler};
 use crate::resp::Args;
@@ -20,6 +20,6 @@ pub(super) const COMMANDS: &[Command] = &[Command {
 
 fn info(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     let sections = args.tail(1).iter().map(Into::into).collect();
-    ctx.push(Effect::Observe(ObserveEffect::Info(sections)));
+    ctx.push(Answer::Observe(ObserveRequest::Info(sections)).into());
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! LATENCY (<https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/latency-monitor/>).
 
 use super::context::AdminCtx;
-use super::effect::{Effect, ObserveEffect};
+use super::effect::{Answer, ObserveRequest};
 use super::error::CommandResult;
 use super::help;
 use super::spec::{Arity, Command, Flags, Group, Handler};
@@ -96,12 +96,12 @@ pub(super) const COMMANDS: &[Command] = &[Command {
 }];
 
 fn doctor(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Effect::Observe(ObserveEffect::LatencyDoctor));
+    ctx.push(Answer::Observe(ObserveRequest::LatencyDoctor).into());
     Ok(())
 }
 
 fn graph(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
-    ctx.push(Effect::Observe(ObserveEffect::LatencyGraph(args.arg(2).into())));
+    ctx.push(Answer::Observe(ObserveRequest::LatencyGraph(args.arg(2).into())).into());
     Ok(())
 }
 
@@ -113,23 +113,23 @@ fn histogram(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
         let asked = args.tail(2).iter().filter_map(|name| ctx.table.by_full_name(name));
         asked.flat_map(|row| std::iter::once(row.id).chain(row.subcommands.iter().copied())).collect()
     };
-    ctx.push(Effect::Observe(ObserveEffect::LatencyHistogram(commands)));
+    ctx.push(Answer::Observe(ObserveRequest::LatencyHistogram(commands)).into());
     Ok(())
 }
 
 fn history(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
-    ctx.push(Effect::Observe(ObserveEffect::LatencyHistory(args.arg(2).into())));
+    ctx.push(Answer::Observe(ObserveRequest::LatencyHistory(args.arg(2).into())).into());
     Ok(())
 }
 
 fn latest(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Effect::Observe(ObserveEffect::LatencyLatest));
+    ctx.push(Answer::Observe(ObserveRequest::LatencyLatest).into());
     Ok(())
 }
 
 fn reset(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     let events = args.tail(2).iter().map(Into::into).collect();
-    ctx.push(Effect::Observe(ObserveEffect::LatencyReset(events)));
+    ctx.push(Answer::Observe(ObserveRequest::LatencyReset(events)).into());
     Ok(())
 }
 

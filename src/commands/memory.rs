@@ -1,7 +1,7 @@
 //! Where the memory goes: MEMORY.
 
 use super::context::{AdminCtx, ClientCtx, ReadCtx, integer};
-use super::effect::{Effect, MemoryEffect};
+use super::effect::{Answer, MemoryRequest};
 use super::error::{CommandError, CommandResult};
 use super::help;
 use super::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
@@ -27,7 +27,7 @@ const SUBCOMMANDS: &[Command] = &[
         since: "4.0.0",
         arity: Arity::exactly(2),
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
-        run: Handler::Admin(|ctx, _| ask(ctx, MemoryEffect::Doctor)),
+        run: Handler::Admin(|ctx, _| ask(ctx, MemoryRequest::Doctor)),
         ..Command::in_group(Group::Server)
     },
     Command {
@@ -46,7 +46,7 @@ const SUBCOMMANDS: &[Command] = &[
         complexity: "Depends on how much memory is allocated, could be slow",
         arity: Arity::exactly(2),
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
-        run: Handler::Admin(|ctx, _| ask(ctx, MemoryEffect::MallocStats)),
+        run: Handler::Admin(|ctx, _| ask(ctx, MemoryRequest::MallocStats)),
         ..Command::in_group(Group::Server)
     },
     Command {
@@ -56,7 +56,7 @@ const SUBCOMMANDS: &[Command] = &[
         complexity: "Depends on how much memory is allocated, could be slow",
         arity: Arity::exactly(2),
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
-        run: Handler::Admin(|ctx, _| ask(ctx, MemoryEffect::Purge)),
+        run: Handler::Admin(|ctx, _| ask(ctx, MemoryRequest::Purge)),
         ..Command::in_group(Group::Server)
     },
     Command {
@@ -65,7 +65,7 @@ const SUBCOMMANDS: &[Command] = &[
         since: "4.0.0",
         arity: Arity::exactly(2),
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
-        run: Handler::Admin(|ctx, _| ask(ctx, MemoryEffect::Stats)),
+        run: Handler::Admin(|ctx, _| ask(ctx, MemoryRequest::Stats)),
         ..Command::in_group(Group::Server)
     },
     Command {
@@ -81,8 +81,8 @@ const SUBCOMMANDS: &[Command] = &[
     },
 ];
 
-fn ask(ctx: &mut AdminCtx<'_>, effect: MemoryEffect) -> CommandResult {
-    ctx.push(Effect::Memory(effect));
+fn ask(ctx: &mut AdminCtx<'_>, request: MemoryRequest) -> CommandResult {
+    ctx.push(Answer::Memory(request).into());
     Ok(())
 }
 

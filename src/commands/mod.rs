@@ -51,9 +51,9 @@ pub use acl::{AccessRules, Denial, DenialReason, Denied, Reloaded, User, UserCha
 pub use command::{Argument, Kind, parse_syntax};
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{
-    ChannelKind, ClientEffect, ClientFilter, ClientType, ConfigEffect, ConfigPair, ConnectionEffect, Crash,
-    DebugEffect, Effect, InVain, MemoryEffect, MigratedKey, Migration, ObserveEffect, PauseMode, PubSubEffect,
-    ShutdownRequest, SnapshotEffect, UnblockWith, UsersEffect, Wait,
+    Answer, ChannelKind, ClientEffect, ClientFilter, ClientRequest, ClientType, ConfigPair, ConfigRequest,
+    ConnectionEffect, Crash, DebugEffect, Effect, InVain, MemoryRequest, MigratedKey, Migration, ObserveRequest,
+    PauseMode, PubSubRequest, ShutdownRequest, SnapshotRequest, UnblockWith, UsersEffect, UsersRequest, Wait,
 };
 pub use error::CommandError;
 pub use keys::serialize::write_restore;

@@ -1,7 +1,7 @@
 //! MONITOR.
 
 use super::context::ClientCtx;
-use super::effect::{ClientEffect, Effect};
+use super::effect::{Answer, ClientRequest};
 use super::error::CommandResult;
 use super::spec::{Command, Flags, Group, Handler};
 use crate::resp::Args;
@@ -16,6 +16,6 @@ pub(super) const COMMANDS: &[Command] = &[Command {
 }];
 
 fn monitor(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.effects.push(Effect::Client(ClientEffect::Monitor));
+    ctx.effects.push(Answer::Client(ClientRequest::Monitor).into());
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Publish and subscribe (<https://redis.io/docs/latest/develop/interact/pubsub/>).
 
 use super::context::ClientCtx;
-use super::effect::{ChannelKind, Effect, PubSubEffect};
+use super::effect::{Answer, ChannelKind, PubSubRequest};
 use super::error::CommandResult;
 use super::spec::{Arity, Channels, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 use crate::resp::Args;
@@ -147,7 +147,7 @@ const SUBCOMMANDS: &[Command] = &[
         since: "2.8.0",
         arity: Arity::exactly(2),
         flags: ASKING,
-        run: Handler::Client(|ctx, _| ask(ctx, PubSubEffect::PatternCount)),
+        run: Handler::Client(|ctx, _| ask(ctx, PubSubRequest::PatternCount)),
         ..Command::in_group(Group::PubSub)
     },
     Command {
@@ -187,26 +187,26 @@ const SUBCOMMANDS: &[Command] = &[
 ];
 
 fn subscribe(ctx: &mut ClientCtx<'_>, kind: ChannelKind, args: Args<'_>) -> CommandResult {
-    ask(ctx, PubSubEffect::Subscribe(kind, names(args.tail(1))))
+    ask(ctx, PubSubRequest::Subscribe(kind, names(args.tail(1))))
 }
 
 fn unsubscribe(ctx: &mut ClientCtx<'_>, kind: ChannelKind, args: Args<'_>) -> CommandResult {
-    ask(ctx, PubSubEffect::Unsubscribe(kind, names(args.tail(1))))
+    ask(ctx, PubSubRequest::Unsubscribe(kind, names(args.tail(1))))
 }
 
 fn publish(ctx: &mut ClientCtx<'_>, kind: ChannelKind, args: Args<'_>) -> CommandResult {
-    ask(ctx, PubSubEffect::Publish { kind, channel: args.arg(1).into(), message: args.arg(2).into() })
+    ask(ctx, PubSubRequest::Publish { kind, channel: args.arg(1).into(), message: args.arg(2).into() })
 }
 
 fn channels(ctx: &mut ClientCtx<'_>, kind: ChannelKind, args: Args<'_>) -> CommandResult {
     if args.len() > 3 {
         return Err(super::help::unknown_or_wrong_arity(args, "PUBSUB"));
     }
-    ask(ctx, PubSubEffect::Channels { kind, pattern: args.get(2).map(Box::from) })
+    ask(ctx, PubSubRequest::Channels { kind, pattern: args.get(2).map(Box::from) })
 }
 
 fn counts(ctx: &mut ClientCtx<'_>, kind: ChannelKind, args: Args<'_>) -> CommandResult {
-    ask(ctx, PubSubEffect::SubscriberCounts { kind, channels: names(args.tail(2)) })
+    ask(ctx, PubSubRequest::SubscriberCounts { kind, channels: names(args.tail(2)) })
 }
 
 fn help(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
@@ -233,8 +233,8 @@ fn help(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
     Ok(())
 }
 
-fn ask(ctx: &mut ClientCtx<'_>, effect: PubSubEffect) -> CommandResult {
-    ctx.effects.push(Effect::PubSub(effect));
+fn ask(ctx: &mut ClientCtx<'_>, request: PubSubRequest) -> CommandResult {
+    ctx.effects.push(Answer::PubSub(request).into());
     Ok(())
 }
 

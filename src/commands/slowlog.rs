@@ -1,7 +1,7 @@
 //! SLOWLOG (<https://redis.io/docs/latest/commands/slowlog-get/>), and which arguments no log may show.
 
 use super::context::{AdminCtx, integer_from};
-use super::effect::{Effect, ObserveEffect};
+use super::effect::{Answer, ObserveRequest};
 use super::error::{CommandError, CommandResult};
 use super::help;
 use super::spec::{Arity, Command, Flags, Group, Handler};
@@ -74,17 +74,17 @@ fn get(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     }
     let refused = CommandError::text("ERR count should be greater than or equal to -1");
     let count = args.get(2).map_or(Ok(COUNT_DEFAULT), |arg| integer_from(arg, -1, refused))?;
-    ctx.push(Effect::Observe(ObserveEffect::SlowLogGet { count: usize::try_from(count).ok() }));
+    ctx.push(Answer::Observe(ObserveRequest::SlowLogGet { count: usize::try_from(count).ok() }).into());
     Ok(())
 }
 
 fn len(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Effect::Observe(ObserveEffect::SlowLogLen));
+    ctx.push(Answer::Observe(ObserveRequest::SlowLogLen).into());
     Ok(())
 }
 
 fn reset(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Effect::Observe(ObserveEffect::SlowLogReset));
+    ctx.push(Answer::Observe(ObserveRequest::SlowLogReset).into());
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //! became of the last snapshots.
 
 use super::context::{AdminCtx, integer};
-use super::effect::{Effect, ShutdownRequest, SnapshotEffect};
+use super::effect::{Answer, ShutdownRequest, SnapshotRequest};
 use super::error::{CommandError, CommandResult};
 use super::help;
 use super::spec::{Arity, Command, Flags, Group, Handler};
@@ -110,33 +110,33 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 fn save(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Effect::Snapshot(SnapshotEffect::Save));
+    ctx.push(Answer::Snapshot(SnapshotRequest::Save).into());
     Ok(())
 }
 
 fn bgsave(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     let option = |word: &[u8]| args.len() == 2 && args.arg(1).eq_ignore_ascii_case(word);
     let effect = match args.len() {
-        1 => SnapshotEffect::BackgroundSave { schedule: false },
-        _ if option(b"schedule") => SnapshotEffect::BackgroundSave { schedule: true },
-        _ if option(b"cancel") => SnapshotEffect::CancelBackgroundSave,
+        1 => SnapshotRequest::BackgroundSave { schedule: false },
+        _ if option(b"schedule") => SnapshotRequest::BackgroundSave { schedule: true },
+        _ if option(b"cancel") => SnapshotRequest::CancelBackgroundSave,
         _ => return Err(CommandError::Syntax),
     };
-    ctx.push(Effect::Snapshot(effect));
+    ctx.push(Answer::Snapshot(effect).into());
     Ok(())
 }
 
 fn lastsave(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Effect::Snapshot(SnapshotEffect::LastSave));
+    ctx.push(Answer::Snapshot(SnapshotRequest::LastSave).into());
     Ok(())
 }
 
 fn shutdown(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     let effect = match parse_shutdown(args)? {
-        Some(request) => SnapshotEffect::Shutdown(request),
-        None => SnapshotEffect::AbortShutdown,
+        Some(request) => SnapshotRequest::Shutdown(request),
+        None => SnapshotRequest::AbortShutdown,
     };
-    ctx.push(Effect::Snapshot(effect));
+    ctx.push(Answer::Snapshot(effect).into());
     Ok(())
 }
 
@@ -183,12 +183,12 @@ fn history(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
         return Err(CommandError::text("ERR count should be greater than or equal to -1"));
     }
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    ctx.push(Effect::Snapshot(SnapshotEffect::History { count }));
+    ctx.push(Answer::Snapshot(SnapshotRequest::History { count }).into());
     Ok(())
 }
 
 fn latest(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Effect::Snapshot(SnapshotEffect::Latest));
+    ctx.push(Answer::Snapshot(SnapshotRequest::Latest).into());
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //! (<https://redis.io/docs/latest/develop/interact/transactions/>).
 
 use super::context::{AdminCtx, ClientCtx};
-use super::effect::Effect;
+use super::effect::{Answer, Effect};
 use super::error::{CommandError, CommandResult};
 use super::session::Transaction;
 use super::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
@@ -75,7 +75,7 @@ fn multi(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
 }
 
 fn exec(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.effects.push(Effect::Exec);
+    ctx.effects.push(Answer::Exec.into());
     Ok(())
 }
 

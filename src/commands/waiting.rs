@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::context::WriteCtx;
-use super::effect::{Effect, InVain, Wait};
+use super::effect::{Answer, Effect, InVain, Wait};
 use super::error::{CommandError, CommandResult};
 use super::multi_pop::MultiPop;
 use crate::keyspace::Awaited;
@@ -56,13 +56,13 @@ pub fn wait(
     deadline: Option<Instant>,
 ) -> bool {
     if ctx.may_wait {
-        ctx.effects.push(Effect::Wait(Box::new(Wait {
+        ctx.effects.push(Effect::Answer(Answer::Wait(Box::new(Wait {
             args: args.to_buf(),
             keys,
             awaited: Awaited::Type(wanted),
             deadline,
             in_vain: InVain::NullArray,
-        })));
+        }))));
     }
     ctx.may_wait
 }

@@ -73,7 +73,7 @@ impl Keyspace {
     }
 
     /// Starts or stops recording what happens to the data.
-    #[allow(dead_code, reason = "the rewritings and the test that use it follow")]
+    #[allow(dead_code, reason = "only tests want records until there are replicas")]
     pub fn set_journal_wanted(&mut self, wanted: bool) {
         self.journal.set_wanted(wanted, self.changes);
     }

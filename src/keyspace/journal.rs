@@ -47,7 +47,7 @@ pub struct Journal {
 
 impl Journal {
     /// Starts or stops recording. For now only the test that compares two servers wants records. What was recorded and not taken yet is dropped.
-    #[allow(dead_code, reason = "the rewritings and the test that use it follow")]
+    #[allow(dead_code, reason = "only tests want records until there are replicas")]
     pub(super) fn set_wanted(&mut self, wanted: bool, changes: u64) {
         *self = Self { wanted, accounted: changes, ..Self::default() };
     }
@@ -76,7 +76,7 @@ impl Journal {
     }
 
     /// Records a further command behind the one that is running.
-    #[allow(dead_code, reason = "the rewritings and the test that use it follow")]
+    #[allow(dead_code, reason = "only tests want records until there are replicas")]
     #[inline]
     pub fn also(&mut self, db: usize, write: impl FnOnce(&mut ArgsBuf)) {
         if self.wanted {
@@ -123,7 +123,7 @@ impl Journal {
     }
 
     /// The groups that were closed since the last call, in order.
-    #[allow(dead_code, reason = "the rewritings and the test that use it follow")]
+    #[allow(dead_code, reason = "only tests want records until there are replicas")]
     pub fn take_groups(&mut self) -> Vec<Group> {
         mem::take(&mut self.closed)
     }

@@ -24,7 +24,7 @@ use selector::Selector;
 
 use super::command::{CATEGORIES, belongs_to};
 use super::context::{AdminCtx, ReadCtx, integer};
-use super::effect::{Effect, UsersEffect};
+use super::effect::{Answer, Effect, UsersEffect, UsersRequest};
 use super::error::{CommandError, CommandResult};
 use super::help as help_text;
 use crate::config::Config;
@@ -216,14 +216,14 @@ fn log(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn load(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    with_file(ctx, UsersEffect::Load)
+    with_file(ctx, UsersRequest::Load)
 }
 
 fn save(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    with_file(ctx, UsersEffect::Save)
+    with_file(ctx, UsersRequest::Save)
 }
 
-fn with_file(ctx: &mut AdminCtx<'_>, effect: UsersEffect) -> CommandResult {
+fn with_file(ctx: &mut AdminCtx<'_>, request: UsersRequest) -> CommandResult {
     if ctx.config.aclfile.is_empty() {
         return Err(CommandError::text(
             "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL \
@@ -231,7 +231,7 @@ fn with_file(ctx: &mut AdminCtx<'_>, effect: UsersEffect) -> CommandResult {
              order to store users in the Redis configuration.",
         ));
     }
-    ctx.push(Effect::Users(effect));
+    ctx.push(Answer::Users(request).into());
     Ok(())
 }
 

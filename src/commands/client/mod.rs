@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use super::connection::{check_attribute, check_name};
 use super::context::{ClientCtx, integer};
-use super::effect::{ClientEffect, ClientFilter, ClientType, ConnectionEffect, Effect, PauseMode, UnblockWith};
+use super::effect::{
+    Answer, ClientEffect, ClientFilter, ClientRequest, ClientType, ConnectionEffect, Effect, PauseMode, UnblockWith,
+};
 use super::error::{CommandError, CommandResult};
 use super::help;
 use super::session::ReplyMode;
@@ -52,7 +54,7 @@ fn set_info(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn info(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
-    ask(ctx, ClientEffect::Info { args_bytes: args.bytes_len() })
+    ask(ctx, ClientRequest::Info { args_bytes: args.bytes_len() })
 }
 
 fn list(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -62,20 +64,20 @@ fn list(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
         ClientFilter { kind: Some(client_type(args.arg(3))?), ..ClientFilter::default() }
     } else if args.len() > 3 && is(b"id") {
         let ids = args.tail(3).iter().map(|arg| parse_i64(arg).ok_or(CommandError::text("ERR Invalid client ID")));
-        return ask(ctx, ClientEffect::ListIds { ids: ids.collect::<Result<_, _>>()?, args_bytes });
+        return ask(ctx, ClientRequest::ListIds { ids: ids.collect::<Result<_, _>>()?, args_bytes });
     } else if args.len() == 2 {
         ClientFilter::default()
     } else {
         return Err(CommandError::Syntax);
     };
-    ask(ctx, ClientEffect::List { filter, args_bytes })
+    ask(ctx, ClientRequest::List { filter, args_bytes })
 }
 
 fn kill(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
     if args.len() == 3 {
         // The old form: one address, and one may kill oneself.
         let filter = ClientFilter { address: Some(args.arg(2).into()), ..ClientFilter::default() };
-        return ask(ctx, ClientEffect::Kill { filter, by_address: true });
+        return ask(ctx, ClientRequest::Kill { filter, by_address: true });
     }
     let mut filter = ClientFilter { skip_self: true, ..ClientFilter::default() };
     let mut index = 2;
@@ -104,7 +106,7 @@ fn kill(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
         }
         index += 2;
     }
-    ask(ctx, ClientEffect::Kill { filter, by_address: false })
+    ask(ctx, ClientRequest::Kill { filter, by_address: false })
 }
 
 fn no_evict(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -159,12 +161,14 @@ fn pause(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
         .and_then(|_| ctx.now.monotonic().checked_add(Duration::from_millis(timeout.unsigned_abs())))
         .ok_or(CommandError::text("ERR timeout is out of range"))?;
     ctx.reply.ok();
-    ask(ctx, ClientEffect::Pause { until, mode })
+    ctx.effects.push(Effect::Client(ClientEffect::Pause { until, mode }));
+    Ok(())
 }
 
 fn unpause(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
     ctx.reply.ok();
-    ask(ctx, ClientEffect::Unpause)
+    ctx.effects.push(Effect::Client(ClientEffect::Unpause));
+    Ok(())
 }
 
 fn unblock(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -178,7 +182,7 @@ fn unblock(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
         Some(_) => return Err(CommandError::text("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
     };
     let id = integer(args.arg(2))?;
-    ask(ctx, ClientEffect::Unblock { id, with })
+    ask(ctx, ClientRequest::Unblock { id, with })
 }
 
 /// No connection tracks keys.
@@ -266,8 +270,8 @@ const HELP: &[(&str, &str)] = &[
     ("NO-TOUCH (ON|OFF)", "Will not touch LRU/LFU stats when this mode is on."),
 ];
 
-fn ask(ctx: &mut ClientCtx<'_>, effect: ClientEffect) -> CommandResult {
-    ctx.effects.push(Effect::Client(effect));
+fn ask(ctx: &mut ClientCtx<'_>, request: ClientRequest) -> CommandResult {
+    ctx.effects.push(Answer::Client(request).into());
     Ok(())
 }
 

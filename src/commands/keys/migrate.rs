@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::serialize::payload_version;
 use crate::commands::context::{WriteCtx, integer};
-use crate::commands::effect::{Credentials, Effect, MigratedKey, Migration};
+use crate::commands::effect::{Answer, Credentials, Effect, MigratedKey, Migration};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
 use crate::config::Config;
@@ -113,7 +113,7 @@ fn migrate(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         ctx.reply.simple("NOKEY");
         return Ok(());
     }
-    ctx.effects.push(Effect::Migrate(Box::new(Migration {
+    ctx.effects.push(Effect::Answer(Answer::Migrate(Box::new(Migration {
         args: args.to_buf(),
         host: args.arg(1).into(),
         port: args.arg(2).into(),
@@ -124,7 +124,7 @@ fn migrate(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         credentials,
         keys: items,
         packed_at: ctx.now.monotonic(),
-    })));
+    }))));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use super::handover::{Handover, Recipient};
 use super::range::{write_entries, write_entry};
 use super::{find, find_mut_as_read, ids, no_key_or_group};
 use crate::commands::context::{ReadCtx, WriteCtx, integer};
-use crate::commands::effect::{Effect, InVain, Wait};
+use crate::commands::effect::{self, Effect, InVain, Wait};
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::waiting::deadline_in_ms;
 use crate::keyspace::Awaited;
@@ -91,7 +91,7 @@ impl<'a> Options<'a> {
         match self.block {
             Some(deadline) if may_wait => {
                 let wait = Wait { args: line, keys: self.keys, awaited, deadline, in_vain: InVain::NullArray };
-                effects.push(Effect::Wait(Box::new(wait)));
+                effects.push(effect::Answer::Wait(Box::new(wait)).into());
             }
             _ => reply.null_array(),
         }

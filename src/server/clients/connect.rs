@@ -28,14 +28,14 @@ impl Executor {
 
     /// Makes a client without a connection. It is in no list of clients and evicted by no limit; whoever has made it runs
     /// commands on it with [`Executor::call`], takes the replies, and disconnects it.
-    #[allow(dead_code, reason = "the rewritings and the test that use it follow")]
+    #[allow(dead_code, reason = "only tests want records until there are replicas")]
     pub fn connect_internal(&mut self) -> ClientKey {
         let now_ms = self.clock.latest().steady_ms();
         self.clients.add(Peer::Internal, -1, Rc::clone(self.users.default_user()), now_ms)
     }
 
     /// What was answered to a client without a connection since the last call.
-    #[allow(dead_code, reason = "the rewritings and the test that use it follow")]
+    #[allow(dead_code, reason = "only tests want records until there are replicas")]
     pub fn take_replies(&mut self, key: ClientKey) -> Vec<u8> {
         self.clients.get_mut(key).reply.take()
     }

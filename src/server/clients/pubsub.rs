@@ -2,7 +2,7 @@
 
 use super::client::ClientKey;
 use super::subscriptions::{Name, Subscriptions};
-use crate::commands::{ChannelKind, CommandError, PubSubEffect, ReplyMode};
+use crate::commands::{ChannelKind, CommandError, PubSubRequest, ReplyMode};
 use crate::keyspace::{EventClass, KeyEvent};
 use crate::resp::Reply;
 use crate::server::exec::Frame;
@@ -10,23 +10,23 @@ use crate::server::executor::Executor;
 use crate::stdx::glob::glob_match;
 
 impl Executor {
-    pub(in crate::server) fn perform_pubsub(&mut self, frame: &Frame<'_>, effect: PubSubEffect) {
+    pub(in crate::server) fn answer_pubsub(&mut self, frame: &Frame<'_>, effect: PubSubRequest) {
         let key = frame.client;
         match effect {
             // Those who subscribed within transactions before shard channels came may go on doing so.
-            PubSubEffect::Subscribe(ChannelKind::Shard, _) if !frame.may_wait() => {
+            PubSubRequest::Subscribe(ChannelKind::Shard, _) if !frame.may_wait() => {
                 self.reply_error(key, &CommandError::text("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"));
             }
-            PubSubEffect::Subscribe(kind, names) => self.subscribe(key, kind, names),
-            PubSubEffect::Unsubscribe(kind, names) => self.unsubscribe(key, kind, names),
-            PubSubEffect::Publish { kind, channel, message } => {
+            PubSubRequest::Subscribe(kind, names) => self.subscribe(key, kind, names),
+            PubSubRequest::Unsubscribe(kind, names) => self.unsubscribe(key, kind, names),
+            PubSubRequest::Publish { kind, channel, message } => {
                 let receivers = self.publish(kind, &channel, &message);
                 let word = if kind == ChannelKind::Shard { "SPUBLISH" } else { "PUBLISH" };
                 let db = self.clients.get(key).session.db;
                 self.keyspace.journal.command(db, |out| out.extend([word.as_bytes(), &channel, &message]));
                 self.clients.get_mut(key).reply.integer(receivers as i64);
             }
-            PubSubEffect::Channels { kind, pattern } => {
+            PubSubRequest::Channels { kind, pattern } => {
                 let reply = &mut self.clients.get_mut(key).reply;
                 let names = self.pubsub.of(kind).keys();
                 let names: Vec<_> = names
@@ -37,7 +37,7 @@ impl Executor {
                     reply.bulk(name);
                 }
             }
-            PubSubEffect::SubscriberCounts { kind, channels } => {
+            PubSubRequest::SubscriberCounts { kind, channels } => {
                 let reply = &mut self.clients.get_mut(key).reply;
                 reply.array(channels.len() * 2);
                 for channel in channels {
@@ -46,7 +46,7 @@ impl Executor {
                     reply.integer(count as i64);
                 }
             }
-            PubSubEffect::PatternCount => {
+            PubSubRequest::PatternCount => {
                 let count = self.pubsub.patterns.len();
                 self.clients.get_mut(key).reply.integer(count as i64);
             }

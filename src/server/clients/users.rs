@@ -7,7 +7,7 @@ use super::client::ClientKey;
 use super::client::Close;
 use crate::commands::{
     AccessRules, ChannelKind, CommandError, CommandId, Denial, DenialReason, Denied, Reloaded, User, UserChange,
-    UsersEffect,
+    UsersEffect, UsersRequest,
 };
 use crate::resp::Args;
 use crate::server::exec::Frame;
@@ -110,7 +110,12 @@ impl Executor {
                 self.follow_change(&change);
             }
             UsersEffect::Removed(users) => self.end_connections_of(key, &users),
-            UsersEffect::Load => match self.load_users() {
+        }
+    }
+
+    pub(in crate::server) fn answer_users(&mut self, key: ClientKey, request: UsersRequest) {
+        match request {
+            UsersRequest::Load => match self.load_users() {
                 Ok(Reloaded { default, removed }) => {
                     self.follow_change(&default);
                     self.end_connections_of(key, &removed);
@@ -118,7 +123,7 @@ impl Executor {
                 }
                 Err(text) => self.reply_error(key, &CommandError::Bytes([b"ERR ", &*text].concat())),
             },
-            UsersEffect::Save => {
+            UsersRequest::Save => {
                 if self.save_users() {
                     self.clients.get_mut(key).reply.ok();
                     return;

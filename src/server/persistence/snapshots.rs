@@ -8,7 +8,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::state::LoadProgress;
-use crate::commands::{CommandError, SnapshotEffect, write_restore};
+use crate::commands::{CommandError, SnapshotRequest, write_restore};
 use crate::keyspace::Db;
 use crate::observe::{LoadingInfo, PersistenceInfo};
 use crate::server::clients::ClientKey;
@@ -152,22 +152,21 @@ fn load_step(
 }
 
 impl Executor {
-    pub(in crate::server) fn perform_snapshot(&mut self, frame: &Frame<'_>, effect: SnapshotEffect) {
+    pub(in crate::server) fn answer_snapshot(&mut self, frame: &Frame<'_>, effect: SnapshotRequest) {
         let key = frame.client;
         match effect {
-            SnapshotEffect::Save => self.save_for(key),
-            SnapshotEffect::BackgroundSave { schedule } => self.background_save_for(frame, schedule),
-            SnapshotEffect::CancelBackgroundSave => self.cancel_background_save_for(key),
-            SnapshotEffect::LastSave => {
+            SnapshotRequest::Save => self.save_for(key),
+            SnapshotRequest::BackgroundSave { schedule } => self.background_save_for(frame, schedule),
+            SnapshotRequest::CancelBackgroundSave => self.cancel_background_save_for(key),
+            SnapshotRequest::LastSave => {
                 let last = self.snapshots.supervisor.last_save();
                 self.clients.get_mut(key).reply.integer(last);
             }
-            SnapshotEffect::History { count } => self.snapshot_history_for(key, count),
-            SnapshotEffect::Latest => self.latest_snapshot_for(key),
-            SnapshotEffect::Shutdown(request) => self.shutdown_for(key, request),
-            SnapshotEffect::AbortShutdown => self.abort_shutdown_for(key),
-            SnapshotEffect::Reload { merge, flush, save } => self.reload_for(key, merge, flush, save),
-            SnapshotEffect::AfterFlushAll => self.after_flush_all(),
+            SnapshotRequest::History { count } => self.snapshot_history_for(key, count),
+            SnapshotRequest::Latest => self.latest_snapshot_for(key),
+            SnapshotRequest::Shutdown(request) => self.shutdown_for(key, request),
+            SnapshotRequest::AbortShutdown => self.abort_shutdown_for(key),
+            SnapshotRequest::Reload { merge, flush, save } => self.reload_for(key, merge, flush, save),
         }
     }
 
@@ -292,7 +291,7 @@ impl Executor {
         !self.snapshots.supervisor.last_ok() && self.config.stop_writes_on_bgsave_error && !self.config.save.is_empty()
     }
 
-    fn after_flush_all(&mut self) {
+    pub(in crate::server) fn after_flush_all(&mut self) {
         if self.config.save.is_empty() {
             self.snapshots.supervisor.dismiss_child();
         } else {

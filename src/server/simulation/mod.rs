@@ -32,7 +32,9 @@ use crate::snapshot::{LoadSettings, Loader, Observer, Progress, SaveOptions, Sav
 use crate::stdx::HashSeed;
 use crate::stdx::clock::Now;
 
-pub use history::{Failure, check_history, rows_without_effect};
+#[allow(unused_imports, reason = "what is returned has a name for whoever looks at it")]
+pub use history::Failure;
+pub use history::{check_history, rows_without_effect};
 pub use pair::Coverage;
 
 /// As much time as a round of the cron may take: more than it needs, since real time must not decide anything.

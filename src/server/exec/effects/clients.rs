@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::commands::{
-    ChannelKind, ClientEffect, ClientFilter, ClientType, CommandError, Peer, Transaction, UnblockWith,
+    ChannelKind, ClientEffect, ClientFilter, ClientRequest, ClientType, CommandError, Peer, Transaction, UnblockWith,
 };
 use crate::config::ClientClass;
 use crate::server::clients::Client;
@@ -17,27 +17,32 @@ use crate::server::executor::Executor;
 const REPLY_CHUNK_BYTES: usize = 16 * 1024;
 
 impl Executor {
-    pub(in crate::server) fn perform_client(&mut self, frame: &Frame<'_>, effect: ClientEffect) {
-        let key = frame.client;
+    pub(in crate::server) fn perform_client(&mut self, effect: ClientEffect) {
         match effect {
-            ClientEffect::Info { args_bytes } => {
+            ClientEffect::Pause { until, mode } => self.pause_clients(until, mode),
+            ClientEffect::Unpause => self.unpause_clients(),
+        }
+    }
+
+    pub(in crate::server) fn answer_client(&mut self, frame: &Frame<'_>, request: ClientRequest) {
+        let key = frame.client;
+        match request {
+            ClientRequest::Info { args_bytes } => {
                 let line = self.describe_client(key, key, args_bytes);
                 self.clients.get_mut(key).reply.verbatim(b"txt", line.as_bytes());
             }
-            ClientEffect::List { filter, args_bytes } => {
+            ClientRequest::List { filter, args_bytes } => {
                 let keys: Vec<_> = self.matching_clients(key, &filter).collect();
                 self.list_clients(key, keys, args_bytes);
             }
-            ClientEffect::ListIds { ids, args_bytes } => {
+            ClientRequest::ListIds { ids, args_bytes } => {
                 let ids = ids.into_iter().filter_map(|id| u64::try_from(id).ok());
                 let keys = ids.filter_map(|id| self.clients.key_of(id)).collect();
                 self.list_clients(key, keys, args_bytes);
             }
-            ClientEffect::Kill { filter, by_address } => self.kill_clients(key, &filter, by_address),
-            ClientEffect::Pause { until, mode } => self.pause_clients(until, mode),
-            ClientEffect::Unpause => self.unpause_clients(),
-            ClientEffect::Unblock { id, with } => self.unblock_client(key, id, with),
-            ClientEffect::Monitor => self.start_monitoring(frame),
+            ClientRequest::Kill { filter, by_address } => self.kill_clients(key, &filter, by_address),
+            ClientRequest::Unblock { id, with } => self.unblock_client(key, id, with),
+            ClientRequest::Monitor => self.start_monitoring(frame),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::commands::{CommandError, ConfigEffect, ConfigPair};
+use crate::commands::{CommandError, ConfigPair, ConfigRequest};
 use crate::config::{self, Access, Apply, Change, Config, SetError};
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
@@ -14,14 +14,10 @@ use crate::snapshot::{read_file, replace_file};
 use crate::stdx::text::reason;
 
 impl Executor {
-    pub(in crate::server) fn perform_config(&mut self, key: ClientKey, effect: ConfigEffect) {
-        let result = match effect {
-            ConfigEffect::ResetStatistics => {
-                self.reset_statistics();
-                return;
-            }
-            ConfigEffect::Set(pairs) => self.set_config(key, &pairs).map_err(|error| error.to_string()),
-            ConfigEffect::Rewrite { everything } => self.rewrite_config(everything),
+    pub(in crate::server) fn answer_config(&mut self, key: ClientKey, request: ConfigRequest) {
+        let result = match request {
+            ConfigRequest::Set(pairs) => self.set_config(key, &pairs).map_err(|error| error.to_string()),
+            ConfigRequest::Rewrite { everything } => self.rewrite_config(everything),
         };
         match result {
             Ok(()) => self.clients.get_mut(key).reply.ok(),

@@ -1,6 +1,6 @@
 //! The answers of MEMORY.
 
-use crate::commands::{CommandError, MemoryEffect};
+use crate::commands::{CommandError, MemoryRequest};
 use crate::observe::{allocator_report, purge_allocator};
 use crate::resp::Reply;
 use crate::server::clients::ClientKey;
@@ -19,13 +19,13 @@ const EXCESS_BYTES_MIN: i64 = 10 << 20;
 const CLIENT_BYTES_MAX: u64 = 200 << 10;
 
 impl Executor {
-    pub(in crate::server) fn perform_memory(&mut self, key: ClientKey, effect: MemoryEffect) {
+    pub(in crate::server) fn answer_memory(&mut self, key: ClientKey, effect: MemoryRequest) {
         match effect {
-            MemoryEffect::Stats => {
+            MemoryRequest::Stats => {
                 let report = self.memory_report();
                 answer_stats(&mut self.clients.get_mut(key).reply, &report);
             }
-            MemoryEffect::Doctor => {
+            MemoryRequest::Doctor => {
                 let report = self.memory_report();
                 // Whoever asks has a buffer for the answer, which says nothing of what it holds otherwise.
                 let asking = self.clients.get(key).memory_usage() as u64;
@@ -34,12 +34,12 @@ impl Executor {
                 let text = diagnosis(&report, others);
                 self.clients.get_mut(key).reply.verbatim(b"txt", text.as_bytes());
             }
-            MemoryEffect::MallocStats => match allocator_report() {
+            MemoryRequest::MallocStats => match allocator_report() {
                 Ok(report) => self.clients.get_mut(key).reply.verbatim(b"txt", &report),
                 Err(error) => self.reply_error(key, &CommandError::owned(format!("ERR {error}"))),
             },
-            MemoryEffect::Purge if purge_allocator() => self.clients.get_mut(key).reply.ok(),
-            MemoryEffect::Purge => self.reply_error(key, &CommandError::text("ERR Error purging dirty pages")),
+            MemoryRequest::Purge if purge_allocator() => self.clients.get_mut(key).reply.ok(),
+            MemoryRequest::Purge => self.reply_error(key, &CommandError::text("ERR Error purging dirty pages")),
         }
     }
 }

@@ -11,7 +11,7 @@ pub use config::current_dir;
 use std::rc::Rc;
 
 use super::frame::Frame;
-use crate::commands::{ConnectionEffect, Effect};
+use crate::commands::{Answer, ConnectionEffect, Effect};
 use crate::resp::Protocol;
 use crate::server::clients::ClientKey;
 use crate::server::clients::Close;
@@ -25,20 +25,33 @@ impl Executor {
         // An effect may run further commands (EXEC), which bring effects of their own.
         for effect in std::mem::take(&mut self.exec.effects) {
             match effect {
+                Effect::Answer(answer) => self.answer(frame, answer),
                 Effect::Connection(effect) => self.perform_connection(key, effect),
-                Effect::PubSub(effect) => self.perform_pubsub(frame, effect),
-                Effect::Config(effect) => self.perform_config(key, effect),
-                Effect::Observe(effect) => self.perform_observe(key, effect),
-                Effect::Client(effect) => self.perform_client(frame, effect),
+                Effect::Client(effect) => self.perform_client(effect),
                 Effect::Users(effect) => self.perform_users(key, effect),
-                Effect::Snapshot(effect) => self.perform_snapshot(frame, effect),
                 Effect::Debug(effect) => self.perform_debug(effect),
-                Effect::Memory(effect) => self.perform_memory(key, effect),
-                Effect::Wait(wait) => self.block(frame, *wait),
-                Effect::Migrate(migration) => self.migrate(frame, *migration),
-                Effect::Exec => self.exec(frame),
+                Effect::ResetStatistics => self.reset_statistics(),
+                Effect::AfterFlushAll => self.after_flush_all(),
                 Effect::Unwatch => self.unwatch(key),
             }
+        }
+    }
+
+    /// Writes the reply that a command has left to the server.
+    fn answer(&mut self, frame: &Frame<'_>, answer: Answer) {
+        let key = frame.client;
+        match answer {
+            Answer::Reset => self.reset_connection(key),
+            Answer::PubSub(request) => self.answer_pubsub(frame, request),
+            Answer::Config(request) => self.answer_config(key, request),
+            Answer::Observe(request) => self.answer_observe(key, request),
+            Answer::Client(request) => self.answer_client(frame, request),
+            Answer::Users(request) => self.answer_users(key, request),
+            Answer::Snapshot(request) => self.answer_snapshot(frame, request),
+            Answer::Memory(request) => self.answer_memory(key, request),
+            Answer::Wait(wait) => self.block(frame, *wait),
+            Answer::Migrate(migration) => self.migrate(frame, *migration),
+            Answer::Exec => self.exec(frame),
         }
     }
 
@@ -46,7 +59,6 @@ impl Executor {
         match effect {
             ConnectionEffect::CloseAfterReply => self.clients.get_mut(key).close(Close::AfterReply),
             ConnectionEffect::SetReplyMode(mode) => self.clients.get_mut(key).session.reply_mode = mode,
-            ConnectionEffect::Reset => self.reset_connection(key),
         }
     }
 

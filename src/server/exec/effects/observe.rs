@@ -1,14 +1,14 @@
 //! INFO, SLOWLOG and LATENCY.
 
-use crate::commands::{CommandError, CommandId, ObserveEffect};
+use crate::commands::{CommandError, CommandId, ObserveRequest};
 use crate::observe::{LatencySample, LatencySetup};
 use crate::resp::Reply;
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
 
 impl Executor {
-    pub(in crate::server) fn perform_observe(&mut self, key: ClientKey, effect: ObserveEffect) {
-        if let ObserveEffect::Info(names) = effect {
+    pub(in crate::server) fn answer_observe(&mut self, key: ClientKey, effect: ObserveRequest) {
+        if let ObserveRequest::Info(names) = effect {
             let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
             self.poll_child();
             let text = self.info(&names);
@@ -18,23 +18,23 @@ impl Executor {
         let setup = self.latency_setup();
         let reply = &mut self.clients.get_mut(key).reply;
         match effect {
-            ObserveEffect::Info(_) => {}
-            ObserveEffect::SlowLogGet { count } => self.slow_log_get(key, count),
-            ObserveEffect::SlowLogLen => reply.integer(self.stats.slow_log.len() as i64),
-            ObserveEffect::SlowLogReset => {
+            ObserveRequest::Info(_) => {}
+            ObserveRequest::SlowLogGet { count } => self.slow_log_get(key, count),
+            ObserveRequest::SlowLogLen => reply.integer(self.stats.slow_log.len() as i64),
+            ObserveRequest::SlowLogReset => {
                 self.stats.slow_log.clear();
                 reply.ok();
             }
-            ObserveEffect::LatencyDoctor => reply.verbatim(b"txt", self.stats.latency.report(&setup).as_bytes()),
-            ObserveEffect::LatencyGraph(event) => match self.stats.latency.graph(&event, setup.now_seconds) {
+            ObserveRequest::LatencyDoctor => reply.verbatim(b"txt", self.stats.latency.report(&setup).as_bytes()),
+            ObserveRequest::LatencyGraph(event) => match self.stats.latency.graph(&event, setup.now_seconds) {
                 Some(graph) => reply.verbatim(b"txt", graph.as_bytes()),
                 None => {
                     let text = [b"ERR No samples available for event '", &*event, b"'"].concat();
                     self.reply_error(key, &CommandError::Bytes(text));
                 }
             },
-            ObserveEffect::LatencyHistogram(commands) => self.latency_histogram(key, &commands),
-            ObserveEffect::LatencyHistory(event) => {
+            ObserveRequest::LatencyHistogram(commands) => self.latency_histogram(key, &commands),
+            ObserveRequest::LatencyHistory(event) => {
                 let samples: Vec<_> =
                     self.stats.latency.series(&event).into_iter().flat_map(|one| one.samples()).collect();
                 reply.array(samples.len());
@@ -43,7 +43,7 @@ impl Executor {
                     write_sample(reply, *sample);
                 }
             }
-            ObserveEffect::LatencyLatest => {
+            ObserveRequest::LatencyLatest => {
                 reply.array(self.stats.latency.iter().len());
                 for (name, series) in self.stats.latency.iter() {
                     reply.array(4);
@@ -52,7 +52,7 @@ impl Executor {
                     reply.integer(series.worst_ms as i64);
                 }
             }
-            ObserveEffect::LatencyReset(events) => {
+            ObserveRequest::LatencyReset(events) => {
                 let forgotten = match events.as_slice() {
                     [] => self.stats.latency.clear(),
                     events => events.iter().filter(|event| self.stats.latency.forget(event)).count(),
