@@ -261,7 +261,7 @@ pub fn require_memory(bytes: usize) -> Result<(), CommandError> {
     if memory_holds(bytes) { Ok(()) } else { Err(CommandError::NoMemory) }
 }
 
-/// A string's view, or the news that the key holds something else.
+/// A string's view, or an error if the key holds another type.
 #[inline]
 pub fn as_string(entry: &Entry) -> Result<StringView<'_>, WrongType> {
     match entry.value() {

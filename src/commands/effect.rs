@@ -296,7 +296,7 @@ pub enum SnapshotRequest {
     Save,
     /// BGSAVE.
     BackgroundSave { schedule: bool },
-    /// BGSAVE CANCEL: ends the child that is saving, or forgets the snapshot that was scheduled.
+    /// BGSAVE CANCEL: ends the child that is saving, or drops the snapshot that was scheduled.
     CancelBackgroundSave,
     /// LASTSAVE.
     LastSave,
@@ -308,7 +308,7 @@ pub enum SnapshotRequest {
     Shutdown(ShutdownRequest),
     /// SHUTDOWN ABORT.
     AbortShutdown,
-    /// DEBUG RELOAD: saves unless told not to, empties every database unless told not to, and loads the file, whose
+    /// DEBUG RELOAD: saves and empties every database unless asked not to, and loads the file, whose
     /// keys replace those of the same name when `merge` is set and are an error otherwise.
     Reload { merge: bool, flush: bool, save: bool },
 }

@@ -30,7 +30,7 @@ pub fn reply_nothing(reply: &mut Reply) {
 }
 
 impl<'a> ElementScan<'a> {
-    /// Reads what follows the cursor. `values` tells whether elements have values, which NOVALUES leaves out.
+    /// Reads what follows the cursor. `values` says whether elements have values, which NOVALUES leaves out.
     pub fn parse(args: Args<'a>, values: bool) -> Result<Self, CommandError> {
         let mut options = Self { pattern: None, count: COUNT_DEFAULT, names_only: false };
         let mut rest = args.iter();

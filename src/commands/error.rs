@@ -65,7 +65,7 @@ pub enum CommandError {
     ExecAbort,
     #[error("NOPROTO unsupported protocol version")]
     NoProto,
-    /// What RESTORE was given is no value. The client is told that much; the cause is for the log.
+    /// What RESTORE was given is no value. The client is answered that much; the cause is for the log.
     #[error("ERR Bad data format")]
     BadPayload { kind: Option<rdb::Tag>, cause: rdb::Error },
     /// What RESTORE was given is no payload, or one of a version that is not read: the log says of whose.
@@ -89,7 +89,7 @@ impl CommandError {
         Self::Text(Cow::Owned(text))
     }
 
-    /// What a user is told of whom the command asks too much.
+    /// The answer to a user who may not run the command.
     pub fn no_permission(user: &User, full_name: &str, denied: Denied) -> Self {
         match denied {
             Denied::Command => Self::Bytes(
@@ -139,7 +139,7 @@ impl CommandError {
         Self::Bytes([b"EXECABORT Transaction discarded because of: ", reason].concat())
     }
 
-    /// What the log is told of an error whose cause the client does not see.
+    /// What the log shows of an error whose cause the client does not see.
     pub fn log_text(&self) -> Option<String> {
         let (kind, cause) = match self {
             Self::BadPayload { kind, cause } => (kind, cause),

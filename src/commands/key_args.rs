@@ -13,7 +13,7 @@ pub struct KeyArg {
     pub flags: KeyFlags,
 }
 
-/// Why a command line has no keys to tell. The texts are those of COMMAND GETKEYS, after `ERR `.
+/// Why a command line has no keys. The texts are those of COMMAND GETKEYS, after `ERR `.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum KeysError {
     #[error("The command has no key arguments")]
@@ -50,7 +50,7 @@ pub fn keys_of(row: &Row, args: Args<'_>) -> Result<Vec<KeyArg>, KeysError> {
     if keys.is_empty() { Err(KeysError::InvalidArguments) } else { Ok(keys) }
 }
 
-/// The keys among `args` as far as they can be told: of a line that is not valid, which its command refuses, some or none.
+/// The keys among `args` as far as they are known: of a line that is not valid, which its command refuses, some or none.
 pub fn keys_named(row: &Row, args: Args<'_>) -> Vec<KeyArg> {
     if let Some(keys) = many_migrated(row.command, args) {
         return keys;
@@ -72,7 +72,7 @@ enum Found {
         last: usize,
         step: usize,
     },
-    /// The keyword is not there, or the command has keys where no specification can tell.
+    /// The keyword is not there, or the command has keys where no specification describes.
     Nothing,
     Invalid,
 }
@@ -121,7 +121,7 @@ fn find_keyword(keyword: &str, start_from: i32, args: Args<'_>) -> Option<usize>
     place.map(|index| index + 1)
 }
 
-/// Keys that stand behind an option which may be anywhere: `STORE destination` of SORT and GEORADIUS; the last one holds.
+/// Keys behind an option which may be anywhere: `STORE destination` of SORT and GEORADIUS; the last one holds.
 /// What SORT's other options take is none, even if it reads so. Of the other keys that no specification can place, the
 /// names come from the data.
 fn find_unknown(spec: &KeySpec, args: Args<'_>) -> Found {
@@ -144,7 +144,7 @@ fn find_unknown(spec: &KeySpec, args: Args<'_>) -> Found {
     found
 }
 
-/// The keys of a MIGRATE of several: all that stands behind the first KEYS that is no password. The specifications would
+/// The keys of a MIGRATE of several: all behind the first KEYS that is no password. The specifications would
 /// see the last KEYS, which may be a key itself, and take the empty argument for a key that says where the keys are.
 fn many_migrated(command: &Command, args: Args<'_>) -> Option<Vec<KeyArg>> {
     if command.name != "MIGRATE" || args.get(3).is_none_or(|key| !key.is_empty()) {
@@ -176,7 +176,7 @@ fn flags_in(command: &Command, spec: &KeySpec, args: Args<'_>) -> KeyFlags {
     }
 }
 
-/// The one range of keys that COMMAND INFO told before there were key specifications.
+/// The one range of keys that COMMAND INFO showed before there were key specifications.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LegacyRange {
     /// 0: there is none.
@@ -184,7 +184,7 @@ pub struct LegacyRange {
     /// Negative: counted from the last argument.
     pub last: i32,
     pub step: i32,
-    /// The range does not tell all keys.
+    /// The range does not cover all keys.
     pub movable_keys: bool,
 }
 

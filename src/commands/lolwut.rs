@@ -48,7 +48,7 @@ fn argument(args: Args<'_>, index: usize, default: i64, max: i64) -> Result<usiz
     Ok(value.clamp(1, max) as usize)
 }
 
-/// Rows of squares that stand in order at the top and tumble more and more towards the bottom.
+/// Rows of squares that are in order at the top and tumble more and more towards the bottom.
 fn schotter(columns: usize, across: usize, down: usize, rng: &mut fastrand::Rng) -> String {
     let width = columns * DOTS_ACROSS;
     let padding = if columns > 4 { 2 } else { 0 };

@@ -7,7 +7,7 @@ use super::help;
 use super::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 use crate::resp::Args;
 
-/// Elements of a collection that MEMORY USAGE looks at unless told otherwise.
+/// Elements of a collection that MEMORY USAGE looks at by default.
 const SAMPLES_DEFAULT: i64 = 5;
 
 pub(super) const COMMANDS: &[Command] = &[Command {

@@ -5,7 +5,7 @@ use super::error::CommandError;
 use crate::resp::Args;
 use crate::stdx::number::format_i64;
 
-/// The arguments `numkeys key [key ...] <side> [COUNT count]`, where `S` tells the sides of the type.
+/// The arguments `numkeys key [key ...] <side> [COUNT count]`, where `S` names the sides of the type.
 pub struct MultiPop<'a, S> {
     pub keys: Args<'a>,
     pub side: S,

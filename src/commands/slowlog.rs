@@ -123,7 +123,7 @@ pub fn is_secret(command: &str, args: Args<'_>, index: usize) -> bool {
     }
 }
 
-/// What stands in the place of a secret argument.
+/// What is shown in the place of a secret argument.
 pub const SECRET: &[u8] = b"(redacted)";
 
 #[cfg(test)]

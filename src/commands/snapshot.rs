@@ -140,7 +140,7 @@ fn shutdown(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     Ok(())
 }
 
-/// The request, or none for ABORT, which stands alone.
+/// The request, or none for ABORT, which takes nothing else.
 fn parse_shutdown(args: Args<'_>) -> Result<Option<ShutdownRequest>, CommandError> {
     let mut request = ShutdownRequest::default();
     let mut abort = false;

@@ -395,7 +395,7 @@ fn order(elements: &Texts, weights: &Weights, options: &Options<'_>) -> Vec<usiz
     let (start, count) = options.range(elements.len());
     let mut order: Vec<usize> = (0..elements.len()).collect();
     if start + count < order.len() {
-        // Only what stands before the end of the range need be put in order.
+        // Only what comes before the end of the range need be put in order.
         order.select_nth_unstable_by(start + count, compare);
         order.truncate(start + count);
     }

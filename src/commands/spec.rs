@@ -101,7 +101,7 @@ impl Arity {
         Self(-args)
     }
 
-    /// As COMMAND INFO tells it: negative for "at least".
+    /// As COMMAND INFO shows it: negative for "at least".
     pub const fn number(self) -> i32 {
         self.0
     }
@@ -132,7 +132,7 @@ macro_rules! bit_set {
                 self.0 & other.0 != 0
             }
 
-            /// The names of the flags that are set, as COMMAND tells them; some it keeps to itself.
+            /// The names of the flags that are set, as COMMAND shows them; some it does not show.
             pub fn names(self) -> impl Iterator<Item = &'static str> {
                 [$(($name::$flag, $text)),*]
                     .into_iter()
@@ -289,7 +289,7 @@ pub enum Channels {
     AllPatterns,
 }
 
-/// Where keys stand among the arguments (<https://redis.io/docs/latest/develop/reference/key-specs/>).
+/// Where keys are among the arguments (<https://redis.io/docs/latest/develop/reference/key-specs/>).
 #[derive(Clone, Copy, Debug)]
 pub struct KeySpec {
     pub flags: KeyFlags,
@@ -318,7 +318,7 @@ pub enum Find {
         step: i32,
         limit: i32,
     },
-    /// The number of keys stands `number` arguments after the beginning, the first key `first` after it.
+    /// The number of keys is `number` arguments after the beginning, the first key `first` after it.
     KeyNum {
         number: usize,
         first: usize,

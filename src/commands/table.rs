@@ -138,7 +138,7 @@ impl CommandTable {
         new.is_empty() || self.add_name(new, id)
     }
 
-    /// Makes a name stand for a row. Returns whether it was free.
+    /// Makes a name refer to a row. Returns whether it was free.
     fn add_name(&mut self, name: &[u8], id: CommandId) -> bool {
         let free = self.by_name(name).is_none();
         if free {
@@ -209,7 +209,7 @@ impl CommandTable {
         }
     }
 
-    /// What a client is told of a command line for which [`CommandTable::find`] has no row.
+    /// What a client is answered to a command line for which [`CommandTable::find`] has no row.
     pub fn why_missing(&self, args: Args<'_>) -> CommandError {
         match self.by_name(args.arg(0)) {
             None => CommandError::unknown_command(args),

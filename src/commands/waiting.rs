@@ -68,7 +68,7 @@ pub fn wait(
 }
 
 /// `command key [key ...] timeout`: takes from the first key that has something, or waits. `pop` writes the reply where
-/// its key exists, and tells whether it does.
+/// its key exists, and returns whether it does.
 pub fn pop_or_wait(
     ctx: &mut WriteCtx<'_>,
     args: Args<'_>,

@@ -14,7 +14,7 @@ use crate::stdx::ticks;
 const CARRIED_ON_FOR: Duration = Duration::from_millis(100);
 const CARRIED_ON_NS: u64 = CARRIED_ON_FOR.as_nanos() as u64;
 
-/// Rates are told as nanoseconds for two to this power ticks.
+/// Rates are nanoseconds for two to this power ticks.
 const RATE_BITS: u32 = 32;
 
 /// Two measurements of the rate agree when they differ by less than one part in this many.
@@ -25,7 +25,7 @@ const AGREEMENT: u64 = 4096;
 const CAUTION: u64 = 2048;
 
 /// A reading of the clocks that takes more than one part in this many of the time since the one before was interrupted, and
-/// tells too little of the rate.
+/// says too little about the rate.
 const READING_SHARE: u64 = 4096;
 
 /// Where the kernel says what it takes its time from.
@@ -96,7 +96,7 @@ impl ServerClock {
         self.latest
     }
 
-    /// What the time comes from, as INFO tells it.
+    /// What the time comes from, as INFO shows it.
     pub fn source(&self) -> String {
         match self.counter {
             Some(Counter { rate: 1.., measured, .. }) => {
@@ -129,7 +129,7 @@ impl ServerClock {
 }
 
 impl Counter {
-    /// How long ago the clocks were read, if that can be told.
+    /// How long ago the clocks were read, if that is known.
     #[inline]
     fn elapsed_ns(self) -> Option<u64> {
         let count = ticks::read()?;

@@ -1,4 +1,4 @@
-//! Why a snapshot could not be written or read, told by the step that failed and what it worked on.
+//! Why a snapshot could not be written or read, described by the step that failed and what it worked on.
 
 use std::io;
 use std::path::{Path, PathBuf};

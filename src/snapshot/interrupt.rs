@@ -33,7 +33,7 @@ impl InterruptWatch {
 impl Drop for InterruptWatch {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
-            // SAFETY: puts back what stood there before.
+            // SAFETY: puts back what was there before.
             let _ = unsafe { sigaction(Signal::SIGINT, before) };
         }
     }

@@ -18,7 +18,7 @@ pub enum End {
 }
 
 /// Whether a process of this number is at work. One that has ended and that nobody has asked about is not, and neither
-/// is a child of a server that is gone: the same signal that told it so is about to end it.
+/// is a child of a server that is gone: the same signal that stopped it is about to end it.
 pub fn is_at_work(pid: u32) -> bool {
     let Ok(number) = i32::try_from(pid) else { return false };
     if nix::sys::signal::kill(Pid::from_raw(number), None) == Err(Errno::ESRCH) {

@@ -39,7 +39,7 @@ impl ProcessTitle {
 
 /// Where the arguments begin and the environment behind them ends.
 fn argument_range(stat: &str) -> Option<(u64, u64)> {
-    // The program's name stands in parentheses and may itself hold any character.
+    // The program's name is in parentheses and may itself hold any character.
     let (_, fields) = stat.rsplit_once(") ")?;
     let field = |index: usize| fields.split(' ').nth(index)?.trim().parse::<u64>().ok();
     let (start, end) = (field(ARG_START_FIELD)?, field(ENV_END_FIELD)?);

@@ -214,7 +214,7 @@ impl Supervisor {
         Task { options: SaveOptions { same, ..task.options.clone() }, ..task.clone() }
     }
 
-    /// Ends the child that is saving or, if there is none, forgets the snapshot that was scheduled.
+    /// Ends the child that is saving or, if there is none, drops the snapshot that was scheduled.
     pub fn cancel(&mut self) -> Option<Cancelled> {
         if self.running.is_some() {
             self.dismiss_child();
@@ -316,7 +316,7 @@ impl Supervisor {
         self.history.push(running.into_record(outcome, duration));
     }
 
-    /// Saves in the foreground. Whoever is told may end it.
+    /// Saves in the foreground. The observer may end it.
     pub fn save(&mut self, keyspace: &mut Keyspace, task: &Task, interruptible: bool) -> Result<(), SaveError> {
         self.save_with(keyspace, task, interruptible, &Disk)
     }

@@ -1,4 +1,4 @@
-//! The language of rules: what stands around them, and why one is refused.
+//! The language of rules: what surrounds them, and why one is refused.
 
 use std::borrow::Cow;
 

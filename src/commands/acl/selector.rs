@@ -10,7 +10,7 @@ use crate::commands::table::{CommandId, CommandTable, Row};
 use crate::resp::Args;
 use crate::stdx::glob::glob_match;
 
-/// Why a command is denied; the number is that of the argument. Of several reasons the greatest is told.
+/// Why a command is denied; the number is that of the argument. Of several reasons the greatest is reported.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Denied {
     Command,
@@ -32,7 +32,7 @@ pub struct Selector {
     channels: Vec<Box<[u8]>>,
 }
 
-/// `+get`, `-@dangerous`, `+select|0`: the name in lower case, as it is told.
+/// `+get`, `-@dangerous`, `+select|0`: the name in lower case, as it is shown.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct CommandRule {
     allow: bool,
@@ -271,7 +271,7 @@ impl Selector {
         }
     }
 
-    /// Keeps a rule to be told later, in place of those that it makes void: its own like, and those of the command's
+    /// Keeps a rule to be shown later, in place of those that it makes void: its own like, and those of the command's
     /// subcommands.
     fn note_rule(&mut self, name: &[u8], allow: bool) {
         let name = name.to_ascii_lowercase();

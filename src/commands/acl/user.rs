@@ -56,7 +56,7 @@ impl PasswordHash {
         self.0.iter().flat_map(digits).collect()
     }
 
-    /// Compares without telling by its duration where the first difference stands.
+    /// Compares without showing by its duration where the first difference is.
     fn equals_in_constant_time(&self, other: &Self) -> bool {
         let differing = self.0.iter().zip(&other.0).fold(0, |differing, (left, right)| differing | (left ^ right));
         std::hint::black_box(differing) == 0

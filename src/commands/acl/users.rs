@@ -123,7 +123,7 @@ impl Users {
     }
 
     /// Takes over a file of users, in which every line is one: all of it, or nothing where a line is wrong. The error
-    /// tells of every such line.
+    /// reports every such line.
     pub fn load(&mut self, path: &str, text: &[u8], book: &RuleBook<'_>) -> Result<Reloaded, Vec<u8>> {
         let mut fresh: BTreeMap<Box<[u8]>, Rc<User>> = BTreeMap::new();
         let mut errors = Vec::new();
@@ -177,7 +177,7 @@ fn words_of(line: &[u8]) -> Vec<&[u8]> {
     words.enumerate().filter(|(place, word)| *place == 1 || !word.is_empty()).map(|(_, word)| word).collect()
 }
 
-/// Reads one line of a file of users. An error may tell of several rules.
+/// Reads one line of a file of users. An error may report several rules.
 fn parse_line(
     words: &[&[u8]],
     known: &BTreeMap<Box<[u8]>, Rc<User>>,
@@ -208,7 +208,7 @@ fn parse_line(
                 let rule = String::from_utf8_lossy(rule);
                 let _ = write!(errors, "{place}: Error in applying operation '{rule}': {error}. ");
             }
-            // The first of the others is told, since those behind it may follow from it.
+            // The first of the others is reported, since those behind it may follow from it.
             Err(error) if !has_other => {
                 has_other = true;
                 let _ = write!(errors, "{place}: {error}. ");

@@ -20,7 +20,7 @@ pub enum Overflow {
 }
 
 impl FieldType {
-    /// Reads a type. Unsigned fields have one bit less at most, since replies cannot tell larger numbers.
+    /// Reads a type. Unsigned fields have one bit less at most, since replies cannot hold larger numbers.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let (signed, width) = match text {
             [b'i', width @ ..] => (true, width),

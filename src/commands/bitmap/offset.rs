@@ -32,7 +32,7 @@ impl BitRange {
     /// Everything.
     pub const WHOLE: BitRange = BitRange { start: 0, end: None, in_bits: false };
 
-    /// Reads `start [end [BYTE | BIT]]`, from the argument `at` on. A wrong unit is told before a wrong end, or after it.
+    /// Reads `start [end [BYTE | BIT]]`, from argument `at` on. A wrong unit is reported before a wrong end, or after it.
     pub fn parse(args: Args<'_>, at: usize, unit_first: bool) -> Result<Self, CommandError> {
         let start = integer(args.arg(at))?;
         let unit = args.get(at + 2).map(|unit| match unit {

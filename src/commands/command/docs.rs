@@ -79,7 +79,7 @@ impl<'a> KeySpecs<'a> {
     pub fn index_of(&mut self, argument: &Argument) -> Option<usize> {
         let is_unknown = |index: usize| self.specs.get(index).is_some_and(|spec| spec.begin == Begin::Unknown);
         match argument.kind {
-            // Several patterns (BY, GET) may name keys that no position tells.
+            // Several patterns (BY, GET) may name keys that have no fixed position.
             Kind::Pattern if is_unknown(self.next) => {
                 self.unknown_used = true;
                 Some(self.next)

@@ -1,5 +1,5 @@
-//! COMMAND and its subcommands, which tell the table.
-//! Owns:  how a row is told: flags, categories, key specifications, the argument tree of its syntax.
+//! COMMAND and its subcommands, which show the table.
+//! Owns:  how a row is shown: flags, categories, key specifications, the argument tree of its syntax.
 //! Uses:  the command table, resp, stdx.
 //! Never: a fact about one command that its row could say.
 

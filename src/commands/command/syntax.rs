@@ -46,7 +46,7 @@ pub enum SyntaxError {
 }
 
 impl Kind {
-    /// As COMMAND DOCS tells it.
+    /// As COMMAND DOCS shows it.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::String => "string",

@@ -22,7 +22,7 @@ pub fn geoadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     add_scored(ctx, args.arg(1), options, &scored)
 }
 
-/// The options, and what stands behind them.
+/// The options, and what follows them.
 fn parse_options(args: Args<'_>) -> Result<(AddOptions, Args<'_>), CommandError> {
     let mut options = AddOptions::default();
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! The members that a search has found: in which order they stand, and what becomes of them.
+//! The members that a search has found: in which order they are, and what becomes of them.
 
 use std::ops::{Bound, Range};
 

@@ -1,7 +1,7 @@
 //! The geo commands: members of sorted sets whose scores are places on the earth.
 //! Owns:  the rows and handlers of GEOADD to GEOSEARCHSTORE, units of length, and how lengths and places are written.
 //! Uses:  keyspace, types, structures, resp, stdx, and the sorted set commands beside it.
-//! Never: where a place stands among the scores, which the structure `geohash` knows.
+//! Never: where a place is among the scores, which the structure `geohash` knows.
 
 mod add;
 mod found;

@@ -112,8 +112,8 @@ fn change(ctx: &mut WriteCtx<'_>, args: Args<'_>, form: Form) -> CommandResult {
 }
 
 impl<'a> Query<'a> {
-    /// Reads the whole command line. A member to begin from is looked up on the way, so that what is wrong is told in
-    /// the order in which it is written.
+    /// Reads the whole command line. A member to begin from is looked up on the way, so that what is wrong is
+    /// reported in the order in which it is written.
     fn parse(args: Args<'a>, form: Form, zset: Option<ZsetView<'_>>) -> Result<Self, CommandError> {
         let mut query = Self {
             form,

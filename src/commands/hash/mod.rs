@@ -14,7 +14,7 @@ use crate::keyspace::{Entry, WrongType};
 use crate::types::ValueRef;
 use crate::types::hash::HashView;
 
-/// A hash's view, or the news that the key holds something else.
+/// A hash's view, or an error if the key holds another type.
 #[inline]
 fn as_hash(entry: &Entry) -> Result<HashView<'_>, WrongType> {
     match entry.value() {

@@ -32,7 +32,7 @@ pub fn pfmerge(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         })
     })?;
     edited.result?;
-    // It is told as if the elements had been added one by one.
+    // It is reported as if the elements had been added one by one.
     ctx.commit(key, Change::new(EventClass::STRING, "pfadd"));
     ctx.reply.ok();
     Ok(())

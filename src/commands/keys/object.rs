@@ -1,4 +1,4 @@
-//! What can be told about a key without its value: OBJECT.
+//! What is known about a key without its value: OBJECT.
 
 use crate::commands::context::{ClientCtx, ReadCtx};
 use crate::commands::error::{CommandError, CommandResult};
@@ -80,7 +80,7 @@ const SUBCOMMANDS: &[Command] = &[
     },
 ];
 
-/// The entry to tell about, which does not count as a use of it.
+/// The entry to describe, which does not count as a use of it.
 fn find<'a>(ctx: &ReadCtx<'a>, args: Args<'_>) -> Option<&'a Entry> {
     ctx.keyspace.find(ctx.session.db, args.arg(2), ctx.now.unix_ms, Touch::Quiet)
 }

@@ -1,6 +1,6 @@
 //! Values under other names: RENAME, RENAMENX, MOVE, COPY.
 //!
-//! As in Redis a key that takes another one's place is told as `new`, unlike one that SET overwrites.
+//! As in Redis a key that takes another one's place is reported as `new`, unlike one that SET overwrites.
 
 use crate::commands::context::{SIZE_SAMPLES, WriteCtx, database, require_memory};
 use crate::commands::error::{CommandError, CommandResult};
@@ -73,7 +73,7 @@ fn renamenx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     Ok(())
 }
 
-/// Returns whether the key was renamed; without `overwrite` a key that stands there already keeps it from that.
+/// Returns whether the key was renamed; without `overwrite` a key that is there already keeps it from that.
 fn rename_key(ctx: &mut WriteCtx<'_>, from: &[u8], to: &[u8], overwrite: bool) -> Result<bool, CommandError> {
     if ctx.find(from).is_none() {
         return Err(CommandError::NoSuchKey);

@@ -88,7 +88,7 @@ pub fn write_restore(out: &mut ArgsBuf, entry: &Entry) {
     }
 }
 
-/// What RESTORE is told besides key, time to live and payload.
+/// What RESTORE is given besides key, time to live and payload.
 #[derive(Default)]
 struct RestoreOptions {
     replace: bool,
@@ -192,7 +192,7 @@ fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandErro
     Ok(value)
 }
 
-/// The access clock tells either idleness or frequency; the option that the policy does not go by is ignored.
+/// The access clock holds either idleness or frequency; the option that the policy does not go by is ignored.
 fn set_clock(ctx: &WriteCtx<'_>, key: &[u8], options: &RestoreOptions) {
     let access = &ctx.keyspace.access;
     let clock = match (access.policy(), options.frequency, options.idle_seconds) {

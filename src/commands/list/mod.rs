@@ -19,7 +19,7 @@ use crate::keyspace::{Change, Entry, EventClass, WrongType};
 use crate::types::ValueRef;
 use crate::types::list::{End, ListView};
 
-/// A list's view, or the news that the key holds something else.
+/// A list's view, or an error if the key holds another type.
 fn as_list(entry: &Entry) -> Result<ListView<'_>, WrongType> {
     match entry.value() {
         ValueRef::List(view) => Ok(view),

@@ -27,7 +27,7 @@ impl<'a> Sources<'a> {
         Self { keyspace: ctx.keyspace, db: ctx.session.db, now_ms: ctx.now.unix_ms, touch: Touch::Yes }
     }
 
-    /// The sets of `keys`; a missing key is an empty set, told as `None`.
+    /// The sets of `keys`; a missing key is an empty set, given as `None`.
     fn sets(&self, keys: Args<'_>) -> Result<Vec<Option<SetView<'a>>>, WrongType> {
         let find = |key: &[u8]| self.keyspace.find(self.db, key, self.now_ms, self.touch).map(as_set).transpose();
         keys.iter().map(find).collect()

@@ -11,7 +11,7 @@ use crate::keyspace::{Entry, WrongType};
 use crate::types::ValueRef;
 use crate::types::set::SetView;
 
-/// A set's view, or the news that the key holds something else.
+/// A set's view, or an error if the key holds another type.
 #[inline]
 fn as_set(entry: &Entry) -> Result<SetView<'_>, WrongType> {
     match entry.value() {

@@ -25,7 +25,7 @@ const NO_KEY: CommandError = CommandError::text(
      to create an empty stream automatically.",
 );
 
-/// Reads the value of ENTRIESREAD, where -1 says that the number is not known. A record tells of one that is too large
+/// Reads the value of ENTRIESREAD, where -1 says that the number is not known. A record may name one that is too large
 /// for an integer, which only a dump from elsewhere can bring, as a negative one.
 fn entries_read(ctx: &WriteCtx<'_>, arg: &[u8]) -> Result<Option<u64>, CommandError> {
     match integer(arg)? {
@@ -122,7 +122,7 @@ pub fn destroy(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         change(ctx, args, "xgroup-destroy", |stream, group| {
             stream.destroy_group(group);
         })?;
-        // Whoever waits for entries for the group is told that it is gone.
+        // Whoever waits for entries for the group is answered that it is gone.
         let db = ctx.db();
         ctx.keyspace.waiting.note(db, args.arg(KEY));
     }
@@ -154,7 +154,7 @@ pub fn delete_consumer(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult 
     Ok(())
 }
 
-/// Changes a group that is there, and tells of it.
+/// Changes a group that is there, and reports it.
 fn change(
     ctx: &mut WriteCtx<'_>,
     args: Args<'_>,

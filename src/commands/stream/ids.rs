@@ -92,7 +92,7 @@ pub fn write(reply: &mut Reply, id: StreamId) {
     reply.bulk(&text[..len]);
 }
 
-/// What stands behind the `(` of a bound that is not part of its range.
+/// What follows the `(` of a bound that is not part of its range.
 fn exclusive(arg: &[u8]) -> Option<&[u8]> {
     arg.strip_prefix(b"(").filter(|rest| !rest.is_empty())
 }

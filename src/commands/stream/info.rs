@@ -1,4 +1,4 @@
-//! What can be told about a stream, its groups and their consumers: XINFO.
+//! What is known about a stream, its groups and their consumers: XINFO.
 
 use super::range::{write_entries, write_entry};
 use super::{as_stream, ids, no_group};
@@ -8,10 +8,10 @@ use crate::commands::help;
 use crate::resp::{Args, Reply};
 use crate::types::stream::{Consumer, Group, StreamValue};
 
-/// How many entries the full form tells of, unless the client names a number.
+/// How many entries the full form shows, unless the client names a number.
 const COUNT_DEFAULT: usize = 10;
 
-/// The stream that is told about.
+/// The stream that is described.
 fn find<'a>(ctx: &ReadCtx<'a>, args: Args<'_>) -> Result<&'a StreamValue, CommandError> {
     Ok(as_stream(ctx.find(args.arg(2)).ok_or(CommandError::NoSuchKey)?)?)
 }

@@ -23,7 +23,7 @@ use crate::keyspace::{Change, Entry, EventClass, WrongType};
 use crate::types::ValueRef;
 use crate::types::stream::StreamValue;
 
-/// A stream, or the news that the key holds something else.
+/// A stream, or an error if the key holds another type.
 fn as_stream(entry: &Entry) -> Result<&StreamValue, WrongType> {
     match entry.value() {
         ValueRef::Stream(stream) => Ok(stream),
@@ -55,8 +55,8 @@ fn edit<R>(
     Ok(ctx.edit(key, change)?.map(|edited| edited.result))
 }
 
-/// Reports changes of a group of the stream at `key`, or of figures about the stream. Whoever watches the key is told
-/// nothing, as in Redis: no entry has come or gone.
+/// Reports changes of a group of the stream at `key`, or of figures about the stream. Whoever watches the key is
+/// notified of nothing, as in Redis: no entry has come or gone.
 fn note(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str) {
     ctx.commit(key, Change::new(EventClass::STREAM, event).unwatched());
 }

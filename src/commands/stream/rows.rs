@@ -3,7 +3,7 @@
 use super::{add, claim, groups, info, pending, range, read};
 use crate::commands::spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
 
-/// The first half of what stands behind `STREAMS`.
+/// The first half of what follows `STREAMS`.
 const fn behind_streams(from: i32, flags: KeyFlags) -> KeySpec {
     KeySpec {
         flags,

@@ -156,7 +156,7 @@ fn record_set_until(ctx: &mut WriteCtx<'_>, key: &[u8], value: &[u8], at_ms: i64
     });
 }
 
-/// Sets `key`, whatever it holds. A value past its expiry is not overwritten but deleted first, and told of.
+/// Sets `key`, whatever it holds. A value past its expiry is not overwritten but deleted first, and reported.
 #[inline]
 fn overwrite(ctx: &mut WriteCtx<'_>, key: &[u8], value: &[u8], expiry: Option<i64>) {
     let (db, now_ms) = (ctx.db(), ctx.now_ms());

@@ -72,7 +72,7 @@ impl Options {
     }
 
     fn named(&mut self, name: &[u8]) -> Option<&mut bool> {
-        // Nearly always a score stands here, which begins with no letter.
+        // Nearly always a score is here, which begins with no letter.
         if !name.first()?.is_ascii_alphabetic() {
             return None;
         }

@@ -27,7 +27,7 @@ enum Aggregate {
     Max,
 }
 
-/// What may stand behind the keys.
+/// What may follow the keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Purpose {
     Answer,

@@ -25,7 +25,7 @@ use crate::resp::{Protocol, Reply};
 use crate::types::zset::{Member, ZsetView};
 use crate::types::{Value, ValueRef};
 
-/// A sorted set's view, or the news that the key holds something else.
+/// A sorted set's view, or an error if the key holds another type.
 pub(super) fn as_zset(entry: &Entry) -> Result<ZsetView<'_>, WrongType> {
     match entry.value() {
         ValueRef::Zset(view) => Ok(view),

@@ -158,7 +158,7 @@ pub struct Clients {
     /// How many of the clients have no connection.
     pub(super) internal: usize,
     /// The client whose command is being executed. What is pushed to it meanwhile waits in `held_pushes`, so that it
-    /// does not stand within the command's own reply.
+    /// is not within the command's own reply.
     pub(super) executing: Option<ClientKey>,
     pub(super) held_pushes: Vec<u8>,
     /// Those that are sent every command.

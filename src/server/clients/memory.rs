@@ -20,7 +20,7 @@ pub(super) const BUCKETS: usize = (LARGE_LOG2 - SMALL_LOG2 + 1) as usize;
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Counted {
     pub(super) bytes: usize,
-    /// Where it stands among those that may be evicted, if it may.
+    /// Where it is among those that may be evicted, if it may.
     pub(super) place: Option<Place>,
 }
 
@@ -37,7 +37,7 @@ pub struct ClientMemory {
     pub(super) limit_bytes: u64,
     pub(super) total_bytes: u64,
     pub(super) buckets: [Vec<ClientKey>; BUCKETS],
-    /// The log has been told that evicting was not enough.
+    /// The log has been warned that evicting was not enough.
     pub(super) shortage_told: bool,
 }
 

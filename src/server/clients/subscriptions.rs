@@ -59,7 +59,7 @@ impl Subscriptions {
         self.bytes
     }
 
-    /// The count that a confirmation of `kind` tells.
+    /// The count that a confirmation of `kind` shows.
     pub(super) fn counted_with(&self, kind: ChannelKind) -> usize {
         match kind {
             ChannelKind::Channel | ChannelKind::Pattern => self.channels.len() + self.patterns.len(),

@@ -76,7 +76,7 @@ impl Executor {
             Denied::Channel(index) => (DenialReason::Channel, args.arg(index)),
         };
         let session = &mut self.clients.get_mut(key).session;
-        // The log tells who tried it by the line of CLIENT LIST, where this command is the last one.
+        // The log shows who tried it by the line of CLIENT LIST, where this command is the last one.
         session.last_command = Some(command);
         let (object, user) = (object.into(), session.user().name().into());
         self.log_denial(frame, reason, object, user);

@@ -24,7 +24,7 @@ pub struct Batch {
     pub end: BatchEnd,
 }
 
-/// What stands behind a batch's last frame.
+/// What follows a batch's last frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchEnd {
     /// Perhaps more.

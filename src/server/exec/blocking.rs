@@ -1,6 +1,6 @@
 //! Clients that wait for a key (BLPOP, XREAD and their like): who is served when one is ready, and how else waiting ends.
 //!
-//! A client that waits stands in the line of each of its keys. When a command has changed such a key, the commands of
+//! A client that waits is in the line of each of its keys. When a command has changed such a key, the commands of
 //! those in its line are run once more, in the order in which they began to wait, for as long as the key holds what they
 //! wait for. Such a run may make further keys ready (BLMOVE); these are served behind the others. Who waits for entries
 //! for a group of a stream is served whatever became of the key, for its command fails without the group.

@@ -25,7 +25,7 @@ pub enum Nesting {
     Command,
     /// A client that waits has sent it before, and may find now what it waits for.
     Served,
-    /// It stands in the queue of a transaction.
+    /// It is in the queue of a transaction.
     Exec,
     /// It repeats what another server has recorded.
     #[cfg_attr(not(any(test, feature = "internals")), allow(dead_code, reason = "a link to another server uses it"))]

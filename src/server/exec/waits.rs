@@ -47,7 +47,7 @@ pub(super) fn places<'a>(args: &'a ArgsBuf, keys: &Range<usize>, db: usize) -> i
     args.as_args().head(keys.end).tail(keys.start).iter().map(move |key| Place { db, key })
 }
 
-/// When clients that wait are told that nothing came.
+/// When clients that wait are answered that nothing came.
 #[derive(Debug, Default)]
 pub struct Deadlines {
     pub(super) by_time: BTreeSet<(Instant, ClientId)>,

@@ -155,7 +155,7 @@ pub struct DatabaseOverhead {
     pub rehashing_tables: u64,
 }
 
-/// A ratio and the difference that it comes from, as memory reports tell both.
+/// A ratio and the difference that it comes from, as memory reports show both.
 #[derive(Clone, Copy, Debug)]
 pub struct Excess {
     pub ratio: f64,

@@ -120,7 +120,7 @@ fn transfer(
     link.flush().map_err(writing)
 }
 
-/// Tells the other server who we are and where the keys go, and waits until it has agreed: no key shall come to stand
+/// Says to the other server who we are and where the keys go, and waits until it has agreed: no key may come to be
 /// in another database.
 fn prepare(migration: &Migration, link: &mut Link, progress: &mut Progress) -> Result<(), Failure> {
     let writing = |error: io::Error| Step::Writing.failed(&error);
@@ -147,7 +147,7 @@ fn prepare(migration: &Migration, link: &mut Link, progress: &mut Progress) -> R
     Ok(())
 }
 
-/// How long a key has to live yet; `None` if its time is over. Zero stands for ever.
+/// How long a key has to live yet; `None` if its time is over. Zero means for ever.
 fn remaining_ms(item: &MigratedKey, age: std::time::Duration) -> Option<u64> {
     let Some(time_to_live) = item.time_to_live else { return Some(0) };
     time_to_live.checked_sub(age).map(|left| (left.as_millis() as u64).max(1))
@@ -184,7 +184,7 @@ fn read_answer(
     Ok(())
 }
 
-/// Reads one reply: a consent, or the error that our client is told of.
+/// Reads one reply: a consent, or the error that our client is answered.
 fn read_reply(migration: &Migration, link: &mut Link) -> Result<Result<(), CommandError>, Failure> {
     link.flush().map_err(|error| Step::Writing.failed(&error))?;
     let line = link.read_line(migration.timeout).map_err(|error| Step::Reading.failed(&error))?;

@@ -20,7 +20,7 @@ use crate::stdx::text::reason;
 pub struct Listeners {
     tcp: Vec<TcpListener>,
     unix: Option<UnixSocket>,
-    /// Raised when other sockets stand here than the accepting task last looked at.
+    /// Raised when there are other sockets than the accepting task last looked at.
     pub changed: Rc<Wake>,
 }
 

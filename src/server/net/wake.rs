@@ -1,4 +1,4 @@
-//! How one connection's task is told that something waits for it.
+//! How one connection's task is woken when something waits for it.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;

@@ -9,7 +9,7 @@ use crate::snapshot::{DumpFile, LoadError, LoadFault, Place};
 use crate::stdx::text::counted;
 
 /// Loads the newest kept snapshot that is whole in the place of the dump that `error` is about, if the configuration
-/// wants that; otherwise, and if there is none, the error stands.
+/// wants that; otherwise, and if there is none, the error remains.
 pub async fn load(shared: &Shared, error: LoadError) -> Result<(), LoadError> {
     let (place, wanted) = {
         let executor = shared.executor.borrow();

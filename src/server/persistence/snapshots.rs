@@ -1,4 +1,4 @@
-//! Snapshots and loading as the server's loop drives them; what they are stands in the room `snapshot`.
+//! Snapshots and loading as the server's loop drives them; what they are is in the room `snapshot`.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -51,7 +51,7 @@ pub async fn watch_children(shared: Rc<Shared>) {
     }
 }
 
-/// Opens the dump that the server starts with, if there is one. From here on clients are told that it is loading.
+/// Opens the dump that the server starts with, if there is one. From here on clients are answered that it is loading.
 pub fn open_dump(shared: &Shared) -> Result<Option<DumpFile>, LoadError> {
     let mut executor = shared.executor.borrow_mut();
     for (name, fate) in executor.place_of_dump().clear_leftovers() {
@@ -203,7 +203,7 @@ impl Executor {
         let reply = if self.snapshots.supervisor.child().is_some() {
             Err(self.busy())
         } else if !frame.may_wait() {
-            // The fork would stand between the commands of a transaction: it waits for its end.
+            // The fork would come between the commands of a transaction: it waits for its end.
             self.snapshots.supervisor.scheduled = true;
             Ok("Background saving scheduled")
         } else {
@@ -297,7 +297,7 @@ impl Executor {
         } else {
             // The child's dump must not take the place of the empty one.
             self.snapshots.supervisor.end_child(&mut self.keyspace);
-            // A failure is logged; the flush stands.
+            // A failure is logged; the flush holds.
             let _ = self.save_now(Trigger::Flush);
         }
     }
@@ -414,7 +414,7 @@ impl Executor {
         result
     }
 
-    /// What INFO tells about snapshots and loading.
+    /// What INFO shows about snapshots and loading.
     pub fn persistence_info(&self) -> PersistenceInfo {
         let now = self.clock.latest();
         let snapshots = &self.snapshots;

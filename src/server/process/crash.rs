@@ -12,7 +12,7 @@ use crate::stdx::version;
 static REPORTS: AtomicBool = AtomicBool::new(true);
 static EXITS: AtomicBool = AtomicBool::new(false);
 
-/// Makes a panic, and a signal that tells of a mistake, write a report and end the process.
+/// Makes a panic, and a signal that reports a mistake, write a report and end the process.
 pub fn install(config: &Config) {
     configure(config);
     std::panic::set_hook(Box::new(end));

@@ -24,7 +24,7 @@ const STACK_BYTES: usize = 64 << 10;
 
 const REPORT_BYTES: usize = 16 << 10;
 
-/// How much of the interrupted stack is searched for return addresses, and how many are told.
+/// How much of the interrupted stack is searched for return addresses, and how many are shown.
 const STACK_WORDS_MAX: usize = 2048;
 const ADDRESSES_MAX: usize = 48;
 
@@ -34,7 +34,7 @@ const OTHER_REPORT_SECONDS: libc::time_t = 2;
 /// As near as this to the stack pointer, an address where nothing may be written is the end of the stack.
 const STACK_END_BYTES: usize = 64 << 10;
 
-/// As a shell tells that a process has died of a signal, whose number is added.
+/// As a shell reports that a process has died of a signal, whose number is added.
 const EXIT_SIGNALLED: libc::c_int = 128;
 
 const NO_COMMAND: usize = usize::MAX;

@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Where a server in the background leaves its number when it is not told where.
+/// Where a server in the background leaves its number unless it is configured.
 const DEFAULT_PATH: &str = "/var/run/redis.pid";
 
 const MODE: u32 = 0o644;

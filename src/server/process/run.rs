@@ -152,7 +152,7 @@ async fn wait_for_end(shared: &Shared) -> i32 {
     }
 }
 
-/// Loads the dump, if there is one, while clients are told to wait. Without its data the server does not run.
+/// Loads the dump, if there is one, while clients are answered -LOADING. Without its data the server does not run.
 async fn load_then_serve(shared: Rc<Shared>, dump: Option<DumpFile>, notifier: Option<Rc<Notifier>>) {
     if let (Some(notifier), Some(_)) = (&notifier, &dump) {
         notifier.status("Loading the data set");

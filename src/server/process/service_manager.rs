@@ -14,7 +14,7 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// `None` where nobody wants to be told.
+    /// `None` where nobody wants to be notified.
     pub fn from_environment() -> io::Result<Option<Self>> {
         std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()).map(|name| Self::to(&name)).transpose()
     }

@@ -1,5 +1,5 @@
 //! What the process does with signals, as Redis does: SIGTERM and SIGINT ask it to end, SIGHUP, SIGPIPE and SIGXFSZ are
-//! ignored. Those that tell of a mistake of ours, and SIGALRM, which asks what it is about, are caught in
+//! ignored. Those that report a mistake of ours, and SIGALRM, which asks what it is about, are caught in
 //! `fatal_signal.rs`; all others have their default action.
 #![expect(unsafe_code, reason = "signal handlers")]
 

@@ -107,7 +107,7 @@ fn announce(config: &Config, launch: &Launch) {
     }
 }
 
-/// The door to the process's supervisor, if it has one that wants to be told, or why there is none.
+/// The socket of the process's supervisor, if it has one that wants to be notified, or why there is none.
 fn supervisor(config: &Config) -> (Option<Notifier>, Option<String>) {
     match (config.supervised, Notifier::from_environment()) {
         (Supervised::No, _) | (Supervised::Auto, Ok(None)) => (None, None),
@@ -149,7 +149,7 @@ fn print(text: &str) -> ExitCode {
 
 /// Says on standard error why the server does not start.
 fn refuse(reason: &str) -> ExitCode {
-    // Nobody is left to be told that this failed too.
+    // There is nobody left to report to that this failed too.
     let _ = writeln!(io::stderr(), "{reason}");
     ExitCode::FAILURE
 }

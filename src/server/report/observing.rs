@@ -82,7 +82,7 @@ impl Executor {
         meters.note_buffers(now.steady_seconds(), input, output);
     }
 
-    /// Forgets what CONFIG RESETSTAT makes forget.
+    /// Resets what CONFIG RESETSTAT covers.
     pub(in crate::server) fn reset_statistics(&mut self) {
         self.snapshots.supervisor.reset_statistics();
         self.stats.counters = Default::default();

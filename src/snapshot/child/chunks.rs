@@ -30,7 +30,7 @@ pub struct Done {
     pub raw_bytes: u64,
 }
 
-/// Writes chunks, with what must stand between them.
+/// Writes chunks, with what must be between them.
 pub struct ChunkWriter<'a> {
     sink: &'a mut dyn Sink,
     observer: &'a mut dyn Observer,
@@ -62,7 +62,7 @@ impl<'a> ChunkWriter<'a> {
         self.so_far.threads = threads as u64;
     }
 
-    /// Writes records that are not entries: what stands before the first database, or between two.
+    /// Writes records that are not entries: what comes before the first database, or between two.
     pub fn records(&mut self, write: impl FnOnce(&mut Encoder<'_>) -> io::Result<()>) -> io::Result<()> {
         let mut out = Encoder::detached(self.format);
         write(&mut out)?;

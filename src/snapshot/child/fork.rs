@@ -92,7 +92,7 @@ fn settle_in(parent: Pid, sender: OwnedFd) -> BorrowedFd<'static> {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong);
         libc::prctl(libc::PR_SET_NAME, process::CHILD_NAME.as_ptr());
     }
-    // The parent may have died before the line above: nobody would tell us.
+    // The parent may have died before the line above: nobody would notify us.
     if nix::unistd::getppid() != parent {
         exit(1);
     }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::snapshot::file::Temp;
 
-/// Who is told how a save gets on, and may end it.
+/// Who is informed of a save's progress, and may end it.
 pub trait Observer {
     /// The temp file is there, empty.
     fn created(&mut self, temp: Temp) {

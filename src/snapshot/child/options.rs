@@ -5,7 +5,7 @@ use crate::rdb;
 use crate::snapshot::file::{FileSystem, Place, Standing, Temp};
 use crate::stdx::clock::Now;
 
-/// Bytes of a megabyte, as speeds of disks are told.
+/// Bytes of a megabyte, as speeds of disks are given.
 const MEGABYTE: u64 = 1_000_000;
 
 /// How the data set is to be written.

@@ -1,4 +1,4 @@
-//! What the child tells its parent: records of fixed size over a pipe.
+//! What the child reports to its parent: records of fixed size over a pipe.
 //!
 //! A record is smaller than PIPE_BUF, so a write puts a whole one into the pipe or nothing.
 
@@ -32,7 +32,7 @@ pub enum Report {
     Progress(Figures),
     /// The new dump is complete and about to take its place.
     Renaming(Figures),
-    /// The new dump stands in its place.
+    /// The new dump is in its place.
     Done(Figures),
     /// The step that failed, and the error: on what, and why.
     Failed(Step, String),
@@ -66,7 +66,7 @@ impl Figures {
 impl Report {
     fn encode(&self) -> layout::Bytes {
         let (kind, figures, text) = match self {
-            // The number and the identity stand where the others have their keys and bytes.
+            // The number and the identity are where the others have their keys and bytes.
             Self::Created(Temp { number, identity: (bytes, raw_bytes) }) => {
                 let (keys, bytes, raw_bytes) = (u64::from(*number), *bytes, *raw_bytes);
                 (CREATED, Figures { keys, bytes, raw_bytes, ..Figures::default() }, "")
@@ -74,7 +74,7 @@ impl Report {
             Self::Progress(figures) => (PROGRESS, *figures, ""),
             Self::Renaming(figures) => (RENAMING, *figures, ""),
             Self::Done(figures) => (DONE, *figures, ""),
-            // The step stands where the others have their keys.
+            // The step is where the others have their keys.
             Self::Failed(step, text) => (FAILED, Figures { keys: *step as u64, ..Figures::default() }, text.as_str()),
         };
         let text = &text.as_bytes()[..text.len().min(TEXT_BYTES_MAX)];

@@ -82,7 +82,7 @@ impl Work {
     }
 }
 
-/// Writes all entries by `threads` threads, or in this one. The writer has been told what stands before them.
+/// Writes all entries by `threads` threads, or in this one. The writer has been given what comes before them.
 pub fn write_entries(
     frozen: &Frozen<'_>,
     options: &SaveOptions,
@@ -210,7 +210,7 @@ fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
     place.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// An error of the format is told with the key at which it arose; any other has nothing to do with the key.
+/// An error of the format is reported with the key at which it arose; any other has nothing to do with the key.
 #[cold]
 fn of_key(error: io::Error, key: &[u8]) -> io::Error {
     match error.downcast::<rdb::Error>() {

@@ -27,7 +27,7 @@ pub trait FileSystem {
     fn remove_leftover(&self, path: &Path);
     /// All bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Bytes>;
-    /// What stands under a name, if anything does.
+    /// What has a name, if anything does.
     fn look_at(&self, path: &Path) -> io::Result<Option<Standing>>;
     /// The names in a directory, those that are no text aside.
     fn names(&self, directory: &Path) -> io::Result<Vec<String>>;

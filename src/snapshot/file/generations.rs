@@ -1,4 +1,4 @@
-//! The dumps before the present one: kept beside it under names that tell when each was written, and taken back when
+//! The dumps before the present one: kept beside it under names that say when each was written, and taken back when
 //! the present one is damaged.
 
 use std::io;

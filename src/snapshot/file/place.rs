@@ -12,7 +12,7 @@ const NAMES_MAX: u32 = 100;
 /// The beginning of the year 9999: later names would sort wrongly.
 pub const TIME_MAX_MS: i64 = 253_370_764_800_000;
 
-/// Where the digits of a time stand, and what stands between them.
+/// Where the digits of a time are, and what is between them.
 const TIME_FORM: &[u8] = b"ddddddddTdddddd.dddZ";
 
 /// Where a dump lives, and how many of those before it live beside it.
@@ -39,7 +39,7 @@ impl Place {
         self.joined(&format!("temp-{pid}.rdb"))
     }
 
-    /// Names in the working directory stand alone, as messages show them.
+    /// Names in the working directory are without a path, as messages show them.
     pub fn joined(&self, name: &str) -> PathBuf {
         if self.directory == Path::new(".") { PathBuf::from(name) } else { self.directory.join(name) }
     }

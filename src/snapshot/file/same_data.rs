@@ -80,7 +80,7 @@ impl<'a> Entries<'a> {
         Ok(Self { records: Records::new(file)?, db: 0 })
     }
 
-    /// The order in which keys stand, the encodings of their values and the times of their use are no data.
+    /// The order of keys, the encodings of their values and the times of their use are no data.
     fn next(&mut self) -> rdb::Result<Option<Entry>> {
         let limits = Limits::default();
         let options = LoadOptions { limits: &limits, sanitize: false, wrong_length: None };

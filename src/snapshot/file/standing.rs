@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 /// Device and inode: equal for two names of one file.
 pub type Identity = (u64, u64);
 
-/// What stands under a name.
+/// What has a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Standing {
     pub identity: Identity,

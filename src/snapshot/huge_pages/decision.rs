@@ -7,7 +7,7 @@ use nix::sys::prctl;
 use crate::config::HugePages;
 
 /// The allocator's options, which it reads before `main`. Its arenas ask for huge pages from the start; where they are
-/// not wanted the kernel is told not to give any. Two arenas keep values of a kind close together. Giving memory back
+/// not wanted the kernel is asked not to give any. Two arenas keep values of a kind close together. Giving memory back
 /// splits huge pages, hence the long decay. What is large comes from an arena of its own, which gives back soon
 /// (`observe::give_large_back_soon`).
 #[expect(unsafe_code, reason = "the allocator finds its options by the name of a symbol")]
@@ -51,7 +51,7 @@ impl HugePageSystem {
         }
     }
 
-    /// Decides by the setting `huge-pages`, and tells the kernel.
+    /// Decides by the setting `huge-pages`, and asks the kernel for it.
     pub fn follow(&self, setting: HugePages) -> HugePageDecision {
         let decision = self.decide(setting);
         // The allocator asks for huge pages in any case: the kernel must know better where they are not wanted.

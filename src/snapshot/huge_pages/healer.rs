@@ -48,7 +48,7 @@ pub struct Healer {
     started: bool,
 }
 
-/// How far healing is, as INFO tells it.
+/// How far healing is, as INFO shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HealingProgress {
     /// In huge pages, when the thread last looked or healed.
@@ -262,7 +262,7 @@ fn heal_once<'a>(shared: &'a Shared, healing: &mut Option<Healing<'a>>) -> Resul
 struct Found {
     /// In small pages, and worth healing.
     split: Vec<Block>,
-    /// In huge pages, as far as the kernel tells.
+    /// In huge pages, as far as the kernel shows.
     huge: Vec<Block>,
 }
 

@@ -24,7 +24,7 @@ const IS_HUGE: u64 = 1 << 6;
 /// Set in an entry of `/proc/self/pagemap` whose page is in memory.
 const ENTRY_IS_PRESENT: u64 = 1 << 63;
 
-/// Regions that one request can tell of: more than one block can have.
+/// Regions that one request can describe: more than one block can have.
 const REGIONS_MAX: usize = 512;
 
 /// The argument of `PAGEMAP_SCAN`.
@@ -82,7 +82,7 @@ impl PageMap {
         Ok(map)
     }
 
-    /// Whether [`Block::is_huge`] can be told.
+    /// Whether [`Block::is_huge`] is known.
     pub fn tells_huge(&self) -> bool {
         self.scans
     }

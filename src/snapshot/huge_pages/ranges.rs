@@ -27,7 +27,7 @@ impl<'a> Mapping<'a> {
         let (start, end) = fields.next()?.split_once('-')?;
         let range = usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
         let permissions = fields.next()?;
-        // Offset, device and inode stand before the name.
+        // Offset, device and inode come before the name.
         Some(Self { range, permissions, name: fields.nth(3).unwrap_or_default() })
     }
 
@@ -38,7 +38,7 @@ impl<'a> Mapping<'a> {
 
 /// The whole blocks of the heap and of the tables, in ascending ranges.
 ///
-/// Plain private memory is the allocator's or a thread's stack, and a stack stands right above its guard. Tables that
+/// Plain private memory is the allocator's or a thread's stack, and a stack is right above its guard. Tables that
 /// are being filled are left out, since inserts would wait.
 pub fn healable(maps: &str, tables: &[MappedTable]) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();

@@ -389,7 +389,7 @@ impl Loader {
                 break;
             }
         }
-        // What stands before a fault is inserted first: one among them that is there twice is the first fault.
+        // What comes before a fault is inserted first: one among them that is there twice is the first fault.
         self.insert_ahead()?;
         result?;
         self.place = records.bookmark();

@@ -63,7 +63,7 @@ pub fn find_entries(file: &[u8], start: &Bookmark, bytes: u64) -> Option<(u64, u
     (entries > 0).then_some((input.offset(), entries))
 }
 
-/// Reads the part's entries. What is wrong with an entry is not told: the loader finds it where this one stops.
+/// Reads the part's entries. What is wrong with an entry is not reported: the loader finds it where this one stops.
 pub fn decode(source: &Source, mut part: Part, maker: &mut EntryMaker) -> Batch {
     let start = part.start.offset();
     let bytes = source.file.get(start as usize..part.end as usize).unwrap_or_default();

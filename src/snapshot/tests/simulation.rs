@@ -21,7 +21,7 @@ const PAGE_BYTES: usize = 4096;
 /// Subsets of so many waiting pages are tried in full; more do not occur here.
 const WAITING_PAGES_MAX: usize = 8;
 
-/// What stands where a page was never written: nothing, or what the disk held before.
+/// What is where a page was never written: nothing, or what the disk held before.
 const FILLERS: [u8; 2] = [0, 0xA5];
 
 /// Time of the first file, in milliseconds since 1970.
