@@ -38,8 +38,8 @@ fn saves_work_where_nothing_may_be_done_about_priorities() {
     for refusal in [Refusal::Kill, Refusal::NotPermitted] {
         let log = saves_and_loads(Setup::new().confined(denied(RESOURCES, refusal)));
         if !against_redis() {
-            let told = log.contains("does not allow setpriority, ioprio_set, sched_setscheduler. Copal");
-            assert_eq!(told, matches!(refusal, Refusal::Kill), "{log}");
+            let is_logged = log.contains("does not allow setpriority, ioprio_set, sched_setscheduler. Copal");
+            assert_eq!(is_logged, matches!(refusal, Refusal::Kill), "{log}");
         }
     }
 }

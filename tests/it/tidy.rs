@@ -362,6 +362,18 @@ fn room_card(text: &str) -> Result<BTreeMap<&'static str, String>, String> {
     Ok(card)
 }
 
+/// What is wrong with the card of a room that uses these layers, where `is_layer` says which words are names of layers.
+fn fault_of_card(door: &Source, used: &BTreeSet<String>, is_layer: impl Fn(&str) -> bool) -> Option<String> {
+    let card = match room_card(&door.text) {
+        Ok(card) => card,
+        Err(reason) => return Some(format!("src/{}: {reason}", door.path)),
+    };
+    let words = card["Uses:"].split(|c: char| !c.is_alphanumeric() && c != '_');
+    let stated: BTreeSet<_> = words.filter(|word| is_layer(word)).map(str::to_owned).collect();
+    let is_true = *used == stated;
+    (!is_true).then(|| format!("src/{}: the card says Uses: {stated:?}, the room imports {used:?}", door.path))
+}
+
 #[test]
 fn every_room_opens_with_its_card_and_the_card_tells_its_real_imports() {
     let sources = sources();
@@ -373,21 +385,10 @@ fn every_room_opens_with_its_card_and_the_card_tells_its_real_imports() {
             wrong.push(format!("src/{room} has no mod.rs"));
             continue;
         };
-        let card = match room_card(&door.text) {
-            Ok(card) => card,
-            Err(reason) => {
-                wrong.push(format!("src/{}: {reason}", door.path));
-                continue;
-            }
-        };
         let of_this_room = sources.iter().filter(|source| source.room() == Some(room));
         let used: BTreeSet<_> =
             of_this_room.flat_map(edges).map(|(name, _)| name).filter(|name| name != room).collect();
-        let words = card["Uses:"].split(|c: char| !c.is_alphanumeric() && c != '_');
-        let told: BTreeSet<_> = words.filter(|word| layer_of(word).is_some()).map(str::to_owned).collect();
-        if used != told {
-            wrong.push(format!("src/{}: the card says Uses: {told:?}, the room imports {used:?}", door.path));
-        }
+        wrong.extend(fault_of_card(door, &used, |name| layer_of(name).is_some()));
     }
     assert_none("room cards", &wrong);
 }
@@ -405,13 +406,6 @@ fn cards_of_rooms_inside_rooms_tell_their_real_imports() {
             }
             continue;
         }
-        let card = match room_card(&door.text) {
-            Ok(card) => card,
-            Err(reason) => {
-                wrong.push(format!("src/{}: {reason}", door.path));
-                continue;
-            }
-        };
         let inside = sources.iter().filter(|source| source.path.starts_with(folder));
         let of_product = inside.map(|source| Source {
             path: source.path.clone(),
@@ -423,11 +417,7 @@ fn cards_of_rooms_inside_rooms_tell_their_real_imports() {
         let is_other = |name: &str| layer_of(name).is_some() && Some(name) != door.room();
         let names = product.flat_map(|source| edges(&source)).map(|(name, _)| name);
         let used: BTreeSet<_> = names.filter(|name| is_other(name)).collect();
-        let words = card["Uses:"].split(|c: char| !c.is_alphanumeric() && c != '_');
-        let stated: BTreeSet<_> = words.filter(|word| is_other(word)).map(str::to_owned).collect();
-        if used != stated {
-            wrong.push(format!("src/{}: the card says Uses: {stated:?}, the room imports {used:?}", door.path));
-        }
+        wrong.extend(fault_of_card(door, &used, is_other));
     }
     assert_none("room cards inside rooms", &wrong);
 }
