@@ -70,7 +70,7 @@ impl<'a> ReadCtx<'a> {
     /// Looks a key up in the client's database, as a use of it.
     #[inline]
     pub fn find(&self, key: &[u8]) -> Option<&'a Entry> {
-        let touch = if self.session.no_touch { Touch::No } else { Touch::Yes };
+        let touch = self.session.touch();
         self.keyspace.find(self.session.db, key, self.now.unix_ms, touch)
     }
 
@@ -108,7 +108,7 @@ impl WriteCtx<'_> {
     /// that its end is recorded before what comes of the command.
     pub fn read(&mut self, key: &[u8]) -> Option<&Entry> {
         let (db, now_ms) = (self.session.db, self.now.unix_ms);
-        let touch = if self.session.no_touch { Touch::No } else { Touch::Yes };
+        let touch = self.session.touch();
         self.keyspace.expire_if_due(db, key, now_ms);
         self.keyspace.find(db, key, now_ms, touch)
     }
@@ -119,7 +119,7 @@ impl WriteCtx<'_> {
 
     /// As [`WriteCtx::read_string`], for one of the keys given to [`WriteCtx::expire_keys`].
     pub fn read_one_string(&self, key: &[u8]) -> Result<Option<StringView<'_>>, WrongType> {
-        let touch = if self.session.no_touch { Touch::No } else { Touch::Yes };
+        let touch = self.session.touch();
         self.keyspace.find(self.session.db, key, self.now.unix_ms, touch).map(as_string).transpose()
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::acl::User;
 use super::table::CommandId;
-use crate::keyspace::ClientId;
+use crate::keyspace::{ClientId, Touch};
 use crate::resp::ArgsBuf;
 
 /// What a watched key takes beside its name, here and in the table of all watched keys.
@@ -130,6 +130,12 @@ impl Session {
         };
         session.log_out(default_user);
         session
+    }
+
+    /// How a read of a key counts for this connection.
+    #[inline]
+    pub fn touch(&self) -> Touch {
+        if self.no_touch { Touch::No } else { Touch::Yes }
     }
 
     pub fn user(&self) -> &Rc<User> {

@@ -417,7 +417,7 @@ fn answer(reply: &mut Reply, source: &Source<'_>, key: &[u8], options: &Options<
 fn sort_ro(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let options = Options::parse(args.tail(2), false)?;
     options.check_user(ctx.session, ctx.table, args)?;
-    let touch = if ctx.session.no_touch { Touch::No } else { Touch::Yes };
+    let touch = ctx.session.touch();
     let source = Source { keyspace: ctx.keyspace, db: ctx.session.db, now_ms: ctx.now.unix_ms, touch };
     answer(ctx.reply, &source, args.arg(1), &options)
 }

@@ -9,7 +9,7 @@ use crate::commands::effect::{Answer, Credentials, Effect, MigratedKey, Migratio
 use crate::commands::error::{CommandError, CommandResult};
 use crate::commands::spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
 use crate::config::Config;
-use crate::keyspace::{Entry, Touch};
+use crate::keyspace::Entry;
 use crate::rdb::{self, Encoder, Sink};
 use crate::resp::Args;
 
@@ -130,7 +130,7 @@ fn migrate(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 
 fn pack(ctx: &WriteCtx<'_>, key: &[u8]) -> Result<Option<MigratedKey>, CommandError> {
     let now_ms = ctx.now_ms();
-    let touch = if ctx.session.no_touch { Touch::No } else { Touch::Yes };
+    let touch = ctx.session.touch();
     let Some(entry) = ctx.keyspace.find(ctx.db(), key, now_ms, touch) else { return Ok(None) };
     let payload = encode(entry, ctx.config)
         .map_err(|error| CommandError::owned(format!("ERR the value cannot be dumped: {error}")))?;

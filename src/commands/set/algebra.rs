@@ -19,7 +19,7 @@ struct Sources<'a> {
 
 impl<'a> Sources<'a> {
     fn of_read(ctx: &ReadCtx<'a>) -> Self {
-        let touch = if ctx.session.no_touch { Touch::No } else { Touch::Yes };
+        let touch = ctx.session.touch();
         Self { keyspace: ctx.keyspace, db: ctx.session.db, now_ms: ctx.now.unix_ms, touch }
     }
 

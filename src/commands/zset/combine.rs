@@ -79,7 +79,7 @@ pub fn zdiff(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 
 fn answer(ctx: &mut ReadCtx<'_>, args: Args<'_>, operation: Operation, command: &str) -> CommandResult {
     let keys = keys(args.tail(1), command)?;
-    let touch = if ctx.session.no_touch { Touch::No } else { Touch::Yes };
+    let touch = ctx.session.touch();
     let inputs = inputs(ctx.keyspace, ctx.session.db, ctx.now.unix_ms, keys, touch)?;
     let query = Query::parse(keys, args.tail(2 + keys.len()), operation, Purpose::Answer)?;
     require_memory(operation.bytes_of_result(&inputs))?;
@@ -118,7 +118,7 @@ fn store_result(ctx: &mut WriteCtx<'_>, args: Args<'_>, operation: Operation, co
 
 pub fn zintercard(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let keys = keys(args.tail(1), "zintercard")?;
-    let touch = if ctx.session.no_touch { Touch::No } else { Touch::Yes };
+    let touch = ctx.session.touch();
     let inputs = inputs(ctx.keyspace, ctx.session.db, ctx.now.unix_ms, keys, touch)?;
     let query = Query::parse(keys, args.tail(2 + keys.len()), Operation::Intersection, Purpose::Count)?;
     let mut count = 0;
