@@ -270,12 +270,12 @@ impl Db {
     #[inline]
     pub fn update_integer<E: From<WrongType>>(
         &mut self,
+        hash: u64,
         key: &[u8],
         clock: u32,
         access: &AccessClock,
         compute: impl FnOnce(Option<StringView<'_>>) -> Result<i64, E>,
     ) -> Result<i64, E> {
-        let hash = self.hash(key);
         match self.keys.entry_hashed(hash, key) {
             Slot::Occupied(mut slot) => {
                 let entry = slot.get_mut();

@@ -46,7 +46,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Starts or stops recording. For now only the test that compares two servers wants records. What was recorded and not taken yet is dropped.
+    /// Starts or stops recording. What was recorded and not taken yet is dropped.
     #[allow(dead_code, reason = "only tests want records until there are replicas")]
     pub(super) fn set_wanted(&mut self, wanted: bool, changes: u64) {
         *self = Self { wanted, accounted: changes, ..Self::default() };
@@ -61,10 +61,8 @@ impl Journal {
     /// records a further command.
     #[inline]
     pub fn instead(&mut self, db: usize, write: impl FnOnce(&mut ArgsBuf)) {
-        if self.wanted {
-            self.is_replaced = true;
-            self.open.push(command(db, write));
-        }
+        self.nothing();
+        self.command(db, write);
     }
 
     /// Records a command at once, as what happens outside of handlers: an effect of theirs, or the server's own doing.

@@ -32,7 +32,7 @@ pub use events::{EventClass, KeyEvent};
 pub use evict::{Eviction, EvictionPool};
 pub use expire::{ExpireCycle, ExpiryPolicy};
 pub use frozen::{Frozen, FrozenEntry};
-#[allow(unused_imports, reason = "the test that uses it follows")]
+#[allow(unused_imports, reason = "only tests want records until there are replicas")]
 pub use journal::Group;
 pub use journal::{Journal, Record};
 pub use lazy_free::{LazyFree, LazyFreePolicy};
@@ -318,7 +318,7 @@ impl Keyspace {
         self.clear_lapsed(db, hash, key, now_ms);
         let clock = self.access.initial();
         let keys = self.dbs[db].len();
-        let result = self.dbs[db].update_integer(key, clock, &self.access, compute);
+        let result = self.dbs[db].update_integer(hash, key, clock, &self.access, compute);
         self.notify_if_new(db, key, keys);
         result
     }

@@ -7,8 +7,8 @@ const THREAD_NAME: &std::ffi::CStr = c"copal-serialise";
 /// Neither encoders nor compressors have large frames.
 const STACK_BYTES: usize = 512 << 10;
 
-/// Runs `work` in up to `count` further threads, each given its number, and `meanwhile` in this one, which is told how
-/// many there are. Returns when all have ended.
+/// Runs `work` in up to `count` further threads, each given its number, and `meanwhile` in this one, which is given
+/// their count. Returns when all have ended.
 ///
 /// They are not threads of the standard library. That keeps a list of its threads behind a lock, and a thread of the
 /// parent's that was just beginning or ending when the child was forked holds that lock for ever.
