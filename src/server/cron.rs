@@ -6,8 +6,7 @@ use std::time::Duration;
 use crate::keyspace::ExpireCycle;
 use crate::server::clients::Close;
 use crate::server::executor::Executor;
-use crate::server::net::Shared;
-use crate::server::net::Timer;
+use crate::server::net::{Shared, Timer};
 
 /// Milliseconds of each round that incremental rehashing may take.
 const REHASH_BUDGET: Duration = Duration::from_millis(1);

@@ -2,15 +2,12 @@
 //! pieces must come to the same as the whole.
 
 use std::cell::RefCell;
-use std::ffi::OsString;
-use std::path::PathBuf;
 
 use crate::commands::Peer;
 use crate::config::{ClientBufferLimit, Config};
 use crate::resp::Decoder;
 use crate::server::clients::ClientKey;
-use crate::server::exec::Processed;
-use crate::server::exec::Then;
+use crate::server::exec::{Processed, Then};
 use crate::server::executor::Executor;
 use crate::server::process::Launch;
 
@@ -107,14 +104,7 @@ pub(in crate::server) fn executor_of_few_rights() -> Executor {
     config.proto_max_bulk_len_bytes = STRING_BYTES_MAX;
     let limit = ClientBufferLimit { hard_bytes: STRING_BYTES_MAX, soft_bytes: 0, soft_seconds: 0 };
     config.client_output_buffer_limits.fill(limit);
-    let launch = Launch {
-        config_file: None,
-        executable: PathBuf::new(),
-        program: OsString::new(),
-        supervised: false,
-        system: String::new(),
-    };
-    let mut executor = Executor::new(config, launch);
+    let mut executor = Executor::new(config, Launch::default());
     executor.apply_client_limits();
     let (key, _) = executor.connect(Peer::Unix { path: "".into() }, -1);
     feed(&mut executor, key, format!("{RULES}\r\n").as_bytes(), || usize::MAX);

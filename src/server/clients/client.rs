@@ -19,13 +19,13 @@ use crate::stdx::clock::Now;
 pub(super) const UNCOUNTED_OUTPUT_BYTES: usize = 16 * 1024;
 
 /// In Redis replies beyond that take blocks of this size, which the limit counts whole.
-pub(super) const OUTPUT_BLOCK_BYTES: usize = 20_464;
+const OUTPUT_BLOCK_BYTES: usize = 20_464;
 
 /// What is so far beyond a limit is over it in whatever way it is counted.
-pub(super) const OUTPUT_BYTES_BEYOND_LIMIT: u64 = 64 * 1024;
+const OUTPUT_BYTES_BEYOND_LIMIT: u64 = 64 * 1024;
 
 /// A buffer for pushes that grew beyond this is not kept.
-pub(super) const HELD_BYTES_KEPT: usize = 64 * 1024;
+const HELD_BYTES_KEPT: usize = 64 * 1024;
 
 /// A client's place in the registry, reused after it has gone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -152,19 +152,19 @@ impl Client {
 /// All connected clients.
 #[derive(Default)]
 pub struct Clients {
-    pub(super) slab: Slab<Client>,
-    pub(super) by_id: HashMap<ClientId, ClientKey>,
-    pub(super) last_id: ClientId,
+    slab: Slab<Client>,
+    by_id: HashMap<ClientId, ClientKey>,
+    last_id: ClientId,
     /// How many of the clients have no connection.
-    pub(super) internal: usize,
+    internal: usize,
     /// The client whose command is being executed. What is pushed to it meanwhile waits in `held_pushes`, so that it
     /// is not within the command's own reply.
-    pub(super) executing: Option<ClientKey>,
-    pub(super) held_pushes: Vec<u8>,
+    executing: Option<ClientKey>,
+    held_pushes: Vec<u8>,
     /// Those that are sent every command.
     pub(in crate::server) monitors: Vec<ClientKey>,
     /// The output buffer that clients use by turns, so that idle ones have none.
-    pub(in crate::server) spare_output: Vec<u8>,
+    spare_output: Vec<u8>,
     /// Whether that is switched off (DEBUG REPLYBUFFER RESIZING).
     pub(in crate::server) keeps_output: bool,
     /// When a cross-protocol attack was last logged.

@@ -9,34 +9,34 @@ use std::cmp::Reverse;
 use super::client::{ClientKey, Clients, Close};
 
 /// Clients of fewer bytes than two to this power are all of one size.
-pub(super) const SMALL_LOG2: u32 = 15;
+const SMALL_LOG2: u32 = 15;
 
 /// Those of more bytes than two to this power too.
-pub(super) const LARGE_LOG2: u32 = 33;
+const LARGE_LOG2: u32 = 33;
 
-pub(super) const BUCKETS: usize = (LARGE_LOG2 - SMALL_LOG2 + 1) as usize;
+const BUCKETS: usize = (LARGE_LOG2 - SMALL_LOG2 + 1) as usize;
 
 /// What a client was counted for last.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Counted {
     pub(super) bytes: usize,
     /// Where it is among those that may be evicted, if it may.
-    pub(super) place: Option<Place>,
+    place: Option<Place>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
-    pub(super) bucket: usize,
-    pub(super) position: usize,
+struct Place {
+    bucket: usize,
+    position: usize,
 }
 
 /// The sum over all clients, and those that may be evicted by size.
 #[derive(Default, Debug)]
 pub struct ClientMemory {
     /// 0: no limit.
-    pub(super) limit_bytes: u64,
-    pub(super) total_bytes: u64,
-    pub(super) buckets: [Vec<ClientKey>; BUCKETS],
+    limit_bytes: u64,
+    total_bytes: u64,
+    buckets: [Vec<ClientKey>; BUCKETS],
     /// The log has been warned that evicting was not enough.
     pub(super) shortage_told: bool,
 }
@@ -51,20 +51,20 @@ impl ClientMemory {
         self.is_limited() && self.total_bytes >= self.limit_bytes
     }
 
-    pub(super) fn enter(&mut self, bucket: usize, key: ClientKey) -> Place {
+    fn enter(&mut self, bucket: usize, key: ClientKey) -> Place {
         self.buckets[bucket].push(key);
         Place { bucket, position: self.buckets[bucket].len() - 1 }
     }
 
     /// Takes the client at this place away. Returns the one that takes its place.
-    pub(super) fn leave(&mut self, place: Place) -> Option<ClientKey> {
+    fn leave(&mut self, place: Place) -> Option<ClientKey> {
         let bucket = &mut self.buckets[place.bucket];
         bucket.swap_remove(place.position);
         bucket.get(place.position).copied()
     }
 }
 
-pub(super) fn bucket_of(bytes: usize) -> usize {
+fn bucket_of(bytes: usize) -> usize {
     let log2 = (usize::BITS - bytes.leading_zeros()).clamp(SMALL_LOG2, LARGE_LOG2);
     (log2 - SMALL_LOG2) as usize
 }
@@ -83,7 +83,7 @@ impl Clients {
         self.set_counted(key, 0, None);
     }
 
-    pub(super) fn set_counted(&mut self, key: ClientKey, bytes: usize, bucket: Option<usize>) {
+    fn set_counted(&mut self, key: ClientKey, bytes: usize, bucket: Option<usize>) {
         let old = self.get(key).counted;
         self.memory.total_bytes = self.memory.total_bytes - old.bytes as u64 + bytes as u64;
         let stays = old.place.map(|place| place.bucket) == bucket;
@@ -91,7 +91,7 @@ impl Clients {
         self.get_mut(key).counted = Counted { bytes, place };
     }
 
-    pub(super) fn move_to(&mut self, key: ClientKey, old: Option<Place>, bucket: Option<usize>) -> Option<Place> {
+    fn move_to(&mut self, key: ClientKey, old: Option<Place>, bucket: Option<usize>) -> Option<Place> {
         if let Some(old) = old
             && let Some(moved) = self.memory.leave(old)
         {

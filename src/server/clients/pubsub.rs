@@ -54,7 +54,7 @@ impl Executor {
     }
 
     /// Sends a message to everyone subscribed to `channel`. Returns how many that were.
-    pub(in crate::server) fn publish(&mut self, kind: ChannelKind, channel: &[u8], message: &[u8]) -> usize {
+    pub(super) fn publish(&mut self, kind: ChannelKind, channel: &[u8], message: &[u8]) -> usize {
         let receivers = self.pubsub.publish(&mut self.clients, kind, channel, message);
         for receiver in &receivers {
             self.check_output_limit(*receiver);

@@ -68,7 +68,7 @@ impl Subscriptions {
     }
 }
 
-pub(super) fn memory_of(name: &Name) -> usize {
+fn memory_of(name: &Name) -> usize {
     name.len() + 2 * size_of::<Name>()
 }
 

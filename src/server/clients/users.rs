@@ -3,15 +3,13 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::client::ClientKey;
-use super::client::Close;
+use super::client::{ClientKey, Close};
 use crate::commands::{
     AccessRules, ChannelKind, CommandError, CommandId, Denial, DenialReason, Denied, Reloaded, User, UserChange,
     UsersEffect, UsersRequest,
 };
 use crate::resp::Args;
-use crate::server::exec::Frame;
-use crate::server::exec::Nesting;
+use crate::server::exec::{Frame, Nesting};
 use crate::server::executor::Executor;
 use crate::snapshot::{read_file, replace_file};
 use crate::stdx::text::reason;

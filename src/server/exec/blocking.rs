@@ -38,7 +38,7 @@ pub async fn watch_deadlines(shared: Rc<Shared>) {
 
 impl Executor {
     /// Makes a client wait whose command has found nothing. One that has waited before keeps its place in line.
-    pub(in crate::server) fn block(&mut self, frame: &Frame<'_>, wait: Wait) {
+    pub(super) fn block(&mut self, frame: &Frame<'_>, wait: Wait) {
         let client = self.clients.get_mut(frame.client);
         if let Some(blocked) = self.exec.deadlines.served.take_if(|_| frame.nesting == Nesting::Served) {
             client.stall = Some(Stall::Blocked(blocked));
@@ -56,7 +56,7 @@ impl Executor {
 
     /// Serves those who wait for keys that have changed.
     #[cold]
-    pub(in crate::server) fn serve_ready_keys(&mut self) {
+    pub(super) fn serve_ready_keys(&mut self) {
         // During a pause the keys stay ready; and once the last snapshot is taken, no change is acknowledged any more.
         while !self.is_paused()
             && self.process.exit.is_none()
@@ -148,7 +148,7 @@ impl Executor {
     }
 
     /// Answers a client that waits as if its time were up, or with an error. Returns whether it waited.
-    pub(in crate::server) fn unblock(&mut self, key: ClientKey, with: UnblockWith) -> bool {
+    pub(super) fn unblock(&mut self, key: ClientKey, with: UnblockWith) -> bool {
         let Some(blocked) = self.end_wait(key) else { return false };
         let mark = self.clients.get(key).reply.len();
         match with {

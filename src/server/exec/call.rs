@@ -27,7 +27,7 @@ impl Executor {
                 self.clients.get_mut(key).session.last_command = Some(command);
                 self.clients.begin_command(key);
                 let now = self.clock.latest();
-                self.call(&Frame { client: key, command, args, now, nesting: Nesting::Command, busy_ns: 0 });
+                self.call(&Frame::new(key, command, args, now, Nesting::Command));
                 self.after_command();
                 self.clients.end_command();
                 self.check_output_limit(key);
@@ -41,7 +41,7 @@ impl Executor {
     ///
     /// Out of line, like whatever else few commands need: within, it would cost the others registers.
     #[inline(never)]
-    pub(super) fn follow_verdict(&mut self, key: ClientKey, verdict: Verdict, args: Args<'_>) -> Flow {
+    fn follow_verdict(&mut self, key: ClientKey, verdict: Verdict, args: Args<'_>) -> Flow {
         // What eviction has set off, which otherwise follows the command.
         self.after_command();
         match verdict {
@@ -75,7 +75,7 @@ impl Executor {
 
     /// Runs a command, with its effects, and keeps its figures: the one way to run a command, whoever asks for it. The
     /// caller has had it judged.
-    pub(in crate::server) fn call(&mut self, frame: &Frame<'_>) -> Outcome {
+    pub(super) fn call(&mut self, frame: &Frame<'_>) -> Outcome {
         let start = self.clock.latest();
         let client = self.clients.get_mut(frame.client);
         let mark = client.reply.len();
@@ -116,7 +116,7 @@ impl Executor {
 
     /// Writes the error of a command in the place of what it has written of a reply.
     #[inline(never)]
-    pub(super) fn answer_failure(&mut self, frame: &Frame<'_>, error: &CommandError, mark: usize) {
+    fn answer_failure(&mut self, frame: &Frame<'_>, error: &CommandError, mark: usize) {
         self.clients.get_mut(frame.client).reply.truncate(mark);
         self.exec.effects.clear();
         self.reply_error(frame.client, error);
@@ -138,7 +138,7 @@ impl Executor {
     }
 
     #[inline(always)]
-    pub(super) fn run_handler(&mut self, frame: &Frame<'_>) -> Result<(), CommandError> {
+    fn run_handler(&mut self, frame: &Frame<'_>) -> Result<(), CommandError> {
         let (command, args, now) = (frame.command, frame.args, frame.now);
         let may_wait = frame.may_wait();
         let client = self.clients.get_mut(frame.client);
@@ -198,15 +198,8 @@ impl Executor {
         if let Some(command) = *command {
             self.stats.command_stats.reject(command.index());
             if let Some(denied) = *denied {
-                let frame = Frame {
-                    client: key,
-                    command,
-                    args,
-                    now: self.clock.latest(),
-                    nesting: Nesting::Command,
-                    busy_ns: 0,
-                };
-                self.note_denial(&frame, denied);
+                let now = self.clock.latest();
+                self.note_denial(&Frame::new(key, command, args, now, Nesting::Command), denied);
             }
         }
         let mark = self.clients.get(key).reply.len();
@@ -233,7 +226,7 @@ impl Executor {
 
     /// Web pages can make a browser send commands to servers within its reach; a header of theirs gives that away. One
     /// line a minute is enough for the log.
-    pub(super) fn log_attack(&mut self, key: ClientKey) {
+    fn log_attack(&mut self, key: ClientKey) {
         const LOG_EVERY: Duration = Duration::from_secs(60);
         let now = self.clock.latest();
         let is_due = |then: Now| now.since(then) > LOG_EVERY;
@@ -266,7 +259,7 @@ impl Executor {
     }
 
     /// Takes back what the client asked not to be sent (CLIENT REPLY).
-    pub(super) fn apply_reply_mode(&mut self, key: ClientKey, mark: usize) {
+    fn apply_reply_mode(&mut self, key: ClientKey, mark: usize) {
         let client = self.clients.get_mut(key);
         match client.session.reply_mode {
             ReplyMode::On => {}
@@ -283,7 +276,7 @@ impl Executor {
     }
 
     /// What the effects of a command have come to.
-    pub(in crate::server) fn outcome_of(&self, frame: &Frame<'_>) -> Outcome {
+    fn outcome_of(&self, frame: &Frame<'_>) -> Outcome {
         match &self.clients.get(frame.client).stall {
             Some(Stall::Blocked(_) | Stall::Migrating) => Outcome::Waits,
             Some(Stall::Paused) | None => Outcome::Done,
@@ -291,7 +284,7 @@ impl Executor {
     }
 
     /// Notes how long a command has run that waits now.
-    pub(in crate::server) fn note_busy(&mut self, frame: &Frame<'_>, elapsed_ns: u64) {
+    fn note_busy(&mut self, frame: &Frame<'_>, elapsed_ns: u64) {
         if let Some(Stall::Blocked(blocked)) = &mut self.clients.get_mut(frame.client).stall {
             blocked.add_busy(elapsed_ns);
         }
@@ -313,7 +306,7 @@ mod tests {
             let args = args.as_args();
             let command = executor.table.find(args).expect("a command").id;
             let now = executor.clock.latest();
-            let frame = Frame { client: key, command, args, now, nesting: Nesting::Replay, busy_ns: 0 };
+            let frame = Frame::new(key, command, args, now, Nesting::Replay);
             assert_eq!(executor.call(&frame), Outcome::Done, "{line}");
             String::from_utf8(executor.take_replies(key)).expect("text")
         };

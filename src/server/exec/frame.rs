@@ -41,7 +41,13 @@ pub enum Outcome {
     Waits,
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
+    /// A command that has not run before.
+    #[inline]
+    pub fn new(client: ClientKey, command: CommandId, args: Args<'a>, now: Now, nesting: Nesting) -> Self {
+        Self { client, command, args, now, nesting, busy_ns: 0 }
+    }
+
     /// Whether the command may wait for something; what is part of something else may not.
     #[inline]
     pub fn may_wait(&self) -> bool {

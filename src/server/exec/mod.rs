@@ -10,7 +10,6 @@ mod effects;
 mod frame;
 pub(in crate::server) mod gate;
 mod pause;
-mod pause_state;
 #[cfg(test)]
 mod recording_tests;
 #[cfg(any(test, feature = "internals"))]
@@ -21,16 +20,11 @@ mod transaction;
 mod waits;
 
 pub(in crate::server) use effects::current_dir;
-
 pub(in crate::server) use frame::{Frame, Nesting};
-
 #[cfg(any(test, feature = "internals"))]
 pub(in crate::server) use repeat::RepeatError;
-
 #[cfg(any(test, feature = "internals"))]
 pub(in crate::server) use round::Flow;
 pub(in crate::server) use round::{Processed, ROUND_REPLY_BYTES, Then};
-
 pub(in crate::server) use state::Execution;
-
 pub(in crate::server) use waits::Blocked;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::pause_state::Pause;
+use super::state::Pause;
 use crate::commands::{CommandId, Flags, PauseMode};
 use crate::keyspace::ExpiryPolicy;
 use crate::server::clients::{ClientKey, Stall};
@@ -10,7 +10,7 @@ use crate::server::executor::Executor;
 
 impl Executor {
     /// Begins a pause, or makes the one that is on longer and stricter; never shorter or looser.
-    pub(in crate::server) fn pause_clients(&mut self, until: Instant, mode: PauseMode) {
+    pub(super) fn pause_clients(&mut self, until: Instant, mode: PauseMode) {
         let old = self.exec.pause.unwrap_or(Pause { until, mode });
         self.exec.pause = Some(Pause { until: until.max(old.until), mode: mode.max(old.mode) });
         self.follow_pause();
@@ -18,7 +18,7 @@ impl Executor {
     }
 
     /// Ends the pause and lets the clients go on that it held up.
-    pub(in crate::server) fn unpause_clients(&mut self) {
+    pub(super) fn unpause_clients(&mut self) {
         self.exec.pause = None;
         self.follow_pause();
         self.resume_paused_clients();
@@ -57,7 +57,7 @@ impl Executor {
     }
 
     /// Whether the client's command has to wait for the end of the pause, or of a migration.
-    pub(in crate::server) fn pauses(&self, key: ClientKey, command: CommandId) -> bool {
+    pub(super) fn pauses(&self, key: ClientKey, command: CommandId) -> bool {
         self.is_paused() && self.holds_up(key, command)
     }
 
@@ -72,18 +72,18 @@ impl Executor {
     }
 
     /// Whether a command, or for EXEC one of the queued commands, has one of `flags`.
-    pub(in crate::server) fn has_flags(&self, key: ClientKey, command: CommandId, flags: Flags) -> bool {
+    pub(super) fn has_flags(&self, key: ClientKey, command: CommandId, flags: Flags) -> bool {
         let row = self.table.row(command);
         row.flags.has(flags) || (row.flags.has(Flags::RUNS_QUEUE) && self.queue_any(key, |queued| queued.has(flags)))
     }
 
     /// Whether a command has one of `flags` and, for EXEC, all queued commands have.
-    pub(in crate::server) fn all_have_flags(&self, key: ClientKey, command: CommandId, flags: Flags) -> bool {
+    pub(super) fn all_have_flags(&self, key: ClientKey, command: CommandId, flags: Flags) -> bool {
         let row = self.table.row(command);
         row.flags.has(flags) && !(row.flags.has(Flags::RUNS_QUEUE) && self.queue_any(key, |queued| !queued.has(flags)))
     }
 
-    pub(in crate::server) fn queue_any(&self, key: ClientKey, test: impl Fn(Flags) -> bool) -> bool {
+    pub(super) fn queue_any(&self, key: ClientKey, test: impl Fn(Flags) -> bool) -> bool {
         let transaction = &self.clients.get(key).session.transaction;
         let mut queue = transaction.iter().flat_map(|transaction| transaction.queue());
         queue.any(|(command, _)| test(self.table.row(*command).flags))

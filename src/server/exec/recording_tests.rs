@@ -1,8 +1,5 @@
 //! What is recorded of each command; and that repeating it gives the same data.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-
 use crate::commands::Peer;
 use crate::config::{AllowedFrom, Config};
 use crate::keyspace::{ExpiryPolicy, Place, Record};
@@ -22,14 +19,7 @@ impl Room {
     fn new() -> Self {
         let mut config = Config::default();
         config.enable_debug_command = AllowedFrom::Everywhere;
-        let launch = Launch {
-            config_file: None,
-            executable: PathBuf::new(),
-            program: OsString::new(),
-            supervised: false,
-            system: String::new(),
-        };
-        let mut executor = Executor::new(config, launch);
+        let mut executor = Executor::new(config, Launch::default());
         let (client, _) = executor.connect(Peer::Unix { path: "".into() }, -1);
         executor.keyspace.set_journal_wanted(true);
         Self { executor, client }

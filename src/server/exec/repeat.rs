@@ -1,7 +1,6 @@
 //! Doing again what another server has recorded, so that this one comes to hold the same data.
 
-use super::frame::Frame;
-use super::frame::Nesting;
+use super::frame::{Frame, Nesting};
 use crate::keyspace::{ExpiryPolicy, Group, Place, Record};
 use crate::resp::{Args, ArgsBuf};
 use crate::server::clients::ClientKey;
@@ -16,8 +15,8 @@ pub struct RepeatError {
 }
 
 impl Executor {
-    /// Repeats the records of a group as `client`, which has no connection and serves nothing else. Keys and fields past their expiry are as all
-    /// others meanwhile: when they go, a record says so.
+    /// Repeats the records of a group as `client`, which has no connection and serves nothing else. Keys and fields past
+    /// their expiry are as all others meanwhile: when they go, a record says so.
     pub fn repeat(&mut self, client: ClientKey, group: &Group) -> Result<(), RepeatError> {
         let policy = self.keyspace.expiry_policy();
         self.keyspace.set_expiry_policy(ExpiryPolicy::Ignore);
@@ -64,7 +63,7 @@ impl Executor {
         };
         self.clients.get_mut(client).session.db = db;
         let now = self.clock.latest();
-        self.call(&Frame { client, command, args, now, nesting: Nesting::Replay, busy_ns: 0 });
+        self.call(&Frame::new(client, command, args, now, Nesting::Replay));
         let answer = self.take_replies(client);
         if answer.first() == Some(&b'-') { Err(failure(answer.trim_ascii_end())) } else { Ok(()) }
     }

@@ -131,7 +131,7 @@ impl Executor {
 
     /// Whether the client's next command has to wait.
     #[inline]
-    pub(in crate::server) fn is_held_up(&self, key: ClientKey) -> bool {
+    fn is_held_up(&self, key: ClientKey) -> bool {
         let client = self.clients.get(key);
         // Once the last snapshot is taken, no change may be acknowledged any more.
         let ending = self.process.exit.is_some();
@@ -139,7 +139,7 @@ impl Executor {
     }
 
     /// Answers bytes that are no command, which ends the connection.
-    pub(super) fn refuse_bytes(&mut self, key: ClientKey, error: ProtocolError) {
+    fn refuse_bytes(&mut self, key: ClientKey, error: ProtocolError) {
         let error = CommandError::Bytes(error.reply_text());
         self.refuse(key, &Refusal { command: None, error, denied: None }, Args::empty());
         self.clients.get_mut(key).close(Close::AfterReply);
@@ -148,7 +148,7 @@ impl Executor {
     /// Refuses a command whose arguments are long if there is no memory for what it makes of them. Returns whether it did.
     ///
     /// Whatever else keeps the command from running, this is answered first: it is not about to run.
-    pub(super) fn refuses_long(&mut self, key: ClientKey, args: Args<'_>) -> bool {
+    fn refuses_long(&mut self, key: ClientKey, args: Args<'_>) -> bool {
         let Some(row) = self.table.find(args) else { return false };
         let is_queued = self.clients.get(key).session.transaction.is_some();
         if !is_queued && !row.flags.has(Flags::DENYOOM) {
@@ -166,7 +166,7 @@ impl Executor {
 
     /// Executes the commands of a batch. Returns how many bytes are done with, as an error when the client is held up
     /// before the end.
-    pub(in crate::server) fn execute_batch(
+    fn execute_batch(
         &mut self,
         key: ClientKey,
         decoder: &Decoder,

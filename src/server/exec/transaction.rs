@@ -1,7 +1,6 @@
 //! EXEC: the queued commands, one after the other, with nothing in between.
 
-use super::frame::Frame;
-use super::frame::Nesting;
+use super::frame::{Frame, Nesting};
 use crate::commands::{CommandError, Denied, Transaction};
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;

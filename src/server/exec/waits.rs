@@ -38,7 +38,7 @@ impl Blocked {
         size_of::<Self>() + self.args.memory_usage()
     }
 
-    pub(in crate::server) fn add_busy(&mut self, nanoseconds: u64) {
+    pub(super) fn add_busy(&mut self, nanoseconds: u64) {
         self.busy += Duration::from_nanos(nanoseconds);
     }
 }

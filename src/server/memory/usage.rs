@@ -9,10 +9,10 @@ use crate::observe::{Allocator, AllocatorStats};
 use crate::structures::mapped_table_bytes;
 
 /// So much memory is taken to be free in any case: part of what is in use may be swapped out.
-pub(super) const FREE_BYTES_MIN: u64 = 64 << 20;
+const FREE_BYTES_MIN: u64 = 64 << 20;
 
 /// Bytes of a key's own block that are neither key nor value.
-pub(super) const ENTRY_HEADER_BYTES: u64 = 8;
+const ENTRY_HEADER_BYTES: u64 = 8;
 
 /// What the server knows about its memory.
 pub struct Memory {
@@ -24,14 +24,14 @@ pub struct Memory {
     pub(super) resident: Resident,
     /// What is there for the server.
     pub limit: MemoryLimit,
-    pub(super) free_bytes: usize,
+    free_bytes: usize,
     /// Evicting was cut short, and goes on by itself.
     pub(super) evicting: bool,
     /// When the last command came there was more data than `maxmemory` allows, and nothing that may be evicted.
     pub(super) exhausted: bool,
     /// Since when there has been more data than `maxmemory` allows.
     pub(super) over_limit_since: Option<Instant>,
-    pub(super) over_limit_before: Duration,
+    over_limit_before: Duration,
 }
 
 /// Whether there is room for more data.
@@ -184,7 +184,7 @@ impl MemoryReport {
     }
 
     /// What came on top of the memory of a server without data.
-    pub(super) fn net_used(&self) -> u64 {
+    fn net_used(&self) -> u64 {
         self.used.saturating_sub(self.startup).max(1)
     }
 

@@ -103,7 +103,7 @@ impl Executor {
             let mark = waiting.reply.len();
             self.answer_migration(key, result);
             let elapsed = now.monotonic().saturating_duration_since(start);
-            let frame = Frame { client: key, command, args: args.as_args(), now, nesting: Nesting::Served, busy_ns: 0 };
+            let frame = Frame::new(key, command, args.as_args(), now, Nesting::Served);
             self.conclude(&frame, mark, elapsed.as_nanos() as u64);
             self.check_output_limit(key);
         }

@@ -13,10 +13,10 @@ use crate::keyspace::ClientId;
 use crate::resp::ArgsBuf;
 
 /// Links that are kept for the next migration.
-pub(super) const LINKS_MAX: usize = 64;
+const LINKS_MAX: usize = 64;
 
 /// A link that was not used for so long is closed.
-pub(super) const LINK_IDLE_MAX: Duration = Duration::from_secs(10);
+const LINK_IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// Host and port as the client wrote them.
 pub(super) type Target = (Box<[u8]>, Box<[u8]>);
@@ -32,7 +32,7 @@ pub struct Migrations {
 
 pub(super) struct KeptLink {
     pub(super) link: Link,
-    pub(super) last_used: Instant,
+    last_used: Instant,
 }
 
 pub(super) struct Running {

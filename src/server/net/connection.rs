@@ -20,12 +20,8 @@ use super::wake::Wake;
 use crate::commands::Peer;
 use crate::keyspace::TAKEN_OVER_BYTES_MIN;
 use crate::resp::Decoder;
-use crate::server::clients::ClientKey;
-use crate::server::clients::Close;
-use crate::server::clients::Stall;
-use crate::server::exec::Processed;
-use crate::server::exec::ROUND_REPLY_BYTES;
-use crate::server::exec::Then;
+use crate::server::clients::{ClientKey, Close, Stall};
+use crate::server::exec::{Processed, ROUND_REPLY_BYTES, Then};
 use crate::server::executor::Executor;
 use crate::structures::try_grow;
 

@@ -16,7 +16,7 @@ enum Field {
 
 impl Executor {
     /// SNAPSHOT HISTORY.
-    pub(in crate::server) fn snapshot_history_for(&mut self, key: ClientKey, count: usize) {
+    pub(super) fn snapshot_history_for(&mut self, key: ClientKey, count: usize) {
         let records = self.snapshots.supervisor.history().records();
         let reply = &mut self.clients.get_mut(key).reply;
         reply.array(records.len().min(count));
@@ -26,7 +26,7 @@ impl Executor {
     }
 
     /// SNAPSHOT LATEST.
-    pub(in crate::server) fn latest_snapshot_for(&mut self, key: ClientKey) {
+    pub(super) fn latest_snapshot_for(&mut self, key: ClientKey) {
         let reply = &mut self.clients.get_mut(key).reply;
         match self.snapshots.supervisor.history().latest() {
             Some(record) => write_record(reply, record),

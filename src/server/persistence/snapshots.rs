@@ -182,7 +182,7 @@ impl Executor {
         Task { place: self.place_of_dump(), options, trigger, title: None }
     }
 
-    pub(in crate::server) fn place_of_dump(&self) -> Place {
+    pub(super) fn place_of_dump(&self) -> Place {
         Place::here(&self.config.dbfilename, self.config.snapshot_keep)
     }
 
@@ -302,7 +302,7 @@ impl Executor {
         }
     }
 
-    pub(in crate::server) fn begin_loading(&mut self, file: &DumpFile) {
+    pub(super) fn begin_loading(&mut self, file: &DumpFile) {
         self.snapshots.is_loading = true;
         let started = self.clock.advance();
         let total_bytes = file.bytes().len() as u64;
@@ -316,7 +316,7 @@ impl Executor {
         }
     }
 
-    pub(in crate::server) fn finish_loading(&mut self, loaded: Loaded) {
+    pub(super) fn finish_loading(&mut self, loaded: Loaded) {
         let now = self.clock.advance();
         let started = self.snapshots.loading.take().map_or(now, |progress| progress.started);
         let elapsed = now.since(started);

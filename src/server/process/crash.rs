@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::config::Config;
 use crate::observe;
-use crate::server::process::fatal_signal;
-use crate::server::process::logging;
+use crate::server::process::{fatal_signal, logging};
 use crate::stdx::version;
 
 static REPORTS: AtomicBool = AtomicBool::new(true);

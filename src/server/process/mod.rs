@@ -10,7 +10,6 @@ pub(in crate::server) mod file_limit;
 mod launch;
 pub(in crate::server) mod logging;
 mod oom_score;
-mod oom_score_follow;
 mod pid_file;
 pub(in crate::server) mod run;
 mod service_manager;

@@ -5,17 +5,17 @@ use std::{fs, io};
 use crate::config::{Config, OomScoreAdj};
 
 /// What the kernel takes.
-pub(super) const SCORE_MAX: i32 = 1000;
+const SCORE_MAX: i32 = 1000;
 
 /// The score of this process before it was changed; `None` as long as it is not.
 #[derive(Debug, Default)]
 pub struct OomScore {
-    pub(super) original: Option<i32>,
+    original: Option<i32>,
 }
 
 impl OomScore {
     /// Makes the score what the settings say, or again what it was.
-    pub(super) fn follow(&mut self, config: &Config) -> io::Result<()> {
+    pub(in crate::server) fn follow(&mut self, config: &Config) -> io::Result<()> {
         const OWN: &str = "/proc/self/oom_score_adj";
         if config.oom_score_adj == OomScoreAdj::No {
             return self.original.take().map_or(Ok(()), |original| write(OWN, original));
@@ -40,7 +40,7 @@ impl OomScore {
     }
 }
 
-pub(super) fn score(mode: OomScoreAdj, value: i32, original: i32) -> i32 {
+fn score(mode: OomScoreAdj, value: i32, original: i32) -> i32 {
     let score = if mode == OomScoreAdj::Absolute { value } else { original + value };
     score.clamp(-SCORE_MAX, SCORE_MAX)
 }

@@ -10,22 +10,12 @@ use super::service_manager::Notifier;
 use super::signals::Requests;
 use crate::config::Config;
 use crate::server::cron;
-use crate::server::exec::blocking;
-use crate::server::exec::current_dir;
+use crate::server::exec::{blocking, current_dir};
 use crate::server::executor::Executor;
 use crate::server::migrate;
-use crate::server::net::ListenError;
-use crate::server::net::Listeners;
-use crate::server::net::Shared;
-use crate::server::net::Timer;
-use crate::server::net::accept;
-use crate::server::net::event_loop;
-use crate::server::persistence::fallback;
-use crate::server::persistence::snapshots;
-use crate::server::process::banner;
-use crate::server::process::file_limit;
-use crate::server::process::logging;
-use crate::server::process::shutdown;
+use crate::server::net::{ListenError, Listeners, Shared, Timer, accept, event_loop};
+use crate::server::persistence::{fallback, snapshots};
+use crate::server::process::{banner, file_limit, logging, shutdown};
 use crate::snapshot::DumpFile;
 
 /// Serves until a signal or SHUTDOWN ends it. Returns the exit code.

@@ -4,8 +4,7 @@ use std::rc::Rc;
 
 use nix::sys::signal::Signal;
 
-use super::signals::EXIT_INSISTED;
-use super::signals::Requests;
+use super::signals::{EXIT_INSISTED, Requests};
 use crate::commands::{CommandError, ShutdownRequest};
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;

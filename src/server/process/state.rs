@@ -4,8 +4,7 @@ use std::rc::Rc;
 
 use super::launch::Launch;
 use super::oom_score::OomScore;
-use crate::server::net::Listeners;
-use crate::server::net::Wake;
+use crate::server::net::{Listeners, Wake};
 use crate::stdx::clock::Now;
 
 /// The state of the process as a whole.

@@ -8,7 +8,7 @@ use crate::server::memory::Excess;
 use crate::stdx::version;
 
 impl Executor {
-    pub(in crate::server) fn info_memory(&self, out: &mut InfoText) {
+    pub(super) fn info_memory(&self, out: &mut InfoText) {
         let report = self.memory_report();
         out.bytes_and_human("used_memory", report.used);
         out.bytes_and_human("used_memory_rss", report.resident);

@@ -8,7 +8,7 @@ use crate::observe::Meter;
 pub(super) const METER_PERIOD: Duration = Duration::from_millis(100);
 
 /// Seconds over which the largest buffers of clients count as recent.
-pub(super) const RECENT_SECONDS: usize = 8;
+const RECENT_SECONDS: usize = 8;
 
 /// The rates that INFO stats shows, and the largest buffers of late.
 #[derive(Debug, Default)]
@@ -20,8 +20,8 @@ pub struct Meters {
     pub busy_us: Meter,
     pub(super) read_at: Option<Instant>,
     /// Largest input and output buffer within each second.
-    pub(super) buffers: [(usize, usize); RECENT_SECONDS],
-    pub(super) buffers_second: i64,
+    buffers: [(usize, usize); RECENT_SECONDS],
+    buffers_second: i64,
 }
 
 impl Meters {

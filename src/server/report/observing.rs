@@ -98,7 +98,7 @@ impl Executor {
 
 impl Executor {
     /// Microseconds that commands took, each counted once.
-    pub(in crate::server) fn command_time_us(&self) -> u64 {
+    pub(super) fn command_time_us(&self) -> u64 {
         let all: u64 = self.table.rows().iter().map(|row| self.stats.command_stats.get(row.id.index()).total_ns).sum();
         all.saturating_sub(self.stats.rounds.nested_ns) / 1000
     }

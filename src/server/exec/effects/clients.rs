@@ -6,9 +6,7 @@ use crate::commands::{
     ChannelKind, ClientEffect, ClientFilter, ClientRequest, ClientType, CommandError, Peer, Transaction, UnblockWith,
 };
 use crate::config::ClientClass;
-use crate::server::clients::Client;
-use crate::server::clients::ClientKey;
-use crate::server::clients::Close;
+use crate::server::clients::{Client, ClientKey, Close};
 use crate::server::exec::frame::Frame;
 use crate::server::exec::waits::Blocked;
 use crate::server::executor::Executor;

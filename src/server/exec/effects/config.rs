@@ -7,9 +7,7 @@ use crate::commands::{CommandError, ConfigPair, ConfigRequest};
 use crate::config::{self, Access, Apply, Change, Config, SetError};
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
-use crate::server::process::crash;
-use crate::server::process::file_limit;
-use crate::server::process::logging;
+use crate::server::process::{crash, file_limit, logging};
 use crate::snapshot::{read_file, replace_file};
 use crate::stdx::text::reason;
 
@@ -115,7 +113,7 @@ impl Executor {
     }
 
     /// Writes the settings into the file that the server was started with.
-    pub(in crate::server) fn rewrite_config(&self, everything: bool) -> Result<(), String> {
+    fn rewrite_config(&self, everything: bool) -> Result<(), String> {
         let Some(path) = &self.process.launch.config_file else {
             return Err("ERR The server is running without a config file".to_owned());
         };

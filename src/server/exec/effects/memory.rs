@@ -5,8 +5,7 @@ use crate::observe::{allocator_report, purge_allocator};
 use crate::resp::Reply;
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
-use crate::server::memory::Excess;
-use crate::server::memory::MemoryReport;
+use crate::server::memory::{Excess, MemoryReport};
 
 const MIB: u64 = 1 << 20;
 

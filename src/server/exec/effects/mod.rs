@@ -13,8 +13,7 @@ use std::rc::Rc;
 use super::frame::Frame;
 use crate::commands::{Answer, ConnectionEffect, Effect};
 use crate::resp::Protocol;
-use crate::server::clients::ClientKey;
-use crate::server::clients::Close;
+use crate::server::clients::{ClientKey, Close};
 use crate::server::executor::Executor;
 
 impl Executor {
