@@ -18,6 +18,7 @@ mod rdb;
 mod resp;
 mod structures;
 
+mod script;
 mod types;
 
 mod keyspace;

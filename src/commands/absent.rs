@@ -209,7 +209,7 @@ const MODULE: &[Command] = &[
 /// Commands that Copal does not have: what it lacks, and their names in small letters, with their parents' before a bar.
 /// A name that ends with a star matches all names with that prefix.
 const MISSING: &[(&str, &[&str])] = &[
-    ("scripts are", &["eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro", "function", "script"]),
+    ("functions are", &["fcall", "fcall_ro", "function"]),
     ("replication is", &["failover", "psync", "replconf", "replicaof", "slaveof", "sync", "client|import-source"]),
     ("the append-only file is", &["bgrewriteaof"]),
     (

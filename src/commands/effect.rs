@@ -48,6 +48,35 @@ pub enum Answer {
     Migrate(Box<Migration>),
     /// Run the queued commands (EXEC).
     Exec,
+    /// Run a script (EVAL, FCALL and their like), whose arguments are those of the command.
+    RunScript(RunRequest),
+    Scripts(ScriptsRequest),
+}
+
+/// What of EVAL, EVALSHA or FCALL is to be run. The text, SHA or name is the command's first argument.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RunRequest {
+    pub name: ScriptName,
+    /// How many keys there are, from the third argument on.
+    pub keys: usize,
+    /// Whether the script must not write.
+    pub read_only: bool,
+}
+
+/// By what a script is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ScriptName {
+    Text,
+    Sha,
+}
+
+/// Requests about the scripts that are known (SCRIPT).
+#[derive(Debug)]
+pub enum ScriptsRequest {
+    Exists(Vec<Box<[u8]>>),
+    Flush,
+    Kill,
+    Load(Box<[u8]>),
 }
 
 impl From<Answer> for Effect {

@@ -63,6 +63,8 @@ pub enum CommandError {
     Loading,
     #[error("EXECABORT Transaction discarded because of previous errors.")]
     ExecAbort,
+    #[error("NOSCRIPT No matching script. Please use EVAL.")]
+    NoScript,
     #[error("NOPROTO unsupported protocol version")]
     NoProto,
     /// What RESTORE was given is no value. The client is answered that much; the cause is for the log.

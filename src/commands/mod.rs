@@ -32,6 +32,7 @@ mod monitor;
 mod multi_pop;
 mod pubsub;
 mod random_count;
+mod scripting;
 mod session;
 mod set;
 mod slowlog;
@@ -53,7 +54,8 @@ pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
 pub use effect::{
     Answer, ChannelKind, ClientEffect, ClientFilter, ClientRequest, ClientType, ConfigPair, ConfigRequest,
     ConnectionEffect, Crash, DebugEffect, Effect, InVain, MemoryRequest, MigratedKey, Migration, ObserveRequest,
-    PauseMode, PubSubRequest, ShutdownRequest, SnapshotRequest, UnblockWith, UsersEffect, UsersRequest, Wait,
+    PauseMode, PubSubRequest, RunRequest, ScriptName, ScriptsRequest, ShutdownRequest, SnapshotRequest, UnblockWith,
+    UsersEffect, UsersRequest, Wait,
 };
 pub use error::CommandError;
 pub use keys::serialize::write_restore;
@@ -89,6 +91,7 @@ const GROUPS: &[&[Command]] = &[
     memory::COMMANDS,
     monitor::COMMANDS,
     pubsub::COMMANDS,
+    scripting::COMMANDS,
     set::COMMANDS,
     slowlog::COMMANDS,
     snapshot::COMMANDS,

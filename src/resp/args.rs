@@ -184,6 +184,12 @@ impl ArgsBuf {
         self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
     }
 
+    /// Gives back what one command of unusual size has left allocated, so that it can be kept for the next one.
+    pub fn shrink_to_usual(&mut self) {
+        self.clear();
+        self.shrink_to(64 << 10, 1024);
+    }
+
     /// Gives back what one command of unusual size has left allocated.
     pub(super) fn shrink_to(&mut self, bytes_max: usize, spans_max: usize) {
         if self.bytes.capacity() > bytes_max {

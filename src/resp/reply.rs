@@ -155,6 +155,11 @@ impl Reply {
         self.line(b'+', text.as_bytes());
     }
 
+    /// `+text`, of bytes that may come from a client. A line break becomes a space.
+    pub fn status(&mut self, text: impl AsRef<[u8]>) {
+        self.on_one_line(b'+', text.as_ref());
+    }
+
     #[inline]
     pub fn ok(&mut self) {
         self.put(b"+OK\r\n");
@@ -165,11 +170,14 @@ impl Reply {
     pub fn error(&mut self, text: impl AsRef<[u8]>) {
         let text = text.as_ref();
         let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
-        let text = &text[..end];
+        self.on_one_line(b'-', &text[..end]);
+    }
+
+    fn on_one_line(&mut self, kind: u8, text: &[u8]) {
         if !self.has_room(text.len() + 3) {
             return;
         }
-        self.out.push(b'-');
+        self.out.push(kind);
         self.out.extend(text.iter().map(|&byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }));
         self.out.extend_from_slice(b"\r\n");
     }

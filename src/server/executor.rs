@@ -13,6 +13,7 @@ use crate::server::migrate::Migrations;
 use crate::server::persistence::Snapshots;
 use crate::server::process::{Launch, Process, fatal_signal};
 use crate::server::report::Stats;
+use crate::server::scripts::Scripts;
 use crate::stdx::HashSeed;
 
 /// The server's state: one field a room, and none holds a handle to another. Commands change it by [`Executor::call`].
@@ -29,6 +30,7 @@ pub struct Executor {
     pub exec: Execution,
     pub memory: Memory,
     pub migrations: Migrations,
+    pub scripts: Scripts,
     pub process: Process,
 }
 
@@ -47,6 +49,7 @@ impl Executor {
             exec: Execution::new(&config),
             memory: Memory::new(),
             migrations: Migrations::new(),
+            scripts: Scripts::default(),
             process: Process::new(launch, clock.latest()),
             clock,
             table,

@@ -17,6 +17,7 @@ mod net;
 mod persistence;
 mod process;
 mod report;
+mod scripts;
 #[cfg(any(test, feature = "internals"))]
 pub mod simulation;
 

@@ -3,6 +3,9 @@
 /// The Redis version whose behaviour clients may expect (`redis_version`).
 pub const REDIS: &str = "7.2.4";
 
+/// [`REDIS`] as one number, a byte for each part.
+pub const REDIS_NUMBER: u32 = 0x0007_0204;
+
 /// Copal's own version (`copal_version`).
 pub const COPAL: &str = env!("CARGO_PKG_VERSION");
 

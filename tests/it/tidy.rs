@@ -16,7 +16,7 @@ use imports::Imports;
 const LAYERS: &[&[&str]] = &[
     &["stdx"],
     &["resp", "structures", "rdb", "config", "observe"],
-    &["types"],
+    &["types", "script"],
     &["keyspace"],
     &["commands", "snapshot", "replication"],
     &["server", "tool"],
@@ -41,6 +41,8 @@ const UNSAFE_ALLOWED: &[(&str, &str)] = &[
     ("snapshot/file/dump_file.rs", "the mapped dump file"),
     ("server/process/fatal_signal.rs", "handlers of signals"),
     ("server/process/signals.rs", "handlers of signals"),
+    ("script/lua/", "the interface of Lua, which is written in C"),
+    ("script/fiber.rs", "a stack of its own for scripts"),
     ("stdx/ticks.rs", "the processor's time-stamp counter"),
     ("server/net/connection.rs", "the spare room of a vector that a socket has written into"),
 ];

@@ -75,7 +75,7 @@ impl Executor {
 
     /// Runs a command, with its effects, and keeps its figures: the one way to run a command, whoever asks for it. The
     /// caller has had it judged.
-    pub(super) fn call(&mut self, frame: &Frame<'_>) -> Outcome {
+    pub(in crate::server) fn call(&mut self, frame: &Frame<'_>) -> Outcome {
         let start = self.clock.latest();
         let client = self.clients.get_mut(frame.client);
         let mark = client.reply.len();

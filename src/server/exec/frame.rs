@@ -27,6 +27,8 @@ pub enum Nesting {
     Served,
     /// It is in the queue of a transaction.
     Exec,
+    /// A script has called it.
+    Script,
     /// It repeats what another server has recorded.
     #[cfg_attr(not(any(test, feature = "internals")), allow(dead_code, reason = "a link to another server uses it"))]
     Replay,

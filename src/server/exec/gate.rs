@@ -31,7 +31,7 @@ pub struct Refusal {
 /// Commands that an option must open.
 const PROTECTED: Flags = Flags::PROTECTED.or(Flags::PROTECTED_MODULE);
 
-const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \
+pub const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to \
     disk. Commands that may modify the data set are disabled, because this instance is configured to report errors \
     during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
     details about the RDB error.";
@@ -63,6 +63,37 @@ fn is_guarded(executor: &Executor, key: ClientKey) -> bool {
         || executor.writes_are_stopped()
         || executor.snapshots.is_loading
         || executor.is_paused()
+}
+
+/// Judges a command that a script calls: what is not the script's own matter has been judged when the script began.
+pub fn check_script(
+    executor: &Executor,
+    key: ClientKey,
+    command: Option<CommandId>,
+    args: Args<'_>,
+) -> Result<CommandId, Refusal> {
+    let refuse = |command, text| Err(Refusal { command, error: CommandError::text(text), denied: None });
+    let Some(id) = command else { return refuse(None, "ERR Unknown Redis command called from script") };
+    let row = executor.table.row(id);
+    if !row.command.arity.accepts(args.len()) {
+        return refuse(command, "ERR Wrong number of args calling Redis command from script");
+    }
+    if row.flags.has(Flags::NOSCRIPT.or(PROTECTED)) {
+        return refuse(command, "ERR This Redis command is not allowed from script");
+    }
+    if let Some(denied) = executor.denial(key, id, args) {
+        let reason = match denied {
+            Denied::Command => "can't run this command or subcommand",
+            Denied::Key(_) => "can't access at least one of the keys mentioned in the command arguments",
+            Denied::Channel(_) => "can't publish to the channel mentioned in the command",
+        };
+        let error = CommandError::owned(format!("ERR The user executing the script {reason}"));
+        return Err(Refusal { command, error, denied: Some(denied) });
+    }
+    match executor.script_refusal(id) {
+        Some(error) => Err(Refusal { command, error, denied: None }),
+        None => Ok(id),
+    }
 }
 
 #[cold]

@@ -51,6 +51,8 @@ impl Executor {
             Answer::Wait(wait) => self.block(frame, *wait),
             Answer::Migrate(migration) => self.migrate(frame, *migration),
             Answer::Exec => self.exec(frame),
+            Answer::RunScript(request) => self.run_script(frame, request),
+            Answer::Scripts(request) => self.answer_scripts(key, request),
         }
     }
 

@@ -1,0 +1,228 @@
+//! EVAL and its like, SCRIPT (<https://redis.io/docs/latest/develop/programmability/eval-intro/>).
+//! Owns:  what of these commands can be read without the interpreter.
+//! Uses:  keyspace, resp; the framework.
+//! Never: the interpreter; the server runs scripts.
+
+use super::context::{AdminCtx, ClientCtx, integer};
+use super::effect::{Answer, Effect, RunRequest, ScriptName, ScriptsRequest};
+use super::error::{CommandError, CommandResult};
+use super::help;
+use super::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::resp::Args;
+
+const RUNS_SCRIPT: Flags =
+    Flags::NOSCRIPT.or(Flags::STALE).or(Flags::SKIP_MONITOR).or(Flags::NO_MANDATORY_KEYS).or(Flags::MAY_REPLICATE);
+
+const RUNS_READER: Flags =
+    Flags::NOSCRIPT.or(Flags::STALE).or(Flags::SKIP_MONITOR).or(Flags::NO_MANDATORY_KEYS).or(Flags::READONLY);
+
+const WORST_KEYS: KeySpec = KeySpec::counted(2, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE));
+
+const READ_KEYS: KeySpec = KeySpec::counted(2, KeyFlags::RO.or(KeyFlags::ACCESS));
+
+const WORST: &str = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE";
+
+const WORST_READ: &str = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS";
+
+/// What the rows of EVAL and its like share.
+const fn runs_script() -> Command {
+    Command {
+        since: "2.6.0",
+        complexity: "Depends on the script that is executed.",
+        arity: Arity::at_least(3),
+        flags: RUNS_SCRIPT,
+        syntax: "script numkeys [key ...] [arg ...]",
+        ..Command::in_group(Group::Scripting)
+    }
+}
+
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        name: "EVAL",
+        summary: "Executes a server-side Lua script.",
+        keys: &[WORST_KEYS.noted(WORST)],
+        run: Handler::Client(eval),
+        ..runs_script()
+    },
+    Command {
+        name: "EVAL_RO",
+        summary: "Executes a read-only server-side Lua script.",
+        since: "7.0.0",
+        flags: RUNS_READER,
+        keys: &[READ_KEYS.noted(WORST_READ)],
+        run: Handler::Client(eval_ro),
+        ..runs_script()
+    },
+    Command {
+        name: "EVALSHA",
+        summary: "Executes a server-side Lua script by SHA1 digest.",
+        keys: &[WORST_KEYS],
+        syntax: "sha1 numkeys [key ...] [arg ...]",
+        run: Handler::Client(evalsha),
+        ..runs_script()
+    },
+    Command {
+        name: "EVALSHA_RO",
+        summary: "Executes a read-only server-side Lua script by SHA1 digest.",
+        since: "7.0.0",
+        flags: RUNS_READER,
+        keys: &[READ_KEYS],
+        syntax: "sha1 numkeys [key ...] [arg ...]",
+        run: Handler::Client(evalsha_ro),
+        ..runs_script()
+    },
+    Command {
+        name: "SCRIPT",
+        summary: "A container for Lua scripts management commands.",
+        since: "2.6.0",
+        complexity: "Depends on subcommand.",
+        arity: Arity::at_least(2),
+        subcommands: SCRIPT,
+        ..Command::in_group(Group::Scripting)
+    },
+];
+
+const SCRIPT: &[Command] = &[
+    Command {
+        name: "DEBUG",
+        summary: "Sets the debug mode of server-side Lua scripts.",
+        since: "3.2.0",
+        arity: Arity::exactly(3),
+        flags: Flags::NOSCRIPT,
+        syntax: "<YES | SYNC | NO>",
+        run: Handler::Client(debug),
+        ..Command::in_group(Group::Scripting)
+    },
+    Command {
+        name: "EXISTS",
+        summary: "Determines whether server-side Lua scripts exist in the script cache.",
+        since: "2.6.0",
+        complexity: "O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).",
+        arity: Arity::at_least(3),
+        flags: Flags::NOSCRIPT,
+        syntax: "sha1 [sha1 ...]",
+        tips: &["request_policy:all_shards", "response_policy:agg_logical_and"],
+        run: Handler::Client(exists),
+        ..Command::in_group(Group::Scripting)
+    },
+    Command {
+        name: "FLUSH",
+        summary: "Removes all server-side Lua scripts from the script cache.",
+        since: "2.6.0",
+        complexity: "O(N) with N being the number of scripts in cache",
+        arity: Arity::at_least(2),
+        flags: Flags::NOSCRIPT,
+        syntax: "[ASYNC | SYNC]",
+        history: &[("6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers.")],
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        run: Handler::Client(flush),
+        ..Command::in_group(Group::Scripting)
+    },
+    Command {
+        name: "HELP",
+        summary: "Returns helpful text about the different subcommands.",
+        since: "5.0.0",
+        arity: Arity::exactly(2),
+        flags: Flags::LOADING.or(Flags::STALE),
+        run: Handler::Admin(script_help),
+        ..Command::in_group(Group::Scripting)
+    },
+    Command {
+        name: "KILL",
+        summary: "Terminates a server-side Lua script during execution.",
+        since: "2.6.0",
+        arity: Arity::exactly(2),
+        flags: Flags::NOSCRIPT.or(Flags::ALLOW_BUSY),
+        tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
+        run: Handler::Client(kill),
+        ..Command::in_group(Group::Scripting)
+    },
+    Command {
+        name: "LOAD",
+        summary: "Loads a server-side Lua script to the script cache.",
+        since: "2.6.0",
+        complexity: "O(N) with N being the length in bytes of the script body.",
+        arity: Arity::exactly(3),
+        flags: Flags::NOSCRIPT.or(Flags::STALE),
+        syntax: "script",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        run: Handler::Client(load),
+        ..Command::in_group(Group::Scripting)
+    },
+];
+
+fn eval(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
+    run(ctx, args, ScriptName::Text, false)
+}
+
+fn eval_ro(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
+    run(ctx, args, ScriptName::Text, true)
+}
+
+fn evalsha(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
+    run(ctx, args, ScriptName::Sha, false)
+}
+
+fn evalsha_ro(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
+    run(ctx, args, ScriptName::Sha, true)
+}
+
+fn run(ctx: &mut ClientCtx<'_>, args: Args<'_>, name: ScriptName, read_only: bool) -> CommandResult {
+    if name == ScriptName::Sha && args.arg(1).len() != 40 {
+        return Err(CommandError::NoScript);
+    }
+    let keys = integer(args.arg(2))?;
+    if keys > args.len() as i64 - 3 {
+        return Err(CommandError::text("ERR Number of keys can't be greater than number of args"));
+    }
+    let keys = usize::try_from(keys).map_err(|_| CommandError::text("ERR Number of keys can't be negative"))?;
+    ctx.effects.push(Effect::Answer(Answer::RunScript(RunRequest { name, keys, read_only })));
+    Ok(())
+}
+
+fn debug(_ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
+    Err(CommandError::text("ERR SCRIPT DEBUG is not supported: there is no debugger for scripts"))
+}
+
+fn exists(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
+    let shas = args.tail(2).iter().map(Box::from).collect();
+    ask(ctx, ScriptsRequest::Exists(shas))
+}
+
+fn flush(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
+    let is_known = |word: &[u8]| word.eq_ignore_ascii_case(b"async") || word.eq_ignore_ascii_case(b"sync");
+    if args.len() > 3 || !args.get(2).is_none_or(is_known) {
+        return Err(CommandError::text("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
+    }
+    ask(ctx, ScriptsRequest::Flush)
+}
+
+fn kill(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
+    ask(ctx, ScriptsRequest::Kill)
+}
+
+fn load(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
+    ask(ctx, ScriptsRequest::Load(args.arg(2).into()))
+}
+
+fn ask(ctx: &mut ClientCtx<'_>, request: ScriptsRequest) -> CommandResult {
+    ctx.effects.push(Effect::Answer(Answer::Scripts(request)));
+    Ok(())
+}
+
+fn script_help(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
+    help::reply(
+        ctx.reply,
+        "SCRIPT",
+        &[
+            (
+                "EXISTS <sha1> [<sha1> ...]",
+                "Return information about the existence of the scripts in the script cache.",
+            ),
+            ("FLUSH [ASYNC|SYNC]", "Flush the Lua scripts cache. Very dangerous on replicas."),
+            ("KILL", "Kill the currently executing Lua script."),
+            ("LOAD <script>", "Load a script into the scripts cache without executing it."),
+        ],
+    );
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! The global `redis`, and its other name `server`.
+
+use sha1::{Digest as _, Sha1};
+
+use super::convert::push_reply;
+use super::host::{Permission, Replicate};
+use super::library::install_table;
+use super::lua::{Answer, Call, Function, Kind, Raise, Value, format_number, whole};
+use crate::resp::{ArgsBuf, Protocol};
+use crate::stdx::version;
+
+const FUNCTIONS: &[(&str, Function)] = &[
+    ("acl_check_cmd", acl_check_cmd),
+    ("call", command),
+    ("error_reply", error_reply),
+    ("log", log),
+    ("pcall", protected_command),
+    ("replicate_commands", replicate_commands),
+    ("set_repl", set_repl),
+    ("setresp", setresp),
+    ("sha1hex", sha1hex),
+    ("status_reply", status_reply),
+];
+
+const NUMBERS: &[(&str, f64)] = &[
+    ("LOG_DEBUG", 0.0),
+    ("LOG_VERBOSE", 1.0),
+    ("LOG_NOTICE", 2.0),
+    ("LOG_WARNING", 3.0),
+    ("REPL_NONE", 0.0),
+    ("REPL_AOF", 1.0),
+    ("REPL_SLAVE", 2.0),
+    ("REPL_REPLICA", 2.0),
+    ("REPL_ALL", 3.0),
+    ("REDIS_VERSION_NUM", version::REDIS_NUMBER as f64),
+];
+
+/// Puts `redis` and `server` among the globals.
+pub fn install(call: &mut Call<'_>) {
+    install_table(call, "redis", FUNCTIONS);
+    call.raw_get_field(Call::GLOBALS, "redis");
+    for (name, number) in NUMBERS {
+        call.push_number(*number);
+        call.raw_set_field(-2, name);
+    }
+    call.push_bytes(version::REDIS);
+    call.raw_set_field(-2, "REDIS_VERSION");
+    call.raw_set_field(Call::GLOBALS, "server");
+}
+
+/// Gets each error that ends a script, and completes it with the place that it comes from.
+pub fn on_error(call: &mut Call<'_>) -> Answer {
+    let place = match call.place(1) {
+        Some(place) if place.is_native => call.place(2),
+        place => place,
+    };
+    if call.kind(1) == Kind::Table {
+        call.push_copy(1);
+    } else {
+        let text = match call.value(1) {
+            Value::Bytes(bytes) => [b"ERR ", bytes].concat(),
+            Value::Number(number) => format!("ERR {}", super::lua::number_text(number)).into_bytes(),
+            Value::Boolean(value) => format!("ERR {value}").into_bytes(),
+            value => format!("ERR {value:?}").into_bytes(),
+        };
+        call.push_error_table(text);
+    }
+    if let Some(place) = place {
+        call.push_bytes(place.source);
+        call.raw_set_field(-2, "source");
+        call.push_number(place.line.into());
+        call.raw_set_field(-2, "line");
+    }
+    Ok(1)
+}
+
+/// redis.call: an error of the command is one of the script.
+fn command(call: &mut Call<'_>) -> Answer {
+    if run_command(call)? { Err(call.raise()) } else { Ok(1) }
+}
+
+/// redis.pcall: an error of the command is returned as a table.
+fn protected_command(call: &mut Call<'_>) -> Answer {
+    if !call.context().may_call.get() {
+        return command(call);
+    }
+    // What is wrong with the arguments is returned too.
+    run_command(call).map(|_| 1).or(Ok(1))
+}
+
+/// Runs the command that the arguments are, and pushes its reply. Returns whether that is an error.
+fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
+    if !call.context().may_call.get() {
+        call.push_error_table("ERR redis.call/pcall can only be called inside a script invocation");
+        return Err(call.raise());
+    }
+    let context = call.context();
+    let mut command = context.command.take();
+    command.clear();
+    let is_command = take_arguments(call, &mut command);
+    let mut reply = context.reply.take();
+    reply.clear();
+    let result = match is_command {
+        Ok(()) => {
+            context.with_host(|host| host.call(command.as_args(), &mut reply));
+            push_reply(call, &reply).map(|()| reply.first() == Some(&b'-'))
+        }
+        Err(raise) => Err(raise),
+    };
+    keep_small(&mut reply);
+    command.shrink_to_usual();
+    context.command.replace(command);
+    context.reply.replace(reply);
+    result
+}
+
+fn take_arguments(call: &mut Call<'_>, command: &mut ArgsBuf) -> Result<(), Raise> {
+    if call.args() == 0 {
+        call.push_error_table("ERR Please specify at least one argument for this redis.call() call");
+        return Err(call.raise());
+    }
+    for arg in 1..=call.args() as i32 {
+        match call.value(arg) {
+            Value::Bytes(bytes) => command.push(bytes),
+            Value::Number(number) => push_number(command, number),
+            _ => {
+                call.push_error_table("ERR Lua redis lib command arguments must be strings or integers");
+                return Err(call.raise());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Numbers go out with 17 digits, and whole ones without an exponent.
+fn push_number(command: &mut ArgsBuf, number: f64) {
+    let whole = whole(number);
+    if whole as f64 == number && (number != 0.0 || number.is_sign_positive()) && whole != i64::MAX {
+        command.push(itoa::Buffer::new().format(whole));
+    } else {
+        command.push(format_number(c"%.17g", number));
+    }
+}
+
+/// A reply of unusual size does not stay allocated.
+fn keep_small(reply: &mut Vec<u8>) {
+    const KEPT_BYTES: usize = 64 << 10;
+    if reply.capacity() > KEPT_BYTES {
+        *reply = Vec::new();
+    }
+}
+
+fn error_reply(call: &mut Call<'_>) -> Answer {
+    let [Value::Bytes(text)] = values(call) else { return wrong_arguments(call) };
+    // The code may have its minus or not; a text without a code is one of code ERR.
+    let text = match text.strip_prefix(b"-") {
+        Some(rest) if rest.contains(&b' ') => rest.to_vec(),
+        Some(rest) => [b"ERR ", rest].concat(),
+        None => [b"ERR ", text].concat(),
+    };
+    let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    call.push_error_table(&text[..end]);
+    Ok(1)
+}
+
+fn status_reply(call: &mut Call<'_>) -> Answer {
+    let [Value::Bytes(_)] = values(call) else { return wrong_arguments(call) };
+    call.push_table(0, 1);
+    call.push_copy(1);
+    call.raw_set_field(-2, "ok");
+    Ok(1)
+}
+
+/// The one argument, if there is exactly one.
+fn values<'a>(call: &'a Call<'_>) -> [Value<'a>; 1] {
+    [if call.args() == 1 { call.value(1) } else { Value::Nil }]
+}
+
+fn wrong_arguments(call: &mut Call<'_>) -> Answer {
+    call.push_error_table("ERR wrong number or type of arguments");
+    Ok(1)
+}
+
+fn fail(call: &mut Call<'_>, text: &str) -> Answer {
+    call.push_error_table(text);
+    Err(call.raise())
+}
+
+fn log(call: &mut Call<'_>) -> Answer {
+    if call.args() < 2 {
+        return fail(call, "ERR redis.log() requires two arguments or more.");
+    }
+    let Value::Number(level) = call.value(1) else {
+        return fail(call, "ERR First argument must be a number (log level).");
+    };
+    let level = whole(level);
+    let Ok(level @ 0..=3) = u8::try_from(level) else { return fail(call, "ERR Invalid log level.") };
+    let mut text = Vec::new();
+    for arg in 2..=call.args() as i32 {
+        if arg > 2 {
+            text.push(b' ');
+        }
+        match call.value(arg) {
+            Value::Bytes(bytes) => text.extend_from_slice(bytes),
+            Value::Number(number) => text.extend_from_slice(super::lua::number_text(number).as_bytes()),
+            _ => {}
+        }
+    }
+    call.context().with_host(|host| host.log(level, &text));
+    Ok(0)
+}
+
+fn setresp(call: &mut Call<'_>) -> Answer {
+    if call.args() != 1 {
+        return fail(call, "ERR redis.setresp() requires one argument.");
+    }
+    let protocol = match call.value(1) {
+        Value::Number(2.0) => Protocol::Resp2,
+        Value::Number(3.0) => Protocol::Resp3,
+        _ => return fail(call, "ERR RESP version must be 2 or 3."),
+    };
+    call.context().with_host(|host| host.set_protocol(protocol));
+    Ok(0)
+}
+
+fn sha1hex(call: &mut Call<'_>) -> Answer {
+    if call.args() != 1 {
+        return fail(call, "ERR wrong number of arguments");
+    }
+    let text = call.check_bytes(1).unwrap_or_default();
+    let digest = Sha1::digest(&text);
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    call.push_bytes(hex);
+    Ok(1)
+}
+
+fn set_repl(call: &mut Call<'_>) -> Answer {
+    if call.args() != 1 {
+        return fail(call, "ERR redis.set_repl() requires one argument.");
+    }
+    let number = call.number(1).map_or(0, whole);
+    let Some(to) = Replicate::from_number(number) else {
+        return fail(call, "ERR Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
+    };
+    call.context().with_host(|host| host.set_replication(to));
+    Ok(0)
+}
+
+/// Effects are all that is ever replicated, so there is nothing to switch on.
+fn replicate_commands(call: &mut Call<'_>) -> Answer {
+    call.push_boolean(true);
+    Ok(1)
+}
+
+fn acl_check_cmd(call: &mut Call<'_>) -> Answer {
+    let mut command = ArgsBuf::new();
+    take_arguments(call, &mut command)?;
+    match call.context().with_host(|host| host.check_permission(command.as_args())) {
+        Some(Permission::Granted) => call.push_boolean(true),
+        Some(Permission::Denied) => call.push_boolean(false),
+        Some(Permission::UnknownCommand) => return fail(call, "ERR Invalid command passed to redis.acl_check_cmd()"),
+        None => {
+            return fail(call, "ERR redis.acl_check_cmd can only be called inside a script invocation");
+        }
+    }
+    Ok(1)
+}

@@ -1,0 +1,170 @@
+//! The scripts that are known by their SHA-1.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sha1::{Digest as _, Sha1};
+
+use super::engine::ScriptId;
+use super::shebang::ScriptFlags;
+
+/// So many scripts are kept that only EVAL has brought; beyond that, the one that was used longest ago goes. Clients that
+/// write their arguments into the text of scripts would fill the memory (Redis 7.4 does the same).
+const EVALS_MAX: usize = 500;
+
+/// What a script takes besides its text: its entries in the tables here.
+const ENTRY_BYTES: usize = size_of::<(Sha, Cached)>() + 32;
+
+/// The SHA-1 of a script's text, by which it is called.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Sha([u8; 20]);
+
+impl Sha {
+    pub fn of(text: &[u8]) -> Self {
+        Self(Sha1::digest(text).into())
+    }
+
+    /// From its 40 digits, in small letters or capitals.
+    pub fn from_hex(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 20];
+        if text.len() != 40 {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+            let digit = |digit: u8| (digit as char).to_digit(16);
+            *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+        }
+        Some(Self(bytes))
+    }
+
+    pub fn to_hex(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A script that is known.
+#[derive(Clone, Debug)]
+pub struct Cached {
+    pub script: ScriptId,
+    pub flags: ScriptFlags,
+    text: Box<[u8]>,
+    /// When it was last used, where EVAL alone has brought it.
+    eval_tick: Option<u64>,
+}
+
+/// The scripts that are known.
+#[derive(Debug, Default)]
+pub struct Cache {
+    by_sha: HashMap<Sha, Cached>,
+    /// Those that EVAL alone has brought, the one used longest ago first.
+    evals: BTreeMap<u64, Sha>,
+    tick: u64,
+    text_bytes: usize,
+    /// How many were given up for others (`evicted_scripts`).
+    pub evicted: u64,
+}
+
+impl Cache {
+    pub fn len(&self) -> usize {
+        self.by_sha.len()
+    }
+
+    pub fn contains(&self, sha: Sha) -> bool {
+        self.by_sha.contains_key(&sha)
+    }
+
+    /// Finds a script that is to be run.
+    pub fn get(&mut self, sha: Sha) -> Option<&Cached> {
+        let cached = self.by_sha.get_mut(&sha)?;
+        if let Some(tick) = &mut cached.eval_tick {
+            self.tick += 1;
+            self.evals.remove(tick);
+            self.evals.insert(self.tick, sha);
+            *tick = self.tick;
+        }
+        Some(cached)
+    }
+
+    /// Keeps a script for good that SCRIPT LOAD has brought. Returns whether it was known before.
+    pub fn pin(&mut self, sha: Sha) -> bool {
+        let Some(cached) = self.by_sha.get_mut(&sha) else { return false };
+        if let Some(tick) = cached.eval_tick.take() {
+            self.evals.remove(&tick);
+        }
+        true
+    }
+
+    /// Adds a script. Returns one that has to go for it.
+    pub fn insert(
+        &mut self,
+        sha: Sha,
+        text: &[u8],
+        script: ScriptId,
+        flags: ScriptFlags,
+        by_eval: bool,
+    ) -> Option<ScriptId> {
+        let mut evicted = None;
+        let eval_tick = by_eval.then(|| {
+            self.tick += 1;
+            self.evals.insert(self.tick, sha);
+            self.tick
+        });
+        self.text_bytes += text.len();
+        self.by_sha.insert(sha, Cached { script, flags, text: text.into(), eval_tick });
+        if self.evals.len() > EVALS_MAX
+            && let Some((_, oldest)) = self.evals.pop_first()
+            && let Some(gone) = self.by_sha.remove(&oldest)
+        {
+            self.text_bytes -= gone.text.len();
+            self.evicted += 1;
+            evicted = Some(gone.script);
+        }
+        evicted
+    }
+
+    /// Forgets all scripts.
+    pub fn clear(&mut self) {
+        *self = Self { tick: self.tick, evicted: self.evicted, ..Self::default() };
+    }
+
+    /// Bytes of memory that the texts and the tables take (`used_memory_scripts`), without the compiled scripts.
+    pub fn memory_usage(&self) -> usize {
+        self.text_bytes + self.by_sha.capacity() * ENTRY_BYTES + self.evals.len() * size_of::<(u64, Sha)>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_eval_has_brought_goes_when_it_was_used_longest_ago() {
+        let mut cache = Cache::default();
+        let sha = |number: usize| Sha::of(number.to_string().as_bytes());
+        let add = |cache: &mut Cache, number: usize, by_eval| {
+            cache.insert(sha(number), b"text", ScriptId::for_tests(number as u32), ScriptFlags::PLAIN, by_eval)
+        };
+        assert_eq!(add(&mut cache, 1000, false), None);
+        for number in 0..EVALS_MAX {
+            assert_eq!(add(&mut cache, number, true), None);
+        }
+        assert!(cache.get(sha(0)).is_some());
+        assert!(cache.pin(sha(2)));
+        assert_eq!(add(&mut cache, 501, true), None, "a pinned one is not counted");
+        assert_eq!(add(&mut cache, 502, true), Some(ScriptId::for_tests(1)), "0 was used since");
+        assert!(
+            !cache.contains(sha(1)) && cache.contains(sha(0)) && cache.contains(sha(2)) && cache.contains(sha(1000))
+        );
+        assert_eq!((cache.len(), cache.evicted), (EVALS_MAX + 2, 1));
+        cache.clear();
+        assert_eq!((cache.len(), cache.memory_usage()), (0, 0));
+    }
+
+    #[test]
+    fn a_sha_is_read_in_both_cases() {
+        let sha = Sha::of(b"return 1");
+        assert_eq!(sha.to_hex(), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
+        assert_eq!(Sha::from_hex(b"E0E1F9FABFC9d4800c877a703b823ac0578ff8db"), Some(sha));
+        assert_eq!(Sha::from_hex(b"e0e1"), None);
+        assert_eq!(Sha::from_hex(&[b'g'; 40]), None);
+    }
+}

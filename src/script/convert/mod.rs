@@ -1,0 +1,11 @@
+//! Replies of commands to Lua's values, and what a script returns to a reply
+//! (<https://redis.io/docs/latest/develop/programmability/lua-api/#data-type-conversion>).
+//! Owns:  nothing.
+//! Uses:  the interpreter's stack, resp.
+//! Never: a tree of values in between.
+
+mod to_lua;
+mod to_reply;
+
+pub use to_lua::push_reply;
+pub use to_reply::{Counted, write_value};

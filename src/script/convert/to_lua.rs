@@ -1,0 +1,127 @@
+//! A command's reply, in RESP2 or RESP3, to Lua's values.
+
+use crate::script::lua::{Call, Raise};
+use crate::stdx::number::{parse_f64, parse_i64};
+
+/// Replies are nested this deep at most. Those of our own commands are far from it.
+const DEPTH_MAX: usize = 128;
+
+/// Pushes the value of a whole reply. An error becomes a table with its text in `err`, marked as counted already.
+pub fn push_reply(call: &mut Call<'_>, reply: &[u8]) -> Result<(), Raise> {
+    let mut reader = Reader { rest: reply };
+    reader.push(call, DEPTH_MAX)
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// The line at the front, without its end.
+    fn line(&mut self) -> &'a [u8] {
+        let end = memchr::memchr(b'\r', self.rest).unwrap_or(self.rest.len());
+        let line = &self.rest[..end];
+        self.rest = self.rest.get(end + 2..).unwrap_or_default();
+        line
+    }
+
+    /// So many bytes, and the line's end behind them.
+    fn bytes(&mut self, len: usize) -> &'a [u8] {
+        let bytes = &self.rest[..len.min(self.rest.len())];
+        self.rest = self.rest.get(len + 2..).unwrap_or_default();
+        bytes
+    }
+
+    fn push(&mut self, call: &mut Call<'_>, depth: usize) -> Result<(), Raise> {
+        let Some((&kind, rest)) = self.rest.split_first() else { return Err(call.error("empty reply")) };
+        self.rest = rest;
+        let line = self.line();
+        let count = || parse_i64(line).unwrap_or(0);
+        call.reserve(5)?;
+        match kind {
+            b'+' => push_field(call, "ok", |call| call.push_bytes(line)),
+            b'-' => push_error(call, line),
+            b':' => call.push_number(count() as f64),
+            b'$' => match usize::try_from(count()) {
+                Ok(len) => call.push_bytes(self.bytes(len)),
+                Err(_) => call.push_boolean(false),
+            },
+            b'_' => call.push_nil(),
+            b'#' => call.push_boolean(line == b"t"),
+            b',' => push_field(call, "double", |call| call.push_number(parse_f64(line).unwrap_or(f64::NAN))),
+            b'(' => push_field(call, "big_number", |call| call.push_bytes(line)),
+            b'=' => {
+                let text = self.bytes(usize::try_from(count()).unwrap_or(0));
+                let (format, text) = text.split_at(text.len().min(3));
+                push_field(call, "verbatim_string", |call| {
+                    call.push_table(0, 2);
+                    call.push_bytes(text.get(1..).unwrap_or_default());
+                    call.raw_set_field(-2, "string");
+                    call.push_bytes(format);
+                    call.raw_set_field(-2, "format");
+                });
+            }
+            _ if depth == 0 => return Err(call.error("too deeply nested reply")),
+            b'*' | b'>' => match usize::try_from(count()) {
+                Ok(len) => self.push_list(call, len, depth)?,
+                Err(_) => call.push_boolean(false),
+            },
+            b'%' => self.push_collection(call, "map", count(), depth)?,
+            b'~' => self.push_collection(call, "set", count(), depth)?,
+            b'|' => {
+                // Attributes are not shown to scripts.
+                for _ in 0..count() * 2 {
+                    self.push(call, depth - 1)?;
+                    call.pop(1);
+                }
+                self.push(call, depth - 1)?;
+            }
+            _ => return Err(call.error("unknown kind of reply")),
+        }
+        Ok(())
+    }
+
+    fn push_list(&mut self, call: &mut Call<'_>, len: usize, depth: usize) -> Result<(), Raise> {
+        call.push_table(len, 0);
+        for index in 1..=len {
+            self.push(call, depth - 1)?;
+            call.raw_set_index(-2, index as i32);
+        }
+        Ok(())
+    }
+
+    /// A table with the elements as keys in its one field: with their values in a map, `true` in a set.
+    fn push_collection(&mut self, call: &mut Call<'_>, name: &str, len: i64, depth: usize) -> Result<(), Raise> {
+        call.push_table(0, 1);
+        call.push_table(0, usize::try_from(len).unwrap_or(0));
+        for _ in 0..len {
+            self.push(call, depth - 1)?;
+            match name {
+                "map" => self.push(call, depth - 1)?,
+                _ => call.push_boolean(true),
+            }
+            call.raw_set(-3)?;
+        }
+        call.raw_set_field(-2, name);
+        Ok(())
+    }
+}
+
+fn push_field(call: &mut Call<'_>, name: &str, push: impl FnOnce(&mut Call<'_>)) {
+    call.push_table(0, 1);
+    push(call);
+    call.raw_set_field(-2, name);
+}
+
+fn push_error(call: &mut Call<'_>, text: &[u8]) {
+    call.push_table(0, 2);
+    // As Redis makes it: an error without a code is one of code ERR.
+    if text.contains(&b' ') {
+        call.push_bytes(text)
+    } else {
+        call.push_bytes([b"ERR ", text].concat())
+    }
+    call.raw_set_field(-2, "err");
+    call.push_boolean(true);
+    call.raw_set_field(-2, "ignore_error_stats_update");
+}

@@ -1,0 +1,210 @@
+//! The interpreter with all that scripts find in it: compiling them, running one, and what it has answered.
+
+use std::ffi::CStr;
+use std::io;
+
+use super::convert::{Counted, write_value};
+use super::fiber::{Event, Fiber};
+use super::host::Host;
+use super::lua::{Call, Kind, Lua, Status, Value};
+use super::places::{ERROR_HANDLER, GLOBALS, SCRIPTS};
+use super::{api, library};
+use crate::resp::{Args, Protocol, Reply};
+
+/// How errors name the text of a script.
+const SCRIPT_NAME: &CStr = c"@user_script";
+
+/// The interpreter, with the scripts that it has compiled.
+pub struct Engine {
+    // Before the interpreter: it must not outlive it.
+    fiber: Fiber,
+    lua: Lua,
+    /// Numbers of scripts that are gone.
+    free: Vec<ScriptId>,
+    scripts: u32,
+    ended: Option<Status>,
+}
+
+/// A compiled script.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ScriptId(u32);
+
+#[cfg(test)]
+impl ScriptId {
+    pub fn for_tests(number: u32) -> Self {
+        Self(number)
+    }
+}
+
+/// Why a text is no script: the compiler's words, with the line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CompileError(pub Vec<u8>);
+
+/// How far a script came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// It has ended; [`Engine::finish`] answers.
+    Ended,
+    /// It is to be resumed later. Until then nothing else may run here.
+    Paused,
+}
+
+/// What became of a script.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Its reply is written.
+    Replied,
+    /// It ended with an error, which is to be the reply.
+    Failed {
+        text: Vec<u8>,
+        /// The error was a command's, whose statistics hold it.
+        is_counted: bool,
+    },
+}
+
+impl Engine {
+    /// An interpreter that takes `memory_limit` bytes at most.
+    pub fn new(memory_limit: usize) -> io::Result<Self> {
+        let mut lua = Lua::new(memory_limit).ok_or(io::ErrorKind::OutOfMemory)?;
+        lua.open_stock_libraries();
+        let mut call = lua.enter();
+        library::install(&mut call);
+        api::install(&mut call);
+        let top = call.top();
+        debug_assert_eq!(top, 0);
+        call.push_function(api::on_error, 0);
+        debug_assert_eq!(call.top(), ERROR_HANDLER);
+        call.push_table(0, 0);
+        debug_assert_eq!(call.top(), SCRIPTS);
+        call.push_copy(Call::GLOBALS);
+        debug_assert_eq!(call.top(), GLOBALS);
+        lua.keep();
+        let fiber = Fiber::new(&mut lua)?;
+        Ok(Self { fiber, lua, free: Vec::new(), scripts: 0, ended: None })
+    }
+
+    /// Bytes of memory that the interpreter takes, the compiled scripts included.
+    pub fn memory_usage(&self) -> usize {
+        self.lua.context().memory.used()
+    }
+
+    pub fn set_memory_limit(&mut self, bytes: usize) {
+        self.lua.context().memory.set_limit(bytes);
+    }
+
+    /// Compiles a script, without its first line if that is a shebang.
+    pub fn compile(&mut self, text: &[u8]) -> Result<ScriptId, CompileError> {
+        let mut call = self.lua.enter();
+        if call.load(text, SCRIPT_NAME).is_err() {
+            let text = call.bytes(-1).unwrap_or(b"not enough memory").to_vec();
+            call.set_top(0);
+            self.after_shortage();
+            return Err(CompileError(text));
+        }
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.scripts += 1;
+            ScriptId(self.scripts)
+        });
+        call.raw_set_index(SCRIPTS, id.0 as i32);
+        Ok(id)
+    }
+
+    /// Forgets a compiled script.
+    pub fn remove(&mut self, script: ScriptId) {
+        let mut call = self.lua.enter();
+        call.push_nil();
+        call.raw_set_index(SCRIPTS, script.0 as i32);
+        self.free.push(script);
+    }
+
+    /// Runs a script for EVAL: it finds its keys and arguments as the globals `KEYS` and `ARGV`.
+    pub fn start(&mut self, script: ScriptId, keys: Args<'_>, args: Args<'_>, host: &mut dyn Host) -> Progress {
+        debug_assert!(self.ended.is_none());
+        let mut call = self.lua.enter();
+        call.raw_get_index(SCRIPTS, script.0 as i32);
+        for (name, args) in [("KEYS", keys), ("ARGV", args)] {
+            push_args(&mut call, args);
+            call.raw_set_field(GLOBALS, name);
+        }
+        self.lua.context().set_killed(false);
+        self.lua.context().may_call.set(true);
+        self.run(host, |fiber, lua| fiber.start(lua, 0, ERROR_HANDLER))
+    }
+
+    /// Goes on with a script that has paused.
+    pub fn resume(&mut self, host: &mut dyn Host) -> Progress {
+        self.run(host, |fiber, _| fiber.resume())
+    }
+
+    fn run(&mut self, host: &mut dyn Host, run: impl FnOnce(&mut Fiber, &mut Lua) -> Event) -> Progress {
+        let Self { fiber, lua, .. } = self;
+        match lua.lend(host, |lua| run(fiber, lua)) {
+            Event::Ended(status) => {
+                self.ended = Some(status);
+                Progress::Ended
+            }
+            Event::Paused => Progress::Paused,
+            Event::Idle => unreachable!("the fiber had something to run"),
+        }
+    }
+
+    /// Writes what the script that has ended has returned, or takes its error. `name` is the script's SHA, or the
+    /// function's name; `script` is the protocol that it has asked for.
+    pub fn finish(&mut self, name: &str, script: Protocol, reply: &mut Reply, count: Counted<'_>) -> Outcome {
+        let mut call = self.lua.enter();
+        let outcome = match self.ended.take() {
+            Some(Status::Done) => {
+                write_value(&mut call, script, reply, count);
+                Outcome::Replied
+            }
+            _ => failure(&mut call, name),
+        };
+        call.set_top(0);
+        self.lua.context().may_call.set(false);
+        self.after_shortage();
+        outcome
+    }
+
+    /// Once memory was refused, all garbage is collected: the next script must find room.
+    fn after_shortage(&mut self) {
+        if self.lua.context().memory.take_refused() {
+            self.lua.collect();
+        }
+    }
+}
+
+fn push_args(call: &mut Call<'_>, args: Args<'_>) {
+    call.push_table(args.len(), 0);
+    for (index, arg) in args.iter().enumerate() {
+        call.push_bytes(arg);
+        call.raw_set_index(-2, index as i32 + 1);
+    }
+}
+
+/// The error on top as the text of a reply.
+fn failure(call: &mut Call<'_>, name: &str) -> Outcome {
+    if call.kind(-1) != Kind::Table {
+        let text = match call.value(-1) {
+            Value::Bytes(bytes) => bytes[..bytes.len().min(100)].to_vec(),
+            _ => b"execution failure".to_vec(),
+        };
+        let text = [b"ERR Error running script ", name.as_bytes(), b", ", &text].concat();
+        return Outcome::Failed { text, is_counted: false };
+    }
+    let mut field = |name| {
+        call.raw_get_field(-1, name);
+        let text = match call.value(-1) {
+            Value::Bytes(bytes) => Some(bytes.to_vec()),
+            Value::Number(number) => Some(super::lua::number_text(number).into_bytes()),
+            _ => None,
+        };
+        call.pop(1);
+        text
+    };
+    let (mut text, source, line) = (field("err").unwrap_or_default(), field("source"), field("line"));
+    if let (Some(source), Some(line)) = (source, line) {
+        text.extend_from_slice(&[b" script: ", name.as_bytes(), b", on ", &source, b":", &line, b"."].concat());
+    }
+    let is_counted = call.raw_get_field(-1, "ignore_error_stats_update") == Kind::Boolean && call.truth(-1);
+    Outcome::Failed { text, is_counted }
+}

@@ -1,0 +1,106 @@
+//! A stack for scripts, so that a script can be left in the middle and gone on with later.
+//!
+//! A script that runs for long must let others be served (`SCRIPT KILL` among them), from wherever it is: in a comparator
+//! within a sort within a protected call. Lua's own coroutines cannot be left from there. So scripts run on a stack of their
+//! own, and a pause is a switch of stacks, of some nanoseconds.
+
+use std::cell::Cell;
+use std::io;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult};
+
+use super::lua::{Lua, RawState, Status};
+
+/// Address space of the stack; only what is used takes memory. Lua nests 200 calls of C at most, and commands need as much
+/// as they do on the main stack.
+const STACK_BYTES: usize = 8 << 20;
+
+/// The stack on which the functions of one interpreter run, one at a time.
+pub struct Fiber {
+    coroutine: Coroutine<(), Event, ()>,
+    job: Rc<Cell<Option<Job>>>,
+}
+
+/// A function of the interpreter that is to be run: it and its arguments are on top.
+#[derive(Clone, Copy)]
+struct Job {
+    state: RawState,
+    args: usize,
+    handler: i32,
+}
+
+/// Why the fiber's stack was left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The function has ended.
+    Ended(Status),
+    /// It goes on when the fiber is resumed.
+    Paused,
+    /// There was nothing to run.
+    Idle,
+}
+
+impl Fiber {
+    /// The fiber of one interpreter, which must not outlive it.
+    pub fn new(lua: &mut Lua) -> io::Result<Self> {
+        let job: Rc<Cell<Option<Job>>> = Rc::default();
+        let jobs = Rc::clone(&job);
+        let context = NonNull::from(lua.context());
+        let body = move |yielder: &corosensei::Yielder<(), Event>, ()| {
+            let pause = || yielder.suspend(Event::Paused);
+            let pause: &dyn Fn() = &pause;
+            // SAFETY: the context lives longer than the fiber. The pause lives until the fiber ends, which is never: it is
+            // dropped where it waits.
+            #[expect(unsafe_code, reason = "what the fiber's stack holds lives as long as the fiber")]
+            unsafe {
+                context.as_ref().set_pause(Some(std::mem::transmute::<NonNull<dyn Fn() + '_>, NonNull<dyn Fn()>>(
+                    NonNull::from(pause),
+                )));
+            }
+            loop {
+                let event = match jobs.take() {
+                    Some(job) => Event::Ended(job.run()),
+                    None => Event::Idle,
+                };
+                yielder.suspend(event);
+            }
+        };
+        let mut fiber = Self { coroutine: Coroutine::with_stack(DefaultStack::new(STACK_BYTES)?, body), job };
+        fiber.resume();
+        Ok(fiber)
+    }
+
+    /// Calls a function on the fiber's stack, as [`Lua::run`] does.
+    pub fn start(&mut self, lua: &mut Lua, args: usize, handler: i32) -> Event {
+        self.job.set(Some(Job { state: lua.raw(), args, handler }));
+        self.resume()
+    }
+
+    /// Goes on with what has paused.
+    pub fn resume(&mut self) -> Event {
+        match self.coroutine.resume(()) {
+            CoroutineResult::Yield(event) => event,
+            CoroutineResult::Return(()) => Event::Idle,
+        }
+    }
+}
+
+impl Job {
+    #[expect(unsafe_code, reason = "the fiber has the interpreter to itself")]
+    fn run(self) -> Status {
+        // SAFETY: `start` has borrowed the interpreter, and until the function has ended nobody else uses it.
+        unsafe { Lua::run(self.state, self.args, self.handler) }
+    }
+}
+
+impl Drop for Fiber {
+    #[expect(unsafe_code, reason = "a stack that is given up")]
+    fn drop(&mut self) {
+        // SAFETY: what waits on the stack owns the handle of the job, which is then leaked, and where a script was left in
+        // the middle, buffers of the function it was in. Nobody holds anything within the stack.
+        unsafe { self.coroutine.force_reset() }
+    }
+}

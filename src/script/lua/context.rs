@@ -1,0 +1,103 @@
+//! What belongs to one interpreter besides its values, found from each of its threads.
+
+use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
+
+use mlua_sys::lua51 as ffi;
+
+use super::memory::Memory;
+use crate::resp::ArgsBuf;
+use crate::script::host::{Host, Verdict};
+
+/// Has no `&mut`: Lua's threads, its hook and functions written in Rust all hold it at a time.
+pub struct Context {
+    pub memory: Memory,
+    /// The server, while it runs the script.
+    host: Cell<Option<NonNull<dyn Host>>>,
+    /// Leaves the script's stack for that of the server. Set by `fiber.rs`.
+    pause: Cell<Option<NonNull<dyn Fn()>>>,
+    killed: Cell<bool>,
+    /// The thread of Lua's (a coroutine of the script) that runs.
+    pub(super) running: Cell<*mut ffi::lua_State>,
+    /// What a command is put together in, kept from one to the next.
+    pub command: RefCell<ArgsBuf>,
+    /// What a command has answered, kept from one to the next.
+    pub reply: RefCell<Vec<u8>>,
+    /// Whether redis.call may be called: not while a library of functions is loaded.
+    pub may_call: Cell<bool>,
+}
+
+/// The script is killed and runs no further instruction.
+#[derive(Clone, Copy, Debug)]
+pub struct Killed;
+
+impl Context {
+    pub(super) fn new(memory_limit: usize) -> Self {
+        Self {
+            memory: Memory::new(memory_limit),
+            host: Cell::new(None),
+            pause: Cell::new(None),
+            killed: Cell::new(false),
+            running: Cell::new(std::ptr::null_mut()),
+            command: RefCell::default(),
+            reply: RefCell::default(),
+            may_call: Cell::new(false),
+        }
+    }
+
+    pub fn is_killed(&self) -> bool {
+        self.killed.get()
+    }
+
+    pub fn set_killed(&self, killed: bool) {
+        self.killed.set(killed);
+    }
+
+    /// Lends the server to the script for as long as `run` takes.
+    #[expect(unsafe_code, reason = "the lifetime of what is lent is that of the call")]
+    pub fn lend<R>(&self, host: &mut dyn Host, run: impl FnOnce() -> R) -> R {
+        // SAFETY: only the lifetime changes; the pointer is taken back below, before the loan ends. A panic ends the
+        // process, or in tests the test.
+        let lent = unsafe { std::mem::transmute::<NonNull<dyn Host + '_>, NonNull<dyn Host>>(NonNull::from(host)) };
+        let before = self.host.replace(Some(lent));
+        let result = run();
+        self.host.set(before);
+        result
+    }
+
+    /// The server, if it runs the script now.
+    #[expect(unsafe_code, reason = "the pointer that lend keeps")]
+    pub fn with_host<R>(&self, ask: impl FnOnce(&mut dyn Host) -> R) -> Option<R> {
+        let mut host = self.host.take()?;
+        // SAFETY: `lend` has put it there and waits for the script; it is taken out, so nobody else has it meanwhile.
+        let result = ask(unsafe { host.as_mut() });
+        self.host.set(Some(host));
+        Some(result)
+    }
+
+    pub fn set_pause(&self, pause: Option<NonNull<dyn Fn()>>) {
+        self.pause.set(pause);
+    }
+
+    /// Asks the server whether the script may go on, and lets it have others served before.
+    #[expect(unsafe_code, reason = "the pointer that the fiber keeps")]
+    pub fn poll(&self) -> Result<(), Killed> {
+        self.memory.note_poll();
+        loop {
+            if self.killed.get() {
+                return Err(Killed);
+            }
+            match self.with_host(|host| host.poll()) {
+                None | Some(Verdict::GoOn) => return Ok(()),
+                Some(Verdict::Kill) => self.killed.set(true),
+                Some(Verdict::Pause) => {
+                    let Some(pause) = self.pause.get() else { return Ok(()) };
+                    let in_rust = self.memory.set_in_rust(true);
+                    // SAFETY: the fiber sets it for as long as its function runs, on whose stack this is.
+                    unsafe { pause.as_ref()() };
+                    self.memory.set_in_rust(in_rust);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Scripts: the Lua interpreter, what scripts may call, and what keeps them within bounds.
+//! Owns:  the interpreter's memory and stack, the compiled scripts, the libraries that scripts see.
+//! Uses:  resp, structures, stdx.
+//! Never: the keyspace, a client, a socket; a script reaches the server only by its [`Host`].
+
+mod api;
+mod cache;
+mod convert;
+mod engine;
+mod fiber;
+mod host;
+mod library;
+mod lua;
+mod places;
+mod shebang;
+
+pub use cache::{Cache, Cached, Sha};
+pub use engine::{CompileError, Engine, Outcome, Progress, ScriptId};
+pub use host::{Host, Permission, Replicate, Verdict};
+pub use shebang::{ScriptFlags, Shebang};

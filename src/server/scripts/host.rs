@@ -1,0 +1,94 @@
+//! What a script asks of the server while it runs.
+
+use crate::commands::{CommandError, CommandId};
+use crate::resp::{Args, Protocol, Reply};
+use crate::script::{Host, Permission, Replicate, Verdict};
+use crate::server::clients::ClientKey;
+use crate::server::exec::{Frame, Nesting, gate};
+use crate::server::executor::Executor;
+
+/// The server, lent to a script.
+pub(super) struct ScriptHost<'a> {
+    pub executor: &'a mut Executor,
+    /// For whom its commands run.
+    pub client: ClientKey,
+}
+
+impl Host for ScriptHost<'_> {
+    fn call(&mut self, args: Args<'_>, reply: &mut Vec<u8>) {
+        let Self { executor, client } = self;
+        let current = executor.scripts.current.as_ref().expect("a script runs");
+        let (now, protocol) = (current.now, current.protocol);
+        executor.clients.get_mut(*client).reply = Reply::with_buffer(std::mem::take(reply), protocol);
+        let command = executor.table.find(args).map(|row| row.id);
+        match gate::check_script(executor, *client, command, args) {
+            Ok(command) => {
+                executor.note_script_write(command);
+                executor.call(&Frame::new(*client, command, args, now, Nesting::Script));
+            }
+            Err(refusal) => executor.refuse(*client, &refusal, args),
+        }
+        *reply = executor.clients.get_mut(*client).reply.take();
+    }
+
+    fn poll(&mut self) -> Verdict {
+        Verdict::GoOn
+    }
+
+    fn set_protocol(&mut self, protocol: Protocol) {
+        if let Some(current) = &mut self.executor.scripts.current {
+            current.protocol = protocol;
+        }
+    }
+
+    fn set_replication(&mut self, to: Replicate) {
+        if let Some(current) = &mut self.executor.scripts.current {
+            current.replicate = to;
+        }
+    }
+
+    fn check_permission(&mut self, args: Args<'_>) -> Permission {
+        let Some(row) = self.executor.table.find(args) else { return Permission::UnknownCommand };
+        match self.executor.denial(self.client, row.id, args) {
+            None => Permission::Granted,
+            Some(_) => Permission::Denied,
+        }
+    }
+
+    fn log(&mut self, level: u8, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        match level {
+            0 => tracing::trace!("{text}"),
+            1 => tracing::debug!("{text}"),
+            2 => tracing::info!("{text}"),
+            _ => tracing::warn!("{text}"),
+        }
+    }
+}
+
+impl Executor {
+    fn note_script_write(&mut self, command: CommandId) {
+        let writes = self.table.row(command).flags.has(crate::commands::Flags::WRITE);
+        if let Some(current) = &mut self.scripts.current {
+            current.has_written |= writes;
+        }
+    }
+
+    /// Why the running script may not call this command, beyond what the gate knows.
+    pub(in crate::server) fn script_refusal(&self, command: CommandId) -> Option<CommandError> {
+        use crate::commands::Flags;
+        let current = self.scripts.current.as_ref()?;
+        let flags = self.table.row(command).flags;
+        if current.read_only && flags.has(Flags::WRITE.or(Flags::MAY_REPLICATE)) {
+            return Some(CommandError::text("ERR Write commands are not allowed from read-only scripts."));
+        }
+        if current.has_written {
+            return None;
+        }
+        if flags.has(Flags::WRITE) && self.writes_are_stopped() {
+            return Some(CommandError::text(gate::MISCONF));
+        }
+        let may_take = current.flags.allow_oom && !current.flags.is_plain;
+        (flags.has(Flags::DENYOOM) && self.memory.is_exhausted() && !may_take).then_some(CommandError::OutOfMemory)
+    }
+}
