@@ -13,6 +13,8 @@ mod library;
 mod lua;
 mod places;
 mod shebang;
+#[cfg(test)]
+mod testing;
 
 pub use cache::{Cache, Cached, Sha};
 pub use engine::{CompileError, Engine, Outcome, Progress, ScriptId};

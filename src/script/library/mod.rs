@@ -3,12 +3,14 @@
 //! Uses:  the interpreter's stack, stdx.
 //! Never: a loop that is as long as a script wants it to be without asking whether it may go on.
 
+mod bit;
+
 use super::lua::{Call, Function};
 
 /// Functions of one table of the globals.
 type Table = &'static [(&'static str, Function)];
 
-const TABLES: &[(&str, Table)] = &[];
+const TABLES: &[(&str, Table)] = &[("bit", bit::FUNCTIONS)];
 
 /// Puts the libraries among the globals.
 pub fn install(call: &mut Call<'_>) {
