@@ -58,14 +58,14 @@ impl Executor {
         executor
     }
 
-    /// Takes over limits that clients feel at once.
+    /// Takes over limits of commands, replies and clients.
     pub fn apply_client_limits(&mut self) {
-        self.exec.limits.bulk_bytes_max = self.config.string_bytes_max() as usize;
+        self.exec.follow(&self.config);
         self.follow_client_memory_limit();
     }
 
     /// Seconds since the start.
     pub fn uptime(&self) -> Duration {
-        self.clock.latest().since(self.process.started)
+        self.process.uptime(self.clock.latest())
     }
 }

@@ -92,6 +92,22 @@ const LOCKS_IN_THE_CHILD: &[(&str, &str)] = &[
     ("snapshot/system_calls.rs", "what is denied is found out before the fork"),
 ];
 
+/// Fields that a room of `src/server/` opens to the others: single ones of its state, and values that rooms pass each other.
+const OPEN_FIELDS: &[(&str, &str)] = &[
+    ("Client.session", "what handlers are given of a client"),
+    ("Client.reply", "where answers are written, whoever answers"),
+    ("Stats.counters", "every room counts what it does"),
+    ("Process.listeners", "the state of `net`, whose own fields are private"),
+    ("Shared.executor", "all tasks work on it"),
+    ("Frame", "a value: one command to be run"),
+    ("Processed", "a value: how far the input was executed"),
+    ("MemoryReport", "a value: what INFO and MEMORY show"),
+    ("DatabaseOverhead", "a value: what INFO and MEMORY show"),
+    ("Excess", "a value: what INFO and MEMORY show"),
+    ("Launch", "a value: how the process was started"),
+    ("RepeatError", "a value: what could not be repeated"),
+];
+
 struct Source {
     /// Relative to `src/`, with slashes.
     path: String,
@@ -534,6 +550,49 @@ fn files_of_a_room_use_one_another_in_small_circles_at_most() {
 }
 
 #[test]
+fn rooms_of_the_server_keep_their_state_to_themselves() {
+    let sources = sources();
+    let mut wrong = Vec::new();
+    let mut opened = BTreeSet::new();
+    for source in sources.iter().filter(|source| source.path.starts_with("server/") && source.depth() > 2) {
+        for (name, field, line) in open_fields(&source.code, source.path.ends_with("/mod.rs")) {
+            let full_name = format!("{name}.{field}");
+            match OPEN_FIELDS.iter().find(|(listed, _)| *listed == name || *listed == full_name) {
+                Some((listed, _)) => drop(opened.insert(*listed)),
+                None => wrong.push(format!("src/{}:{line}: {full_name} is open to other rooms", source.path)),
+            }
+        }
+    }
+    let unused = OPEN_FIELDS.iter().filter(|(listed, _)| !opened.contains(listed));
+    wrong.extend(unused.map(|(listed, _)| format!("{listed} is listed as open and is not")));
+    assert_none("state that is not private to its room", &wrong);
+}
+
+/// The fields of structs that are seen beyond the folder of their file, with their lines. In a `mod.rs` what the folder
+/// above sees is beyond it.
+fn open_fields(code: &str, is_door: bool) -> Vec<(String, String, usize)> {
+    let word = |text: &str| text.chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect::<String>();
+    let mut found = Vec::new();
+    for at in word_positions(code, "struct") {
+        let name = word(code[at + "struct".len()..].trim_start());
+        let rest = &code[at..];
+        let Some(open) = rest.find(['{', ';', '(']).filter(|&open| rest[open..].starts_with('{')) else { continue };
+        let body = rest[open..].split_once('}').map_or("", |(body, _)| body);
+        for field in word_positions(body, "pub") {
+            let behind = &body[field + "pub".len()..];
+            let (scope, named) = match behind.strip_prefix('(').and_then(|scoped| scoped.split_once(')')) {
+                Some((scope, named)) => (scope, named),
+                None => ("", behind),
+            };
+            if scope != "super" || is_door {
+                found.push((name.clone(), word(named.trim_start()), line_of(code, at + open + field)));
+            }
+        }
+    }
+    found
+}
+
+#[test]
 fn no_module_is_allowed_to_hold_dead_code() {
     let mut wrong = Vec::new();
     for source in &sources() {
@@ -636,6 +695,14 @@ fn edges_are_found_in_groups_and_behind_super() {
     let source = Source { path: "types/list.rs".to_owned(), text: text.to_owned(), code: blank_out(text) };
     let names: Vec<_> = edges(&source).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["rdb", "config", "stdx", "keyspace"]);
+}
+
+#[test]
+fn open_fields_are_found_whatever_opens_them() {
+    let code = "pub struct A<T> {\n    pub a: T,\n    pub(in crate::server) b: T,\n    pub(super) c: T,\n    d: T,\n}\nstruct B(pub u8);";
+    let names = |is_door| open_fields(code, is_door).into_iter().map(|(_, field, _)| field).collect::<Vec<_>>();
+    assert_eq!(names(false), ["a", "b"]);
+    assert_eq!(names(true), ["a", "b", "c"]);
 }
 
 #[test]

@@ -22,10 +22,10 @@ pub enum Verdict {
 /// Why a command is refused.
 #[derive(Debug)]
 pub struct Refusal {
-    pub command: Option<CommandId>,
-    pub error: CommandError,
+    pub(super) command: Option<CommandId>,
+    pub(super) error: CommandError,
     /// What the client's user may not do, where that is the reason.
-    pub denied: Option<Denied>,
+    pub(super) denied: Option<Denied>,
 }
 
 /// Commands that an option must open.
@@ -61,7 +61,7 @@ fn is_guarded(executor: &Executor, key: ClientKey) -> bool {
         || session.monitor
         || executor.memory.is_exhausted()
         || executor.writes_are_stopped()
-        || executor.snapshots.is_loading
+        || executor.snapshots.is_loading()
         || executor.is_paused()
 }
 
@@ -173,7 +173,7 @@ fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId) -> Option<C
             row.full_name
         )));
     }
-    if executor.snapshots.is_loading && !executor.all_have_flags(key, id, Flags::LOADING) {
+    if executor.snapshots.is_loading() && !executor.all_have_flags(key, id, Flags::LOADING) {
         return Some(CommandError::Loading);
     }
     if session.monitor && flags.has(Flags::WRITE.or(Flags::READONLY).or(Flags::MAY_REPLICATE)) {

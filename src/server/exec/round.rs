@@ -62,11 +62,10 @@ impl Executor {
     /// Executes every complete command in `bytes`, which begin where the client's last call left off.
     pub fn process(&mut self, key: ClientKey, decoder: &mut Decoder, bytes: &[u8]) -> Processed {
         let start = self.clock.advance();
-        self.stats.rounds.note(self.stats.counters.total_commands_processed);
+        self.stats.note_round();
         self.clients.lend_output(key);
         let client = self.clients.get_mut(key);
-        client.query_bytes = bytes.len();
-        client.reply_bytes_end = client.reply.len() + ROUND_REPLY_BYTES;
+        client.begin_round(bytes.len(), ROUND_REPLY_BYTES);
         client.limit_reply(&self.config, self.memory.free_bytes());
         let mut ahead = self.exec.ahead.take().unwrap_or_default();
         let one_by_one = self.keyspace.offers_buffer();
@@ -126,7 +125,7 @@ impl Executor {
 
     /// Ends the client's round behind the command that it executes.
     pub(in crate::server) fn end_round(&mut self, key: ClientKey) {
-        self.clients.get_mut(key).reply_bytes_end = 0;
+        self.clients.get_mut(key).end_round();
     }
 
     /// Whether the client's next command has to wait.
@@ -134,8 +133,8 @@ impl Executor {
     fn is_held_up(&self, key: ClientKey) -> bool {
         let client = self.clients.get(key);
         // Once the last snapshot is taken, no change may be acknowledged any more.
-        let ending = self.process.exit.is_some();
-        ending || client.close.is_some() || client.stall.is_some() || client.reply.len() >= client.reply_bytes_end
+        let ending = self.process.is_ending();
+        ending || client.closing().is_some() || client.stall().is_some() || client.has_enough_replies()
     }
 
     /// Answers bytes that are no command, which ends the connection.

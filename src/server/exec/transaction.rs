@@ -40,7 +40,7 @@ impl Executor {
                 Some(denied) => self.refuse_queued(&frame, denied),
             }
         }
-        self.stats.rounds.nested_ns += self.clock.latest().nanoseconds_since(start);
+        self.stats.note_nested(self.clock.latest().nanoseconds_since(start));
     }
 
     /// Answers a queued command that the client's user may not run any more.

@@ -18,8 +18,8 @@ use crate::server::net::Shared;
 use crate::server::persistence::fallback;
 use crate::snapshot;
 use crate::snapshot::{
-    Cancelled, DumpFile, Duplicates, Fate, KnownDump, LoadError, LoadFault, LoadSettings, Loaded, Loader, Place,
-    Progress, SaveError, SaveOptions, Task, Trigger, Verification,
+    Cancelled, DumpFile, Duplicates, Fate, InterruptWatch, KnownDump, LoadError, LoadFault, LoadSettings, Loaded,
+    Loader, Place, Progress, SaveError, SaveOptions, Task, Trigger, Verification,
 };
 use crate::stdx::HashSeed;
 use crate::stdx::text::counted;
@@ -65,7 +65,7 @@ pub fn open_dump(shared: &Shared) -> Result<Option<DumpFile>, LoadError> {
     match &file {
         Some(file) => {
             if let Some(bytes) = file.memory_when_saved() {
-                executor.memory.limit.warn_of_dump(file.path(), bytes);
+                executor.memory.limit().warn_of_dump(file.path(), bytes);
             }
             executor.begin_loading(file);
         }
@@ -171,7 +171,7 @@ impl Executor {
     }
 
     /// A snapshot of the present moment under the present configuration.
-    pub(in crate::server) fn snapshot_task(&mut self, trigger: Trigger) -> Task {
+    fn snapshot_task(&mut self, trigger: Trigger) -> Task {
         let now = self.clock.advance();
         // Where expiry is switched off (DEBUG SET-ACTIVE-EXPIRE), keys past it are kept in the dump too.
         let mut options =
@@ -253,10 +253,26 @@ impl Executor {
         self.snapshots.supervisor.save(&mut self.keyspace, &task, false)
     }
 
+    /// Takes the last snapshot of a server that is about to end. SIGINT interrupts it.
+    pub(in crate::server) fn save_finally(&mut self) -> Result<(), SaveError> {
+        tracing::info!("Saving the final RDB snapshot before exiting.");
+        let task = self.snapshot_task(Trigger::Shutdown);
+        let _watch = InterruptWatch::install();
+        self.snapshots.supervisor.save(&mut self.keyspace, &task, true)
+    }
+
+    /// Ends the save in the background, if one is under way.
+    pub(in crate::server) fn end_background_save(&mut self) {
+        if self.snapshots.supervisor.child().is_some() {
+            tracing::warn!("There is a child saving an .rdb. Killing it!");
+            self.snapshots.supervisor.end_child(&mut self.keyspace);
+        }
+    }
+
     fn start_child(&mut self, trigger: Trigger) -> Result<(), SaveError> {
         let task = Task { title: self.child_title(), ..self.snapshot_task(trigger) };
         let child = self.snapshots.supervisor.start(&mut self.keyspace, &task)?;
-        self.process.oom_score.give_to_child(&self.config, child);
+        self.process.give_oom_score_to(child, &self.config);
         self.note_latency("fork", Duration::from_micros(self.persistence_info().latest_fork_usec));
         self.snapshots.started.raise();
         Ok(())

@@ -61,7 +61,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     tracing::info!("Server initialized");
     banner::warn_of_directory(&config.dir);
     let mut executor = Executor::new(config, launch);
-    executor.memory.limit.warn_of_maxmemory(executor.config.maxmemory_bytes);
+    executor.memory.limit().warn_of_maxmemory(executor.config.maxmemory_bytes);
     if let Err(reason) = executor.rename_commands() {
         tracing::warn!("{reason}");
         return 1;
@@ -135,7 +135,7 @@ fn make_room_for_clients(config: &mut Config) -> bool {
 
 async fn wait_for_end(shared: &Shared) -> i32 {
     loop {
-        shared.exit.raised().await;
+        shared.ended().await;
         if let Some(code) = shared.executor.borrow().process.exit {
             return code;
         }
@@ -151,7 +151,7 @@ async fn load_then_serve(shared: Rc<Shared>, dump: Option<DumpFile>, notifier: O
         if let Err(error) = snapshots::load_dump(&shared, &dump).await {
             fallback::log_fatal(&shared, &error);
             shared.executor.borrow_mut().process.exit = Some(1);
-            shared.exit.raise();
+            shared.end();
             return;
         }
         // Unmapping a large file takes tens of milliseconds. Where no thread starts, they are spent here.

@@ -42,7 +42,7 @@ pub(in crate::server) const DATABASES: usize = 3;
 
 /// One server without sockets.
 pub struct Machine {
-    pub(in crate::server) executor: Executor,
+    pub(super) executor: Executor,
     seed: HashSeed,
     clients: Vec<SimulatedClient>,
     /// Repeats records.
@@ -209,7 +209,7 @@ impl Machine {
     /// Whoever was closed by a command connects again.
     fn replace_closed(&mut self) {
         for index in 0..self.clients.len() {
-            if self.executor.clients.get(self.clients[index].key).close.is_some() {
+            if self.executor.clients.get(self.clients[index].key).closing().is_some() {
                 self.executor.disconnect(self.clients[index].key);
                 self.clients[index] = SimulatedClient::new(&mut self.executor);
             }
@@ -232,14 +232,14 @@ impl SimulatedClient {
 
 fn connect(executor: &mut Executor) -> ClientKey {
     let (key, _) = executor.connect(Peer::Unix { path: "".into() }, -1);
-    executor.clients.get_mut(key).reply_bytes_end = usize::MAX;
+    executor.clients.get_mut(key).begin_round(0, usize::MAX);
     key
 }
 
 impl Executor {
     fn is_stalled(&self, key: ClientKey) -> bool {
         let client = self.clients.get(key);
-        debug_assert!(!matches!(client.stall, Some(Stall::Migrating)), "no other server is there");
-        client.stall.is_some() || matches!(client.close, Some(Close::Now))
+        debug_assert!(!matches!(client.stall(), Some(Stall::Migrating)), "no other server is there");
+        client.stall().is_some() || matches!(client.closing(), Some(Close::Now))
     }
 }

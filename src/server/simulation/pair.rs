@@ -43,21 +43,21 @@ pub enum Step {
 /// A step with the seed of whatever is left to chance in it, so that it comes to the same whatever was before.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Act {
-    pub step: Step,
-    pub chance: u64,
+    pub(super) step: Step,
+    pub(super) chance: u64,
 }
 
 /// How often commands have changed something, by the full name of their row.
 #[derive(Default, Debug)]
 pub struct Coverage {
-    pub effects: BTreeMap<Box<str>, u64>,
-    pub steps: u64,
-    pub groups: u64,
+    pub(super) effects: BTreeMap<Box<str>, u64>,
+    pub(super) steps: u64,
+    pub(super) groups: u64,
 }
 
 /// Both servers.
 pub struct Pair {
-    pub first: Machine,
+    pub(super) first: Machine,
     second: Machine,
     unix_ms: i64,
     passed: Duration,

@@ -1,10 +1,7 @@
-//! Where commands meet the rest of the server: every effect and who performs it.
+//! Where commands meet the rest of the server: every effect, and the room that performs it.
 
-mod clients;
 mod config;
 mod debug;
-mod memory;
-mod observe;
 
 pub use config::current_dir;
 
