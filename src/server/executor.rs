@@ -37,7 +37,7 @@ impl Executor {
         let clock = ServerClock::new();
         let table = CommandTable::new();
         fatal_signal::name_commands(table.rows().iter().map(|row| row.full_name.clone()));
-        let users = Users::new(&AccessRules::new(&table, &config));
+        let users = Users::new(&AccessRules::new(table.rows(), &config));
         let mut executor = Self {
             keyspace: Keyspace::new(config.databases as usize, HashSeed::random()),
             clients: Clients::default(),

@@ -161,8 +161,9 @@ fn made_frames(executor: &Executor, rng: &mut fastrand::Rng) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..rng.usize(1..12) {
         let row = &rows[rng.usize(..rows.len())];
-        let options: Vec<&str> = row
-            .command
+        let options: Vec<&str> = executor
+            .table
+            .command(row.id)
             .syntax
             .split(|letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit()))
             .filter(|word| word.len() > 1)

@@ -62,10 +62,7 @@ const LINES_MAX: usize = 1000;
 /// Rooms that compute and never touch a socket or a file.
 const PURE_ROOMS: &[&str] = &["resp", "structures", "rdb", "types", "keyspace", "commands"];
 
-/// How many files may use one another in a circle, in rooms that are being rebuilt; elsewhere it is [`CIRCLE_MAX`].
-const CIRCLES_ALLOWED: &[(&str, usize)] = &[("commands", 17)];
-
-/// As many as one can keep in mind.
+/// How many files may use one another in a circle: as many as one can keep in mind.
 const CIRCLE_MAX: usize = 6;
 
 /// What the forked child and all that it calls must not name: each logs, prints, takes a lock that a thread of the parent
@@ -532,14 +529,8 @@ fn files_of_a_room_use_one_another_in_small_circles_at_most() {
     let rooms: BTreeSet<_> = sources.iter().filter_map(Source::room).collect();
     let mut wrong = Vec::new();
     for room in rooms {
-        let allowed = CIRCLES_ALLOWED.iter().find(|(name, _)| *name == room).map_or(CIRCLE_MAX, |(_, files)| *files);
-        let circles = imports.circles(room);
-        let largest = circles.iter().map(BTreeSet::len).max().unwrap_or(1);
-        if largest < allowed && allowed > CIRCLE_MAX {
-            wrong.push(format!("src/{room}: its largest circle has {largest} files now: allow no more"));
-        }
-        for circle in circles.iter().filter(|circle| circle.len() > allowed) {
-            wrong.push(format!("src/{room}: a circle of {} files, {allowed} are allowed", circle.len()));
+        for circle in imports.circles(room).iter().filter(|circle| circle.len() > CIRCLE_MAX) {
+            wrong.push(format!("src/{room}: a circle of {} files, {CIRCLE_MAX} are allowed", circle.len()));
             for file in circle {
                 let uses: Vec<_> = imports.uses[*file].intersection(circle).map(|file| imports.path(*file)).collect();
                 wrong.push(format!("    {} uses {}", imports.path(*file), uses.join(", ")));
@@ -590,6 +581,22 @@ fn open_fields(code: &str, is_door: bool) -> Vec<(String, String, usize)> {
         }
     }
     found
+}
+
+#[test]
+fn the_framework_of_commands_uses_no_command_group() {
+    const FRAMEWORK: &str = "commands/framework/";
+    let sources = sources();
+    let imports = Imports::of(&sources);
+    let files: Vec<_> = (0..imports.files.len()).filter(|file| imports.path(*file).starts_with(FRAMEWORK)).collect();
+    assert!(files.len() > 10, "the framework is where it was");
+    let mut wrong = Vec::new();
+    for file in files {
+        let used = imports.uses[file].iter().map(|file| imports.path(*file));
+        let groups = used.filter(|path| path.starts_with("commands/") && !path.starts_with(FRAMEWORK));
+        wrong.extend(groups.map(|group| format!("src/{} uses {group}", imports.path(file))));
+    }
+    assert_none("the framework uses groups", &wrong);
 }
 
 #[test]

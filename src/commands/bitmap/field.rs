@@ -3,8 +3,8 @@
 use super::number::{FieldType, Overflow};
 use super::offset::{BAD_OFFSET, bit_offset};
 use super::write::with_bytes;
-use crate::commands::context::{ReadCtx, WriteCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
 use crate::config::Config;
 use crate::keyspace::{Change, EventClass};
 use crate::resp::{Args, Reply};

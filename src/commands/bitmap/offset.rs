@@ -1,7 +1,7 @@
 //! Arguments that name a bit, or the bits from one to another.
 
-use crate::commands::context::integer;
-use crate::commands::error::CommandError;
+use crate::commands::framework::CommandError;
+use crate::commands::framework::arguments::integer;
 use crate::config::Config;
 use crate::resp::Args;
 use crate::stdx::number::parse_i64;

@@ -1,8 +1,8 @@
 //! Looking at bits: GETBIT, BITCOUNT, BITPOS.
 
 use super::offset::{BitRange, bit_offset};
-use crate::commands::context::{ReadCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx};
 use crate::resp::Args;
 use crate::structures::bitmap::{count_ones_between, find_bit_between, read_field};
 

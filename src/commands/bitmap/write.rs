@@ -3,8 +3,7 @@
 use std::cell::Cell;
 
 use super::offset::bit_offset;
-use crate::commands::context::WriteCtx;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::types::DataType as _;

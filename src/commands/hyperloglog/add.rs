@@ -1,8 +1,7 @@
 //! PFADD.
 
 use super::{change_sketch, sketch_of};
-use crate::commands::context::WriteCtx;
-use crate::commands::error::CommandResult;
+use crate::commands::framework::{CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::structures::hyperloglog::empty;

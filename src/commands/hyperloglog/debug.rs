@@ -1,8 +1,7 @@
 //! PFDEBUG and PFSELFTEST: what tests look at.
 
 use super::{change_sketch, sketch_of, sparse_bytes_max};
-use crate::commands::context::{ReadCtx, WriteCtx};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
 use crate::keyspace::Change;
 use crate::resp::Args;
 use crate::structures::hyperloglog::{Encoding, Opcode, Registers, SketchView, self_test};

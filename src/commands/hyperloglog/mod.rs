@@ -8,7 +8,7 @@ mod rows;
 
 pub(super) use rows::COMMANDS;
 
-use super::error::CommandError;
+use super::framework::CommandError;
 use crate::config::Config;
 use crate::structures::hyperloglog::{Sketch, SketchError, SketchView};
 use crate::types::string::{StringValue, StringView};

@@ -2,8 +2,8 @@
 
 use super::expiry::{ExpiryOption, Unit};
 use super::read::bulk;
-use crate::commands::context::{WriteCtx, as_string, integer};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx, as_string};
 use crate::keyspace::{Change, EventClass, Touch};
 use crate::resp::Args;
 use crate::stdx::number::format_i64;

@@ -18,8 +18,7 @@ pub use rows::COMMANDS;
 
 pub(super) use add::{Options as AddOptions, add_scored};
 
-use super::context::{ReadCtx, WriteCtx};
-use super::element;
+use super::framework::{ReadCtx, WriteCtx, element};
 use crate::keyspace::{Change, Entry, EventClass, WrongType};
 use crate::resp::{Protocol, Reply};
 use crate::types::zset::{Member, ZsetView};

@@ -2,8 +2,8 @@
 
 use super::bounds::{By, Interval};
 use super::{Layout, as_zset, find, store};
-use crate::commands::context::{ReadCtx, SIZE_SAMPLES, WriteCtx, integer, require_memory};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, SIZE_SAMPLES, WriteCtx, require_memory};
 use crate::resp::Args;
 use crate::types::View as _;
 use crate::types::zset::ZsetView;

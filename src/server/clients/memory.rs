@@ -147,7 +147,7 @@ mod tests {
     use crate::config::Config;
 
     fn add(clients: &mut Clients) -> ClientKey {
-        let users = Users::new(&AccessRules::new(&CommandTable::new(), &Config::default()));
+        let users = Users::new(&AccessRules::new(CommandTable::new().rows(), &Config::default()));
         clients.add(Peer::Unix { path: "".into() }, 0, Rc::clone(users.default_user()), 0)
     }
 

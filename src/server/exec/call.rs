@@ -145,7 +145,7 @@ impl Executor {
         let session = &mut client.session;
         let (config, limits) = (&self.config, &self.exec.encodings);
         let (table, effects) = (&self.table, &mut self.exec.effects);
-        match self.table.row(command).command.run {
+        match self.table.handler(command) {
             Handler::Read(run) => {
                 let keyspace = &self.keyspace;
                 run(&mut ReadCtx { keyspace, session, config, limits, table, now, may_wait, reply, effects }, args)

@@ -46,7 +46,7 @@ pub fn check(
 ) -> Result<CommandId, Verdict> {
     let Some(id) = command else { return Err(refuse_unknown(executor, *args)) };
     let row = executor.table.row(id);
-    let is_usual = row.command.arity.accepts(args.len()) && !row.flags.has(PROTECTED);
+    let is_usual = row.arity.accepts(args.len()) && !row.flags.has(PROTECTED);
     if is_usual && !is_guarded(executor, key) { Ok(id) } else { check_all(executor, key, id, *args) }
 }
 
@@ -106,7 +106,7 @@ fn basic_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<
     let flags = row.flags;
     let client = executor.clients.get(key);
     let session = &client.session;
-    if !row.command.arity.accepts(args.len()) {
+    if !row.arity.accepts(args.len()) {
         return Some(CommandError::wrong_arity(&row.full_name));
     }
     if flags.has(PROTECTED)

@@ -229,7 +229,7 @@ impl Executor {
         if let Some(entry) = keys.find_hashed(hash, first) {
             entry.value().prefetch(lines.iter().filter_map(|Line { args, row, .. }| {
                 let (row, count) = (self.table.row((*row)?), args.len());
-                match row.command.element {
+                match row.element {
                     _ if count <= 2 => None,
                     ElementHint::LastScored => Some((args.arg(count - 1), parse_f64(args.arg(count - 2)))),
                     ElementHint::Second => Some((args.arg(2), None)),

@@ -134,7 +134,10 @@ impl Pair {
                 *coverage.effects.entry(row.full_name.clone()).or_default() += 1;
             }
             // A server that hides what is past its expiry is changed by nobody who reads.
-            if row.command.run.is_read() && row.flags.has(Flags::READONLY) && self.steps.is_multiple_of(4) {
+            if self.first.executor.table.handler(row.id).is_read()
+                && row.flags.has(Flags::READONLY)
+                && self.steps.is_multiple_of(4)
+            {
                 self.second.execute(client, args);
             }
         }
@@ -183,11 +186,10 @@ impl Pair {
 
     /// The rows that may change data and have not.
     pub fn rows_without_effect(&self, coverage: &Coverage) -> Vec<&str> {
-        let rows = self.first.executor.table.rows().iter();
-        let writes = rows.filter(|row| {
-            (row.flags.has(Flags::WRITE) || matches!(row.command.run, Handler::Write(_)))
-                && !matches!(row.command.run, Handler::Container)
-        });
+        let table = &self.first.executor.table;
+        let may_write = |id| matches!(table.handler(id), Handler::Write(_));
+        let writes = table.rows().iter();
+        let writes = writes.filter(|row| (row.flags.has(Flags::WRITE) || may_write(row.id)) && !row.is_container);
         writes.map(|row| &*row.full_name).filter(|name| !coverage.effects.contains_key(*name)).collect()
     }
 }

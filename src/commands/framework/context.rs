@@ -1,6 +1,6 @@
 //! What a handler is given. The argument is the permission: whoever holds `&Keyspace` cannot change it.
 
-use super::acl::Users;
+use super::access::Users;
 use super::effect::Effect;
 use super::error::CommandError;
 use super::session::Session;
@@ -268,22 +268,4 @@ pub fn as_string(entry: &Entry) -> Result<StringView<'_>, WrongType> {
         ValueRef::String(view) => Ok(view),
         _ => Err(WrongType),
     }
-}
-
-/// Reads an argument as an integer.
-pub fn integer(arg: &[u8]) -> Result<i64, CommandError> {
-    crate::stdx::number::parse_i64(arg).ok_or(CommandError::NotInteger)
-}
-
-/// Reads an argument as an integer from `min` on; any other text and any other number is refused by one error.
-pub fn integer_from(arg: &[u8], min: i64, error: CommandError) -> Result<i64, CommandError> {
-    crate::stdx::number::parse_i64(arg).filter(|&value| value >= min).ok_or(error)
-}
-
-/// Reads an argument as the index of a database.
-pub fn database(arg: &[u8], config: &Config) -> Result<usize, CommandError> {
-    let index = i32::try_from(integer(arg)?)
-        .map_err(|_| CommandError::text("ERR value is out of range, value must between -2147483648 and 2147483647"))?;
-    let index = u32::try_from(index).map_err(|_| CommandError::DbOutOfRange)?;
-    if index < config.databases { Ok(index as usize) } else { Err(CommandError::DbOutOfRange) }
 }
