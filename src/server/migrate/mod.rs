@@ -1,4 +1,7 @@
 //! MIGRATE: keys are handed to another server by a thread that waits for it, while this one goes on serving.
+//! Owns:  the migration under way, the thread that carries it out, and links that are kept.
+//! Uses:  commands, keyspace, resp.
+//! Never: how a value is encoded, or a deletion of a key that the other server has not confirmed.
 //!
 //! Until the other server has answered, the keys must stay what they were when they were encoded. So all commands that
 //! write wait meanwhile, nothing expires and nothing is evicted, as under CLIENT PAUSE WRITE; reads go on. One migration

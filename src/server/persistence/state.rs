@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::observe::LoadingInfo;
 use crate::server::net::Wake;
 use crate::snapshot::{HealingProgress, Supervisor};
 use crate::stdx::clock::Now;
@@ -11,12 +12,9 @@ pub struct Snapshots {
     pub(super) supervisor: Supervisor,
     /// Raised when a child has been started.
     pub(super) started: Rc<Wake>,
-    /// Set while a dump is being loaded: most commands are refused.
     pub(super) is_loading: bool,
     pub(super) loading: Option<LoadProgress>,
-    pub(super) last_load_keys: u64,
-    pub(super) last_load_expired_keys: u64,
-    pub(super) last_load_left_out: u64,
+    pub(super) last_load: LastLoad,
 }
 
 /// How far loading is.
@@ -28,6 +26,26 @@ pub(super) struct LoadProgress {
     pub(super) used_memory_bytes: u64,
 }
 
+impl LoadProgress {
+    pub(super) fn info(&self, now: Now) -> LoadingInfo {
+        LoadingInfo::new(
+            self.started.unix_seconds(),
+            now.since(self.started).as_secs() as i64,
+            self.loaded_bytes,
+            self.total_bytes,
+            self.used_memory_bytes,
+        )
+    }
+}
+
+/// What the last load came to.
+#[derive(Debug, Default)]
+pub(super) struct LastLoad {
+    pub(super) keys: u64,
+    pub(super) expired_keys: u64,
+    pub(super) left_out: u64,
+}
+
 impl Snapshots {
     pub fn new(now: Now) -> Self {
         Self {
@@ -35,9 +53,7 @@ impl Snapshots {
             started: Rc::default(),
             is_loading: false,
             loading: None,
-            last_load_keys: 0,
-            last_load_expired_keys: 0,
-            last_load_left_out: 0,
+            last_load: LastLoad::default(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::server::exec::{blocking, current_dir};
 use crate::server::executor::Executor;
 use crate::server::migrate;
 use crate::server::net::{ListenError, Listeners, Shared, Timer, accept, event_loop};
-use crate::server::persistence::{fallback, snapshots};
+use crate::server::persistence::{fallback, loading, snapshots};
 use crate::server::process::{banner, file_limit, logging, shutdown};
 use crate::snapshot::DumpFile;
 
@@ -85,7 +85,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
         }
     };
     let shared = Rc::new(Shared::new(executor));
-    let dump = match snapshots::open_dump(&shared) {
+    let dump = match loading::open_dump(&shared) {
         Ok(dump) => dump,
         Err(error) => {
             fallback::log_fatal(&shared, &error);
@@ -148,7 +148,7 @@ async fn load_then_serve(shared: Rc<Shared>, dump: Option<DumpFile>, notifier: O
         notifier.status("Loading the data set");
     }
     if let Some(dump) = dump {
-        if let Err(error) = snapshots::load_dump(&shared, &dump).await {
+        if let Err(error) = loading::load_dump(&shared, &dump).await {
             fallback::log_fatal(&shared, &error);
             shared.executor.borrow_mut().process.exit = Some(1);
             shared.end();

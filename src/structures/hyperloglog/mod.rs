@@ -1,4 +1,7 @@
 //! HyperLogLog sketches: how many different elements were added, estimated from 16,384 registers of 6 bits.
+//! Owns:  the layout of a sketch, and the checks of its header and runs.
+//! Uses:  nothing.
+//! Never: a key or a string value.
 //!
 //! ```text
 //! 0      4          5          8                       16

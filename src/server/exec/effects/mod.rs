@@ -1,4 +1,7 @@
 //! Where commands meet the rest of the server: every effect, and the room that performs it.
+//! Owns:  which room performs which effect, CONFIG, and what DEBUG does to the server.
+//! Uses:  commands, config, resp, snapshot, stdx.
+//! Never: the state of another room; each has operations for it.
 
 mod config;
 mod debug;
