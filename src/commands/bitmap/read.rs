@@ -7,7 +7,7 @@ use crate::resp::Args;
 use crate::structures::bitmap::{count_ones_between, find_bit_between, read_field};
 
 pub fn getbit(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let offset = bit_offset(args.arg(2), None, ctx.config)?;
+    let offset = bit_offset(args.arg(2), None, ctx.config.string_bytes_max())?;
     let string = ctx.string(args.arg(1))?;
     let bit = string.map_or(0, |view| view.with_bytes(|bytes| read_field(bytes, offset, 1)));
     ctx.reply.integer(bit as i64);

@@ -10,6 +10,7 @@ use crate::keyspace::{Change, Entry, EventClass, ExpiryPolicy, Keyspace, Touch, 
 use crate::resp::{ArgsBuf, Reply};
 use crate::stdx::clock::Now;
 use crate::stdx::number::format_i64;
+use crate::stdx::size::ELEMENT_BYTES_MAX;
 use crate::structures::memory_holds;
 use crate::types::string::StringView;
 use crate::types::{DataType, Limits, Value, ValueRef};
@@ -135,6 +136,12 @@ impl WriteCtx<'_> {
         self.keyspace.expiry_policy() == ExpiryPolicy::Ignore
     }
 
+    /// How long a string may become. Where a record is repeated, no longer what the settings say: that was checked where
+    /// the record was made.
+    pub fn string_bytes_max(&self) -> u64 {
+        if self.repeats_record() { ELEMENT_BYTES_MAX as u64 } else { self.config.string_bytes_max() }
+    }
+
     /// Whether what is to expire at this moment is to be deleted at once. Never where a record is repeated: the deletion
     /// has a record of its own.
     pub fn has_passed(&self, at_ms: i64) -> bool {
@@ -224,6 +231,11 @@ impl WriteCtx<'_> {
     #[inline]
     pub fn record_instead(&mut self, write: impl FnOnce(&mut ArgsBuf)) {
         self.keyspace.journal.instead(self.session.db, write);
+    }
+
+    /// Has a further command recorded behind this one.
+    pub fn record_also(&mut self, write: impl FnOnce(&mut ArgsBuf)) {
+        self.keyspace.journal.also(self.session.db, write);
     }
 
     /// Has nothing recorded for this command beyond what [`WriteCtx::record_instead`] was given.

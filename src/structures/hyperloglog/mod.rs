@@ -168,6 +168,10 @@ impl<'a> Sketch<'a> {
         }
     }
 
+    pub fn is_dense(&self) -> bool {
+        self.encoding == Encoding::Dense
+    }
+
     /// Makes the sketch dense. Returns whether it was not.
     pub fn make_dense(&mut self) -> bool {
         if self.encoding == Encoding::Dense {
