@@ -127,8 +127,13 @@ impl Generator {
         let step = match self.rng.u8(..100) {
             0..5 => self.time(),
             5..8 => Step::Round,
-            8..9 => Step::Evict(*self.rng.choice(&EvictionPolicy::ALL).unwrap_or(&EvictionPolicy::AllKeysRandom)),
-            9 if self.rng.u8(..5) == 0 => Step::Reconnect { client: self.rng.usize(..CLIENTS) },
+            8 => Step::Evict(self.policy()),
+            9 => match self.rng.u8(..20) {
+                0..4 => Step::Reconnect { client: self.rng.usize(..CLIENTS) },
+                4 => Step::Shortage(self.policy()),
+                5 => Step::Reload,
+                _ => self.command_of_anyone(pair),
+            },
             _ => self.command_of_anyone(pair),
         };
         Act { step, chance: self.rng.u64(..) }
@@ -148,6 +153,10 @@ impl Generator {
             kept.swap_remove(self.rng.usize(..kept_max));
         }
         kept.push(text.to_vec());
+    }
+
+    fn policy(&mut self) -> EvictionPolicy {
+        *self.rng.choice(&EvictionPolicy::ALL).unwrap_or(&EvictionPolicy::AllKeysRandom)
     }
 
     fn time(&mut self) -> Step {
@@ -316,6 +325,9 @@ impl Generator {
             Kind::Integer => NUMBERS,
             _ if is(&["member", "element", "pivot"]) => MEMBERS,
             _ if is(&["field"]) => FIELDS,
+            _ if matches!(command, "setbit" | "bitfield" | "setrange") && is(&["offset"]) && self.rng.u8(..30) == 0 => {
+                &["1100000", "9000000"]
+            }
             _ if is(&["offset", "count", "increment", "decrement"]) => NUMBERS,
             _ => VALUES,
         };

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::commands::Peer;
-use crate::config::Config;
+use crate::config::{Config, EvictionPolicy};
 use crate::keyspace::{Db, Eviction, ExpireCycle, ExpiryPolicy, Group};
 use crate::resp::ArgsBuf;
 use crate::server::clients::{ClientKey, Close, Stall};
@@ -156,6 +156,29 @@ impl Machine {
         });
     }
 
+    /// Lets the next command find that memory is short: whatever this policy lets go is evicted before it runs.
+    pub(in crate::server) fn begin_shortage(&mut self, policy: EvictionPolicy) {
+        let config = &mut self.executor.config;
+        config.maxmemory_bytes = 1;
+        config.maxmemory_policy = policy;
+        // Without a limit, or real time would decide how many keys go.
+        config.maxmemory_eviction_tenacity = 100;
+    }
+
+    pub(in crate::server) fn end_shortage(&mut self) {
+        self.executor.config.maxmemory_bytes = 0;
+    }
+
+    /// Saves and loads all data, as DEBUG RELOAD does.
+    pub(in crate::server) fn reload(&mut self) {
+        self.with_seed(|machine| {
+            let now = machine.executor.clock.latest();
+            let dbs = machine.dumped(now);
+            machine.executor.take_data(dbs);
+            machine.executor.after_command();
+        });
+    }
+
     /// Ends a client's connection, whatever it is doing, and makes another one.
     pub(in crate::server) fn reconnect(&mut self, client: usize) {
         self.with_seed(|machine| {
@@ -169,16 +192,14 @@ impl Machine {
         self.with_seed(|machine| machine.executor.repeat(machine.repeater, group))
     }
 
-    /// What a dump of the server's data loads to.
-    pub(in crate::server) fn dumped(&mut self) -> Vec<Db> {
+    /// What a dump of the server's data loads to at this time.
+    pub(in crate::server) fn dumped(&mut self, now: Now) -> Vec<Db> {
         struct Silent;
         impl Observer for Silent {
             fn progress(&mut self, _so_far: &Saved) -> ControlFlow<()> {
                 ControlFlow::Continue(())
             }
         }
-        // As of that time nothing is past its expiry.
-        let now = Now::at_unix_ms(0);
         let Executor { keyspace, config, .. } = &mut self.executor;
         let mut config = config.clone();
         config.snapshot_threads = 1;
