@@ -312,11 +312,12 @@ impl Clients {
         self.by_id.get(&id).copied()
     }
 
-    /// Ends a client before its task does: it is found no more, gets nothing more, and only its place is left.
+    /// Ends a client before its task does: it is found no more, gets nothing more, and only its place is left. Its replies
+    /// are freed at once, or keys would be evicted for what is about to go anyway.
     pub fn retire(&mut self, key: ClientKey) {
         let client = &mut self.slab[key.0];
         self.by_id.remove(&client.session.id);
-        client.reply.discard_front(client.reply.len());
+        client.reply.discard();
         client.close(Close::Now);
         self.discount(key);
     }

@@ -196,6 +196,24 @@ mod tests {
     }
 
     #[test]
+    fn replies_of_a_client_that_has_to_go_are_freed_at_once() {
+        let mut clients = clients(&[0, 0]);
+        clients.set_memory_limit(1 << 20);
+        let keys: Vec<ClientKey> = clients.iter().map(|(key, _)| key).collect();
+        for _ in 0..3 {
+            let reply = &mut clients.get_mut(keys[0]).reply;
+            reply.bulk(vec![b'x'; 1 << 20]);
+            reply.set_aside();
+        }
+        clients.recount(keys[0]);
+        assert_eq!(clients.largest_beyond_limit(), [keys[0]]);
+        clients.retire(keys[0]);
+        let reply = &clients.get(keys[0]).reply;
+        assert_eq!((reply.len(), reply.capacity()), (0, 0));
+        check(&clients);
+    }
+
+    #[test]
     fn the_books_are_right_after_any_change() {
         let mut clients = clients(&[0; 30]);
         clients.set_memory_limit(1);
