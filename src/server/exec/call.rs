@@ -74,6 +74,9 @@ impl Executor {
 
     /// Runs a command, with its effects, and keeps its figures: the one way to run a command, whoever asks for it. The
     /// caller has had it judged.
+    ///
+    /// In line, because what a frame consists of would otherwise be written to memory to be read again.
+    #[inline(always)]
     pub(super) fn call(&mut self, frame: &Frame<'_>) -> Outcome {
         let start = self.clock.latest();
         let client = self.clients.get_mut(frame.client);
