@@ -1,9 +1,9 @@
-//! A server that runs under callgrind.
+//! A server that runs under callgrind, with a clock of its own.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,6 +14,10 @@ use super::baseline::Figures;
 use super::paths::{MEMBERS, Path as CommandPath};
 
 const LIMIT: Duration = Duration::from_secs(300);
+
+/// What a server does for a command where it cannot use the processor's counter, as under callgrind: the kernel's clocks are
+/// read. Whether it could would depend on how busy the machine is, so that this is not counted.
+const UNCOUNTED: &str = "--toggle-collect=copal::server::clock::ServerClock::ask_clocks";
 
 /// Instructions of a measurement, about. With more of them the cron's share of a figure is smaller.
 const INSTRUCTIONS: u64 = 8_000_000;
@@ -42,7 +46,9 @@ impl CountedServer {
         drop(listener);
         let log = fs::File::create(folder.path().join("log")).expect("a log file");
         let process = Command::new("valgrind")
+            .env("LD_PRELOAD", build_clock(folder.path()))
             .args(["--tool=callgrind", "--instr-atstart=yes", "--dump-line=no"])
+            .args([UNCOUNTED, "--collect-atstart=yes"])
             .arg(format!("--callgrind-out-file={}", folder.path().join("out").display()))
             .arg(fs::canonicalize(server).expect("the server's path"))
             .args([
@@ -135,6 +141,15 @@ impl Drop for CountedServer {
         self.process.kill().expect("our own child can be killed");
         self.process.wait().expect("our own child can be waited for");
     }
+}
+
+/// Builds the clock that takes the place of the machine's in the measured server.
+fn build_clock(folder: &Path) -> PathBuf {
+    let (source, library) = (folder.join("clock.c"), folder.join("clock.so"));
+    fs::write(&source, include_str!("clock.c")).expect("a file");
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(&source).status();
+    assert!(compiled.expect("the C compiler that the allocator is built with").success(), "clock.c is not compiled");
+    library
 }
 
 /// `#` is the running number in twelve digits, `%` a number that recurs, `$` a value of 16 bytes.

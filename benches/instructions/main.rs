@@ -1,5 +1,6 @@
 //! Instructions in user space that the server executes for one command, counted by valgrind's callgrind: a figure that
-//! a busy machine does not change.
+//! neither a busy machine nor another one changes. For that the server's clocks are taken from it (`clock.c`). The C library
+//! and all else that chooses code by the processor sees the one that valgrind shows, which is the same wherever there is AVX2.
 //!
 //! ```text
 //! cargo bench --bench instructions                       # every path beside the committed figures
@@ -10,7 +11,7 @@
 //!
 //! `baseline.txt` holds the figures of the release profile, so give `--server` a release build. With `--check` the exit
 //! code is 1 when a path needs more than 3 % above its figure. With `cargo bench --profile dev` the measuring program is
-//! built from what the tests have built already. Needs valgrind.
+//! built from what the tests have built already. Needs valgrind and a C compiler.
 #![expect(clippy::print_stdout, reason = "the table is the product")]
 
 mod baseline;
@@ -29,8 +30,7 @@ use paths::PATHS;
 /// A path may need so much more than its committed figure. Seeds of hashes and the cron's rounds move figures by less.
 const TOLERANCE: f64 = 0.03;
 
-/// How often a path that needs more is measured again. On a machine that is busy with other things the server's clock shows
-/// more time for the same commands: it reads the kernel's clocks more often, and ends rounds early.
+/// How often a path that needs more is measured again.
 const RETRIES: usize = 3;
 
 #[derive(Parser)]
@@ -63,8 +63,7 @@ fn main() -> ExitCode {
     {
         let mut figures = server.measure(path);
         let mut ratios = baseline.ratios(path.name, figures);
-        // A figure that is too high only now and then is the cron's work, or the machine's; a change of the code is there
-        // each time.
+        // A figure that is too high only now and then is the cron's work; a change of the code is there each time.
         for _ in 0..RETRIES {
             if ratios.iter().flatten().all(|ratio| *ratio <= 1.0 + TOLERANCE) {
                 break;

@@ -1,11 +1,9 @@
 //! CONFIG: settings, read and changed while the server runs
 //! (<https://redis.io/docs/latest/commands/config-get/> and its neighbours).
 
-use super::context::AdminCtx;
-use super::effect::{Answer, ConfigRequest, Effect};
-use super::error::{CommandError, CommandResult};
-use super::help;
-use super::spec::{Arity, Command, Flags, Group, Handler};
+use super::framework::{
+    AdminCtx, Answer, Arity, Command, CommandError, CommandResult, ConfigRequest, Effect, Flags, Group, Handler, help,
+};
 use crate::resp::Args;
 
 const FLAGS: Flags = Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE);

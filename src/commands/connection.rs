@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::context::{ClientCtx, database};
-use super::effect::{Answer, ConnectionEffect, Effect};
-use super::error::{CommandError, CommandResult};
-use super::spec::{Arity, Command, Flags, Group, Handler};
+use super::framework::arguments::database;
+use super::framework::{
+    Answer, Arity, ClientCtx, Command, CommandError, CommandResult, ConnectionEffect, Effect, Flags, Group, Handler,
+};
 use crate::resp::{Args, Protocol};
 use crate::stdx::version;
 

@@ -1,9 +1,7 @@
 //! Commands about whole databases, and two that need none: DBSIZE, FLUSHDB, FLUSHALL, SWAPDB, TIME, LOLWUT.
 
-use super::context::{ReadCtx, WriteCtx, integer};
-use super::effect::Effect;
-use super::error::{CommandError, CommandResult};
-use super::spec::{Arity, Command, Flags, Group, Handler};
+use super::framework::arguments::integer;
+use super::framework::{Arity, Command, CommandError, CommandResult, Effect, Flags, Group, Handler, ReadCtx, WriteCtx};
 use crate::resp::Args;
 
 pub(super) const COMMANDS: &[Command] = &[

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::context::{AdminCtx, integer};
-use super::effect::{Answer, ConfigRequest, Crash, DebugEffect, Effect, SnapshotRequest};
-use super::error::{CommandError, CommandResult};
-use super::help;
-use super::spec::{Arity, Command, Flags, Group, Handler};
+use super::framework::arguments::integer;
+use super::framework::{
+    AdminCtx, Answer, Arity, Command, CommandError, CommandResult, ConfigRequest, Crash, DebugEffect, Effect, Flags,
+    Group, Handler, SnapshotRequest, help,
+};
 use crate::keyspace::{Change, Entry, Keyspace, Touch};
 use crate::rdb::{self, Encoder};
 use crate::resp::{Args, Protocol, Reply};

@@ -1,9 +1,6 @@
 //! INFO (<https://redis.io/docs/latest/commands/info/>).
 
-use super::context::AdminCtx;
-use super::effect::{Answer, ObserveRequest};
-use super::error::CommandResult;
-use super::spec::{Arity, Command, Flags, Group, Handler};
+use super::framework::{AdminCtx, Answer, Arity, Command, CommandResult, Flags, Group, Handler, ObserveRequest};
 use crate::resp::Args;
 
 pub(super) const COMMANDS: &[Command] = &[Command {

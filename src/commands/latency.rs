@@ -1,10 +1,6 @@
 //! LATENCY (<https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/latency-monitor/>).
 
-use super::context::AdminCtx;
-use super::effect::{Answer, ObserveRequest};
-use super::error::CommandResult;
-use super::help;
-use super::spec::{Arity, Command, Flags, Group, Handler};
+use super::framework::{AdminCtx, Answer, Arity, Command, CommandResult, Flags, Group, Handler, ObserveRequest, help};
 use crate::resp::Args;
 
 const FLAGS: Flags = Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE);

@@ -1,7 +1,7 @@
 //! LOLWUT: computer art, and the version.
 
-use super::context::{ReadCtx, integer};
-use super::error::{CommandError, CommandResult};
+use super::framework::arguments::integer;
+use super::framework::{CommandError, CommandResult, ReadCtx};
 use crate::resp::Args;
 use crate::stdx::version;
 

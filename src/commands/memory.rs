@@ -1,10 +1,10 @@
 //! Where the memory goes: MEMORY.
 
-use super::context::{AdminCtx, ClientCtx, ReadCtx, integer};
-use super::effect::{Answer, MemoryRequest};
-use super::error::{CommandError, CommandResult};
-use super::help;
-use super::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use super::framework::arguments::integer;
+use super::framework::{
+    AdminCtx, Answer, Arity, ClientCtx, Command, CommandError, CommandResult, Flags, Group, Handler, KeyFlags, KeySpec,
+    MemoryRequest, ReadCtx, help,
+};
 use crate::resp::Args;
 
 /// Elements of a collection that MEMORY USAGE looks at by default.

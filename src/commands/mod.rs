@@ -10,59 +10,42 @@ mod client;
 mod command;
 mod config;
 mod connection;
-mod context;
 mod databases;
 mod debug;
-mod effect;
-mod element;
-mod element_scan;
-mod error;
+mod framework;
 mod geo;
 mod hash;
-mod help;
 mod hyperloglog;
 mod info;
-mod key_args;
 mod keys;
 mod latency;
 mod list;
 mod lolwut;
 mod memory;
 mod monitor;
-mod multi_pop;
 mod pubsub;
-mod random_count;
 mod scripting;
-mod session;
 mod set;
 mod slowlog;
 mod snapshot;
 mod sort;
-mod spec;
 mod stream;
 mod string;
-mod table;
 mod transactions;
-mod waiting;
 mod zset;
 
-pub use absent::missing_feature;
-pub use acl::{AccessRules, Denial, DenialReason, Denied, Reloaded, User, UserChange, Users};
 #[cfg(any(test, feature = "internals"))]
 pub use command::{Argument, Kind, parse_syntax};
-pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
-pub use effect::{
-    Answer, ChannelKind, ClientEffect, ClientFilter, ClientRequest, ClientType, ConfigPair, ConfigRequest,
-    ConnectionEffect, Crash, DebugEffect, Effect, InVain, MemoryRequest, MigratedKey, Migration, ObserveRequest,
-    PauseMode, PubSubRequest, RunRequest, ScriptName, ScriptsRequest, ShutdownRequest, SnapshotRequest, UnblockWith,
-    UsersEffect, UsersRequest, Wait,
+pub use framework::{
+    AccessRules, AdminCtx, Answer, ChannelKind, ClientCtx, ClientEffect, ClientFilter, ClientRequest, ClientType,
+    Command, CommandError, CommandId, CommandTable, ConfigPair, ConfigRequest, ConnectionEffect, Crash, DebugEffect,
+    Denial, DenialReason, Denied, Effect, ElementHint, Flags, Handler, InVain, MemoryRequest, MigratedKey, Migration,
+    ObserveRequest, PauseMode, Peer, PubSubRequest, ReadCtx, Reloaded, ReplyMode, RunRequest, ScriptName,
+    ScriptsRequest, Session, ShutdownRequest, SnapshotRequest, Transaction, UnblockWith, User, UserChange, Users,
+    UsersEffect, UsersRequest, Wait, WriteCtx, missing_feature,
 };
-pub use error::CommandError;
 pub use keys::serialize::write_restore;
-pub use session::{Peer, ReplyMode, Session, Transaction};
 pub use slowlog::{SECRET, is_secret};
-pub use spec::{Command, ElementHint, Flags, Handler};
-pub use table::{CommandId, CommandTable};
 
 /// Every command, group by group, in the order of the command reference.
 const GROUPS: &[&[Command]] = &[
@@ -101,3 +84,16 @@ const GROUPS: &[&[Command]] = &[
     transactions::COMMANDS,
     zset::COMMANDS,
 ];
+
+impl CommandTable {
+    /// The table of all commands.
+    pub fn new() -> Self {
+        Self::of(GROUPS)
+    }
+}
+
+impl Default for CommandTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}

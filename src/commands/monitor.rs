@@ -1,9 +1,6 @@
 //! MONITOR.
 
-use super::context::ClientCtx;
-use super::effect::{Answer, ClientRequest};
-use super::error::CommandResult;
-use super::spec::{Command, Flags, Group, Handler};
+use super::framework::{Answer, ClientCtx, ClientRequest, Command, CommandResult, Flags, Group, Handler};
 use crate::resp::Args;
 
 pub(super) const COMMANDS: &[Command] = &[Command {

@@ -1,9 +1,10 @@
 //! Publish and subscribe (<https://redis.io/docs/latest/develop/interact/pubsub/>).
 
-use super::context::ClientCtx;
-use super::effect::{Answer, ChannelKind, PubSubRequest};
-use super::error::CommandResult;
-use super::spec::{Arity, Channels, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use super::framework::help as help_text;
+use super::framework::{
+    Answer, Arity, ChannelKind, Channels, ClientCtx, Command, CommandResult, Flags, Group, Handler, KeyFlags, KeySpec,
+    PubSubRequest,
+};
 use crate::resp::Args;
 
 const SUBSCRIBING: Flags = Flags::PUBSUB.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE);
@@ -200,7 +201,7 @@ fn publish(ctx: &mut ClientCtx<'_>, kind: ChannelKind, args: Args<'_>) -> Comman
 
 fn channels(ctx: &mut ClientCtx<'_>, kind: ChannelKind, args: Args<'_>) -> CommandResult {
     if args.len() > 3 {
-        return Err(super::help::unknown_or_wrong_arity(args, "PUBSUB"));
+        return Err(help_text::unknown_or_wrong_arity(args, "PUBSUB"));
     }
     ask(ctx, PubSubRequest::Channels { kind, pattern: args.get(2).map(Box::from) })
 }
@@ -210,7 +211,7 @@ fn counts(ctx: &mut ClientCtx<'_>, kind: ChannelKind, args: Args<'_>) -> Command
 }
 
 fn help(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
-    super::help::reply(
+    help_text::reply(
         ctx.reply,
         "PUBSUB",
         &[

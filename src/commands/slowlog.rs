@@ -1,10 +1,9 @@
 //! SLOWLOG (<https://redis.io/docs/latest/commands/slowlog-get/>), and which arguments no log may show.
 
-use super::context::{AdminCtx, integer_from};
-use super::effect::{Answer, ObserveRequest};
-use super::error::{CommandError, CommandResult};
-use super::help;
-use super::spec::{Arity, Command, Flags, Group, Handler};
+use super::framework::arguments::integer_from;
+use super::framework::{
+    AdminCtx, Answer, Arity, Command, CommandError, CommandResult, Flags, Group, Handler, ObserveRequest, help,
+};
 use crate::config;
 use crate::resp::Args;
 

@@ -1,11 +1,11 @@
 //! Commands about snapshots and the end of the server: BGSAVE, LASTSAVE, SAVE, SHUTDOWN; and SNAPSHOT, Copal's own: what
 //! became of the last snapshots.
 
-use super::context::{AdminCtx, integer};
-use super::effect::{Answer, ShutdownRequest, SnapshotRequest};
-use super::error::{CommandError, CommandResult};
-use super::help;
-use super::spec::{Arity, Command, Flags, Group, Handler};
+use super::framework::arguments::integer;
+use super::framework::{
+    AdminCtx, Answer, Arity, Command, CommandError, CommandResult, Flags, Group, Handler, ShutdownRequest,
+    SnapshotRequest, help,
+};
 use crate::resp::Args;
 use crate::stdx::version;
 

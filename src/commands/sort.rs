@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use super::context::{ReadCtx, SIZE_SAMPLES, WriteCtx, integer, require_memory};
-use super::error::{CommandError, CommandResult};
-use super::session::Session;
-use super::spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
-use super::table::CommandTable;
+use super::framework::arguments::integer;
+use super::framework::{
+    Arity, Begin, Command, CommandError, CommandResult, CommandTable, Find, Flags, Group, Handler, KeyFlags, KeySpec,
+    ReadCtx, SIZE_SAMPLES, Session, WriteCtx, require_memory,
+};
 use crate::keyspace::{EventClass, Keyspace, Touch};
 use crate::resp::{Args, Reply};
 use crate::stdx::number::{IntText, parse_f64};

@@ -1,11 +1,10 @@
 //! MULTI, EXEC, DISCARD, WATCH and UNWATCH
 //! (<https://redis.io/docs/latest/develop/interact/transactions/>).
 
-use super::context::{AdminCtx, ClientCtx};
-use super::effect::{Answer, Effect};
-use super::error::{CommandError, CommandResult};
-use super::session::Transaction;
-use super::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use super::framework::{
+    AdminCtx, Answer, Arity, ClientCtx, Command, CommandError, CommandResult, Effect, Flags, Group, Handler, KeyFlags,
+    KeySpec, Transaction,
+};
 use crate::keyspace::Place;
 use crate::resp::Args;
 

@@ -1,21 +1,17 @@
 //! One database: the table of entries, and an index of those with an expiry.
 
-use std::cell::RefCell;
-
 use super::WrongType;
 use super::access::AccessClock;
 use super::entry::{Entry, EntryRef, Vacated};
 use super::expire::{ExpireState, ExpiryPolicy};
 use super::field_expiry::{FieldExpiries, next_field_expiry};
 use super::known_hash::KnownHash;
+use super::lapsed::Lapsed;
 use super::ready::ReadyEntry;
 use crate::stdx::HashSeed;
 use crate::structures::{Dict, ResizePolicy, Slot, TableStats};
 use crate::types::string::{EMBSTR_BYTES_MAX, INLINE_BYTES_MAX, IntBytes, StringValue, StringView, canonical_integer};
 use crate::types::{DataType, Encoding, Type, Value, ValueRef};
-
-/// Keys that one command may find past their expiry before it stops noting them; the rest go by the expire cycle.
-const LAPSED_MAX: usize = 64;
 
 /// One database.
 ///
@@ -24,7 +20,7 @@ const LAPSED_MAX: usize = 64;
 pub struct Db {
     keys: Dict<Entry>,
     expires: Dict<EntryRef>,
-    lapsed: RefCell<Vec<Box<[u8]>>>,
+    lapsed: Lapsed,
     field_expiries: FieldExpiries,
     /// Memory in which a value that lives inside its key's block is changed.
     room: Vec<u8>,
@@ -46,7 +42,7 @@ impl Db {
         Self {
             keys: Dict::new(seed),
             expires: Dict::new(seed),
-            lapsed: RefCell::default(),
+            lapsed: Lapsed::default(),
             field_expiries: FieldExpiries::default(),
             room: Vec::new(),
             known: KnownHash::default(),
@@ -134,9 +130,8 @@ impl Db {
     /// Whether a key past its expiry counts as there all the same; if not, it is noted for deletion.
     #[cold]
     fn lives_on(&self, key: &[u8]) -> bool {
-        let mut lapsed = self.lapsed.borrow_mut();
-        if self.expiry_policy == ExpiryPolicy::Delete && lapsed.len() < LAPSED_MAX {
-            lapsed.push(key.into());
+        if self.expiry_policy == ExpiryPolicy::Delete {
+            self.lapsed.note(key);
         }
         self.expiry_policy == ExpiryPolicy::Ignore
     }
@@ -169,13 +164,14 @@ impl Db {
             && self.keys.find_hashed(hash, key).and_then(Entry::expiry).is_some_and(|at_ms| at_ms <= now_ms)
     }
 
+    /// Whether reads have noted keys, or hashes with fields, past their expiry.
     #[inline]
     pub(super) fn has_lapsed(&self) -> bool {
-        !self.lapsed.borrow().is_empty()
+        !self.lapsed.is_empty() || self.field_expiries.has_lapsed()
     }
 
     pub(super) fn take_lapsed(&mut self) -> Vec<Box<[u8]>> {
-        std::mem::take(self.lapsed.get_mut())
+        self.lapsed.take()
     }
 
     /// Starts fetching the bucket of `key`, for callers that know several keys ahead.
@@ -418,7 +414,7 @@ impl Db {
         Db {
             keys: self.keys.take(),
             expires: self.expires.take(),
-            lapsed: RefCell::default(),
+            lapsed: Lapsed::default(),
             field_expiries: std::mem::take(&mut self.field_expiries),
             room: Vec::new(),
             known: KnownHash::default(),

@@ -1,12 +1,12 @@
 //! Which hashes have fields that expire, and when the first of them does.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 use hashbrown::HashMap;
 
 use super::events::EventClass;
+use super::lapsed::Lapsed;
 use super::{Change, ExpireCycle, ExpiryPolicy, Keyspace, Record};
 use crate::types::ValueRef;
 use crate::types::hash::HashValue;
@@ -18,15 +18,12 @@ const FIELDS_A_ROUND: usize = 100;
 /// takes no longer because many fields of its hash expire at once.
 const ROUNDS_A_COMMAND: usize = 10;
 
-/// Hashes that one command may find with fields past their expiry before it stops noting them.
-const LAPSED_MAX: usize = 64;
-
 /// One database's hashes with fields that expire, by key and by time.
 #[derive(Default)]
 pub struct FieldExpiries {
     by_key: HashMap<Box<[u8]>, i64>,
     by_time: BTreeSet<(i64, Box<[u8]>)>,
-    lapsed: RefCell<Vec<Box<[u8]>>>,
+    lapsed: Lapsed,
 }
 
 /// The moment at which the first field of a value expires.
@@ -76,19 +73,16 @@ impl FieldExpiries {
 
     /// Notes a hash that a read found to have fields past their expiry.
     pub fn note_lapsed(&self, key: &[u8]) {
-        let mut lapsed = self.lapsed.borrow_mut();
-        if lapsed.len() < LAPSED_MAX {
-            lapsed.push(key.into());
-        }
+        self.lapsed.note(key);
     }
 
     #[inline]
     pub fn has_lapsed(&self) -> bool {
-        !self.lapsed.borrow().is_empty()
+        !self.lapsed.is_empty()
     }
 
     pub fn take_lapsed(&mut self) -> Vec<Box<[u8]>> {
-        std::mem::take(self.lapsed.get_mut())
+        self.lapsed.take()
     }
 }
 

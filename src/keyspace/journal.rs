@@ -74,7 +74,6 @@ impl Journal {
     }
 
     /// Records a further command behind the one that is running.
-    #[allow(dead_code, reason = "only tests want records until there are replicas")]
     #[inline]
     pub fn also(&mut self, db: usize, write: impl FnOnce(&mut ArgsBuf)) {
         if self.wanted {

@@ -14,6 +14,7 @@ mod field_expiry;
 mod frozen;
 mod journal;
 mod known_hash;
+mod lapsed;
 mod lazy_free;
 mod ready;
 mod relocate;
@@ -173,22 +174,15 @@ impl Keyspace {
     #[inline]
     pub fn delete_lapsed(&mut self, db: usize, now_ms: i64) {
         if self.dbs[db].has_lapsed() {
-            self.delete_lapsed_keys(db, now_ms);
-        }
-        if self.dbs[db].field_expiries().has_lapsed() {
-            self.delete_lapsed_fields(db, now_ms);
+            self.delete_what_has_lapsed(db, now_ms);
         }
     }
 
     #[cold]
-    fn delete_lapsed_keys(&mut self, db: usize, now_ms: i64) {
+    fn delete_what_has_lapsed(&mut self, db: usize, now_ms: i64) {
         for key in self.dbs[db].take_lapsed() {
             self.expire_if_due(db, &key, now_ms);
         }
-    }
-
-    #[cold]
-    fn delete_lapsed_fields(&mut self, db: usize, now_ms: i64) {
         for key in self.dbs[db].field_expiries_mut().take_lapsed() {
             self.expire_fields(db, &key, now_ms);
         }

@@ -150,6 +150,7 @@ impl Reply {
     }
 
     /// `+text`. The text has no line break in it.
+    #[inline]
     pub fn simple(&mut self, text: &str) {
         debug_assert!(!text.contains(['\r', '\n']));
         self.line(b'+', text.as_bytes());
@@ -402,6 +403,13 @@ impl Reply {
             self.out.clear();
             self.sent = 0;
         }
+    }
+
+    /// Frees all that was written and not sent.
+    pub fn discard(&mut self) {
+        self.out = Vec::new();
+        self.blocks = VecDeque::new();
+        (self.sent, self.blocks_len, self.blocks_capacity) = (0, 0, 0);
     }
 
     /// Sets aside what was written if it is long: what follows goes into a buffer of its own, so that nothing has to be

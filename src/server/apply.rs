@@ -4,7 +4,6 @@ use crate::commands::missing_feature;
 use crate::config::RenamedCommand;
 use crate::keyspace::{AccessPolicy, LazyFreePolicy};
 use crate::server::executor::Executor;
-use crate::types::Limits;
 
 impl Executor {
     /// Gives commands the names that `rename-command` wants; an empty one makes a command unreachable.
@@ -29,7 +28,6 @@ impl Executor {
     /// Gives the keyspace its settings: at start, and after every CONFIG SET.
     pub fn apply_keyspace_config(&mut self) {
         let (config, keyspace) = (&self.config, &mut self.keyspace);
-        self.exec.encodings = Limits::from(config);
         keyspace.set_event_classes(config.notify_keyspace_events);
         keyspace.lazy_free.policy = LazyFreePolicy {
             expire: config.lazyfree_lazy_expire,
@@ -54,7 +52,7 @@ impl Executor {
 
     /// Follows `oom-score-adj` and its values, at start and when they change.
     pub(in crate::server) fn follow_oom_score(&mut self) -> Result<(), String> {
-        self.process.oom_score.follow(&self.config).map_err(|error| {
+        self.process.follow_oom_score(&self.config).map_err(|error| {
             tracing::warn!("Unable to write oom_score_adj: {error}");
             "Failed to apply new oom_score_adj configuration, check server logs.".to_owned()
         })

@@ -22,13 +22,13 @@ pub async fn run(shared: Rc<Shared>, timer: Timer) {
     loop {
         let (period, wake) = {
             let mut executor = shared.executor.borrow_mut();
-            if !executor.process.cron_paused {
+            if !executor.process.is_cron_paused() {
                 executor.timed_cron();
             }
-            if executor.process.exit.is_some() {
-                shared.exit.raise();
+            if executor.process.is_ending() {
+                shared.end();
             }
-            (executor.time_to_next_round(), Rc::clone(&executor.process.cron_wake))
+            (executor.time_to_next_round(), executor.process.cron_wake())
         };
         tokio::select! {
             slept = timer.sleep(period) => {
@@ -51,23 +51,24 @@ impl Executor {
     /// A period, or less where a pause ends before.
     fn time_to_next_round(&self) -> Duration {
         let period = self.cron_period();
-        match self.exec.pause {
+        match self.exec.pause_left(self.clock.latest()) {
             None => period,
-            Some(pause) => period.min(pause.left(self.clock.latest()).max(Duration::from_millis(1))),
+            Some(left) => period.min(left.max(Duration::from_millis(1))),
         }
     }
 
     fn timed_cron(&mut self) {
         let start = self.clock.advance();
         self.cron();
-        self.stats.rounds.cron += self.clock.advance().since(start);
+        let elapsed = self.clock.advance().since(start);
+        self.stats.note_cron(elapsed);
     }
 
     fn cron(&mut self) {
         let now = self.clock.advance();
         self.end_elapsed_pause();
         self.keyspace.access.set_time(now.steady_ms());
-        if self.keyspace.may_expire() && !self.snapshots.is_loading {
+        if self.keyspace.may_expire() && !self.snapshots.is_loading() {
             let effort = self.config.active_expire_effort as usize;
             let percent = EXPIRE_PERCENT + 2 * (effort as u32 - 1);
             let budget = self.cron_period() * percent / 100;
@@ -102,7 +103,7 @@ impl Executor {
         let now_ms = self.clock.latest().steady_ms();
         for (_, client) in self.clients.iter_mut() {
             let idle = now_ms - client.session.last_used_ms > timeout_ms;
-            if idle && client.session.subscriptions == 0 && client.stall.is_none() {
+            if idle && client.session.subscriptions == 0 && client.stall().is_none() {
                 tracing::debug!("Closing idle client");
                 client.close(Close::Now);
             }

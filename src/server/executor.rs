@@ -39,7 +39,7 @@ impl Executor {
         let clock = ServerClock::new();
         let table = CommandTable::new();
         fatal_signal::name_commands(table.rows().iter().map(|row| row.full_name.clone()));
-        let users = Users::new(&AccessRules::new(&table, &config));
+        let users = Users::new(&AccessRules::new(table.rows(), &config));
         let mut executor = Self {
             keyspace: Keyspace::new(config.databases as usize, HashSeed::random()),
             clients: Clients::default(),
@@ -61,14 +61,14 @@ impl Executor {
         executor
     }
 
-    /// Takes over limits that clients feel at once.
+    /// Takes over limits of commands, replies and clients.
     pub fn apply_client_limits(&mut self) {
-        self.exec.limits.bulk_bytes_max = self.config.string_bytes_max() as usize;
+        self.exec.follow(&self.config);
         self.follow_client_memory_limit();
     }
 
     /// Seconds since the start.
     pub fn uptime(&self) -> Duration {
-        self.clock.latest().since(self.process.started)
+        self.process.uptime(self.clock.latest())
     }
 }

@@ -117,14 +117,14 @@ fn outcome(executor: &mut Executor, bytes: &[u8], seed: u64, piece: impl FnMut()
     fastrand::seed(seed);
     let (key, _) = executor.connect(Peer::Unix { path: "".into() }, -1);
     feed(executor, key, DATA.as_bytes(), || usize::MAX);
-    let before = executor.clients.get(key).commands_total;
+    let before = executor.clients.get(key).commands_total();
     let consumed = feed(executor, key, bytes, piece);
     let client = executor.clients.get(key);
     let outcome = Outcome {
         consumed,
-        commands: client.commands_total - before,
-        closed: client.close.is_some(),
-        stalled: client.stall.is_some(),
+        commands: client.commands_total() - before,
+        closed: client.closing().is_some(),
+        stalled: client.stall().is_some(),
     };
     executor.disconnect(key);
     outcome
@@ -141,7 +141,7 @@ fn feed(executor: &mut Executor, key: ClientKey, bytes: &[u8], mut piece: impl F
         executor.note_query_buffer(key, &decoder, end - start, end - start);
         let client = executor.clients.get_mut(key);
         client.reply.discard_front(client.reply.len());
-        if client.close.is_some() || client.stall.is_some() || (start == bytes.len() && end == start) {
+        if client.closing().is_some() || client.stall().is_some() || (start == bytes.len() && end == start) {
             return start;
         }
         executor.clients.return_output(key);
@@ -161,8 +161,9 @@ fn made_frames(executor: &Executor, rng: &mut fastrand::Rng) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..rng.usize(1..12) {
         let row = &rows[rng.usize(..rows.len())];
-        let options: Vec<&str> = row
-            .command
+        let options: Vec<&str> = executor
+            .table
+            .command(row.id)
             .syntax
             .split(|letter: char| !(letter.is_ascii_uppercase() || letter.is_ascii_digit()))
             .filter(|word| word.len() > 1)
@@ -235,6 +236,6 @@ mod tests {
         assert!(waiting.stalled && !waiting.closed && waiting.commands == 1);
         let broken = run(&mut executor, b"*1\r\n!\r\n");
         assert!(broken.closed && broken.commands == 0);
-        assert!(executor.process.exit.is_none());
+        assert!(!executor.process.is_ending());
     }
 }

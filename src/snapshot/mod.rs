@@ -29,7 +29,7 @@ pub use child::{Observer, Saved};
 pub use error::{LoadError, LoadFault, SaveError};
 pub use file::{DumpFile, Fate, Place, keep_original, read_file, replace_file};
 pub use history::{Outcome, Record};
-pub use huge_pages::{HugePageDecision, HugePageSystem};
+pub use huge_pages::{HealingProgress, HugePageDecision, HugePageSystem};
 pub use interrupt::InterruptWatch;
 pub use load::{Duplicates, LoadSettings, Loaded, Loader, Progress, Verification};
 pub use process_title::ProcessTitle;

@@ -14,7 +14,9 @@ Exit status: 0 as it should be, 1 some case is not, 2 usage.
 """
 import argparse
 import collections
+import concurrent.futures
 import os
+import queue
 import re
 import shutil
 import signal
@@ -29,6 +31,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LEFT_OUT = os.path.join(HERE, "left-out.toml")
 REFERENCE = os.path.join(HERE, "reference.txt")
 OVERLAY = os.path.join(HERE, "overlay.tcl")
+
+# The ports of a scratch tree.
+PORTS = 2000
 
 # How often a unit is tried again without the case that stopped it.
 RETRIES = 6
@@ -144,9 +149,9 @@ def reap(root):
             continue
 
 
-def run_once(args, root, unit, skipped, file):
+def run_once(args, root, baseport, unit, skipped, file):
     command = [args.tclsh, "tests/test_helper.tcl", "--single", unit, "--clients", "1", "--durable",
-               "--baseport", str(args.baseport), "--portcount", "2000", "--timeout", str(args.idle_timeout)]
+               "--baseport", str(baseport), "--portcount", str(PORTS), "--timeout", str(args.idle_timeout)]
     for name in skipped:
         command += ["--skiptest", name]
     env = dict(os.environ, TERM="dumb", LC_ALL="C")
@@ -184,13 +189,13 @@ def run_once(args, root, unit, skipped, file):
     return log, bool(killed)
 
 
-def run_unit(args, root, unit, skipped):
+def run_unit(args, root, baseport, unit, skipped):
     """The cases of a unit as {(name, n-th of that name): (status, text)}, and what went wrong with the file itself."""
     stopped = {}
     best = None
     with open(os.path.join(args.logs, unit.replace("/", "_") + ".log"), "w", encoding="utf-8") as file:
         for _ in range(RETRIES):
-            log, killed = run_once(args, root, unit, skipped + list(stopped), file)
+            log, killed = run_once(args, root, baseport, unit, skipped + list(stopped), file)
             if best is None or len(log.cases) >= len(best.cases):
                 best = log
             who = log.culprit()
@@ -284,6 +289,7 @@ def main():
     parser.add_argument("--file-timeout", type=int, default=300, help="seconds for one unit (%(default)s)")
     parser.add_argument("--idle-timeout", type=int, default=60, help="seconds without progress (%(default)s)")
     parser.add_argument("--baseport", type=int, default=21111)
+    parser.add_argument("--jobs", type=int, default=1, help="units at a time (%(default)s)")
     parser.add_argument("--logs", help="folder for one log a unit")
     parser.add_argument("--write-reference", action="store_true", help="the server under test IS the reference")
     parser.add_argument("--tclsh", default=shutil.which("tclsh8.6") or shutil.which("tclsh") or "tclsh")
@@ -291,24 +297,40 @@ def main():
     args.suite = os.path.realpath(args.suite)
     listed, left_out = read_left_out()
     reference = read_reference()
-    root = build_scratch(args.suite, args.server, overlay=not args.write_reference)
-    args.logs = args.logs or os.path.join(root, "logs")
+    trees = queue.SimpleQueue()
+    roots = [build_scratch(args.suite, args.server, overlay=not args.write_reference) for _ in range(args.jobs)]
+    for job, root in enumerate(roots):
+        trees.put((root, args.baseport + job * PORTS))
+    args.logs = args.logs or os.path.join(roots[0], "logs")
     os.makedirs(args.logs, exist_ok=True)
+
+    def run(unit):
+        skipped = [name for name, entry in left_out[unit].items() if entry.get("hangs")]
+        tree = trees.get()
+        start = time.time()
+        try:
+            cases, notes = run_unit(args, *tree, unit, [] if args.write_reference else skipped)
+        finally:
+            trees.put(tree)
+        return cases, notes, time.time() - start
+
+    units = args.units or list(reference if args.write_reference else listed)
     results, complaints, passed, excused = {}, [], 0, 0
     print("%-44s %7s %8s %6s %7s" % ("unit", "passed", "left out", "wrong", "seconds"), flush=True)
+    pool = concurrent.futures.ThreadPoolExecutor(args.jobs)
     try:
-        for unit in args.units or (reference if args.write_reference else listed):
-            start = time.time()
-            skipped = [name for name, entry in left_out[unit].items() if entry.get("hangs")]
-            cases, notes = run_unit(args, root, unit, [] if args.write_reference else skipped)
+        for unit, (cases, notes, seconds) in zip(units, pool.map(run, units)):
             results[unit] = cases
             good, out, wrong = judge(unit, reference.get(unit, []), left_out[unit], cases)
             passed, excused, complaints = passed + good, excused + out, complaints + wrong
-            line = "%-44s %7d %8d %6d %7.1f" % (unit, good, out, len(wrong), time.time() - start)
+            line = "%-44s %7d %8d %6d %7.1f" % (unit, good, out, len(wrong), seconds)
             print(line + ("  " + " ".join(notes[0].split())[:100] if notes else ""), flush=True)
     finally:
-        reap(root)
-        shutil.rmtree(root, ignore_errors=True)
+        for root in roots:
+            reap(root)
+        pool.shutdown(cancel_futures=True)
+        for root in roots:
+            shutil.rmtree(root, ignore_errors=True)
     if args.write_reference:
         write_reference(results)
         return 0

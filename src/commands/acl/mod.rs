@@ -1,33 +1,17 @@
-//! Users and what they may do, and ACL, which makes, changes and shows them.
-//! Owns:  users, their passwords and permissions, the language of rules, the log of denials.
-//! Uses:  the command table, effects, config, resp, stdx.
-//! Never: a connection or a file; the server gives connections their users, and reads and writes the file.
+//! ACL, which makes, changes and shows users.
+//! Owns:  the rows and handlers of ACL.
+//! Uses:  resp.
+//! Never: a permission; what users may do is in `framework/access/`.
 
-mod keys;
-mod log;
 mod rows;
-mod rules;
-mod selector;
-#[cfg(test)]
-mod tests;
-mod user;
-mod users;
 
-pub use log::{Denial, DenialReason};
 pub(super) use rows::COMMANDS;
-pub use rules::RuleBook as AccessRules;
-pub use selector::Denied;
-pub use user::User;
-pub use users::{Change as UserChange, Reloaded, Users};
 
-use selector::Selector;
-
-use super::command::{CATEGORIES, belongs_to};
-use super::context::{AdminCtx, ReadCtx, integer};
-use super::effect::{Answer, Effect, UsersEffect, UsersRequest};
-use super::error::{CommandError, CommandResult};
-use super::help as help_text;
-use crate::config::Config;
+use super::framework::arguments::integer;
+use super::framework::{
+    AccessRules, AdminCtx, Answer, CATEGORIES, CommandError, CommandResult, DEFAULT_USER, Denied, Effect, ReadCtx,
+    Selector, UsersEffect, UsersRequest, belongs_to, help as help_text,
+};
 use crate::resp::{Args, Reply};
 
 /// Entries that ACL LOG answers when no number is given.
@@ -36,12 +20,6 @@ const LOG_COUNT_DEFAULT: i64 = 10;
 /// The longest password that ACL GENPASS makes, and the one it makes when no length is given.
 const PASSWORD_BITS_MAX: i64 = 4096;
 const PASSWORD_BITS_DEFAULT: i64 = 256;
-
-impl<'a> AccessRules<'a> {
-    pub fn new(table: &'a super::CommandTable, config: &Config) -> Self {
-        Self { table, all_channels: config.acl_pubsub_default_all }
-    }
-}
 
 fn who_am_i(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
     ctx.reply.bulk(ctx.session.user().name());
@@ -65,7 +43,7 @@ fn list(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
 }
 
 fn create_or_change(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
-    let rules = AccessRules::new(ctx.table, ctx.config);
+    let rules = AccessRules::new(ctx.table.rows(), ctx.config);
     let change = ctx.users.set(args.arg(2), args.tail(3).iter(), &rules);
     let change = change.map_err(|reason| CommandError::Bytes([b"ERR ", &*reason].concat()))?;
     if let Some(change) = change {
@@ -77,7 +55,7 @@ fn create_or_change(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
 
 fn remove(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     let names = args.tail(2);
-    if names.iter().any(|name| name == user::DEFAULT) {
+    if names.iter().any(|name| name == DEFAULT_USER) {
         return Err(CommandError::text("ERR The 'default' user cannot be removed"));
     }
     let removed: Vec<_> = names.iter().filter_map(|name| ctx.users.remove(name)).collect();
@@ -132,7 +110,7 @@ fn dry_run(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     let Ok(row) = ctx.table.resolve(command) else {
         return Err(CommandError::Bytes(quoting("ERR Command '", args.arg(3), "' not found")));
     };
-    if !row.command.arity.accepts(command.len()) {
+    if !row.arity.accepts(command.len()) {
         return Err(CommandError::wrong_arity(&row.full_name));
     }
     let Err(denied) = user.check(row, command) else {

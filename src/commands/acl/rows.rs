@@ -4,7 +4,7 @@ use super::{
     categories, create_or_change, describe, dry_run, generate_password, help, list, load, log, names, remove, save,
     who_am_i,
 };
-use crate::commands::spec::{Arity, Command, Flags, Group, Handler};
+use crate::commands::framework::{Arity, Command, Flags, Group, Handler};
 
 const ASKING: Flags = Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE);
 const RULING: Flags = ASKING.or(Flags::ADMIN);

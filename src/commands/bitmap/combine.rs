@@ -1,7 +1,6 @@
 //! BITOP: whole strings combined into one.
 
-use crate::commands::context::WriteCtx;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::EventClass;
 use crate::resp::Args;
 use crate::structures::bitmap::{Combination, combine, invert};

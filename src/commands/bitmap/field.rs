@@ -3,9 +3,8 @@
 use super::number::{FieldType, Overflow};
 use super::offset::{BAD_OFFSET, bit_offset};
 use super::write::with_bytes;
-use crate::commands::context::{ReadCtx, WriteCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
-use crate::config::Config;
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::{Args, Reply};
 use crate::structures::bitmap::{read_field, write_field};
@@ -59,7 +58,7 @@ impl Operation {
 }
 
 /// Reads the operations behind the key. An overflow rule holds for those behind it.
-fn parse(args: Args<'_>, config: &Config) -> Result<Vec<Operation>, CommandError> {
+fn parse(args: Args<'_>, bytes_max: u64) -> Result<Vec<Operation>, CommandError> {
     let mut operations = Vec::new();
     let mut overflow = Overflow::default();
     let mut rest = args.tail(2);
@@ -79,7 +78,7 @@ fn parse(args: Args<'_>, config: &Config) -> Result<Vec<Operation>, CommandError
         let field = FieldType::parse(rest.arg(1)).ok_or(CommandError::text(
             "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.",
         ))?;
-        let offset = bit_offset(rest.arg(2), Some(field.width), config)?;
+        let offset = bit_offset(rest.arg(2), Some(field.width), bytes_max)?;
         let action = match () {
             () if reads => Action::Read,
             () if increments => Action::Increment(integer(rest.arg(3))?),
@@ -87,7 +86,7 @@ fn parse(args: Args<'_>, config: &Config) -> Result<Vec<Operation>, CommandError
         };
         let operation = Operation { field, offset, action, overflow };
         // A field that begins within the longest string may end behind it.
-        if operation.writes() && operation.bytes_needed() > config.string_bytes_max() {
+        if operation.writes() && operation.bytes_needed() > bytes_max {
             return Err(BAD_OFFSET);
         }
         operations.push(operation);
@@ -107,7 +106,7 @@ fn parse_overflow(word: &[u8]) -> Result<Overflow, CommandError> {
 
 pub fn bitfield(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
-    let operations = parse(args, ctx.config)?;
+    let operations = parse(args, ctx.string_bytes_max())?;
     let Some(len) = operations.iter().filter(|operation| operation.writes()).map(Operation::bytes_needed).max() else {
         let answers = read_all(ctx.read_string(key)?, &operations);
         reply_all(ctx.reply, answers.into_iter().map(Some));
@@ -129,7 +128,7 @@ pub fn bitfield(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 pub fn bitfield_ro(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let operations = parse(args, ctx.config)?;
+    let operations = parse(args, ctx.config.string_bytes_max())?;
     if operations.iter().any(Operation::writes) {
         return Err(CommandError::text("ERR BITFIELD_RO only supports the GET subcommand"));
     }

@@ -1,21 +1,20 @@
 //! Arguments that name a bit, or the bits from one to another.
 
-use crate::commands::context::integer;
-use crate::commands::error::CommandError;
-use crate::config::Config;
+use crate::commands::framework::CommandError;
+use crate::commands::framework::arguments::integer;
 use crate::resp::Args;
 use crate::stdx::number::parse_i64;
 
-/// Reads the offset of a bit that a string may have. Where there are fields of `width` bits, `#3` names the first bit of
+/// Reads the offset of a bit that a string of at most so many bytes may have. Where there are fields of `width` bits, `#3` names the first bit of
 /// the fourth.
-pub fn bit_offset(arg: &[u8], width: Option<u32>, config: &Config) -> Result<u64, CommandError> {
+pub fn bit_offset(arg: &[u8], width: Option<u32>, bytes_max: u64) -> Result<u64, CommandError> {
     let (text, factor) = match (arg, width) {
         ([b'#', index @ ..], Some(width)) => (index, i64::from(width)),
         _ => (arg, 1),
     };
     let offset = parse_i64(text).and_then(|number| number.checked_mul(factor));
     let offset = offset.and_then(|offset| u64::try_from(offset).ok());
-    offset.filter(|offset| offset / 8 < config.string_bytes_max()).ok_or(BAD_OFFSET)
+    offset.filter(|offset| offset / 8 < bytes_max).ok_or(BAD_OFFSET)
 }
 
 pub const BAD_OFFSET: CommandError = CommandError::text("ERR bit offset is not an integer or out of range");

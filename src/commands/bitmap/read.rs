@@ -1,13 +1,13 @@
 //! Looking at bits: GETBIT, BITCOUNT, BITPOS.
 
 use super::offset::{BitRange, bit_offset};
-use crate::commands::context::{ReadCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx};
 use crate::resp::Args;
 use crate::structures::bitmap::{count_ones_between, find_bit_between, read_field};
 
 pub fn getbit(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let offset = bit_offset(args.arg(2), None, ctx.config)?;
+    let offset = bit_offset(args.arg(2), None, ctx.config.string_bytes_max())?;
     let string = ctx.string(args.arg(1))?;
     let bit = string.map_or(0, |view| view.with_bytes(|bytes| read_field(bytes, offset, 1)));
     ctx.reply.integer(bit as i64);

@@ -3,8 +3,7 @@
 use std::cell::Cell;
 
 use super::offset::bit_offset;
-use crate::commands::context::WriteCtx;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::types::DataType as _;
@@ -12,7 +11,7 @@ use crate::types::string::{INLINE_BYTES_MAX, StringValue};
 
 pub fn setbit(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
-    let offset = bit_offset(args.arg(2), None, ctx.config)?;
+    let offset = bit_offset(args.arg(2), None, ctx.string_bytes_max())?;
     let bit = match args.arg(3) {
         b"0" => false,
         b"1" => true,

@@ -10,13 +10,11 @@ pub(super) use rows::COMMANDS;
 use std::time::Duration;
 
 use super::connection::{check_attribute, check_name};
-use super::context::{ClientCtx, integer};
-use super::effect::{
-    Answer, ClientEffect, ClientFilter, ClientRequest, ClientType, ConnectionEffect, Effect, PauseMode, UnblockWith,
+use super::framework::arguments::integer;
+use super::framework::{
+    Answer, ClientCtx, ClientEffect, ClientFilter, ClientRequest, ClientType, CommandError, CommandResult,
+    ConnectionEffect, Effect, PauseMode, ReplyMode, UnblockWith, help,
 };
-use super::error::{CommandError, CommandResult};
-use super::help;
-use super::session::ReplyMode;
 use crate::resp::Args;
 use crate::stdx::number::parse_i64;
 

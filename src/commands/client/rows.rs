@@ -1,6 +1,6 @@
 //! The rows of CLIENT.
 
-use crate::commands::spec::{Arity, Command, Flags, Group, Handler};
+use crate::commands::framework::{Arity, Command, Flags, Group, Handler};
 
 /// What a connection asks about itself.
 const OWN: Flags = Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE);

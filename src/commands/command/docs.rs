@@ -2,13 +2,12 @@
 
 use super::info::write_names;
 use super::syntax::{self, Argument, Kind};
-use crate::commands::spec::{Begin, KeyFlags, KeySpec};
-use crate::commands::table::{CommandTable, Row};
+use crate::commands::framework::{Begin, CommandTable, KeyFlags, KeySpec, Row};
 use crate::resp::Reply;
 
 /// Writes the map about one command, its subcommands' within the last field.
 pub fn write(reply: &mut Reply, table: &CommandTable, row: &Row) {
-    let command = row.command;
+    let command = table.command(row.id);
     let arguments = syntax::parse(command.syntax, &row.full_name).unwrap_or_default();
     let deprecated = command.deprecated.is_some();
     let optional = [

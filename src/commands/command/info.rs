@@ -1,14 +1,11 @@
 //! COMMAND and COMMAND INFO: what clients and proxies need to route a command.
 
-use super::categories;
-use crate::commands::key_args::LegacyRange;
-use crate::commands::spec::{Begin, Find, Flags, KeySpec};
-use crate::commands::table::{CommandTable, Row};
+use crate::commands::framework::{Begin, CommandTable, Find, Flags, KeySpec, LegacyRange, Row, categories_of};
 use crate::resp::Reply;
 
 /// Writes the ten fields of one command, its subcommands' within the last.
 pub fn write(reply: &mut Reply, table: &CommandTable, row: &Row) {
-    let command = row.command;
+    let command = table.command(row.id);
     let range = LegacyRange::of(command.keys);
     reply.array(10);
     reply.bulk(&*row.full_name);
@@ -18,7 +15,7 @@ pub fn write(reply: &mut Reply, table: &CommandTable, row: &Row) {
     reply.integer(range.first.into());
     reply.integer(range.last.into());
     reply.integer(range.step.into());
-    let categories: Vec<String> = categories::of(row).map(|category| format!("@{category}")).collect();
+    let categories: Vec<String> = categories_of(row).map(|category| format!("@{category}")).collect();
     write_names(reply, categories.iter().map(String::as_str));
     reply.set(command.tips.len());
     for tip in command.tips {

@@ -3,7 +3,6 @@
 //! Uses:  the command table, resp, stdx.
 //! Never: a fact about one command that its row could say.
 
-mod categories;
 mod docs;
 mod info;
 mod syntax;
@@ -11,13 +10,11 @@ mod syntax;
 #[cfg(any(test, feature = "internals"))]
 pub use syntax::{Argument, Kind, parse as parse_syntax};
 
-pub use categories::{CATEGORIES, belongs_to};
-
-use super::context::ReadCtx;
-use super::error::{CommandError, CommandResult};
-use super::key_args::{KeysError, keys_of};
-use super::spec::{Arity, Command, Flags, Group, Handler};
-use super::table::Row;
+use super::framework::help as help_text;
+use super::framework::{
+    Arity, CATEGORIES, Command, CommandError, CommandResult, Flags, Group, Handler, KeysError, ReadCtx, Row,
+    belongs_to, keys_of,
+};
 use crate::resp::Args;
 use crate::stdx::glob::glob_match;
 
@@ -215,7 +212,7 @@ fn list(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn help(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
-    super::help::reply(
+    help_text::reply(
         ctx.reply,
         "COMMAND",
         &[

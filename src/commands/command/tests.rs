@@ -2,28 +2,23 @@
 
 use super::docs::KeySpecs;
 use super::syntax::{self, Argument, Kind};
-use crate::commands::key_args::keys_of;
-use crate::commands::spec::{Arity, Begin, Handler, KeyFlags};
-use crate::commands::table::{CommandTable, Row};
+use crate::commands::framework::{Arity, Begin, CommandTable, KeyFlags, Row, keys_of};
 use crate::resp::ArgsBuf;
 
-fn arguments_of(row: &Row) -> Vec<Argument> {
-    syntax::parse(row.command.syntax, &row.full_name)
+fn arguments_of(table: &CommandTable, row: &Row) -> Vec<Argument> {
+    syntax::parse(table.command(row.id).syntax, &row.full_name)
         .unwrap_or_else(|error| panic!("the syntax of {}: {error}", row.full_name))
-}
-
-fn runs(row: &Row) -> bool {
-    !matches!(row.command.run, Handler::Container)
 }
 
 #[test]
 fn every_syntax_is_well_formed_and_agrees_with_the_arity() {
-    for row in CommandTable::new().rows().iter().filter(|row| runs(row) && row.subcommands.is_empty()) {
-        let arguments = arguments_of(row);
+    let table = CommandTable::new();
+    for row in table.rows().iter().filter(|row| !row.is_container && row.subcommands.is_empty()) {
+        let arguments = arguments_of(&table, row);
         let names = 1 + usize::from(row.parent.is_some());
         let min = names + arguments.iter().map(Argument::words_min).sum::<usize>();
         let max = arguments.iter().try_fold(names, |sum, argument| Some(sum + argument.words_max()?));
-        let arity = row.command.arity;
+        let arity = row.arity;
         // A row may let more through than its syntax says, where the handler answers with an error of its own.
         assert!(arity.accepts(min), "{}: {min} words against {arity:?}", row.full_name);
         match max {
@@ -45,10 +40,11 @@ fn keys_in_the_syntax_fall_under_key_specifications() {
             key_arguments(&argument.children, specs, found);
         }
     }
-    for row in CommandTable::new().rows() {
-        let keys = row.command.keys;
+    let table = CommandTable::new();
+    for row in table.rows() {
+        let keys = row.keys;
         let mut found = Vec::new();
-        key_arguments(&arguments_of(row), &mut KeySpecs::new(keys), &mut found);
+        key_arguments(&arguments_of(&table, row), &mut KeySpecs::new(keys), &mut found);
         let real = keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)).count();
         assert_eq!(real > 0, found.iter().any(Option::is_some), "{}: {found:?}", row.full_name);
         assert!(found.iter().flatten().max().is_none_or(|last| *last < keys.len()), "{}", row.full_name);
@@ -59,7 +55,7 @@ fn keys_in_the_syntax_fall_under_key_specifications() {
 fn every_key_specification_says_what_the_command_does_with_the_key() {
     let modes = [KeyFlags::RO, KeyFlags::RW, KeyFlags::OW, KeyFlags::RM];
     for row in CommandTable::new().rows() {
-        for spec in row.command.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
+        for spec in row.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
             let named = modes.iter().filter(|mode| spec.flags.has(**mode)).count();
             assert_eq!(named, 1, "{}: exactly one of RO, RW, OW, RM", row.full_name);
         }
@@ -68,13 +64,13 @@ fn every_key_specification_says_what_the_command_does_with_the_key() {
 
 #[test]
 fn every_command_with_keys_yields_them_from_its_shortest_form() {
-    for row in CommandTable::new().rows().iter().filter(|row| runs(row)) {
-        if !row.command.keys.iter().any(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
+    for row in CommandTable::new().rows().iter().filter(|row| !row.is_container) {
+        if !row.keys.iter().any(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
             continue;
         }
-        let words = row.command.arity.number().unsigned_abs() as usize;
+        let words = row.arity.number().unsigned_abs() as usize;
         let mut line = vec!["1"; words];
-        for spec in row.command.keys {
+        for spec in row.keys {
             if let Begin::Keyword(keyword, from) = spec.begin
                 && let Some(word) = usize::try_from(from).ok().and_then(|from| line.get_mut(from))
             {

@@ -3,8 +3,7 @@
 use smallvec::SmallVec;
 
 use super::point;
-use crate::commands::context::WriteCtx;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::commands::zset::{AddOptions, add_scored};
 use crate::resp::Args;
 

@@ -11,7 +11,7 @@ mod search;
 
 pub use rows::COMMANDS;
 
-use super::error::CommandError;
+use super::framework::CommandError;
 use crate::resp::Reply;
 use crate::stdx::number::{LongDouble, parse_f64};
 use crate::structures::geohash::Point;

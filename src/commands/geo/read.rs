@@ -1,8 +1,7 @@
 //! Where members are: GEODIST, GEOHASH, GEOPOS.
 
 use super::{Unit, point_of_member, write_length, write_point};
-use crate::commands::context::ReadCtx;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx};
 use crate::commands::zset::find;
 use crate::resp::Args;
 

@@ -1,7 +1,7 @@
 //! The rows of the geo commands.
 
 use super::{add, read, search};
-use crate::commands::spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::commands::framework::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
 
 const READ: KeySpec = KeySpec::first(KeyFlags::RO.or(KeyFlags::ACCESS));
 const COMPLEXITY_OF_RADIUS: &str = "O(N+log(M)) where N is the number of elements inside the bounding box of the \

@@ -2,8 +2,8 @@
 
 use super::found::Found;
 use super::{Unit, point, point_of_member};
-use crate::commands::context::{ReadCtx, WriteCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
 use crate::commands::zset::{as_zset, find};
 use crate::keyspace::{EventClass, Touch};
 use crate::resp::Args;

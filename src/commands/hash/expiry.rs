@@ -1,8 +1,8 @@
 //! The expiry of single fields: HEXPIRE and its relatives, HTTL and its relatives, HPERSIST.
 
 use super::{as_hash, hash};
-use crate::commands::context::{ReadCtx, WriteCtx, integer, integer_from};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::{integer, integer_from};
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
 use crate::keyspace::{Change, Edited, EventClass};
 use crate::resp::{Args, ArgsBuf};
 use crate::stdx::number::format_i64;

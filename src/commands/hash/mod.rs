@@ -9,7 +9,7 @@ mod write;
 
 pub(super) use rows::COMMANDS;
 
-use crate::commands::context::ReadCtx;
+use super::framework::ReadCtx;
 use crate::keyspace::{Entry, WrongType};
 use crate::types::ValueRef;
 use crate::types::hash::HashView;

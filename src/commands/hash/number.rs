@@ -3,8 +3,8 @@
 use std::iter;
 
 use super::expiry::write_expiry;
-use crate::commands::context::{WriteCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, Entry, EventClass};
 use crate::resp::Args;
 use crate::stdx::number::{IntText, LongDouble, format_i64};

@@ -1,10 +1,9 @@
 //! HRANDFIELD.
 
 use super::hash;
-use crate::commands::context::ReadCtx;
-use crate::commands::element::bulk;
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, begin, goes_on};
+use crate::commands::framework::element::bulk;
+use crate::commands::framework::random_count::{PICKS_AT_ONCE, RandomCount, begin, goes_on};
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx};
 use crate::resp::{Args, Protocol, Reply};
 use crate::types::hash::Text;
 

@@ -1,10 +1,10 @@
 //! Reading hashes: fields, sizes, listings, HSCAN.
 
 use super::hash;
-use crate::commands::context::ReadCtx;
-use crate::commands::element::bulk;
-use crate::commands::element_scan::{self, ElementScan};
-use crate::commands::error::CommandResult;
+use crate::commands::framework::arguments::cursor;
+use crate::commands::framework::element::bulk;
+use crate::commands::framework::scan::{self, OwnOption, Scan};
+use crate::commands::framework::{CommandResult, ReadCtx};
 use crate::resp::Args;
 use crate::stdx::number::IntText;
 use crate::types::hash::HashView;
@@ -104,12 +104,12 @@ fn list(ctx: &mut ReadCtx<'_>, args: Args<'_>, parts: Parts) -> CommandResult {
 
 pub fn hscan(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let now_ms = ctx.now.unix_ms;
-    let cursor = element_scan::cursor(args.arg(2))?;
+    let cursor = cursor(args.arg(2))?;
     let Some(hash) = hash(ctx, args.arg(1))? else {
-        element_scan::reply_nothing(ctx.reply);
+        scan::reply_nothing(ctx.reply);
         return Ok(());
     };
-    let options = ElementScan::parse(args.tail(3), true)?;
+    let options = Scan::parse(args.tail(3), OwnOption::NoValues)?;
     let (mut field_room, mut value_room) = (IntText::new(), IntText::new());
     options.run(cursor, ctx.reply, |cursor, found| {
         let mut visited = 0;

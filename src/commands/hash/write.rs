@@ -1,8 +1,7 @@
 //! Changing hashes: HSET and its relatives, HDEL.
 
 use super::as_hash;
-use crate::commands::context::WriteCtx;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::types::hash::HashValue;

@@ -1,8 +1,7 @@
 //! PFADD.
 
-use super::{change_sketch, sketch_of};
-use crate::commands::context::WriteCtx;
-use crate::commands::error::CommandResult;
+use super::{change_sketch, record_dense, sketch_of, sparse_bytes_max_of_change};
+use crate::commands::framework::{CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::structures::hyperloglog::empty;
@@ -10,7 +9,7 @@ use crate::types::string::StringValue;
 
 pub fn pfadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, elements) = (args.arg(1), args.tail(2));
-    let config = ctx.config;
+    let sparse_bytes_max = sparse_bytes_max_of_change(ctx);
     let mut created = 0;
     let fresh = |room| {
         created = 1;
@@ -25,10 +24,18 @@ pub fn pfadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Ok(());
     }
     let edited = ctx.edit_or_insert(key, fresh, |string: &mut StringValue| {
-        change_sketch(string, config, |sketch| elements.iter().filter(|element| sketch.add(element)).count())
+        change_sketch(string, sparse_bytes_max, |sketch| {
+            let was_dense = sketch.is_dense();
+            let raised = elements.iter().filter(|element| sketch.add(element)).count();
+            (raised, sketch.is_dense() && !was_dense)
+        })
     })?;
     // A new sketch counts as a change of its own.
-    let changes = edited.result? + created;
+    let (raised, became_dense) = edited.result?;
+    let changes = raised + created;
+    if became_dense {
+        record_dense(ctx, key);
+    }
     if changes > 0 {
         ctx.commit(key, Change::new(EventClass::STRING, "pfadd").times(changes));
     }

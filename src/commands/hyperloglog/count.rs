@@ -1,8 +1,7 @@
 //! PFCOUNT.
 
 use super::sketch_of;
-use crate::commands::context::WriteCtx;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::Change;
 use crate::resp::Args;
 use crate::structures::hyperloglog::{Registers, cache_cardinality};

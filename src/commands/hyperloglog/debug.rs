@@ -1,8 +1,7 @@
 //! PFDEBUG and PFSELFTEST: what tests look at.
 
 use super::{change_sketch, sketch_of, sparse_bytes_max};
-use crate::commands::context::{ReadCtx, WriteCtx};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
 use crate::keyspace::Change;
 use crate::resp::Args;
 use crate::structures::hyperloglog::{Encoding, Opcode, Registers, SketchView, self_test};
@@ -34,9 +33,9 @@ pub fn pfdebug(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn make_dense(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<bool, CommandError> {
-    let config = ctx.config;
-    let edited =
-        ctx.edit(key, |string: &mut StringValue| change_sketch(string, config, |sketch| sketch.make_dense()))?;
+    let sparse_bytes_max = sparse_bytes_max(ctx.config);
+    let edited = ctx
+        .edit(key, |string: &mut StringValue| change_sketch(string, sparse_bytes_max, |sketch| sketch.make_dense()))?;
     let converted = edited.map_or(Ok(false), |edited| edited.result)?;
     if converted {
         ctx.commit(key, Change::SILENT);

@@ -1,8 +1,7 @@
 //! PFMERGE.
 
-use super::{change_sketch, sketch_of};
-use crate::commands::context::WriteCtx;
-use crate::commands::error::CommandResult;
+use super::{change_sketch, record_dense, sketch_of, sparse_bytes_max_of_change};
+use crate::commands::framework::{CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::structures::hyperloglog::{Encoding, Registers, empty};
@@ -10,7 +9,7 @@ use crate::types::string::StringValue;
 
 pub fn pfmerge(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
-    let config = ctx.config;
+    let sparse_bytes_max = sparse_bytes_max_of_change(ctx);
     let mut registers = Registers::new();
     let mut any_dense = false;
     // The destination is merged too, and so known to be a sketch where it exists.
@@ -23,15 +22,18 @@ pub fn pfmerge(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     }
     let fresh = |room| StringValue::Raw(empty(room));
     let edited = ctx.edit_or_insert(key, fresh, |string: &mut StringValue| {
-        change_sketch(string, config, |sketch| {
+        change_sketch(string, sparse_bytes_max, |sketch| {
             if any_dense {
                 sketch.make_dense();
             }
             sketch.merge(&registers);
             sketch.invalidate_cache();
+            sketch.is_dense()
         })
     })?;
-    edited.result?;
+    if edited.result? && !any_dense {
+        record_dense(ctx, key);
+    }
     // It is reported as if the elements had been added one by one.
     ctx.commit(key, Change::new(EventClass::STRING, "pfadd"));
     ctx.reply.ok();

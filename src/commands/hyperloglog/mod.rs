@@ -8,7 +8,7 @@ mod rows;
 
 pub(super) use rows::COMMANDS;
 
-use super::error::CommandError;
+use super::framework::{CommandError, WriteCtx};
 use crate::config::Config;
 use crate::structures::hyperloglog::{Sketch, SketchError, SketchView};
 use crate::types::string::{StringValue, StringView};
@@ -33,20 +33,31 @@ fn sketch_of(string: StringView<'_>) -> Result<SketchView<'_>, SketchError> {
 /// Changes the sketch that a string is. One that is not sound is left as it is.
 fn change_sketch<R>(
     string: &mut StringValue,
-    config: &Config,
+    sparse_bytes_max: usize,
     change: impl FnOnce(&mut Sketch<'_>) -> R,
 ) -> Result<R, SketchError> {
     let bytes = match string {
         StringValue::Int(_) => return Err(SketchError::NotASketch),
         StringValue::Embstr(bytes) | StringValue::Raw(bytes) => bytes,
     };
-    let result = change(&mut Sketch::new(bytes, sparse_bytes_max(config))?);
+    let result = change(&mut Sketch::new(bytes, sparse_bytes_max)?);
     if matches!(string, StringValue::Embstr(_)) {
         string.make_raw();
     }
     Ok(result)
 }
 
+/// Up to which size a sketch stays sparse.
 fn sparse_bytes_max(config: &Config) -> usize {
     usize::try_from(config.hll_sparse_max_bytes).unwrap_or(usize::MAX)
+}
+
+/// The same for a change. Where a record is repeated, a sketch becomes dense when [`record_dense`] says so.
+fn sparse_bytes_max_of_change(ctx: &WriteCtx<'_>) -> usize {
+    if ctx.repeats_record() { usize::MAX } else { sparse_bytes_max(ctx.config) }
+}
+
+/// Has it recorded that a sketch became dense, since another server may have another limit.
+fn record_dense(ctx: &mut WriteCtx<'_>, key: &[u8]) {
+    ctx.record_also(|out| out.extend([b"PFDEBUG", b"TODENSE", key]));
 }

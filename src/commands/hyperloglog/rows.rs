@@ -1,7 +1,7 @@
 //! The rows of the HyperLogLog commands.
 
 use super::{add, count, debug, merge};
-use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::commands::framework::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 
 pub const COMMANDS: &[Command] = &[
     Command {

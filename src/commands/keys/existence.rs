@@ -1,8 +1,8 @@
 //! Whether keys exist and what they hold: DEL, UNLINK, EXISTS, TOUCH, TYPE.
 
-use crate::commands::context::{ReadCtx, WriteCtx};
-use crate::commands::error::CommandResult;
-use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::commands::framework::{
+    Arity, Command, CommandResult, Flags, Group, Handler, KeyFlags, KeySpec, ReadCtx, WriteCtx,
+};
 use crate::keyspace::{Change, EventClass, Touch};
 use crate::resp::Args;
 

@@ -1,8 +1,9 @@
 //! When keys expire: EXPIRE and TTL with their families, PERSIST.
 
-use crate::commands::context::{ReadCtx, WriteCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{
+    Arity, Command, CommandError, CommandResult, Flags, Group, Handler, KeyFlags, KeySpec, ReadCtx, WriteCtx,
+};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 

@@ -1,18 +1,11 @@
 //! Walking over the keys of a database: KEYS, SCAN, RANDOMKEY.
 
-use crate::commands::context::{AdminCtx, ReadCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::spec::{Arity, Command, Flags, Group, Handler};
+use crate::commands::framework::arguments::cursor;
+use crate::commands::framework::scan::{OwnOption, Scan};
+use crate::commands::framework::{AdminCtx, Arity, Command, CommandResult, Flags, Group, Handler, ReadCtx};
 use crate::keyspace::Entry;
-use crate::resp::{Args, ArgsBuf};
+use crate::resp::Args;
 use crate::stdx::glob::glob_match;
-use crate::stdx::number::parse_u64_like_strtoull;
-
-/// Keys that one SCAN call looks for unless COUNT says otherwise.
-const SCAN_COUNT_DEFAULT: i64 = 10;
-
-/// Steps that one SCAN call makes through a sparse table, for each key that it looks for.
-const SCAN_STEPS_PER_KEY: i64 = 10;
 
 pub(in crate::commands) const COMMANDS: &[Command] = &[
     Command {
@@ -76,117 +69,21 @@ fn randomkey(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
 
 fn scan(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let cursor = cursor(args.arg(1))?;
-    let options = ScanOptions::parse(args.tail(2))?;
+    let options = Scan::parse(args.tail(2), OwnOption::Type)?;
     let db = ctx.keyspace.db(ctx.session.db);
-    let mut found = ArgsBuf::new();
-    let mut visit = |entry: &Entry| {
-        if options.accepts(entry) && db.is_live(entry, ctx.now.unix_ms) {
-            found.push(entry.key());
-        }
+    let is_wanted = |entry: &Entry| {
+        let type_name = || entry.data_type().name().as_bytes();
+        options.type_name.is_none_or(|name| type_name().eq_ignore_ascii_case(name)) && options.matches(entry.key())
     };
-    let next = options.walk(cursor, |cursor, visited| {
-        db.scan(cursor, |entry| {
-            *visited += 1;
-            visit(entry);
-        })
-    });
-    ctx.reply.array(2);
-    ctx.reply.bulk(itoa::Buffer::new().format(next));
-    ctx.reply.array(found.as_args().len());
-    for key in found.as_args() {
-        ctx.reply.bulk(key);
-    }
-    Ok(())
-}
-
-/// Reads the cursor of SCAN and its like.
-pub(in crate::commands) fn cursor(arg: &[u8]) -> Result<u64, CommandError> {
-    // Redis reads it by strtoul, for which an empty text is 0, but refuses space before it.
-    match arg {
-        b"" => Ok(0),
-        [first, ..] if first.is_ascii_whitespace() || *first == b'\x0b' => Err(CommandError::InvalidCursor),
-        _ => parse_u64_like_strtoull(arg).ok_or(CommandError::InvalidCursor),
-    }
-}
-
-/// The options of SCAN; those of its like that walk one value are the same without TYPE.
-#[derive(Debug)]
-pub(in crate::commands) struct ScanOptions<'a> {
-    pub pattern: Option<&'a [u8]>,
-    pub count: i64,
-    pub type_name: Option<&'a [u8]>,
-}
-
-impl<'a> ScanOptions<'a> {
-    pub fn parse(args: Args<'a>) -> Result<Self, CommandError> {
-        let mut options = Self { pattern: None, count: SCAN_COUNT_DEFAULT, type_name: None };
-        let mut rest = args.iter();
-        while let Some(option) = rest.next() {
-            let value = rest.next().ok_or(CommandError::Syntax)?;
-            if option.eq_ignore_ascii_case(b"COUNT") {
-                options.count = integer(value)?;
-                if options.count < 1 {
-                    return Err(CommandError::Syntax);
-                }
-            } else if option.eq_ignore_ascii_case(b"MATCH") {
-                options.pattern = (value != b"*").then_some(value);
-            } else if option.eq_ignore_ascii_case(b"TYPE") {
-                options.type_name = Some(value);
-            } else {
-                return Err(CommandError::Syntax);
-            }
-        }
-        Ok(options)
-    }
-
-    /// Calls `step` with the cursor, and the number of elements seen so far to be added to, until there are enough or
-    /// the walk ends. Returns the next call's cursor.
-    pub fn walk(&self, mut cursor: u64, mut step: impl FnMut(u64, &mut i64) -> u64) -> u64 {
+    options.run(cursor, ctx.reply, |cursor, found| {
         let mut visited = 0;
-        let mut steps_left = self.count.saturating_mul(SCAN_STEPS_PER_KEY);
-        loop {
-            cursor = step(cursor, &mut visited);
-            if cursor == 0 || steps_left == 0 || visited >= self.count {
-                return cursor;
+        let next = db.scan(cursor, |entry| {
+            visited += 1;
+            if is_wanted(entry) && db.is_live(entry, ctx.now.unix_ms) {
+                found.push(entry.key());
             }
-            steps_left -= 1;
-        }
-    }
-
-    /// Whether an element of this name is asked for.
-    pub fn matches(&self, name: &[u8]) -> bool {
-        self.pattern.is_none_or(|pattern| glob_match(pattern, name, false))
-    }
-
-    fn accepts(&self, entry: &Entry) -> bool {
-        self.type_name.is_none_or(|name| entry.data_type().name().as_bytes().eq_ignore_ascii_case(name))
-            && self.matches(entry.key())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cursors_are_read_as_redis_reads_them() {
-        for (text, value) in [("", 0), ("0", 0), ("17", 17), ("18446744073709551615", u64::MAX), ("007", 7), ("+5", 5)]
-        {
-            assert_eq!(cursor(text.as_bytes()), Ok(value), "{text}");
-        }
-        assert_eq!((cursor(b"-0"), cursor(b"-1")), (Ok(0), Ok(u64::MAX)));
-        for text in ["x", " 1", "1 ", "18446744073709551616", "0x1", "1.0", "+", "-", "+-1", "--1"] {
-            assert_eq!(cursor(text.as_bytes()), Err(CommandError::InvalidCursor), "{text}");
-        }
-    }
-
-    #[test]
-    fn options_without_a_value_or_of_no_known_name_are_syntax_errors() {
-        for line in [&["MATCH"][..], &["COUNT", "0"], &["COUNT", "-1"], &["LIMIT", "3"], &["TYPE"]] {
-            let args: ArgsBuf = line.iter().collect();
-            assert_eq!(ScanOptions::parse(args.as_args()).unwrap_err(), CommandError::Syntax, "{line:?}");
-        }
-        let args: ArgsBuf = ["COUNT", "many"].into_iter().collect();
-        assert_eq!(ScanOptions::parse(args.as_args()).unwrap_err(), CommandError::NotInteger);
-    }
+        });
+        (next, visited)
+    });
+    Ok(())
 }

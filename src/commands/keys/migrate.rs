@@ -4,10 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use super::serialize::payload_version;
-use crate::commands::context::{WriteCtx, integer};
-use crate::commands::effect::{Answer, Credentials, Effect, MigratedKey, Migration};
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{
+    Answer, Arity, Begin, Command, CommandError, CommandResult, Credentials, Effect, Find, Flags, Group, Handler,
+    KeyFlags, KeySpec, MigratedKey, Migration, WriteCtx,
+};
 use crate::config::Config;
 use crate::keyspace::Entry;
 use crate::rdb::{self, Encoder, Sink};

@@ -1,9 +1,8 @@
 //! What is known about a key without its value: OBJECT.
 
-use crate::commands::context::{ClientCtx, ReadCtx};
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::help;
-use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::commands::framework::{
+    Arity, ClientCtx, Command, CommandError, CommandResult, Flags, Group, Handler, KeyFlags, KeySpec, ReadCtx, help,
+};
 use crate::keyspace::{AccessPolicy, Entry, Touch};
 use crate::resp::Args;
 use crate::types::ValueRef;

@@ -2,9 +2,11 @@
 //!
 //! As in Redis a key that takes another one's place is reported as `new`, unlike one that SET overwrites.
 
-use crate::commands::context::{SIZE_SAMPLES, WriteCtx, database, require_memory};
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::commands::framework::arguments::database;
+use crate::commands::framework::{
+    Arity, Command, CommandError, CommandResult, Flags, Group, Handler, KeyFlags, KeySpec, SIZE_SAMPLES, WriteCtx,
+    require_memory,
+};
 use crate::keyspace::{Change, Entry, EventClass, Place, Touch};
 use crate::resp::Args;
 

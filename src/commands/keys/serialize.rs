@@ -1,8 +1,10 @@
 //! Values as bytes: DUMP and RESTORE.
 
-use crate::commands::context::{ReadCtx, SIZE_SAMPLES, WriteCtx, integer, require_memory};
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{
+    Arity, Command, CommandError, CommandResult, Flags, Group, Handler, KeyFlags, KeySpec, ReadCtx, SIZE_SAMPLES,
+    WriteCtx, require_memory,
+};
 use crate::config::{Config, SanitizePayload};
 use crate::keyspace::{AccessPolicy, Change, Entry, EventClass};
 use crate::rdb::{self, Decoder, Encoder};

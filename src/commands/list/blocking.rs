@@ -2,9 +2,8 @@
 
 use super::pop::{move_element, pop_command, pop_into_reply, pop_many};
 use super::{end, exists};
-use crate::commands::context::WriteCtx;
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::waiting::{deadline, pop_many_or_wait, pop_or_wait, wait};
+use crate::commands::framework::waiting::{deadline, pop_many_or_wait, pop_or_wait, wait};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::Args;
 use crate::types::Type;
 use crate::types::list::End;

@@ -1,8 +1,8 @@
 //! Putting elements in: the pushes, LINSERT, LSET.
 
 use super::{as_list, exists, report};
-use crate::commands::context::{WriteCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::Args;
 use crate::types::list::{End, ListValue};
 

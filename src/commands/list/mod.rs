@@ -13,8 +13,7 @@ mod rows;
 pub use read::clamp;
 pub use rows::COMMANDS;
 
-use super::context::{ReadCtx, WriteCtx};
-use super::error::CommandError;
+use super::framework::{CommandError, ReadCtx, WriteCtx};
 use crate::keyspace::{Change, Entry, EventClass, WrongType};
 use crate::types::ValueRef;
 use crate::types::list::{End, ListView};

@@ -2,10 +2,9 @@
 
 use super::insert::push_event;
 use super::{as_list, end, exists, report};
-use crate::commands::context::{WriteCtx, integer_from};
-use crate::commands::element;
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::multi_pop::{MultiPop, record_taken};
+use crate::commands::framework::arguments::integer_from;
+use crate::commands::framework::multi_pop::{MultiPop, record_taken};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx, element};
 use crate::resp::Args;
 use crate::types::list::{End, ListValue};
 

@@ -1,9 +1,8 @@
 //! Reading lists: LLEN, LINDEX, LRANGE, LPOS.
 
 use super::find;
-use crate::commands::context::{ReadCtx, integer, integer_from};
-use crate::commands::element;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::{integer, integer_from};
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, element};
 use crate::resp::{Args, Reply};
 use crate::types::list::{Direction, ListView};
 

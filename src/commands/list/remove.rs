@@ -2,8 +2,8 @@
 
 use super::read::clamp;
 use super::{exists, report};
-use crate::commands::context::{WriteCtx, integer};
-use crate::commands::error::CommandResult;
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandResult, WriteCtx};
 use crate::resp::Args;
 use crate::types::list::{Direction, ListValue};
 

@@ -3,11 +3,10 @@
 //! Uses:  keyspace, resp; the framework.
 //! Never: the interpreter; the server runs scripts.
 
-use super::context::{AdminCtx, ClientCtx, integer};
-use super::effect::{Answer, Effect, RunRequest, ScriptName, ScriptsRequest};
-use super::error::{CommandError, CommandResult};
-use super::help;
-use super::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use super::framework::{
+    AdminCtx, Answer, Arity, ClientCtx, Command, CommandError, CommandResult, Effect, Flags, Group, Handler, KeyFlags,
+    KeySpec, RunRequest, ScriptName, ScriptsRequest, arguments, help,
+};
 use crate::resp::Args;
 
 const RUNS_SCRIPT: Flags =
@@ -171,7 +170,7 @@ fn run(ctx: &mut ClientCtx<'_>, args: Args<'_>, name: ScriptName, read_only: boo
     if name == ScriptName::Sha && args.arg(1).len() != 40 {
         return Err(CommandError::NoScript);
     }
-    let keys = integer(args.arg(2))?;
+    let keys = arguments::integer(args.arg(2))?;
     if keys > args.len() as i64 - 3 {
         return Err(CommandError::text("ERR Number of keys can't be greater than number of args"));
     }

@@ -1,9 +1,9 @@
 //! Several sets at once: intersection, union and difference, answered or stored.
 
 use super::as_set;
-use crate::commands::context::{ReadCtx, SIZE_SAMPLES, WriteCtx, integer, require_memory};
-use crate::commands::element::bulk;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::element::bulk;
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, SIZE_SAMPLES, WriteCtx, require_memory};
 use crate::keyspace::{EventClass, Keyspace, Touch, WrongType};
 use crate::resp::{Args, Reply};
 use crate::types::set::{Member, SetValue, SetView};

@@ -1,11 +1,11 @@
 //! Reading one set: membership, size, random picks, SSCAN.
 
 use super::as_set;
-use crate::commands::context::ReadCtx;
-use crate::commands::element::bulk;
-use crate::commands::element_scan::{self, ElementScan};
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, begin, goes_on};
+use crate::commands::framework::arguments::cursor;
+use crate::commands::framework::element::bulk;
+use crate::commands::framework::random_count::{PICKS_AT_ONCE, RandomCount, begin, goes_on};
+use crate::commands::framework::scan::{self, OwnOption, Scan};
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx};
 use crate::keyspace::WrongType;
 use crate::resp::Args;
 use crate::stdx::number::IntText;
@@ -96,12 +96,12 @@ pub fn srandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 pub fn sscan(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let cursor = element_scan::cursor(args.arg(2))?;
+    let cursor = cursor(args.arg(2))?;
     let Some(set) = set(ctx, args.arg(1))? else {
-        element_scan::reply_nothing(ctx.reply);
+        scan::reply_nothing(ctx.reply);
         return Ok(());
     };
-    let options = ElementScan::parse(args.tail(3), false)?;
+    let options = Scan::parse(args.tail(3), OwnOption::None)?;
     let mut room = IntText::new();
     options.run(cursor, ctx.reply, |cursor, found| {
         let mut visited = 0;

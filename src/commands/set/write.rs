@@ -1,9 +1,9 @@
 //! Changing sets: SADD, SREM, SMOVE, SPOP.
 
 use super::as_set;
-use crate::commands::context::{WriteCtx, integer_from};
-use crate::commands::element::bulk;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer_from;
+use crate::commands::framework::element::bulk;
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::types::set::{Member, SetValue};

@@ -3,8 +3,8 @@
 use super::ids::{self, NewId};
 use super::trim::{Trim, TrimOptions, Trimmed};
 use super::{as_stream, edit, find_mut, note};
-use crate::commands::context::{WriteCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::types::Limits;

@@ -3,8 +3,8 @@
 use super::handover::{Handover, Recipient};
 use super::range::write_entry;
 use super::{find_mut_as_read, ids, no_key_or_group};
-use crate::commands::context::{WriteCtx, integer_from};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer_from;
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::{Args, Reply};
 use crate::stdx::number::parse_i64;
 use crate::types::stream::{Group, Log, StreamId, StreamValue};

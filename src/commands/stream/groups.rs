@@ -1,9 +1,8 @@
 //! Making, changing and removing groups of consumers: XGROUP.
 
 use super::{edit, find_mut, ids, no_group, note};
-use crate::commands::context::{ClientCtx, WriteCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::help;
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{ClientCtx, CommandError, CommandResult, WriteCtx, help};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::types::stream::{StreamId, StreamValue};

@@ -5,7 +5,7 @@
 //! has got, XGROUP SETID for how far the group has read.
 
 use super::note;
-use crate::commands::context::WriteCtx;
+use crate::commands::framework::WriteCtx;
 use crate::keyspace::Change;
 use crate::stdx::number::format_i64;
 use crate::types::stream::{ConsumerId, Group, StreamId};

@@ -1,6 +1,6 @@
 //! Identifiers of entries as commands take and answer them.
 
-use crate::commands::error::CommandError;
+use crate::commands::framework::CommandError;
 use crate::resp::Reply;
 use crate::stdx::number::{parse_i64, parse_u64_like_strtoull};
 use crate::types::stream::StreamId;

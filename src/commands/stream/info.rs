@@ -2,9 +2,8 @@
 
 use super::range::{write_entries, write_entry};
 use super::{as_stream, ids, no_group};
-use crate::commands::context::{ClientCtx, ReadCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::help;
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{ClientCtx, CommandError, CommandResult, ReadCtx, help};
 use crate::resp::{Args, Reply};
 use crate::types::stream::{Consumer, Group, StreamValue};
 

@@ -17,8 +17,7 @@ mod trim;
 
 pub use rows::COMMANDS;
 
-use super::context::{ReadCtx, WriteCtx};
-use super::error::CommandError;
+use super::framework::{CommandError, ReadCtx, WriteCtx};
 use crate::keyspace::{Change, Entry, EventClass, WrongType};
 use crate::types::ValueRef;
 use crate::types::stream::StreamValue;

@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use super::{edit, find, find_mut_as_read, ids, no_key_or_group};
-use crate::commands::context::{ReadCtx, WriteCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
 use crate::keyspace::Change;
 use crate::resp::{Args, Reply};
 use crate::types::stream::{Group, Pending, StreamId};

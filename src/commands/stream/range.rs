@@ -1,9 +1,8 @@
 //! Reading entries by their identifiers: XLEN, XRANGE, XREVRANGE; and entries as replies.
 
 use super::{find, ids};
-use crate::commands::context::{ReadCtx, integer};
-use crate::commands::element;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, element};
 use crate::resp::{Args, Reply};
 use crate::types::stream::{StreamEntry, StreamValue};
 

@@ -6,10 +6,9 @@ use std::time::Instant;
 use super::handover::{Handover, Recipient};
 use super::range::{write_entries, write_entry};
 use super::{find, find_mut_as_read, ids, no_key_or_group};
-use crate::commands::context::{ReadCtx, WriteCtx, integer};
-use crate::commands::effect::{self, Effect, InVain, Wait};
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::waiting::deadline_in_ms;
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::waiting::deadline_in_ms;
+use crate::commands::framework::{Answer, CommandError, CommandResult, Effect, InVain, ReadCtx, Wait, WriteCtx};
 use crate::keyspace::Awaited;
 use crate::resp::{Args, ArgsBuf, Deferred, Protocol, Reply};
 use crate::stdx::clock::Now;
@@ -91,7 +90,7 @@ impl<'a> Options<'a> {
         match self.block {
             Some(deadline) if may_wait => {
                 let wait = Wait { args: line, keys: self.keys, awaited, deadline, in_vain: InVain::NullArray };
-                effects.push(effect::Answer::Wait(Box::new(wait)).into());
+                effects.push(Answer::Wait(Box::new(wait)).into());
             }
             _ => reply.null_array(),
         }
@@ -142,7 +141,7 @@ pub fn xread(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
         };
         streams.push((key, stream, after));
     }
-    let mut answer = Answer::begin(ctx.reply);
+    let mut answer = Streams::begin(ctx.reply);
     for &(key, stream, after) in &streams {
         if ctx.reply.is_overfull() {
             break;
@@ -186,7 +185,7 @@ pub fn xreadgroup(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         };
         streams.push((key, after));
     }
-    let mut answer = Answer::begin(ctx.reply);
+    let mut answer = Streams::begin(ctx.reply);
     let delivery = Delivery { group, consumer, count: options.count, no_ack: options.no_ack };
     for (key, after) in streams {
         delivery.deliver(ctx, key, after, &mut answer)?;
@@ -212,7 +211,7 @@ impl Delivery<'_> {
         ctx: &mut WriteCtx<'_>,
         key: &[u8],
         after: Option<StreamId>,
-        answer: &mut Answer,
+        answer: &mut Streams,
     ) -> CommandResult {
         let (db, now_ms, wanted) = (ctx.db(), ctx.now_ms(), ctx.keyspace.journal.is_wanted());
         let reply = &mut *ctx.reply;
@@ -299,14 +298,14 @@ impl Delivery<'_> {
 }
 
 /// The answer of both commands: a key with its entries for each stream that has any.
-struct Answer {
+struct Streams {
     header: Deferred,
     /// How long the reply was before.
     mark: usize,
     streams: usize,
 }
 
-impl Answer {
+impl Streams {
     fn begin(reply: &mut Reply) -> Self {
         Self { mark: reply.len(), header: reply.deferred(), streams: 0 }
     }

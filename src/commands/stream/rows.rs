@@ -1,7 +1,7 @@
 //! The rows of the stream commands.
 
 use super::{add, claim, groups, info, pending, range, read};
-use crate::commands::spec::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::commands::framework::{Arity, Begin, Command, Find, Flags, Group, Handler, KeyFlags, KeySpec};
 
 /// The first half of what follows `STREAMS`.
 const fn behind_streams(from: i32, flags: KeyFlags) -> KeySpec {

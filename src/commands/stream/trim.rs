@@ -1,8 +1,8 @@
 //! How a stream is to be cut: the options that XADD and XTRIM share.
 
 use super::ids;
-use crate::commands::context::integer;
-use crate::commands::error::CommandError;
+use crate::commands::framework::CommandError;
+use crate::commands::framework::arguments::integer;
 use crate::resp::{Args, ArgsBuf};
 use crate::types::Limits;
 use crate::types::stream::{StreamId, StreamValue};

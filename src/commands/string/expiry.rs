@@ -1,7 +1,7 @@
 //! The expiry options that SET and GETEX share.
 
-use super::super::error::CommandError;
-use crate::commands::context::integer;
+use crate::commands::framework::CommandError;
+use crate::commands::framework::arguments::integer;
 use crate::stdx::clock::Now;
 
 /// What is to become of a key's expiry.

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::commands::context::{ReadCtx, as_string, integer};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, as_string};
 use crate::resp::{Args, Reply};
 use crate::structures::try_zeros;
 

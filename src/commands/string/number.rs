@@ -1,7 +1,7 @@
 //! Counting: INCR and its relatives.
 
-use crate::commands::context::{WriteCtx, integer};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::stdx::number::LongDouble;

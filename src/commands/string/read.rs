@@ -1,7 +1,7 @@
 //! Reading strings: GET, MGET, GETRANGE, STRLEN.
 
-use crate::commands::context::{ReadCtx, as_string, integer};
-use crate::commands::error::CommandResult;
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandResult, ReadCtx, as_string};
 use crate::resp::{Args, Reply};
 use crate::types::string::StringView;
 

@@ -1,7 +1,7 @@
 //! The rows of the string commands.
 
 use super::{lcs, number, read, write};
-use crate::commands::spec::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::commands::framework::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 
 pub const COMMANDS: &[Command] = &[
     Command {

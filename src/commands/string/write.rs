@@ -2,8 +2,8 @@
 
 use super::expiry::{ExpiryOption, Unit};
 use super::read::bulk;
-use crate::commands::context::{WriteCtx, as_string, integer};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx, as_string};
 use crate::keyspace::{Change, EventClass, Touch};
 use crate::resp::Args;
 use crate::stdx::number::format_i64;
@@ -320,11 +320,10 @@ fn set_fresh(ctx: &mut WriteCtx<'_>, key: &[u8], value: Value) {
     ctx.insert(key, value, None);
 }
 
-/// Refuses strings that no client could be sent. Where the server has a smaller limit than the one whose records it repeats,
-/// that one's counts.
+/// Refuses strings that no client could be sent.
 fn check_length(ctx: &WriteCtx<'_>, offset: u64, added: usize) -> CommandResult {
     match offset.checked_add(added as u64) {
-        Some(len) if len <= ctx.config.string_bytes_max() || ctx.repeats_record() => Ok(()),
+        Some(len) if len <= ctx.string_bytes_max() => Ok(()),
         _ => Err(CommandError::StringTooLong),
     }
 }

@@ -3,8 +3,7 @@
 use smallvec::SmallVec;
 
 use super::report;
-use crate::commands::context::WriteCtx;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::Args;
 use crate::stdx::number::parse_f64;
 use crate::types::zset::ZsetValue;

@@ -2,9 +2,8 @@
 
 use super::pop::{Side, pop_into_reply, pop_many};
 use super::{Layout, find_mut};
-use crate::commands::context::WriteCtx;
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::waiting::{pop_many_or_wait, pop_or_wait};
+use crate::commands::framework::waiting::{pop_many_or_wait, pop_or_wait};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::Args;
 use crate::types::Type;
 

@@ -2,7 +2,7 @@
 
 use std::ops::{Bound, Range};
 
-use crate::commands::error::CommandError;
+use crate::commands::framework::CommandError;
 use crate::stdx::number::parse_f64;
 use crate::types::zset::{LexWalk, ZsetView};
 
@@ -29,7 +29,7 @@ impl<'a> Interval<'a> {
     pub fn parse(by: By, min: &'a [u8], max: &'a [u8]) -> Result<Self, CommandError> {
         match by {
             By::Rank => {
-                let rank = |arg| crate::commands::context::integer(arg);
+                let rank = |arg| crate::commands::framework::arguments::integer(arg);
                 Ok(Self::Ranks(rank(min)?, rank(max)?))
             }
             By::Score => {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::{Layout, store};
-use crate::commands::context::{ReadCtx, SIZE_SAMPLES, WriteCtx, integer, integer_from, require_memory};
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::arguments::{integer, integer_from};
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, SIZE_SAMPLES, WriteCtx, require_memory};
 use crate::keyspace::{Entry, Keyspace, Touch, WrongType};
 use crate::resp::Args;
 use crate::stdx::number::parse_f64;

@@ -1,9 +1,9 @@
 //! Taking out the members of lowest or highest score: ZPOPMIN, ZPOPMAX, ZMPOP.
 
 use super::{Layout, find_mut, report};
-use crate::commands::context::{WriteCtx, integer_from};
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::multi_pop::{MultiPop, record_taken};
+use crate::commands::framework::arguments::integer_from;
+use crate::commands::framework::multi_pop::{MultiPop, record_taken};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::{Args, Protocol};
 use crate::types::DataType as _;
 use crate::types::zset::ZsetValue;

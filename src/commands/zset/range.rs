@@ -1,9 +1,9 @@
 //! Ranges: ZRANGE with its older forms, and ZRANGESTORE.
 
 use super::bounds::{By, Interval};
-use super::{Layout, as_zset, find, store};
-use crate::commands::context::{ReadCtx, SIZE_SAMPLES, WriteCtx, integer, require_memory};
-use crate::commands::error::{CommandError, CommandResult};
+use super::{Layout, as_zset, find, remove_destination, store};
+use crate::commands::framework::arguments::integer;
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, SIZE_SAMPLES, WriteCtx, require_memory};
 use crate::resp::Args;
 use crate::types::View as _;
 use crate::types::zset::ZsetView;
@@ -68,13 +68,31 @@ fn read(ctx: &mut ReadCtx<'_>, args: Args<'_>, form: Form) -> CommandResult {
 pub fn zrangestore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let query = Query::parse(args.tail(2), Form { by: None, reverse: None, scores: false })?;
     let mut pairs = Vec::new();
+    let mut taken = 0..0;
     if let Some(zset) = ctx.read(query.key).map(as_zset).transpose()? {
         let ranks = query.ranks(zset);
+        taken = ranks.clone();
         require_memory(2 * zset.memory_usage(SIZE_SAMPLES) / zset.len().max(1) * ranks.len())?;
         pairs.reserve(ranks.len());
         zset.for_each(ranks, false, |member, score| pairs.push((member.to_vec(), score)));
     }
-    store(ctx, args.arg(1), &pairs, "zrangestore");
+    let destination = args.arg(1);
+    // Among members of several scores, which ones are found depends on how the set is laid out.
+    if matches!(query.interval, Interval::Members(..)) {
+        if taken.is_empty() {
+            if remove_destination(ctx, destination) {
+                ctx.record_instead(|out| out.extend([b"DEL", destination]));
+            }
+            ctx.reply.integer(0);
+            return Ok(());
+        }
+        ctx.record_instead(|out| {
+            out.extend([b"ZRANGESTORE", destination, query.key]);
+            out.push(itoa::Buffer::new().format(taken.start));
+            out.push(itoa::Buffer::new().format(taken.end - 1));
+        });
+    }
+    store(ctx, destination, &pairs, "zrangestore");
     Ok(())
 }
 

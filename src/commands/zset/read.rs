@@ -2,8 +2,7 @@
 
 use super::bounds::{By, Interval};
 use super::find;
-use crate::commands::context::ReadCtx;
-use crate::commands::error::{CommandError, CommandResult};
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx};
 use crate::resp::{Args, Reply};
 use crate::types::zset::ZsetView;
 

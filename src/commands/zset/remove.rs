@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use super::bounds::{By, Interval};
 use super::{find_mut, report};
-use crate::commands::context::WriteCtx;
-use crate::commands::error::CommandResult;
+use crate::commands::framework::{CommandResult, WriteCtx};
 use crate::resp::Args;
 use crate::types::zset::ZsetValue;
 

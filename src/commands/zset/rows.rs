@@ -1,7 +1,7 @@
 //! The rows of the sorted set commands.
 
 use super::{add, blocking, combine, pop, range, read, remove, sample};
-use crate::commands::spec::{Arity, Command, ElementHint, Flags, Group, Handler, KeyFlags, KeySpec};
+use crate::commands::framework::{Arity, Command, ElementHint, Flags, Group, Handler, KeyFlags, KeySpec};
 
 pub const COMMANDS: &[Command] = &[
     Command {

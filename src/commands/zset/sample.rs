@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 
 use super::{Layout, find};
-use crate::commands::context::ReadCtx;
-use crate::commands::element;
-use crate::commands::error::{CommandError, CommandResult};
-use crate::commands::keys::iterate::{ScanOptions, cursor};
-use crate::commands::random_count::{PICKS_AT_ONCE, RandomCount, begin, goes_on};
+use crate::commands::framework::arguments::cursor;
+use crate::commands::framework::random_count::{PICKS_AT_ONCE, RandomCount, begin, goes_on};
+use crate::commands::framework::scan::{self, OwnOption, Scan};
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, element};
 use crate::resp::{Args, Reply};
-use crate::stdx::number::{format_f64_17g, format_u64};
+use crate::stdx::number::format_f64_17g;
 use crate::types::zset::{Member, ZsetView};
 
 pub fn zrandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -99,43 +98,33 @@ fn pick_distinct(reply: &mut Reply, zset: ZsetView<'_>, count: usize, layout: La
 }
 
 pub fn zscan(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let start = cursor(args.arg(2))?;
+    let cursor = cursor(args.arg(2))?;
     let Some(zset) = find(ctx, args.arg(1))? else {
-        ctx.reply.array(2);
-        ctx.reply.bulk("0");
-        ctx.reply.empty_array();
+        scan::reply_nothing(ctx.reply);
         return Ok(());
     };
-    let options = ScanOptions::parse(args.tail(3))?;
-    if options.type_name.is_some() {
-        return Err(CommandError::Syntax);
-    }
-    let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    let next = match zset {
-        ZsetView::Listpack(listpack) => {
-            for (member, score) in listpack.pairs() {
-                let member = member.to_vec();
-                if options.matches(&member) {
-                    found.push((member, score.to_vec()));
+    let options = Scan::parse(args.tail(3), OwnOption::None)?;
+    options.run(cursor, ctx.reply, |cursor, found| {
+        let mut visited = 0;
+        let next = match zset {
+            ZsetView::Listpack(listpack) => {
+                for (member, score) in listpack.pairs() {
+                    let member = member.to_vec();
+                    if options.matches(&member) {
+                        found.extend([member, score.to_vec()]);
+                    }
                 }
+                0
             }
-            0
-        }
-        ZsetView::Tree(tree) => options.walk(start, |cursor, visited| {
-            tree.scan(cursor, |member, score| {
-                *visited += 1;
+            ZsetView::Tree(tree) => tree.scan(cursor, |member, score| {
+                visited += 1;
                 if options.matches(member) {
-                    found.push((member.to_vec(), format_f64_17g(score).to_vec()));
+                    found.push(member);
+                    found.push(format_f64_17g(score));
                 }
-            })
-        }),
-    };
-    ctx.reply.array(2);
-    ctx.reply.bulk(format_u64(next));
-    ctx.reply.array(found.len() * 2);
-    for (member, score) in &found {
-        ctx.reply.bulk(member);
-        ctx.reply.bulk(score);
-    }
+            }),
+        };
+        (next, visited)
+    });
     Ok(())
 }

@@ -1,4 +1,7 @@
 //! The table: one row for each key, in the sections of redis.conf.example.
+//! Owns:  the rows, and the keys that exist without effect or belong to others.
+//! Uses:  stdx.
+//! Never: a value; these are in the model.
 
 mod absent;
 mod foreign;

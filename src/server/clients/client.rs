@@ -36,32 +36,32 @@ pub struct Client {
     pub session: Session,
     /// Bytes on their way out; whoever appends from outside the client's own task raises `wake`.
     pub reply: Reply,
-    pub wake: Rc<Wake>,
+    pub(super) wake: Rc<Wake>,
     /// The socket's number, which CLIENT LIST shows.
-    pub fd: i32,
-    pub close: Option<Close>,
+    pub(super) fd: i32,
+    pub(super) close: Option<Close>,
     /// Why the client's next command has to wait.
-    pub stall: Option<Stall>,
+    pub(super) stall: Option<Stall>,
     /// Bytes read and not taken in yet, and the room for them and for what was taken in.
-    pub query_bytes: usize,
-    pub query_capacity: usize,
+    pub(super) query_bytes: usize,
+    pub(super) query_capacity: usize,
     /// Bytes taken in of a command of which more is to come, those of its arguments, and what reading it takes beside the
     /// buffer.
-    pub partial_bytes: usize,
-    pub partial_args_bytes: usize,
-    pub decoder_bytes: usize,
+    pub(super) partial_bytes: usize,
+    pub(super) partial_args_bytes: usize,
+    pub(super) decoder_bytes: usize,
     /// With as many unsent bytes of replies, no further command is executed in this round.
-    pub reply_bytes_end: usize,
+    pub(super) reply_bytes_end: usize,
     /// What the client counts for in the memory of all.
-    pub(in crate::server) counted: Counted,
+    pub(super) counted: Counted,
     /// The most bytes of replies that were waiting at once.
-    pub reply_bytes_peak: usize,
+    pub(super) reply_bytes_peak: usize,
     /// Since when the output has been over the soft limit.
-    pub over_soft_limit_since: Option<Instant>,
-    pub channels: super::subscriptions::Subscriptions,
-    pub input_bytes_total: u64,
-    pub output_bytes_total: u64,
-    pub commands_total: u64,
+    pub(super) over_soft_limit_since: Option<Instant>,
+    pub(super) channels: super::subscriptions::Subscriptions,
+    pub(super) input_bytes_total: u64,
+    pub(super) output_bytes_total: u64,
+    pub(super) commands_total: u64,
 }
 
 /// How a connection is to end.
@@ -84,13 +84,68 @@ pub enum Stall {
     Migrating,
 }
 
-impl Stall {
-    pub fn is_blocked(&self) -> bool {
-        matches!(self, Stall::Blocked(_))
-    }
-}
-
 impl Client {
+    /// What its next command waits for, if it does.
+    #[inline]
+    pub fn stall(&self) -> Option<&Stall> {
+        self.stall.as_ref()
+    }
+
+    /// Lets the client's next command wait.
+    pub fn wait_for(&mut self, stall: Stall) {
+        self.stall = Some(stall);
+    }
+
+    /// Lets the client go on, whatever it has waited for.
+    pub fn resume(&mut self) {
+        self.stall = None;
+        self.wake();
+    }
+
+    /// Makes the client's task look at what has changed.
+    pub fn wake(&self) {
+        self.wake.raise();
+    }
+
+    /// How the connection is to end, if it is.
+    #[inline]
+    pub fn closing(&self) -> Option<Close> {
+        self.close
+    }
+
+    /// Begins a round with so many bytes of input, which ends once so many bytes of replies are added.
+    #[inline]
+    pub fn begin_round(&mut self, query_bytes: usize, reply_bytes: usize) {
+        self.query_bytes = query_bytes;
+        self.reply_bytes_end = self.reply.len().saturating_add(reply_bytes);
+    }
+
+    /// Ends the round behind the command that is executed.
+    pub fn end_round(&mut self) {
+        self.reply_bytes_end = 0;
+    }
+
+    /// Whether no further command is executed before the replies are sent.
+    #[inline]
+    pub fn has_enough_replies(&self) -> bool {
+        self.reply.len() >= self.reply_bytes_end
+    }
+
+    /// The room for bytes that were read and not taken in yet.
+    pub fn query_capacity(&self) -> usize {
+        self.query_capacity
+    }
+
+    #[cfg(any(test, feature = "internals"))]
+    pub fn commands_total(&self) -> u64 {
+        self.commands_total
+    }
+
+    #[inline]
+    pub fn count_command(&mut self) {
+        self.commands_total += 1;
+    }
+
     /// The class under whose output limits the client falls.
     pub fn class(&self) -> ClientClass {
         if self.session.subscriptions > 0 { ClientClass::PubSub } else { ClientClass::Normal }
@@ -99,6 +154,21 @@ impl Client {
     /// The command with which the client waits for a key.
     pub fn blocked(&self) -> Option<&Blocked> {
         match &self.stall {
+            Some(Stall::Blocked(blocked)) => Some(blocked),
+            Some(Stall::Paused | Stall::Migrating) | None => None,
+        }
+    }
+
+    pub fn blocked_mut(&mut self) -> Option<&mut Blocked> {
+        match &mut self.stall {
+            Some(Stall::Blocked(blocked)) => Some(blocked),
+            Some(Stall::Paused | Stall::Migrating) | None => None,
+        }
+    }
+
+    /// Ends the wait for a key. Returns the command that waited.
+    pub fn take_blocked(&mut self) -> Option<Box<Blocked>> {
+        match self.stall.take_if(|stall| matches!(stall, Stall::Blocked(_))) {
             Some(Stall::Blocked(blocked)) => Some(blocked),
             Some(Stall::Paused | Stall::Migrating) | None => None,
         }
@@ -162,14 +232,14 @@ pub struct Clients {
     executing: Option<ClientKey>,
     held_pushes: Vec<u8>,
     /// Those that are sent every command.
-    pub(in crate::server) monitors: Vec<ClientKey>,
+    pub(super) monitors: Vec<ClientKey>,
     /// The output buffer that clients use by turns, so that idle ones have none.
     spare_output: Vec<u8>,
     /// Whether that is switched off (DEBUG REPLYBUFFER RESIZING).
-    pub(in crate::server) keeps_output: bool,
+    pub(super) keeps_output: bool,
     /// When a cross-protocol attack was last logged.
-    pub(in crate::server) attack_logged: Option<Now>,
-    pub(in crate::server) memory: ClientMemory,
+    pub(super) attack_logged: Option<Now>,
+    pub(super) memory: ClientMemory,
 }
 
 impl Clients {
@@ -242,13 +312,25 @@ impl Clients {
         self.by_id.get(&id).copied()
     }
 
-    /// Ends a client before its task does: it is found no more, gets nothing more, and only its place is left.
+    /// Ends a client before its task does: it is found no more, gets nothing more, and only its place is left. Its replies
+    /// are freed at once, or keys would be evicted for what is about to go anyway.
     pub fn retire(&mut self, key: ClientKey) {
         let client = &mut self.slab[key.0];
         self.by_id.remove(&client.session.id);
-        client.reply.discard_front(client.reply.len());
+        client.reply.discard();
         client.close(Close::Now);
         self.discount(key);
+    }
+
+    /// Whether anybody is sent every command.
+    #[inline]
+    pub fn has_monitors(&self) -> bool {
+        !self.monitors.is_empty()
+    }
+
+    /// Lets clients keep their output buffers, or use one by turns again.
+    pub fn keep_output(&mut self, keep: bool) {
+        self.keeps_output = keep;
     }
 
     /// Gives a client without an output buffer the spare one.

@@ -1,12 +1,14 @@
 //! Connections come and go, and what is read and written for them is counted and limited.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::client::{ClientKey, Close, UNCOUNTED_OUTPUT_BYTES};
 use crate::commands::{Peer, Transaction};
 use crate::resp::{Decoder, Overfull};
 use crate::server::executor::Executor;
 use crate::server::net::Wake;
+use crate::stdx::clock::Now;
 
 /// The most counted bytes that wait for a client which has not authenticated.
 const UNAUTHENTICATED_OUTPUT_BYTES_MAX: u64 = 1024;
@@ -92,6 +94,23 @@ impl Executor {
         let client = self.clients.get_mut(key);
         tracing::warn!("Closing client that sends more than there is memory for: id={}", client.session.id);
         client.close(Close::Now);
+    }
+
+    /// Web pages can make a browser send commands to servers within its reach; a header of theirs gives that away. One
+    /// line a minute is enough for the log.
+    pub(in crate::server) fn log_attack(&mut self, key: ClientKey) {
+        const LOG_EVERY: Duration = Duration::from_secs(60);
+        let now = self.clock.latest();
+        let is_due = |then: Now| now.since(then) > LOG_EVERY;
+        if self.clients.attack_logged.is_none_or(is_due) {
+            self.clients.attack_logged = Some(now);
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to the \
+                 server. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise \
+                 it. Connection from {} aborted.",
+                self.clients.get(key).session.peer.remote()
+            );
+        }
     }
 
     /// Notes how much of a connection's input waits.

@@ -147,7 +147,7 @@ mod tests {
     use crate::config::Config;
 
     fn add(clients: &mut Clients) -> ClientKey {
-        let users = Users::new(&AccessRules::new(&CommandTable::new(), &Config::default()));
+        let users = Users::new(&AccessRules::new(CommandTable::new().rows(), &Config::default()));
         clients.add(Peer::Unix { path: "".into() }, 0, Rc::clone(users.default_user()), 0)
     }
 
@@ -193,6 +193,24 @@ mod tests {
         clients.recount(keys[4]);
         check(&clients);
         assert_eq!(clients.largest_beyond_limit()[..2], [keys[2], keys[0]]);
+    }
+
+    #[test]
+    fn replies_of_a_client_that_has_to_go_are_freed_at_once() {
+        let mut clients = clients(&[0, 0]);
+        clients.set_memory_limit(1 << 20);
+        let keys: Vec<ClientKey> = clients.iter().map(|(key, _)| key).collect();
+        for _ in 0..3 {
+            let reply = &mut clients.get_mut(keys[0]).reply;
+            reply.bulk(vec![b'x'; 1 << 20]);
+            reply.set_aside();
+        }
+        clients.recount(keys[0]);
+        assert_eq!(clients.largest_beyond_limit(), [keys[0]]);
+        clients.retire(keys[0]);
+        let reply = &clients.get(keys[0]).reply;
+        assert_eq!((reply.len(), reply.capacity()), (0, 0));
+        check(&clients);
     }
 
     #[test]

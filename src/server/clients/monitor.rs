@@ -34,7 +34,7 @@ impl Executor {
     #[cold]
     pub(in crate::server) fn feed_monitors(&mut self, key: ClientKey, command: CommandId, args: Args<'_>) {
         let row = self.table.row(command);
-        if self.snapshots.is_loading || row.flags.has(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
+        if self.snapshots.is_loading() || row.flags.has(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
             return;
         }
         let now = self.clock.latest();

@@ -29,7 +29,7 @@ impl Executor {
                     .to_owned(),
             );
         }
-        let rules = AccessRules::new(&self.table, config);
+        let rules = AccessRules::new(self.table.rows(), config);
         self.users.configure(&config.users, &rules)?;
         for line in &config.users {
             if let Some(user) = line.first().and_then(|name| self.users.find(name)).filter(|user| !user.is_on()) {
@@ -50,7 +50,7 @@ impl Executor {
 
     /// Gives the default user the password of `requirepass`.
     pub(in crate::server) fn follow_password(&mut self) {
-        let rules = AccessRules::new(&self.table, &self.config);
+        let rules = AccessRules::new(self.table.rows(), &self.config);
         if let Some(change) = self.users.set_default_password(&self.config.requirepass, &rules) {
             self.follow_change(&change);
         }
@@ -188,7 +188,7 @@ impl Executor {
             let reason = reason(&error);
             format!("Error loading ACLs, opening file '{path}': {reason}").into_bytes()
         })?;
-        let rules = AccessRules::new(&self.table, &self.config);
+        let rules = AccessRules::new(self.table.rows(), &self.config);
         self.users.load(path, &text, &rules)
     }
 

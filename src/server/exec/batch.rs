@@ -21,7 +21,7 @@ pub struct Batch {
     pub(super) len: usize,
     /// Bytes up to the end of the last frame, empty lines counted.
     pub(super) bytes: usize,
-    pub end: BatchEnd,
+    pub(super) end: BatchEnd,
 }
 
 /// What follows a batch's last frame.

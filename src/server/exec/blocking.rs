@@ -41,7 +41,7 @@ impl Executor {
     pub(super) fn block(&mut self, frame: &Frame<'_>, wait: Wait) {
         let client = self.clients.get_mut(frame.client);
         if let Some(blocked) = self.exec.deadlines.served.take_if(|_| frame.nesting == Nesting::Served) {
-            client.stall = Some(Stall::Blocked(blocked));
+            client.wait_for(Stall::Blocked(blocked));
             return;
         }
         let (id, db) = (client.session.id, client.session.db);
@@ -51,7 +51,7 @@ impl Executor {
             self.exec.deadlines.add(deadline, id);
         }
         let blocked = Blocked { command: frame.command, args, keys, ticket, deadline, in_vain, busy: Duration::ZERO };
-        client.stall = Some(Stall::Blocked(Box::new(blocked)));
+        client.wait_for(Stall::Blocked(Box::new(blocked)));
     }
 
     /// Serves those who wait for keys that have changed.
@@ -59,7 +59,7 @@ impl Executor {
     pub(super) fn serve_ready_keys(&mut self) {
         // During a pause the keys stay ready; and once the last snapshot is taken, no change is acknowledged any more.
         while !self.is_paused()
-            && self.process.exit.is_none()
+            && !self.process.is_ending()
             && let Some(place) = self.keyspace.waiting.take_ready()
         {
             self.serve_line(&place);
@@ -83,8 +83,10 @@ impl Executor {
     fn retry(&mut self, key: ClientKey) {
         let client = self.clients.get_mut(key);
         // Nothing is given to a client that is about to end.
-        let ending = client.close.is_some();
-        let Some(Stall::Blocked(blocked)) = client.stall.take_if(|stall| !ending && stall.is_blocked()) else { return };
+        if client.closing().is_some() {
+            return;
+        }
+        let Some(blocked) = client.take_blocked() else { return };
         if self.is_memory_limited() {
             self.make_room_for(key);
         }
@@ -97,7 +99,7 @@ impl Executor {
             }
             Err(Verdict::Queue(_) | Verdict::Postpone | Verdict::HangUp) => {
                 debug_assert!(false, "the command has passed the gate outside MULTI, and there is no pause");
-                self.clients.get_mut(key).stall = Some(Stall::Blocked(blocked));
+                self.clients.get_mut(key).wait_for(Stall::Blocked(blocked));
             }
         }
     }
@@ -118,7 +120,7 @@ impl Executor {
             }
             None => {
                 debug_assert_eq!(outcome, Outcome::Waits);
-                if let Some(Stall::Blocked(blocked)) = &mut self.clients.get_mut(key).stall {
+                if let Some(blocked) = self.clients.get_mut(key).blocked_mut() {
                     blocked.args = args;
                 }
             }
@@ -130,8 +132,7 @@ impl Executor {
 
     /// Ends a client's wait without an answer. Returns what it waited with, if it did.
     pub(in crate::server) fn end_wait(&mut self, key: ClientKey) -> Option<Box<Blocked>> {
-        let stall = self.clients.get_mut(key).stall.take_if(|stall| stall.is_blocked());
-        let Some(Stall::Blocked(blocked)) = stall else { return None };
+        let blocked = self.clients.get_mut(key).take_blocked()?;
         self.leave_lines(key, &blocked);
         Some(blocked)
     }
@@ -144,11 +145,11 @@ impl Executor {
             self.exec.deadlines.remove(deadline, id);
         }
         // Its task sends the answer and goes on with what has come in since.
-        client.wake.raise();
+        client.wake();
     }
 
     /// Answers a client that waits as if its time were up, or with an error. Returns whether it waited.
-    pub(super) fn unblock(&mut self, key: ClientKey, with: UnblockWith) -> bool {
+    pub(in crate::server) fn unblock(&mut self, key: ClientKey, with: UnblockWith) -> bool {
         let Some(blocked) = self.end_wait(key) else { return false };
         let mark = self.clients.get(key).reply.len();
         match with {

@@ -11,7 +11,6 @@ use crate::server::clients::{ClientKey, Close, Stall};
 use crate::server::exec::gate;
 use crate::server::executor::Executor;
 use crate::server::process::fatal_signal;
-use crate::stdx::clock::Now;
 
 impl Executor {
     /// Executes one command of a client, or queues it inside a transaction, or refuses it. `command` is its row in the
@@ -62,7 +61,7 @@ impl Executor {
                 Flow::Done
             }
             Verdict::Postpone => {
-                self.clients.get_mut(key).stall = Some(Stall::Paused);
+                self.clients.get_mut(key).wait_for(Stall::Paused);
                 Flow::Postponed
             }
             Verdict::HangUp => {
@@ -75,11 +74,16 @@ impl Executor {
 
     /// Runs a command, with its effects, and keeps its figures: the one way to run a command, whoever asks for it. The
     /// caller has had it judged.
+    ///
+    /// In line, because what a frame consists of would otherwise be written to memory to be read again.
+    #[inline(always)]
     pub(in crate::server) fn call(&mut self, frame: &Frame<'_>) -> Outcome {
         let start = self.clock.latest();
         let client = self.clients.get_mut(frame.client);
         let mark = client.reply.len();
-        client.commands_total += u64::from(frame.nesting != Nesting::Served);
+        if frame.nesting != Nesting::Served {
+            client.count_command();
+        }
         fatal_signal::enter(frame.command.index());
         self.run(frame, mark);
         let mut outcome = Outcome::Done;
@@ -92,7 +96,7 @@ impl Executor {
             Outcome::Done => self.conclude(frame, mark, elapsed_ns + frame.busy_ns),
             Outcome::Waits => self.note_busy(frame, elapsed_ns),
         }
-        if !self.clients.monitors.is_empty() && frame.nesting != Nesting::Served {
+        if self.clients.has_monitors() && frame.nesting != Nesting::Served {
             self.feed_monitors(frame.client, frame.command, frame.args);
         }
         fatal_signal::leave();
@@ -130,9 +134,7 @@ impl Executor {
     pub(in crate::server) fn conclude(&mut self, frame: &Frame<'_>, mark: usize, elapsed_ns: u64) {
         self.apply_reply_mode(frame.client, mark);
         let failed = std::mem::take(&mut self.exec.uncounted_error);
-        self.stats.counters.total_commands_processed += 1;
-        self.stats.command_stats.record(frame.command.index(), elapsed_ns, failed);
-        if elapsed_ns >= self.stats.noteworthy_ns {
+        if self.stats.note_command(frame.command, elapsed_ns, failed) {
             self.note_slow_command(frame, Duration::from_nanos(elapsed_ns));
         }
     }
@@ -146,7 +148,7 @@ impl Executor {
         let session = &mut client.session;
         let (config, limits) = (&self.config, &self.exec.encodings);
         let (table, effects) = (&self.table, &mut self.exec.effects);
-        match self.table.row(command).command.run {
+        match self.table.handler(command) {
             Handler::Read(run) => {
                 let keyspace = &self.keyspace;
                 run(&mut ReadCtx { keyspace, session, config, limits, table, now, may_wait, reply, effects }, args)
@@ -196,7 +198,7 @@ impl Executor {
     pub(in crate::server) fn refuse(&mut self, key: ClientKey, refusal: &Refusal, args: Args<'_>) {
         let Refusal { command, error, denied } = refusal;
         if let Some(command) = *command {
-            self.stats.command_stats.reject(command.index());
+            self.stats.note_rejection(command);
             if let Some(denied) = *denied {
                 let now = self.clock.latest();
                 self.note_denial(&Frame::new(key, command, args, now, Nesting::Command), denied);
@@ -209,7 +211,7 @@ impl Executor {
                 self.clients.get_mut(key).session.transaction = None;
                 self.unwatch(key);
                 self.reply_error(key, &error.clone().aborting_exec());
-                if !self.clients.monitors.is_empty() {
+                if self.clients.has_monitors() {
                     self.feed_monitors(key, exec, args);
                 }
             }
@@ -224,33 +226,15 @@ impl Executor {
         self.apply_reply_mode(key, mark);
     }
 
-    /// Web pages can make a browser send commands to servers within its reach; a header of theirs gives that away. One
-    /// line a minute is enough for the log.
-    fn log_attack(&mut self, key: ClientKey) {
-        const LOG_EVERY: Duration = Duration::from_secs(60);
-        let now = self.clock.latest();
-        let is_due = |then: Now| now.since(then) > LOG_EVERY;
-        if self.clients.attack_logged.is_none_or(is_due) {
-            self.clients.attack_logged = Some(now);
-            tracing::warn!(
-                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to the \
-                 server. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise \
-                 it. Connection from {} aborted.",
-                self.clients.get(key).session.peer.remote()
-            );
-        }
-    }
-
     /// Writes an error reply and counts it.
     pub(in crate::server) fn reply_error(&mut self, key: ClientKey, error: &CommandError) {
-        self.stats.counters.total_error_replies += 1;
         self.exec.uncounted_error = true;
         let text = error.reply_text();
         self.clients.get_mut(key).reply.error(&text);
         if let Some(cause) = error.log_text() {
             tracing::warn!("{cause}");
         }
-        if let Some(known) = self.stats.errors.count(&text) {
+        if let Some(known) = self.stats.note_error(&text) {
             tracing::warn!(
                 "Errorstats stopped adding new errors because the number of errors reached the limit (suggested \
                  action: reset with 'CONFIG RESETSTAT'). The following errors were tracked: {known}"
@@ -277,7 +261,7 @@ impl Executor {
 
     /// What the effects of a command have come to.
     fn outcome_of(&self, frame: &Frame<'_>) -> Outcome {
-        match &self.clients.get(frame.client).stall {
+        match self.clients.get(frame.client).stall() {
             Some(Stall::Blocked(_) | Stall::Migrating) => Outcome::Waits,
             Some(Stall::Paused) | None => Outcome::Done,
         }
@@ -285,7 +269,7 @@ impl Executor {
 
     /// Notes how long a command has run that waits now.
     fn note_busy(&mut self, frame: &Frame<'_>, elapsed_ns: u64) {
-        if let Some(Stall::Blocked(blocked)) = &mut self.clients.get_mut(frame.client).stall {
+        if let Some(blocked) = self.clients.get_mut(frame.client).blocked_mut() {
             blocked.add_busy(elapsed_ns);
         }
     }

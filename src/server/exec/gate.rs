@@ -22,10 +22,10 @@ pub enum Verdict {
 /// Why a command is refused.
 #[derive(Debug)]
 pub struct Refusal {
-    pub command: Option<CommandId>,
-    pub error: CommandError,
+    pub(super) command: Option<CommandId>,
+    pub(super) error: CommandError,
     /// What the client's user may not do, where that is the reason.
-    pub denied: Option<Denied>,
+    pub(super) denied: Option<Denied>,
 }
 
 /// Commands that an option must open.
@@ -46,7 +46,7 @@ pub fn check(
 ) -> Result<CommandId, Verdict> {
     let Some(id) = command else { return Err(refuse_unknown(executor, *args)) };
     let row = executor.table.row(id);
-    let is_usual = row.command.arity.accepts(args.len()) && !row.flags.has(PROTECTED);
+    let is_usual = row.arity.accepts(args.len()) && !row.flags.has(PROTECTED);
     if is_usual && !is_guarded(executor, key) { Ok(id) } else { check_all(executor, key, id, *args) }
 }
 
@@ -61,7 +61,7 @@ fn is_guarded(executor: &Executor, key: ClientKey) -> bool {
         || session.monitor
         || executor.memory.is_exhausted()
         || executor.writes_are_stopped()
-        || executor.snapshots.is_loading
+        || executor.snapshots.is_loading()
         || executor.is_paused()
 }
 
@@ -75,7 +75,7 @@ pub fn check_script(
     let refuse = |command, text| Err(Refusal { command, error: CommandError::text(text), denied: None });
     let Some(id) = command else { return refuse(None, "ERR Unknown Redis command called from script") };
     let row = executor.table.row(id);
-    if !row.command.arity.accepts(args.len()) {
+    if !row.arity.accepts(args.len()) {
         return refuse(command, "ERR Wrong number of args calling Redis command from script");
     }
     if row.flags.has(Flags::NOSCRIPT.or(PROTECTED)) {
@@ -137,7 +137,7 @@ fn basic_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<
     let flags = row.flags;
     let client = executor.clients.get(key);
     let session = &client.session;
-    if !row.command.arity.accepts(args.len()) {
+    if !row.arity.accepts(args.len()) {
         return Some(CommandError::wrong_arity(&row.full_name));
     }
     if flags.has(PROTECTED)
@@ -204,7 +204,7 @@ fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId) -> Option<C
             row.full_name
         )));
     }
-    if executor.snapshots.is_loading && !executor.all_have_flags(key, id, Flags::LOADING) {
+    if executor.snapshots.is_loading() && !executor.all_have_flags(key, id, Flags::LOADING) {
         return Some(CommandError::Loading);
     }
     if session.monitor && flags.has(Flags::WRITE.or(Flags::READONLY).or(Flags::MAY_REPLICATE)) {

@@ -1,6 +1,6 @@
 //! Running commands: from a client's bytes to the handler, its effects and the figures.
 //! Owns:  frames, the gate, transactions, those who wait, pauses, and the state of the running command.
-//! Uses:  commands, keyspace, config, resp, observe, snapshot, structures, types, stdx.
+//! Uses:  commands, keyspace, config, resp, snapshot, structures, types, stdx.
 //! Never: a socket, or what a command means.
 
 mod batch;

@@ -3,22 +3,29 @@
 use std::time::Instant;
 
 use super::state::Pause;
-use crate::commands::{CommandId, Flags, PauseMode};
+use crate::commands::{ClientEffect, CommandId, Flags, PauseMode};
 use crate::keyspace::ExpiryPolicy;
 use crate::server::clients::{ClientKey, Stall};
 use crate::server::executor::Executor;
 
 impl Executor {
+    pub(super) fn perform_client(&mut self, effect: ClientEffect) {
+        match effect {
+            ClientEffect::Pause { until, mode } => self.pause_clients(until, mode),
+            ClientEffect::Unpause => self.unpause_clients(),
+        }
+    }
+
     /// Begins a pause, or makes the one that is on longer and stricter; never shorter or looser.
-    pub(super) fn pause_clients(&mut self, until: Instant, mode: PauseMode) {
+    fn pause_clients(&mut self, until: Instant, mode: PauseMode) {
         let old = self.exec.pause.unwrap_or(Pause { until, mode });
         self.exec.pause = Some(Pause { until: until.max(old.until), mode: mode.max(old.mode) });
         self.follow_pause();
-        self.process.cron_wake.raise();
+        self.process.wake_cron();
     }
 
     /// Ends the pause and lets the clients go on that it held up.
-    pub(super) fn unpause_clients(&mut self) {
+    fn unpause_clients(&mut self) {
         self.exec.pause = None;
         self.follow_pause();
         self.resume_paused_clients();
@@ -27,9 +34,8 @@ impl Executor {
     /// Lets every client try its command again that was held up.
     pub(in crate::server) fn resume_paused_clients(&mut self) {
         for (_, client) in self.clients.iter_mut() {
-            if matches!(client.stall, Some(Stall::Paused)) {
-                client.stall = None;
-                client.wake.raise();
+            if matches!(client.stall(), Some(Stall::Paused)) {
+                client.resume();
             }
         }
     }

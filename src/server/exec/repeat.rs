@@ -57,7 +57,7 @@ impl Executor {
     fn repeat_command(&mut self, client: ClientKey, db: usize, args: Args<'_>) -> Result<(), RepeatError> {
         let failure = |answer: &[u8]| RepeatError { args: args.to_buf(), answer: answer.escape_ascii().to_string() };
         let command = match self.table.resolve(args) {
-            Ok(row) if row.command.arity.accepts(args.len()) => row.id,
+            Ok(row) if row.arity.accepts(args.len()) => row.id,
             Ok(_) => return Err(failure(b"a wrong number of arguments")),
             Err(error) => return Err(failure(&error.reply_text())),
         };

@@ -1,7 +1,5 @@
 //! A round of one client: its bytes become commands, which are executed until others have to have their turn.
 
-use std::iter;
-
 use super::batch::{AheadDecoders, BATCH_FRAMES_MAX, Batch, BatchEnd};
 use super::gate::Refusal;
 use crate::commands::{CommandError, CommandId, ElementHint, Flags};
@@ -11,7 +9,7 @@ use crate::server::clients::{ClientKey, Close};
 use crate::server::executor::Executor;
 use crate::stdx::number::parse_f64;
 use crate::stdx::text::are_equal;
-use crate::structures::{Hashes, memory_holds};
+use crate::structures::memory_holds;
 
 /// A client's round ends after so many bytes of replies; these are sent, as far as that goes, and others have their turn.
 pub(in crate::server) const ROUND_REPLY_BYTES: usize = 1 << 20;
@@ -49,24 +47,27 @@ pub enum Flow {
 /// A command of a batch, with what the table says of it.
 #[derive(Clone, Copy)]
 struct Line<'a> {
+    /// Where it begins.
+    start: usize,
     args: Args<'a>,
     row: Option<CommandId>,
     key: Option<&'a [u8]>,
+    /// That of the key, if there is one.
+    hash: u64,
 }
 
 impl Line<'_> {
-    const EMPTY: Self = Self { args: Args::empty(), row: None, key: None };
+    const EMPTY: Self = Self { start: 0, args: Args::empty(), row: None, key: None, hash: 0 };
 }
 
 impl Executor {
     /// Executes every complete command in `bytes`, which begin where the client's last call left off.
     pub fn process(&mut self, key: ClientKey, decoder: &mut Decoder, bytes: &[u8]) -> Processed {
         let start = self.clock.advance();
-        self.stats.rounds.note(self.stats.counters.total_commands_processed);
+        self.stats.note_round();
         self.clients.lend_output(key);
         let client = self.clients.get_mut(key);
-        client.query_bytes = bytes.len();
-        client.reply_bytes_end = client.reply.len() + ROUND_REPLY_BYTES;
+        client.begin_round(bytes.len(), ROUND_REPLY_BYTES);
         client.limit_reply(&self.config, self.memory.free_bytes());
         let mut ahead = self.exec.ahead.take().unwrap_or_default();
         let one_by_one = self.keyspace.offers_buffer();
@@ -126,7 +127,7 @@ impl Executor {
 
     /// Ends the client's round behind the command that it executes.
     pub(in crate::server) fn end_round(&mut self, key: ClientKey) {
-        self.clients.get_mut(key).reply_bytes_end = 0;
+        self.clients.get_mut(key).end_round();
     }
 
     /// Whether the client's next command has to wait.
@@ -134,8 +135,8 @@ impl Executor {
     fn is_held_up(&self, key: ClientKey) -> bool {
         let client = self.clients.get(key);
         // Once the last snapshot is taken, no change may be acknowledged any more.
-        let ending = self.process.exit.is_some();
-        ending || client.close.is_some() || client.stall.is_some() || client.reply.len() >= client.reply_bytes_end
+        let ending = self.process.is_ending();
+        ending || client.closing().is_some() || client.stall().is_some() || client.has_enough_replies()
     }
 
     /// Answers bytes that are no command, which ends the connection.
@@ -184,6 +185,7 @@ impl Executor {
         let lines = &mut lines[..batch.len];
         let (mut decoder, mut ahead) = (decoder, ahead.iter());
         for (line, &start) in lines.iter_mut().zip(batch.starts()) {
+            line.start = start;
             line.args = decoder.args(&bytes[start..]);
             if let Some(row) = self.table.find(line.args) {
                 line.row = Some(row.id);
@@ -192,51 +194,60 @@ impl Executor {
             decoder = ahead.next().unwrap_or(decoder);
         }
         let seed = self.keyspace.db(self.clients.get(key).session.db).seed();
-        let mut hashes = self.prefetch(key, lines).into_iter();
-        for (line, &start) in lines.iter().zip(batch.starts()) {
+        self.prefetch(key, lines);
+        for line in lines.iter() {
             if self.is_held_up(key) {
-                return Err(start);
+                return Err(line.start);
             }
             let Some(name) = line.key else {
                 if self.execute(key, line.row, line.args) != Flow::Done {
-                    return Err(start);
+                    return Err(line.start);
                 }
                 continue;
             };
             let db = self.clients.get(key).session.db;
-            if let Some(hash) = hashes.next() {
-                self.keyspace.know_hash(db, name, hash, seed);
-            }
+            self.keyspace.know_hash(db, name, line.hash, seed);
             let flow = self.execute(key, line.row, line.args);
             self.keyspace.forget_hash(db);
             if flow != Flow::Done {
-                return Err(start);
+                return Err(line.start);
             }
         }
         Ok(batch.bytes)
     }
 
     /// Asks for the memory of each command's first key, and where they are all one key, of what they want in its value.
-    /// Returns the hashes of these keys.
+    /// Notes the hashes of these keys.
     #[inline(never)]
-    fn prefetch(&self, key: ClientKey, lines: &[Line<'_>]) -> Hashes {
+    fn prefetch(&self, key: ClientKey, lines: &mut [Line<'_>]) {
         let keys = self.keyspace.db(self.clients.get(key).session.db).keys();
         let mut known = lines.iter().filter_map(|line| line.key);
-        let Some(first) = known.next() else { return Hashes::new() };
-        if !known.clone().all(|name| are_equal(name, first)) {
-            return keys.prefetch_keys(iter::once(first).chain(known));
+        let Some(first) = known.next() else { return };
+        if !known.all(|name| are_equal(name, first)) {
+            for line in lines.iter_mut() {
+                if let Some(name) = line.key {
+                    line.hash = keys.hash(name);
+                    keys.prefetch(line.hash);
+                }
+            }
+            for line in lines.iter().filter(|line| line.key.is_some()) {
+                keys.prefetch_element(line.hash);
+            }
+            return;
         }
         let hash = keys.hash(first);
         if let Some(entry) = keys.find_hashed(hash, first) {
             entry.value().prefetch(lines.iter().filter_map(|Line { args, row, .. }| {
                 let (row, count) = (self.table.row((*row)?), args.len());
-                match row.command.element {
+                match row.element {
                     _ if count <= 2 => None,
                     ElementHint::LastScored => Some((args.arg(count - 1), parse_f64(args.arg(count - 2)))),
                     ElementHint::Second => Some((args.arg(2), None)),
                 }
             }));
         }
-        Hashes::from_elem(hash, lines.len())
+        for line in lines {
+            line.hash = hash;
+        }
     }
 }

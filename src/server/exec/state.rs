@@ -13,18 +13,18 @@ use crate::types;
 /// The state of running commands.
 pub struct Execution {
     /// What the running command has asked for so far.
-    pub effects: Vec<Effect>,
+    pub(super) effects: Vec<Effect>,
     /// An error was written that no command's figures hold yet.
-    pub uncounted_error: bool,
+    pub(super) uncounted_error: bool,
     /// What a frame may have.
-    pub limits: Limits,
+    pub(super) limits: Limits,
     /// Up to which size collections keep their compact encodings.
-    pub encodings: types::Limits,
+    pub(super) encodings: types::Limits,
     /// Lent out while a client's commands run.
-    pub ahead: Option<Box<AheadDecoders>>,
+    pub(super) ahead: Option<Box<AheadDecoders>>,
     /// CLIENT PAUSE, while it is on.
-    pub pause: Option<Pause>,
-    pub deadlines: Deadlines,
+    pub(super) pause: Option<Pause>,
+    pub(super) deadlines: Deadlines,
 }
 
 impl Execution {
@@ -39,13 +39,29 @@ impl Execution {
             deadlines: Deadlines::default(),
         }
     }
+
+    /// Takes over the settings of which running commands keeps a copy of its own.
+    pub fn follow(&mut self, config: &Config) {
+        self.limits.bulk_bytes_max = config.string_bytes_max() as usize;
+        self.encodings = types::Limits::from(config);
+    }
+
+    /// How long CLIENT PAUSE still lasts, while it is on.
+    pub fn pause_left(&self, now: Now) -> Option<Duration> {
+        self.pause.map(|pause| pause.left(now))
+    }
+
+    /// How many clients wait until a deadline.
+    pub fn deadlines_len(&self) -> usize {
+        self.deadlines.len()
+    }
 }
 
 /// CLIENT PAUSE, while it is on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pause {
-    pub until: Instant,
-    pub mode: PauseMode,
+    pub(super) until: Instant,
+    pub(super) mode: PauseMode,
 }
 
 impl Pause {

@@ -31,7 +31,7 @@ impl Executor {
         let start = self.clock.latest();
         for (command, args) in transaction.queue() {
             // Once the reply is given up, nobody gets the answers of those that only read.
-            if self.clients.get(key).reply.is_overfull() && self.table.row(*command).command.run.is_read() {
+            if self.clients.get(key).reply.is_overfull() && self.table.handler(*command).is_read() {
                 continue;
             }
             let frame = Frame { command: *command, args: args.as_args(), nesting: Nesting::Exec, ..*exec };
@@ -40,7 +40,7 @@ impl Executor {
                 Some(denied) => self.refuse_queued(&frame, denied),
             }
         }
-        self.stats.rounds.nested_ns += self.clock.latest().nanoseconds_since(start);
+        self.stats.note_nested(self.clock.latest().nanoseconds_since(start));
     }
 
     /// Answers a queued command that the client's user may not run any more.

@@ -21,16 +21,16 @@ impl Executor {
     /// each of its 2 MiB pages would hold a single insertion up for longer than the millisecond that it may take
     /// (`benches/dict_stall.rs`); once it is filled it is healed like the rest.
     pub(in crate::server) fn follow_huge_pages(&mut self) {
-        let HugePageDecision { used, reason } = self.snapshots.huge_page_system.follow(self.config.huge_pages);
-        self.snapshots.huge_pages_used = used;
+        let HugePageDecision { used, reason } = self.memory.huge_page_system.follow(self.config.huge_pages);
+        self.memory.huge_pages_used = used;
         huge_pages_for_tables(used);
         self.follow_healing_rate();
         tracing::info!("{reason}");
     }
 
     pub(in crate::server) fn follow_healing_rate(&mut self) {
-        let rate = if self.snapshots.huge_pages_used { self.config.huge_page_healing_mb_per_second } else { 0 };
-        self.snapshots.supervisor.healer.follow(rate.into());
+        let rate = if self.memory.huge_pages_used { self.config.huge_page_healing_mb_per_second } else { 0 };
+        self.snapshots.heal_at(rate.into());
     }
 
     pub(in crate::server) fn follow_allocator_thread(&self) -> Result<(), String> {

@@ -105,7 +105,7 @@ impl Executor {
 
     fn evict_within(&mut self, start: Instant, limit: Duration) -> Room {
         self.memory.evicting = false;
-        if self.snapshots.is_loading || self.is_paused() {
+        if self.snapshots.is_loading() || self.is_paused() {
             return Room::Enough;
         }
         if self.keyspace.lazy_free.pending() > 0 {

@@ -1,11 +1,12 @@
-//! How much memory is used, what for, and which keys go when it is too much.
+//! How much memory is used, what for, and which keys go when it is too much; MEMORY.
 //! Owns:  the readings of the allocator and of the system, and eviction.
-//! Uses:  config, keyspace, observe, snapshot, structures.
+//! Uses:  commands, config, keyspace, observe, resp, snapshot, structures.
 //! Never: which key is the best to go; the keyspace knows that.
 
 mod allocator;
+mod answer;
 mod eviction;
 mod limit;
 mod usage;
 
-pub(in crate::server) use usage::{Excess, Memory, MemoryReport};
+pub(in crate::server) use usage::{Excess, Memory};

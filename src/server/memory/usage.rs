@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::limit::MemoryLimit;
 use crate::keyspace::Db;
 use crate::observe::{Allocator, AllocatorStats};
+use crate::snapshot::HugePageSystem;
 use crate::structures::mapped_table_bytes;
 
 /// So much memory is taken to be free in any case: part of what is in use may be swapped out.
@@ -23,7 +24,9 @@ pub struct Memory {
     /// What the kernel backs, as last read.
     pub(super) resident: Resident,
     /// What is there for the server.
-    pub limit: MemoryLimit,
+    pub(super) limit: MemoryLimit,
+    pub(super) huge_page_system: HugePageSystem,
+    pub(super) huge_pages_used: bool,
     free_bytes: usize,
     /// Evicting was cut short, and goes on by itself.
     pub(super) evicting: bool,
@@ -58,6 +61,8 @@ impl Memory {
             peak_bytes: Cell::new(0),
             resident: Resident::read().unwrap_or_default(),
             limit: MemoryLimit::of_this_process(),
+            huge_page_system: HugePageSystem::read(),
+            huge_pages_used: false,
             free_bytes: usize::MAX,
             evicting: false,
             exhausted: false,
@@ -80,6 +85,16 @@ impl Memory {
     #[inline]
     pub fn free_bytes(&self) -> usize {
         self.free_bytes
+    }
+
+    /// Whether the heap is in huge pages.
+    pub fn uses_huge_pages(&self) -> bool {
+        self.huge_pages_used
+    }
+
+    /// What is there for the server.
+    pub fn limit(&self) -> &MemoryLimit {
+        &self.limit
     }
 
     /// Takes in what other threads have allocated.

@@ -15,7 +15,7 @@ pub struct Link {
     output: Vec<u8>,
     input: Vec<u8>,
     /// The database that is known to be selected over there.
-    pub selected_db: Option<i64>,
+    pub(super) selected_db: Option<i64>,
 }
 
 impl Link {

@@ -1,4 +1,7 @@
 //! MIGRATE: keys are handed to another server by a thread that waits for it, while this one goes on serving.
+//! Owns:  the migration under way, the thread that carries it out, and links that are kept.
+//! Uses:  commands, keyspace, resp.
+//! Never: how a value is encoded, or a deletion of a key that the other server has not confirmed.
 //!
 //! Until the other server has answered, the keys must stay what they were when they were encoded. So all commands that
 //! write wait meanwhile, nothing expires and nothing is evicted, as under CLIENT PAUSE WRITE; reads go on. One migration
@@ -51,7 +54,7 @@ impl Executor {
         let start = self.clock.latest().monotonic();
         self.migrations.running = Some(Running { client, command, args, start, source });
         self.follow_pause();
-        self.clients.get_mut(key).stall = Some(Stall::Migrating);
+        self.clients.get_mut(key).wait_for(Stall::Migrating);
         let outcomes = self.migrations.outcomes.clone();
         let transfer = move || {
             // Nobody listens any more only when the server ends.
@@ -73,7 +76,7 @@ impl Executor {
         }
         // Once the last snapshot is taken, nothing may be deleted any more that is in it: here and there is better than
         // nowhere.
-        if !keeps_keys && self.process.exit.is_none() {
+        if !keeps_keys && !self.process.is_ending() {
             let lazily = self.keyspace.lazy_free.policy.server_del;
             for key in &outcome.acknowledged {
                 self.keyspace.remove_given_away(Place { db, key }, lazily);
@@ -95,11 +98,10 @@ impl Executor {
         let now = self.clock.advance();
         let result = self.settle(source, outcome);
         if let Some(key) = self.clients.key_of(client)
-            && self.process.exit.is_none()
+            && !self.process.is_ending()
         {
             let waiting = self.clients.get_mut(key);
-            waiting.stall = None;
-            waiting.wake.raise();
+            waiting.resume();
             let mark = waiting.reply.len();
             self.answer_migration(key, result);
             let elapsed = now.monotonic().saturating_duration_since(start);

@@ -13,10 +13,10 @@ const UNANSWERED_MAX: usize = 512;
 /// What a migration came to.
 pub struct Outcome {
     /// The keys that the other server has now.
-    pub acknowledged: Vec<Box<[u8]>>,
-    pub result: Result<(), CommandError>,
+    pub(super) acknowledged: Vec<Box<[u8]>>,
+    pub(super) result: Result<(), CommandError>,
     /// For the next migration, where it is in order.
-    pub link: Option<Link>,
+    pub(super) link: Option<Link>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

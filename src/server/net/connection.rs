@@ -57,7 +57,7 @@ pub struct Shared {
     /// Where reads land, so that idle connections have no buffer; but for those that go on with a long command.
     read_buffer: RefCell<Box<[u8]>>,
     /// Raised when the executor wants the server to end.
-    pub exit: Wake,
+    exit: Wake,
 }
 
 impl Shared {
@@ -67,6 +67,16 @@ impl Shared {
             read_buffer: RefCell::new(vec![0; READ_BYTES].into()),
             exit: Wake::default(),
         }
+    }
+
+    /// Lets the server see that the executor wants it to end.
+    pub fn end(&self) {
+        self.exit.raise();
+    }
+
+    /// Waits until the executor may want the server to end.
+    pub async fn ended(&self) {
+        self.exit.raised().await;
     }
 }
 
@@ -279,9 +289,9 @@ impl Connection {
         let (unsent, closing, stalled, paused) = {
             let executor = self.shared.executor.borrow();
             let client = executor.clients.get(self.key);
-            let closing = client.close.is_some() || executor.process.exit.is_some();
-            let paused = matches!(client.stall, Some(Stall::Paused | Stall::Migrating));
-            (!client.reply.is_empty(), closing, client.stall.is_some(), paused)
+            let closing = client.closing().is_some() || executor.process.is_ending();
+            let paused = matches!(client.stall(), Some(Stall::Paused | Stall::Migrating));
+            (!client.reply.is_empty(), closing, client.stall().is_some(), paused)
         };
         if unsent && let Poll::Ready(ready) = self.stream.poll_write_ready(context) {
             return Poll::Ready(ready.map(|()| Event::Writable));
@@ -326,7 +336,7 @@ impl Connection {
         let mut executor = self.shared.executor.borrow_mut();
         let client = executor.clients.get_mut(self.key);
         self.ended = true;
-        let outlives = client.stall.is_none() && client.close.is_none() && !client.reply.is_empty();
+        let outlives = client.stall().is_none() && client.closing().is_none() && !client.reply.is_empty();
         if outlives {
             client.close(Close::AfterReply);
         }
@@ -390,9 +400,9 @@ impl Connection {
         let mut executor = self.shared.executor.borrow_mut();
         let can_execute = |executor: &Executor| {
             let client = executor.clients.get(self.key);
-            client.close.is_none() && client.stall.is_none() && client.reply.len() < ROUND_REPLY_BYTES
+            client.closing().is_none() && client.stall().is_none() && client.reply.len() < ROUND_REPLY_BYTES
         };
-        if executor.process.exit.is_some() || !can_execute(&executor) {
+        if executor.process.is_ending() || !can_execute(&executor) {
             return false;
         }
         executor.settle_memory(self.key);
@@ -405,7 +415,7 @@ impl Connection {
         let mut sent_now = 0;
         loop {
             let client = executor.clients.get_mut(self.key);
-            if client.close == Some(Close::Now) || client.reply.is_overfull() {
+            if client.closing() == Some(Close::Now) || client.reply.is_overfull() {
                 return Ok(Sent::Last);
             }
             if client.reply.is_empty() {
@@ -430,10 +440,10 @@ impl Connection {
         }
         executor.clients.return_output(self.key);
         executor.settle_memory(self.key);
-        if executor.process.exit.is_some() {
-            self.shared.exit.raise();
+        if executor.process.is_ending() {
+            self.shared.end();
         }
-        Ok(if executor.clients.get(self.key).close.is_none() { Sent::Enough } else { Sent::Last })
+        Ok(if executor.clients.get(self.key).closing().is_none() { Sent::Enough } else { Sent::Last })
     }
 }
 
@@ -442,7 +452,7 @@ impl Executor {
     fn keep_unsent(&mut self, key: ClientKey, sent: Sent) -> Sent {
         self.clients.get_mut(key).reply.set_aside();
         self.settle_memory(key);
-        if self.clients.get(key).close == Some(Close::Now) { Sent::Last } else { sent }
+        if self.clients.get(key).closing() == Some(Close::Now) { Sent::Last } else { sent }
     }
 }
 

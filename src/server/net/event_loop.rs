@@ -85,8 +85,8 @@ pub struct RoundCounts {
     commands_before: u64,
     commands_max: u64,
     /// Time of commands that others contained, which counts in both.
-    pub nested_ns: u64,
-    pub cron: Duration,
+    nested_ns: u64,
+    cron: Duration,
 }
 
 impl RoundCounts {
@@ -116,6 +116,24 @@ impl RoundCounts {
             self.round = round;
             self.commands_before = commands;
         }
+    }
+
+    /// Notes the time of commands that another one contained.
+    pub fn note_nested(&mut self, nanoseconds: u64) {
+        self.nested_ns += nanoseconds;
+    }
+
+    pub fn nested_ns(&self) -> u64 {
+        self.nested_ns
+    }
+
+    pub fn note_cron(&mut self, elapsed: Duration) {
+        self.cron += elapsed;
+    }
+
+    /// The time that the cron has taken.
+    pub fn cron(&self) -> Duration {
+        self.cron
     }
 
     /// Starts anew, with CONFIG RESETSTAT.

@@ -21,7 +21,7 @@ pub struct Listeners {
     tcp: Vec<TcpListener>,
     unix: Option<UnixSocket>,
     /// Raised when there are other sockets than the accepting task last looked at.
-    pub changed: Rc<Wake>,
+    pub(super) changed: Rc<Wake>,
 }
 
 /// A connection that has just come in.

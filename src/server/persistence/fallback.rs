@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::snapshots::load_steps;
+use super::loading::load_steps;
 use crate::server::net::Shared;
 use crate::snapshot::{DumpFile, LoadError, LoadFault, Place};
 use crate::stdx::text::counted;

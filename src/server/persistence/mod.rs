@@ -5,6 +5,7 @@
 
 pub(in crate::server) mod fallback;
 mod history;
+pub(in crate::server) mod loading;
 pub(in crate::server) mod snapshots;
 mod state;
 

@@ -1,34 +1,18 @@
-//! Snapshots and loading as the server's loop drives them; what they are is in the room `snapshot`.
+//! When snapshots are taken: commands, save rules, a flush and the end of the server; and what becomes of the child.
 
-use std::path::Path;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::state::LoadProgress;
-use crate::commands::{CommandError, SnapshotRequest, write_restore};
-use crate::keyspace::Db;
-use crate::observe::{LoadingInfo, PersistenceInfo};
+use crate::commands::{CommandError, SnapshotRequest};
+use crate::observe::PersistenceInfo;
 use crate::server::clients::ClientKey;
 use crate::server::exec::Frame;
 use crate::server::executor::Executor;
 use crate::server::net::Shared;
-use crate::server::persistence::fallback;
-use crate::snapshot;
-use crate::snapshot::{
-    Cancelled, DumpFile, Duplicates, Fate, KnownDump, LoadError, LoadFault, LoadSettings, Loaded, Loader, Place,
-    Progress, SaveError, SaveOptions, Task, Trigger, Verification,
-};
-use crate::stdx::HashSeed;
-use crate::stdx::text::counted;
-
-/// How long loading holds the loop before clients are looked at.
-const LOAD_STEP: Duration = Duration::from_millis(5);
-
-/// Delays between keys (`key-load-delay`) are slept once they add up to so much.
-const DELAY_US_MIN: u64 = 1000;
+use crate::snapshot::{Cancelled, InterruptWatch, Place, SaveError, SaveOptions, Task, Trigger};
 
 /// Waits for each child's end and takes it in at once; without a pidfd the cron does.
 #[expect(deprecated, reason = "what replaces it is unsafe, and an owned descriptor is sound here")]
@@ -51,106 +35,6 @@ pub async fn watch_children(shared: Rc<Shared>) {
     }
 }
 
-/// Opens the dump that the server starts with, if there is one. From here on clients are answered that it is loading.
-pub fn open_dump(shared: &Shared) -> Result<Option<DumpFile>, LoadError> {
-    let mut executor = shared.executor.borrow_mut();
-    for (name, fate) in executor.place_of_dump().clear_leftovers() {
-        match fate {
-            Fate::Removed => tracing::info!("Removed {name}, left behind by a save that was cut short"),
-            Fate::Left(reason) => tracing::info!("Left {name} as it is: {reason}"),
-        }
-    }
-    // The whole path is what a message about a start that failed has to name.
-    let file = DumpFile::open(&Path::new(&executor.config.dir).join(&executor.config.dbfilename))?;
-    match &file {
-        Some(file) => {
-            if let Some(bytes) = file.memory_when_saved() {
-                executor.memory.limit.warn_of_dump(file.path(), bytes);
-            }
-            executor.begin_loading(file);
-        }
-        None => fallback::warn_of_missing_dump(&executor.place_of_dump()),
-    }
-    Ok(file)
-}
-
-/// Loads the dump, leaving the loop to the clients every few milliseconds.
-pub async fn load_dump(shared: &Shared, file: &DumpFile) -> Result<(), LoadError> {
-    match load_steps(shared, file).await {
-        Ok(loaded) => {
-            let mut executor = shared.executor.borrow_mut();
-            let known = loaded.is_all().then_some(KnownDump { standing: file.standing(), keys: loaded.keys });
-            executor.finish_loading(loaded);
-            executor.snapshots.supervisor.note_data_of(known);
-            Ok(())
-        }
-        Err(fault) => fallback::load(shared, LoadError { path: file.path().to_path_buf(), fault }).await,
-    }
-}
-
-pub async fn load_steps(shared: &Shared, file: &DumpFile) -> Result<Loaded, LoadFault> {
-    let (settings, databases) = {
-        let executor = shared.executor.borrow();
-        let config = &executor.config;
-        (LoadSettings::new(config, executor.clock.latest()), config.databases as usize)
-    };
-    let mut loader = Loader::new(file.bytes().clone(), databases, HashSeed::random(), settings)?;
-    let mut owed_us = 0;
-    loop {
-        let progress = {
-            let mut executor = shared.executor.borrow_mut();
-            let delay_us = executor.config.key_load_delay_us;
-            let progress = load_step(&mut loader, &executor, delay_us, &mut owed_us)?;
-            executor.note_loading(&loader);
-            progress
-        };
-        match progress {
-            Progress::Ended => {
-                let loaded = loader.finish();
-                keep_what_is_left_out(file.path(), &loaded)?;
-                return Ok(loaded);
-            }
-            Progress::Waiting => std::future::poll_fn(|context| loader.poll_ready(context)).await,
-            Progress::Working if owed_us >= DELAY_US_MIN => {
-                tokio::time::sleep(Duration::from_micros(std::mem::take(&mut owed_us))).await;
-            }
-            Progress::Working => tokio::task::yield_now().await,
-        }
-    }
-}
-
-/// Keeps the dump under a second name if something of it is not in what was loaded, before anybody can write over it.
-fn keep_what_is_left_out(path: &Path, loaded: &Loaded) -> Result<(), LoadFault> {
-    if loaded.left_out.total() > 0 {
-        let kept = snapshot::keep_original(path)?;
-        tracing::warn!("Left out of {}: {}. The file is kept as {}", path.display(), loaded.left_out, kept.display());
-    }
-    Ok(())
-}
-
-/// Loads for a few milliseconds, or until so much delay is owed that it is worth sleeping.
-fn load_step(
-    loader: &mut Loader,
-    executor: &Executor,
-    delay_us: i32,
-    owed_us: &mut u64,
-) -> Result<Progress, LoadFault> {
-    let access = &executor.keyspace.access;
-    let deadline = Instant::now() + LOAD_STEP;
-    if delay_us == 0 {
-        return loader.step(access, deadline, u64::MAX);
-    }
-    while Instant::now() < deadline && *owed_us < DELAY_US_MIN {
-        let before = loader.entries();
-        let progress = loader.step(access, deadline, 1)?;
-        *owed_us += snapshot::delay_us(delay_us) * (loader.entries() - before);
-        if progress != Progress::Working {
-            return Ok(progress);
-        }
-    }
-    Ok(Progress::Working)
-}
-
 impl Executor {
     pub(in crate::server) fn answer_snapshot(&mut self, frame: &Frame<'_>, effect: SnapshotRequest) {
         let key = frame.client;
@@ -171,7 +55,7 @@ impl Executor {
     }
 
     /// A snapshot of the present moment under the present configuration.
-    pub(in crate::server) fn snapshot_task(&mut self, trigger: Trigger) -> Task {
+    fn snapshot_task(&mut self, trigger: Trigger) -> Task {
         let now = self.clock.advance();
         // Where expiry is switched off (DEBUG SET-ACTIVE-EXPIRE), keys past it are kept in the dump too.
         let mut options =
@@ -248,15 +132,31 @@ impl Executor {
     }
 
     /// Saves in the foreground.
-    fn save_now(&mut self, trigger: Trigger) -> Result<(), SaveError> {
+    pub(super) fn save_now(&mut self, trigger: Trigger) -> Result<(), SaveError> {
         let task = self.snapshot_task(trigger);
         self.snapshots.supervisor.save(&mut self.keyspace, &task, false)
+    }
+
+    /// Takes the last snapshot of a server that is about to end. SIGINT interrupts it.
+    pub(in crate::server) fn save_finally(&mut self) -> Result<(), SaveError> {
+        tracing::info!("Saving the final RDB snapshot before exiting.");
+        let task = self.snapshot_task(Trigger::Shutdown);
+        let _watch = InterruptWatch::install();
+        self.snapshots.supervisor.save(&mut self.keyspace, &task, true)
+    }
+
+    /// Ends the save in the background, if one is under way.
+    pub(in crate::server) fn end_background_save(&mut self) {
+        if self.snapshots.supervisor.child().is_some() {
+            tracing::warn!("There is a child saving an .rdb. Killing it!");
+            self.snapshots.supervisor.end_child(&mut self.keyspace);
+        }
     }
 
     fn start_child(&mut self, trigger: Trigger) -> Result<(), SaveError> {
         let task = Task { title: self.child_title(), ..self.snapshot_task(trigger) };
         let child = self.snapshots.supervisor.start(&mut self.keyspace, &task)?;
-        self.process.oom_score.give_to_child(&self.config, child);
+        self.process.give_oom_score_to(child, &self.config);
         self.note_latency("fork", Duration::from_micros(self.persistence_info().latest_fork_usec));
         self.snapshots.started.raise();
         Ok(())
@@ -302,151 +202,17 @@ impl Executor {
         }
     }
 
-    pub(super) fn begin_loading(&mut self, file: &DumpFile) {
-        self.snapshots.is_loading = true;
-        let started = self.clock.advance();
-        let total_bytes = file.bytes().len() as u64;
-        self.snapshots.loading = Some(LoadProgress { started, total_bytes, loaded_bytes: 0, used_memory_bytes: 0 });
-    }
-
-    fn note_loading(&mut self, loader: &Loader) {
-        if let Some(progress) = &mut self.snapshots.loading {
-            progress.loaded_bytes = loader.position();
-            progress.used_memory_bytes = loader.used_memory_bytes();
-        }
-    }
-
-    pub(super) fn finish_loading(&mut self, loaded: Loaded) {
-        let now = self.clock.advance();
-        let started = self.snapshots.loading.take().map_or(now, |progress| progress.started);
-        let elapsed = now.since(started);
-        self.snapshots.is_loading = false;
-        // The threads of the load allocated most of it.
-        self.memory.refresh();
-        self.note_loaded(&loaded);
-        log_loaded(&loaded, elapsed);
-        self.take_data(loaded.dbs);
-    }
-
-    fn note_loaded(&mut self, loaded: &Loaded) {
-        self.snapshots.last_load_keys = loaded.keys;
-        self.snapshots.last_load_expired_keys = loaded.expired_keys;
-        self.snapshots.last_load_left_out = loaded.left_out.total();
-    }
-
-    /// Puts loaded databases in the place of those that are there.
-    fn take_data(&mut self, dbs: Vec<Db>) {
-        let now_ms = self.clock.latest().unix_ms;
-        self.keyspace.replace_data(dbs, now_ms);
-        self.keyspace.record_data(write_restore);
-        if self.snapshots.supervisor.child().is_some() {
-            self.keyspace.set_child_alive(true);
-        }
-    }
-
-    fn reload_for(&mut self, key: ClientKey, merge: bool, flush: bool, save: bool) {
-        // What a child still writes would take the place of what is saved and loaded here.
-        self.snapshots.supervisor.end_child(&mut self.keyspace);
-        if save && let Err(error) = self.save_now(Trigger::Reload) {
-            self.reply_error(key, &CommandError::owned(format!("ERR {error}")));
-            return;
-        }
-        match self.reload(merge, flush) {
-            Ok(()) => {
-                tracing::warn!("DB reloaded by DEBUG RELOAD");
-                self.clients.get_mut(key).reply.ok();
-            }
-            Err(error) => {
-                tracing::warn!("Error loading the DB, {error}");
-                let text = "ERR Error trying to load the RDB dump, check server logs.";
-                self.reply_error(key, &CommandError::text(text));
-            }
-        }
-    }
-
-    /// Loads the dump at once, in the place of the data or beside it.
-    fn reload(&mut self, merge: bool, flush: bool) -> Result<(), LoadError> {
-        self.snapshots.supervisor.note_data_of(None);
-        let name = self.config.dbfilename.clone();
-        let path = Path::new(&name);
-        let fault = |fault| LoadError { path: path.to_path_buf(), fault };
-        let file = DumpFile::open(path)?.ok_or_else(|| LoadError::missing(path))?;
-        let mut settings = LoadSettings::new(&self.config, self.clock.latest());
-        settings.checksum &= !self.keyspace.skips_checksums;
-        if !flush {
-            // What is there is not touched before the file is known to be what was written.
-            let mut verification = Verification::new(file.bytes().clone(), settings.checksum).map_err(fault)?;
-            while !verification.step().map_err(fault)? {}
-            settings.checksum = false;
-        }
-        if merge {
-            settings.duplicates = Duplicates::Replaced;
-        }
-        let databases = self.keyspace.databases();
-        let dbs = match flush {
-            true => (0..databases).map(|_| Db::new(HashSeed::random())).collect(),
-            false => (0..databases).map(|db| self.keyspace.db_mut(db).take()).collect(),
-        };
-        let mut loader = Loader::into_dbs(file.bytes().clone(), dbs, settings).map_err(fault)?;
-        let delay_us = self.config.key_load_delay_us;
-        let mut owed_us = 0;
-        let mut result = loop {
-            match load_step(&mut loader, self, delay_us, &mut owed_us) {
-                Ok(Progress::Working) => std::thread::sleep(Duration::from_micros(std::mem::take(&mut owed_us))),
-                Ok(Progress::Waiting) => loader.wait(),
-                Ok(Progress::Ended) => break Ok(()),
-                Err(error) => break Err(fault(error)),
-            }
-        };
-        match result {
-            Ok(()) => {
-                let loaded = loader.finish();
-                result = keep_what_is_left_out(path, &loaded).map_err(fault);
-                if result.is_ok() || !flush {
-                    self.note_loaded(&loaded);
-                    self.take_data(loaded.dbs);
-                }
-            }
-            // What was there stays, with what was added to it.
-            Err(_) if !flush => self.take_data(loader.into_partial()),
-            Err(_) => {}
-        }
-        result
-    }
-
     /// What INFO shows about snapshots and loading.
     pub fn persistence_info(&self) -> PersistenceInfo {
         let now = self.clock.latest();
         let snapshots = &self.snapshots;
-        let loading = snapshots.loading.map(|progress| {
-            let elapsed = now.since(progress.started);
-            LoadingInfo::new(
-                progress.started.unix_seconds(),
-                elapsed.as_secs() as i64,
-                progress.loaded_bytes,
-                progress.total_bytes,
-                progress.used_memory_bytes,
-            )
-        });
+        let last = &snapshots.last_load;
         PersistenceInfo {
-            loading,
-            rdb_last_load_keys_loaded: snapshots.last_load_keys,
-            rdb_last_load_keys_expired: snapshots.last_load_expired_keys,
-            rdb_last_load_left_out: snapshots.last_load_left_out,
+            loading: snapshots.loading.map(|progress| progress.info(now)),
+            rdb_last_load_keys_loaded: last.keys,
+            rdb_last_load_keys_expired: last.expired_keys,
+            rdb_last_load_left_out: last.left_out,
             ..snapshots.supervisor.info(&self.keyspace, now)
         }
     }
-}
-
-fn log_loaded(loaded: &Loaded, elapsed: Duration) {
-    let seconds = elapsed.as_secs_f64();
-    let megabytes = loaded.bytes as f64 / 1e6;
-    let &Loaded { keys, expired_keys, empty_keys, .. } = loaded;
-    let skipped = if empty_keys == 0 { String::new() } else { format!(", empty keys skipped: {empty_keys}") };
-    tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired_keys}{skipped}.");
-    tracing::info!(
-        "DB loaded from disk: {seconds:.3} seconds ({}, {megabytes:.1} MB, {:.0} MB/s)",
-        counted(keys, "key"),
-        megabytes / seconds.max(1e-6)
-    );
 }

@@ -14,7 +14,7 @@ use crate::server::exec::{blocking, current_dir};
 use crate::server::executor::Executor;
 use crate::server::migrate;
 use crate::server::net::{ListenError, Listeners, Shared, Timer, accept, event_loop};
-use crate::server::persistence::{fallback, snapshots};
+use crate::server::persistence::{fallback, loading, snapshots};
 use crate::server::process::{banner, file_limit, logging, shutdown};
 use crate::snapshot::DumpFile;
 
@@ -61,7 +61,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     tracing::info!("Server initialized");
     banner::warn_of_directory(&config.dir);
     let mut executor = Executor::new(config, launch);
-    executor.memory.limit.warn_of_maxmemory(executor.config.maxmemory_bytes);
+    executor.memory.limit().warn_of_maxmemory(executor.config.maxmemory_bytes);
     if let Err(reason) = executor.rename_commands() {
         tracing::warn!("{reason}");
         return 1;
@@ -85,7 +85,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
         }
     };
     let shared = Rc::new(Shared::new(executor));
-    let dump = match snapshots::open_dump(&shared) {
+    let dump = match loading::open_dump(&shared) {
         Ok(dump) => dump,
         Err(error) => {
             fallback::log_fatal(&shared, &error);
@@ -135,7 +135,7 @@ fn make_room_for_clients(config: &mut Config) -> bool {
 
 async fn wait_for_end(shared: &Shared) -> i32 {
     loop {
-        shared.exit.raised().await;
+        shared.ended().await;
         if let Some(code) = shared.executor.borrow().process.exit {
             return code;
         }
@@ -148,10 +148,10 @@ async fn load_then_serve(shared: Rc<Shared>, dump: Option<DumpFile>, notifier: O
         notifier.status("Loading the data set");
     }
     if let Some(dump) = dump {
-        if let Err(error) = snapshots::load_dump(&shared, &dump).await {
+        if let Err(error) = loading::load_dump(&shared, &dump).await {
             fallback::log_fatal(&shared, &error);
             shared.executor.borrow_mut().process.exit = Some(1);
-            shared.exit.raise();
+            shared.end();
             return;
         }
         // Unmapping a large file takes tens of milliseconds. Where no thread starts, they are spent here.

@@ -9,7 +9,7 @@ use crate::commands::{CommandError, ShutdownRequest};
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
 use crate::server::net::Shared;
-use crate::snapshot::{InterruptWatch, SaveError, Trigger};
+use crate::snapshot::SaveError;
 
 /// The server goes on: the log says why.
 #[derive(Debug)]
@@ -28,35 +28,35 @@ pub async fn watch_signals(shared: Rc<Shared>, requests: Requests) {
         let mut executor = shared.executor.borrow_mut();
         executor.signalled(by_sigint);
         if executor.process.exit.is_some() {
-            shared.exit.raise();
+            shared.end();
         }
     }
 }
 
 impl Executor {
     fn signalled(&mut self, by_sigint: bool) {
-        if self.snapshots.is_loading {
+        if self.snapshots.is_loading() {
             tracing::warn!("Received shutdown signal during loading, exiting now.");
             self.process.exit = Some(0);
-        } else if self.snapshots.shutdown_wanted && by_sigint {
+        } else if self.process.shutdown_wanted && by_sigint {
             tracing::warn!("You insist... exiting now.");
             self.process.exit = Some(EXIT_INSISTED);
         } else {
             let name = if by_sigint { "SIGINT" } else { "SIGTERM" };
             tracing::warn!("Received {name} scheduling shutdown...");
-            self.snapshots.shutdown_wanted = true;
-            self.snapshots.shutdown_by_sigint = by_sigint;
+            self.process.shutdown_wanted = true;
+            self.process.shutdown_by_sigint = by_sigint;
             self.shutdown_cron();
         }
     }
 
     /// Ends the server if a signal has asked for it.
     pub(in crate::server) fn shutdown_cron(&mut self) {
-        if self.process.cron_paused || !self.snapshots.shutdown_wanted {
+        if self.process.cron_paused || !self.process.shutdown_wanted {
             return;
         }
-        self.snapshots.shutdown_wanted = false;
-        let wish = match self.snapshots.shutdown_by_sigint {
+        self.process.shutdown_wanted = false;
+        let wish = match self.process.shutdown_by_sigint {
             true => self.config.shutdown_on_sigint,
             false => self.config.shutdown_on_sigterm,
         };
@@ -80,7 +80,7 @@ impl Executor {
     }
 
     pub(in crate::server) fn abort_shutdown_for(&mut self, key: ClientKey) {
-        if std::mem::take(&mut self.snapshots.shutdown_wanted) {
+        if std::mem::take(&mut self.process.shutdown_wanted) {
             tracing::info!("Shutdown manually aborted.");
             self.clients.get_mut(key).reply.ok();
         } else {
@@ -91,12 +91,9 @@ impl Executor {
     /// Takes the last snapshot and sets the exit code; or says in the log why the server goes on.
     fn shut_down(&mut self, request: ShutdownRequest) -> Result<(), CannotEnd> {
         tracing::warn!("User requested shutdown...");
-        if self.snapshots.supervisor.child().is_some() {
-            tracing::warn!("There is a child saving an .rdb. Killing it!");
-            self.snapshots.supervisor.end_child(&mut self.keyspace);
-        }
+        self.end_background_save();
         // What is half loaded is not worth a dump, and would overwrite the good one.
-        let save = !self.snapshots.is_loading && request.save.unwrap_or(!self.config.save.is_empty());
+        let save = !self.snapshots.is_loading() && request.save.unwrap_or(!self.config.save.is_empty());
         let saved = if save { self.save_finally() } else { Ok(()) };
         match saved {
             Ok(()) => {}
@@ -114,12 +111,5 @@ impl Executor {
         }
         self.process.exit = Some(0);
         Ok(())
-    }
-
-    fn save_finally(&mut self) -> Result<(), SaveError> {
-        tracing::info!("Saving the final RDB snapshot before exiting.");
-        let task = self.snapshot_task(Trigger::Shutdown);
-        let _watch = InterruptWatch::install();
-        self.snapshots.supervisor.save(&mut self.keyspace, &task, true)
     }
 }

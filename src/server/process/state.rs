@@ -1,27 +1,33 @@
 //! The process: how it was started, what it listens on, and whether it is to end.
 
+use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::launch::Launch;
 use super::oom_score::OomScore;
+use crate::config::Config;
 use crate::server::net::{Listeners, Wake};
 use crate::stdx::clock::Now;
 
 /// The state of the process as a whole.
 pub struct Process {
-    pub started: Now,
-    pub run_id: String,
-    pub replication_id: String,
+    pub(super) started: Now,
+    pub(super) run_id: String,
+    pub(super) replication_id: String,
     /// How the process was started.
-    pub launch: Launch,
+    pub(super) launch: Launch,
     pub listeners: Listeners,
-    pub oom_score: OomScore,
+    pub(super) oom_score: OomScore,
     /// Set when the server is to end, with its exit code.
-    pub exit: Option<i32>,
+    pub(super) exit: Option<i32>,
+    /// A signal asked for the end, which comes with the next round of the cron.
+    pub(super) shutdown_wanted: bool,
+    pub(super) shutdown_by_sigint: bool,
     /// Whether the cron rests (DEBUG PAUSE-CRON).
-    pub cron_paused: bool,
+    pub(super) cron_paused: bool,
     /// Raised when the cron has to look at its timers before its time.
-    pub cron_wake: Rc<Wake>,
+    pub(super) cron_wake: Rc<Wake>,
 }
 
 impl Process {
@@ -34,9 +40,62 @@ impl Process {
             listeners: Listeners::default(),
             oom_score: OomScore::default(),
             exit: None,
+            shutdown_wanted: false,
+            shutdown_by_sigint: false,
             cron_paused: false,
             cron_wake: Rc::default(),
         }
+    }
+
+    /// Whether the server is about to end: no change may be acknowledged any more.
+    #[inline]
+    pub fn is_ending(&self) -> bool {
+        self.exit.is_some()
+    }
+
+    pub fn uptime(&self, now: Now) -> Duration {
+        now.since(self.started)
+    }
+
+    pub fn launch(&self) -> &Launch {
+        &self.launch
+    }
+
+    /// Names this run of the server.
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// Names the data, for replicas.
+    pub fn replication_id(&self) -> &str {
+        &self.replication_id
+    }
+
+    pub fn pause_cron(&mut self, paused: bool) {
+        self.cron_paused = paused;
+    }
+
+    pub fn is_cron_paused(&self) -> bool {
+        self.cron_paused
+    }
+
+    /// Makes the cron look at its timers before its time.
+    pub fn wake_cron(&self) {
+        self.cron_wake.raise();
+    }
+
+    pub fn cron_wake(&self) -> Rc<Wake> {
+        Rc::clone(&self.cron_wake)
+    }
+
+    /// Follows `oom-score-adj` and its values.
+    pub fn follow_oom_score(&mut self, config: &Config) -> io::Result<()> {
+        self.oom_score.follow(config)
+    }
+
+    /// Makes the kernel end a child rather than the server.
+    pub fn give_oom_score_to(&self, child: u32, config: &Config) {
+        self.oom_score.give_to_child(config, child);
     }
 }
 

@@ -47,7 +47,7 @@ impl Executor {
         out.field("redis_git_dirty", 0);
         out.field("redis_build_id", version::build_id());
         out.field("redis_mode", "standalone");
-        out.field("os", &self.process.launch.system);
+        out.field("os", &self.process.launch().system);
         out.field("arch_bits", usize::BITS);
         out.field("monotonic_clock", self.clock.source());
         out.field("multiplexing_api", "epoll");
@@ -56,8 +56,8 @@ impl Executor {
         out.field("gcc_version", version::C_COMPILER);
         out.field("rustc_version", version::RUST_COMPILER);
         out.field("process_id", std::process::id());
-        out.field("process_supervised", if self.process.launch.supervised { "systemd" } else { "no" });
-        out.field("run_id", &self.process.run_id);
+        out.field("process_supervised", if self.process.launch().supervised { "systemd" } else { "no" });
+        out.field("run_id", self.process.run_id());
         out.field("tcp_port", self.config.port);
         out.field("server_time_usec", now.unix_us);
         out.field("uptime_in_seconds", uptime);
@@ -65,8 +65,8 @@ impl Executor {
         out.field("hz", self.config.hz);
         out.field("configured_hz", self.config.hz);
         out.field("lru_clock", self.keyspace.access.lru_seconds());
-        out.field("executable", self.process.launch.executable.display());
-        let file = self.process.launch.config_file.as_ref().map(|file| file.display().to_string());
+        out.field("executable", self.process.launch().executable.display());
+        let file = self.process.launch().config_file.as_ref().map(|file| file.display().to_string());
         out.field("config_file", file.unwrap_or_default());
         out.field("io_threads_active", 0);
         for (index, listener) in self.process.listeners.describe().iter().enumerate() {
@@ -81,14 +81,14 @@ impl Executor {
         out.field("maxclients", self.config.maxclients);
         out.field("client_recent_max_input_buffer", input);
         out.field("client_recent_max_output_buffer", output);
-        let blocked = self.clients.iter().filter(|(_, client)| client.stall.is_some()).count();
+        let blocked = self.clients.iter().filter(|(_, client)| client.stall().is_some()).count();
         out.field("blocked_clients", blocked);
         out.field("tracking_clients", 0);
         let pubsub = self.clients.iter().filter(|(_, client)| client.class() == ClientClass::PubSub).count();
         out.field("pubsub_clients", pubsub);
         let watching = self.clients.iter().filter(|(_, client)| !client.session.watched().is_empty()).count();
         out.field("watching_clients", watching);
-        out.field("clients_in_timeout_table", self.exec.deadlines.len());
+        out.field("clients_in_timeout_table", self.exec.deadlines_len());
         out.field("total_watched_keys", self.keyspace.watched_len());
         out.field("total_blocking_keys", self.keyspace.waiting.keys_len());
         // Keys whose disappearance somebody waits for, which are streams with groups.
@@ -97,7 +97,7 @@ impl Executor {
 
     fn info_persistence(&self, out: &mut InfoText) {
         let info = self.persistence_info();
-        out.flag("loading", self.snapshots.is_loading);
+        out.flag("loading", self.snapshots.is_loading());
         out.flag("async_loading", info.async_loading);
         out.field("current_cow_peak", info.current_cow_peak);
         out.field("current_cow_size", info.current_cow_size);
@@ -215,7 +215,7 @@ impl Executor {
         out.field("role", "master");
         out.field("connected_slaves", 0);
         out.field("master_failover_state", "no-failover");
-        out.field("master_replid", &self.process.replication_id);
+        out.field("master_replid", self.process.replication_id());
         out.field("master_replid2", NO_REPLID);
         out.field("master_repl_offset", 0);
         out.field("second_repl_offset", -1);
@@ -283,7 +283,7 @@ impl Executor {
     fn info_debug(&self, out: &mut InfoText) {
         // There is no append-only file.
         out.field("eventloop_duration_aof_sum", 0);
-        out.field("eventloop_duration_cron_sum", self.stats.rounds.cron.as_micros());
+        out.field("eventloop_duration_cron_sum", self.stats.rounds.cron().as_micros());
         out.field("eventloop_duration_max", self.stats.rounds.longest().as_micros());
         out.field(
             "eventloop_cmd_per_cycle_max",

@@ -23,7 +23,7 @@ impl Executor {
         out.field("allocator_resident", report.allocator.resident);
         out.field("allocator_retained", report.allocator.retained);
         out.field("allocator_muzzy", report.allocator.muzzy);
-        out.bytes_and_human("total_system_memory", self.memory.limit.bytes());
+        out.bytes_and_human("total_system_memory", self.memory.limit().bytes());
         info_scripts(out);
         out.bytes_and_human("maxmemory", self.config.maxmemory_bytes);
         out.field("maxmemory_policy", self.config.maxmemory_policy.name());
@@ -53,8 +53,8 @@ impl Executor {
     }
 
     fn info_huge_pages(&self, out: &mut InfoText) {
-        let progress = self.snapshots.supervisor.healer.progress();
-        out.flag("mem_huge_pages", self.snapshots.huge_pages_used);
+        let progress = self.snapshots.healing();
+        out.flag("mem_huge_pages", self.memory.uses_huge_pages());
         out.field("mem_huge_page_bytes", progress.huge_bytes);
         out.field("mem_huge_page_split_bytes", progress.split_bytes);
         out.field("mem_huge_page_healed_bytes", progress.healed_bytes);

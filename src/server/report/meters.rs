@@ -13,11 +13,11 @@ const RECENT_SECONDS: usize = 8;
 /// The rates that INFO stats shows, and the largest buffers of late.
 #[derive(Debug, Default)]
 pub struct Meters {
-    pub commands: Meter,
-    pub input_bytes: Meter,
-    pub output_bytes: Meter,
-    pub rounds: Meter,
-    pub busy_us: Meter,
+    pub(super) commands: Meter,
+    pub(super) input_bytes: Meter,
+    pub(super) output_bytes: Meter,
+    pub(super) rounds: Meter,
+    pub(super) busy_us: Meter,
     pub(super) read_at: Option<Instant>,
     /// Largest input and output buffer within each second.
     buffers: [(usize, usize); RECENT_SECONDS],

@@ -1,8 +1,9 @@
-//! What the server measures about itself, and INFO.
+//! What the server measures about itself: INFO, SLOWLOG and LATENCY.
 //! Owns:  counters, rates, the slow log and the latency monitor as the server fills them.
-//! Uses:  commands, config, observe, stdx.
+//! Uses:  commands, config, observe, resp, stdx.
 //! Never: a change of what it reports.
 
+mod answer;
 mod info;
 mod memory_info;
 mod meters;

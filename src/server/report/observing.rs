@@ -77,14 +77,14 @@ impl Executor {
         meters.rounds.read(now.monotonic(), self.stats.rounds.rounds());
         meters.busy_us.read(now.monotonic(), self.stats.rounds.busy().as_micros() as u64);
         let (input, output) = self.clients.iter().fold((0, 0), |(input, output), (_, client)| {
-            (input.max(client.query_capacity), output.max(client.reply.len()))
+            (input.max(client.query_capacity()), output.max(client.reply.len()))
         });
         meters.note_buffers(now.steady_seconds(), input, output);
     }
 
     /// Resets what CONFIG RESETSTAT covers.
     pub(in crate::server) fn reset_statistics(&mut self) {
-        self.snapshots.supervisor.reset_statistics();
+        self.snapshots.reset_statistics();
         self.stats.counters = Default::default();
         self.stats.command_stats.reset();
         self.stats.errors.reset();
@@ -100,6 +100,6 @@ impl Executor {
     /// Microseconds that commands took, each counted once.
     pub(super) fn command_time_us(&self) -> u64 {
         let all: u64 = self.table.rows().iter().map(|row| self.stats.command_stats.get(row.id.index()).total_ns).sum();
-        all.saturating_sub(self.stats.rounds.nested_ns) / 1000
+        all.saturating_sub(self.stats.rounds.nested_ns()) / 1000
     }
 }

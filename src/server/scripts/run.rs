@@ -70,8 +70,7 @@ impl Executor {
         let Self { clients, stats, .. } = self;
         let reply = &mut clients.get_mut(frame.client).reply;
         let outcome = engine.finish(&current.name, current.protocol, reply, &mut |text| {
-            stats.counters.total_error_replies += 1;
-            stats.errors.count(text);
+            stats.note_error(text);
         });
         self.scripts.engine = Some(engine);
         if let Outcome::Failed { text, is_counted } = outcome {

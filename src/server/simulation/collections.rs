@@ -25,9 +25,13 @@ impl Servers {
         small.list_max_listpack_size = 2;
         small.zset_max_listpack_entries = 2;
         small.stream_node_max_entries = 3;
+        Self::with_config(small, Config::default())
+    }
+
+    fn with_config(first: Config, second: Config) -> Self {
         let mut servers = Self {
-            first: Machine::with_config(HashSeed { k0: 1, k1: 2 }, 3, small),
-            second: Machine::with_config(HashSeed { k0: 3, k1: 4 }, 1, Config::default()),
+            first: Machine::with_config(HashSeed { k0: 1, k1: 2 }, 3, first),
+            second: Machine::with_config(HashSeed { k0: 3, k1: 4 }, 1, second),
             passed: Duration::ZERO,
         };
         servers.wait(Duration::ZERO);
@@ -331,4 +335,59 @@ fn long_deliveries_are_recorded_in_parts() {
     assert_eq!(records.len(), 4);
     assert!(records[2].starts_with("XCLAIM s g c 0 513-0 ") && records[2].ends_with(" LASTID 600-0"));
     assert_eq!(records[3], "XGROUP SETID s g 600-0 ENTRIESREAD 600");
+}
+
+#[test]
+fn ranges_of_names_among_several_scores_are_recorded_by_their_ranks() {
+    let mut servers = Servers::new();
+    servers.run("ZADD z 1 d 2 h 3 a 4 f 5 b 6 g 7 c 8 e");
+    assert_eq!(servers.run("ZRANGESTORE y z - + BYLEX"), ["ZRANGESTORE y z 0 7"]);
+    assert_eq!(servers.run("ZRANGESTORE y z + - BYLEX REV LIMIT 1 2"), ["ZRANGESTORE y z 5 6"]);
+    assert_eq!(servers.run("ZRANGESTORE y z [x [x BYLEX"), ["DEL y"]);
+    assert!(servers.run("ZRANGESTORE y z [x [x BYLEX").is_empty());
+    for min in "abcdefgh".chars() {
+        for max in "abcdefgh".chars() {
+            servers.run(&format!("ZRANGESTORE up z [{min} [{max} BYLEX"));
+            servers.run(&format!("ZRANGESTORE down z ({max} [{min} BYLEX REV LIMIT 1 3"));
+        }
+    }
+}
+
+#[test]
+fn sketches_are_the_same_bytes_whatever_the_limit_of_sparse_ones_is() {
+    let with_limit = |bytes| {
+        let mut config = Config::default();
+        config.hll_sparse_max_bytes = bytes;
+        config
+    };
+    for (first, second) in [(100, 3000), (3000, 100), (0, 3000), (3000, 0)] {
+        let mut servers = Servers::with_config(with_limit(first), with_limit(second));
+        for round in 0..40 {
+            servers.run(&format!("PFADD h a{round} b{round} c{round}"));
+            servers.run(&format!("PFADD g d{round}"));
+            servers.run("PFCOUNT h");
+            servers.run("PFMERGE merged h g");
+        }
+        servers.run("PFADD few a");
+        servers.run("PFMERGE fresh few g");
+        for line in ["PFCOUNT h", "PFCOUNT merged", "PFCOUNT fresh", "PFDEBUG ENCODING h"] {
+            assert_eq!(servers.first.run(line), servers.second.run(line), "{line}");
+        }
+    }
+}
+
+#[test]
+fn strings_are_as_long_as_their_records_say_whatever_a_client_may_send() {
+    let mut small = Config::default();
+    small.proto_max_bulk_len_bytes = 1 << 20;
+    let mut servers = Servers::with_config(Config::default(), small);
+    for line in [
+        "SETBIT bits 8388608 1",
+        "SETBIT bits 9000000 1",
+        "BITFIELD fields SET u8 #1048576 7",
+        "BITFIELD fields INCRBY u8 8388600 1 SET u16 8388599 5",
+        "SETRANGE range 1048576 x",
+    ] {
+        assert_eq!(servers.run(line), [line]);
+    }
 }

@@ -1,7 +1,7 @@
 //! Commands by chance, right or nearly so, out of the syntax of the command table.
 
 use super::pair::{Act, CLIENTS, Pair, Step};
-use crate::commands::{Argument, CommandTable, Flags, Handler, Kind, parse_syntax};
+use crate::commands::{Argument, CommandTable, Flags, Kind, parse_syntax};
 use crate::config::EvictionPolicy;
 use crate::types::ValueRef;
 
@@ -107,14 +107,13 @@ impl Generator {
         };
         let (mut writes, mut others) = (Vec::new(), Vec::new());
         for row in table.rows() {
-            let is_container = matches!(row.command.run, Handler::Container);
-            if is_container || is_left_out(&row.full_name) || row.full_name.ends_with("|help") {
+            if row.is_container || is_left_out(&row.full_name) || row.full_name.ends_with("|help") {
                 continue;
             }
             let syntax = Syntax {
                 words: row.full_name.split('|').map(|word| word.to_ascii_uppercase().into_bytes()).collect(),
-                arguments: parse_syntax(row.command.syntax, &row.full_name).unwrap_or_default(),
-                key: key_letter(row.command.group.name()),
+                arguments: parse_syntax(table.command(row.id).syntax, &row.full_name).unwrap_or_default(),
+                key: key_letter(row.group.name()),
                 full_name: row.full_name.clone(),
             };
             if row.flags.has(Flags::WRITE) { &mut writes } else { &mut others }.push(syntax);
@@ -128,8 +127,13 @@ impl Generator {
         let step = match self.rng.u8(..100) {
             0..5 => self.time(),
             5..8 => Step::Round,
-            8..9 => Step::Evict(*self.rng.choice(&EvictionPolicy::ALL).unwrap_or(&EvictionPolicy::AllKeysRandom)),
-            9 if self.rng.u8(..5) == 0 => Step::Reconnect { client: self.rng.usize(..CLIENTS) },
+            8 => Step::Evict(self.policy()),
+            9 => match self.rng.u8(..20) {
+                0..4 => Step::Reconnect { client: self.rng.usize(..CLIENTS) },
+                4 => Step::Shortage(self.policy()),
+                5 => Step::Reload,
+                _ => self.command_of_anyone(pair),
+            },
             _ => self.command_of_anyone(pair),
         };
         Act { step, chance: self.rng.u64(..) }
@@ -149,6 +153,10 @@ impl Generator {
             kept.swap_remove(self.rng.usize(..kept_max));
         }
         kept.push(text.to_vec());
+    }
+
+    fn policy(&mut self) -> EvictionPolicy {
+        *self.rng.choice(&EvictionPolicy::ALL).unwrap_or(&EvictionPolicy::AllKeysRandom)
     }
 
     fn time(&mut self) -> Step {
@@ -317,6 +325,9 @@ impl Generator {
             Kind::Integer => NUMBERS,
             _ if is(&["member", "element", "pivot"]) => MEMBERS,
             _ if is(&["field"]) => FIELDS,
+            _ if matches!(command, "setbit" | "bitfield" | "setrange") && is(&["offset"]) && self.rng.u8(..30) == 0 => {
+                &["1100000", "9000000"]
+            }
             _ if is(&["offset", "count", "increment", "decrement"]) => NUMBERS,
             _ => VALUES,
         };
@@ -432,7 +443,7 @@ mod tests {
         let table = CommandTable::new();
         let names = LEFT_OUT.iter().flat_map(|(_, names)| names.iter()).chain(NOT_RECORDED_YET);
         for name in names {
-            assert!(table.by_original_name(name.as_bytes()).is_some(), "{name}");
+            assert!(table.rows().iter().any(|row| row.full_name.eq_ignore_ascii_case(name)), "{name}");
         }
     }
 }

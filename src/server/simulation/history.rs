@@ -40,6 +40,8 @@ impl fmt::Display for Failure {
                 }
                 Step::Round => writeln!(out, "# a round of the cron")?,
                 Step::Evict(policy) => writeln!(out, "# a key is evicted ({})", policy.name())?,
+                Step::Shortage(policy) => writeln!(out, "# memory is short ({})", policy.name())?,
+                Step::Reload => writeln!(out, "# all data is saved and loaded")?,
                 Step::Reconnect { client } => writeln!(out, "# client {client} connects again")?,
             }
         }

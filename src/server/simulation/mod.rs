@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::commands::Peer;
-use crate::config::Config;
+use crate::config::{Config, EvictionPolicy};
 use crate::keyspace::{Db, Eviction, ExpireCycle, ExpiryPolicy, Group};
 use crate::resp::ArgsBuf;
 use crate::server::clients::{ClientKey, Close, Stall};
@@ -42,7 +42,7 @@ pub(in crate::server) const DATABASES: usize = 3;
 
 /// One server without sockets.
 pub struct Machine {
-    pub(in crate::server) executor: Executor,
+    pub(super) executor: Executor,
     seed: HashSeed,
     clients: Vec<SimulatedClient>,
     /// Repeats records.
@@ -156,6 +156,29 @@ impl Machine {
         });
     }
 
+    /// Lets the next command find that memory is short: whatever this policy lets go is evicted before it runs.
+    pub(in crate::server) fn begin_shortage(&mut self, policy: EvictionPolicy) {
+        let config = &mut self.executor.config;
+        config.maxmemory_bytes = 1;
+        config.maxmemory_policy = policy;
+        // Without a limit, or real time would decide how many keys go.
+        config.maxmemory_eviction_tenacity = 100;
+    }
+
+    pub(in crate::server) fn end_shortage(&mut self) {
+        self.executor.config.maxmemory_bytes = 0;
+    }
+
+    /// Saves and loads all data, as DEBUG RELOAD does.
+    pub(in crate::server) fn reload(&mut self) {
+        self.with_seed(|machine| {
+            let now = machine.executor.clock.latest();
+            let dbs = machine.dumped(now);
+            machine.executor.take_data(dbs);
+            machine.executor.after_command();
+        });
+    }
+
     /// Ends a client's connection, whatever it is doing, and makes another one.
     pub(in crate::server) fn reconnect(&mut self, client: usize) {
         self.with_seed(|machine| {
@@ -169,16 +192,14 @@ impl Machine {
         self.with_seed(|machine| machine.executor.repeat(machine.repeater, group))
     }
 
-    /// What a dump of the server's data loads to.
-    pub(in crate::server) fn dumped(&mut self) -> Vec<Db> {
+    /// What a dump of the server's data loads to at this time.
+    pub(in crate::server) fn dumped(&mut self, now: Now) -> Vec<Db> {
         struct Silent;
         impl Observer for Silent {
             fn progress(&mut self, _so_far: &Saved) -> ControlFlow<()> {
                 ControlFlow::Continue(())
             }
         }
-        // As of that time nothing is past its expiry.
-        let now = Now::at_unix_ms(0);
         let Executor { keyspace, config, .. } = &mut self.executor;
         let mut config = config.clone();
         config.snapshot_threads = 1;
@@ -209,7 +230,7 @@ impl Machine {
     /// Whoever was closed by a command connects again.
     fn replace_closed(&mut self) {
         for index in 0..self.clients.len() {
-            if self.executor.clients.get(self.clients[index].key).close.is_some() {
+            if self.executor.clients.get(self.clients[index].key).closing().is_some() {
                 self.executor.disconnect(self.clients[index].key);
                 self.clients[index] = SimulatedClient::new(&mut self.executor);
             }
@@ -232,14 +253,14 @@ impl SimulatedClient {
 
 fn connect(executor: &mut Executor) -> ClientKey {
     let (key, _) = executor.connect(Peer::Unix { path: "".into() }, -1);
-    executor.clients.get_mut(key).reply_bytes_end = usize::MAX;
+    executor.clients.get_mut(key).begin_round(0, usize::MAX);
     key
 }
 
 impl Executor {
     fn is_stalled(&self, key: ClientKey) -> bool {
         let client = self.clients.get(key);
-        debug_assert!(!matches!(client.stall, Some(Stall::Migrating)), "no other server is there");
-        client.stall.is_some() || matches!(client.close, Some(Close::Now))
+        debug_assert!(!matches!(client.stall(), Some(Stall::Migrating)), "no other server is there");
+        client.stall().is_some() || matches!(client.closing(), Some(Close::Now))
     }
 }

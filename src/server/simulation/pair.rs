@@ -9,12 +9,16 @@ use crate::config::{AllowedFrom, Config, EvictionPolicy};
 use crate::keyspace::{Eviction, Group, Record};
 use crate::resp::ArgsBuf;
 use crate::stdx::HashSeed;
+use crate::stdx::clock::Now;
 
 /// Clients of each server.
 pub const CLIENTS: usize = 3;
 
 /// When a history begins.
 pub const START_MS: i64 = 1_700_000_000_000;
+
+/// The longest string of a server with small limits: less than what many a bit's offset makes.
+const SMALL_STRING_BYTES_MAX: u64 = 1 << 20;
 
 /// Steps after which all data is compared, and not only what a command or a record names.
 const STEPS_TO_COMPARISON: usize = 64;
@@ -34,6 +38,10 @@ pub enum Step {
     /// What the server does by itself from time to time.
     Round,
     Evict(EvictionPolicy),
+    /// The next command finds that memory is short.
+    Shortage(EvictionPolicy),
+    /// All data is saved and loaded.
+    Reload,
     /// A connection breaks.
     Reconnect {
         client: usize,
@@ -43,21 +51,21 @@ pub enum Step {
 /// A step with the seed of whatever is left to chance in it, so that it comes to the same whatever was before.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Act {
-    pub step: Step,
-    pub chance: u64,
+    pub(super) step: Step,
+    pub(super) chance: u64,
 }
 
 /// How often commands have changed something, by the full name of their row.
 #[derive(Default, Debug)]
 pub struct Coverage {
-    pub effects: BTreeMap<Box<str>, u64>,
-    pub steps: u64,
-    pub groups: u64,
+    pub(super) effects: BTreeMap<Box<str>, u64>,
+    pub(super) steps: u64,
+    pub(super) groups: u64,
 }
 
 /// Both servers.
 pub struct Pair {
-    pub first: Machine,
+    pub(super) first: Machine,
     second: Machine,
     unix_ms: i64,
     passed: Duration,
@@ -109,6 +117,8 @@ impl Pair {
                 self.follow_time();
             }
             Step::Round => self.first.round(),
+            Step::Shortage(policy) => self.first.begin_shortage(*policy),
+            Step::Reload => self.first.reload(),
             Step::Evict(policy) => self.first.evict(&Eviction { policy: *policy, samples: 5 }),
             Step::Reconnect { client } => self.first.reconnect(*client),
         }
@@ -128,13 +138,17 @@ impl Pair {
         let before = self.first.executor.keyspace.changes();
         let in_transaction = self.first.is_in_transaction(client);
         let answer = self.first.execute(client, args);
+        self.first.end_shortage();
         let row = self.first.executor.table.find(args.as_args());
         if let Some(row) = row {
             if self.first.executor.keyspace.changes() != before && !in_transaction {
                 *coverage.effects.entry(row.full_name.clone()).or_default() += 1;
             }
             // A server that hides what is past its expiry is changed by nobody who reads.
-            if row.command.run.is_read() && row.flags.has(Flags::READONLY) && self.steps.is_multiple_of(4) {
+            if self.first.executor.table.handler(row.id).is_read()
+                && row.flags.has(Flags::READONLY)
+                && self.steps.is_multiple_of(4)
+            {
                 self.second.execute(client, args);
             }
         }
@@ -170,7 +184,8 @@ impl Pair {
         let (first, second) = (&self.first.executor.keyspace, &self.second.executor.keyspace);
         compare::difference(first, second).map_or(Ok(()), |difference| Err(shown(&difference, &[])))?;
         for machine in [&mut self.first, &mut self.second] {
-            let dumped = machine.dumped();
+            // As of that time nothing is past its expiry.
+            let dumped = machine.dumped(Now::at_unix_ms(0));
             for (db, dumped) in dumped.iter().enumerate() {
                 let held = machine.executor.keyspace.db(db);
                 if let Some(difference) = compare::difference_of_dbs(db, held, dumped) {
@@ -183,11 +198,10 @@ impl Pair {
 
     /// The rows that may change data and have not.
     pub fn rows_without_effect(&self, coverage: &Coverage) -> Vec<&str> {
-        let rows = self.first.executor.table.rows().iter();
-        let writes = rows.filter(|row| {
-            (row.flags.has(Flags::WRITE) || matches!(row.command.run, Handler::Write(_)))
-                && !matches!(row.command.run, Handler::Container)
-        });
+        let table = &self.first.executor.table;
+        let may_write = |id| matches!(table.handler(id), Handler::Write(_));
+        let writes = table.rows().iter();
+        let writes = writes.filter(|row| (row.flags.has(Flags::WRITE) || may_write(row.id)) && !row.is_container);
         writes.map(|row| &*row.full_name).filter(|name| !coverage.effects.contains_key(*name)).collect()
     }
 }
@@ -231,5 +245,7 @@ fn config_of_small_values() -> Config {
     config.hash_max_listpack_entries = 2;
     config.zset_max_listpack_entries = 3;
     config.stream_node_max_entries = 3;
+    config.hll_sparse_max_bytes = 24;
+    config.proto_max_bulk_len_bytes = SMALL_STRING_BYTES_MAX;
     config
 }

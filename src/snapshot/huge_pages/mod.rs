@@ -13,7 +13,7 @@ mod kernel;
 mod ranges;
 
 pub use decision::{HugePageDecision, HugePageSystem};
-pub use healer::Healer;
+pub use healer::{Healer, HealingProgress};
 
 /// What the kernel calls a huge page on the machines that this is made for; elsewhere nothing is healed.
 const HUGE_PAGE_BYTES: usize = 2 << 20;

@@ -1,4 +1,7 @@
 //! Numbers as text, read and written exactly as Redis reads and writes them.
+//! Owns:  reading and writing of integers, binary doubles, and C's long doubles.
+//! Uses:  nothing.
+//! Never: an allocation that the text of a number does not need, or a rule of one command.
 
 mod big;
 mod binary;

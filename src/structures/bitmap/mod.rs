@@ -1,4 +1,7 @@
 //! Bits in a string of bytes: counting, searching, combining, and fields of up to 64 bits.
+//! Owns:  nothing; the bytes are the caller's.
+//! Uses:  nothing.
+//! Never: a length limit, which is the caller's too.
 //!
 //! Bit 0 is the most significant bit of the first byte, so that bits are in the order in which one writes them.
 

@@ -1,4 +1,7 @@
 //! HyperLogLog sketches: how many different elements were added, estimated from 16,384 registers of 6 bits.
+//! Owns:  the layout of a sketch, and the checks of its header and runs.
+//! Uses:  nothing.
+//! Never: a key or a string value.
 //!
 //! ```text
 //! 0      4          5          8                       16
@@ -163,6 +166,10 @@ impl<'a> Sketch<'a> {
         for rank in registers.ranks() {
             self.raise(rank);
         }
+    }
+
+    pub fn is_dense(&self) -> bool {
+        self.encoding == Encoding::Dense
     }
 
     /// Makes the sketch dense. Returns whether it was not.

@@ -1,4 +1,7 @@
 //! `copal-rdb convert`: a dump as a dump of another version, as commands, or as lines of JSON.
+//! Owns:  the forms of output, and which types each of them can hold.
+//! Uses:  rdb, stdx, types.
+//! Never: a change of the file that is read.
 
 mod jsonl;
 mod rdb_version;

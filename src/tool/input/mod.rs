@@ -1,4 +1,7 @@
 //! A dump as the tool reads it: a file that is mapped, or what came out of a pipe or out of gzip.
+//! Owns:  the map of a file, what is spooled of a pipe, and the recognition of gzip.
+//! Uses:  rdb, snapshot.
+//! Never: a change of the file, or a temporary file that outlives the tool.
 
 mod gzip;
 mod kind;

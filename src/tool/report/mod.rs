@@ -1,4 +1,7 @@
 //! `copal-rdb report`: what a dump holds, by type, encoding, prefix, time to live and size.
+//! Owns:  the figures that are gathered in one walk, and the forms in which they are shown.
+//! Uses:  keyspace, stdx, types.
+//! Never: values in memory beyond the one that is looked at.
 
 mod csv;
 mod flame;

@@ -1,4 +1,7 @@
 //! `copal-rdb salvage`: every whole entry of a damaged dump, in a new dump, and a list of what was lost.
+//! Owns:  the search for the next whole entry, and the list of what was lost.
+//! Uses:  rdb, stdx.
+//! Never: a change of the damaged file.
 
 mod plan;
 mod resync;

@@ -25,7 +25,7 @@ impl Executor {
 
     fn set_config(&mut self, key: ClientKey, pairs: &[ConfigPair]) -> Result<(), SetError> {
         let peer = &self.clients.get(key).session.peer;
-        let access = Access { local_connection: peer.is_local(), loading: self.snapshots.is_loading };
+        let access = Access { local_connection: peer.is_local(), loading: self.snapshots.is_loading() };
         let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
         let old = self.config.clone();
         let changes = self.config.set_many(&pairs, access)?;
@@ -93,7 +93,7 @@ impl Executor {
     /// Begins to evict where the limit has become less than what is used.
     fn follow_memory_limit(&mut self) {
         let (limit, used) = (self.config.maxmemory_bytes, self.memory.used_bytes());
-        self.memory.limit.warn_of_maxmemory(limit);
+        self.memory.limit().warn_of_maxmemory(limit);
         if limit > 0 && limit < used {
             tracing::warn!(
                 "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory usage \
@@ -114,7 +114,7 @@ impl Executor {
 
     /// Writes the settings into the file that the server was started with.
     fn rewrite_config(&self, everything: bool) -> Result<(), String> {
-        let Some(path) = &self.process.launch.config_file else {
+        let Some(path) = &self.process.launch().config_file else {
             return Err("ERR The server is running without a config file".to_owned());
         };
         // Where there is a file of users, redis.conf names none.

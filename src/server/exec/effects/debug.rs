@@ -9,8 +9,8 @@ impl Executor {
     pub(in crate::server) fn perform_debug(&mut self, effect: DebugEffect) {
         match effect {
             DebugEffect::SetActiveExpire(active) => self.keyspace.set_active_expiry(active),
-            DebugEffect::PauseCron(paused) => self.process.cron_paused = paused,
-            DebugEffect::LendOutput(lend) => self.clients.keeps_output = !lend,
+            DebugEffect::PauseCron(paused) => self.process.pause_cron(paused),
+            DebugEffect::LendOutput(lend) => self.clients.keep_output(!lend),
             // Everybody waits: that is what is asked for.
             DebugEffect::Sleep(duration) => std::thread::sleep(duration),
             DebugEffect::Log(message) => tracing::warn!("DEBUG LOG: {message}"),

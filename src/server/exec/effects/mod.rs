@@ -1,10 +1,10 @@
-//! Where commands meet the rest of the server: every effect and who performs it.
+//! Where commands meet the rest of the server: every effect, and the room that performs it.
+//! Owns:  which room performs which effect, CONFIG, and what DEBUG does to the server.
+//! Uses:  commands, config, resp, snapshot, stdx.
+//! Never: the state of another room; each has operations for it.
 
-mod clients;
 mod config;
 mod debug;
-mod memory;
-mod observe;
 
 pub use config::current_dir;
 
@@ -22,7 +22,8 @@ impl Executor {
     pub(in crate::server) fn perform_effects(&mut self, frame: &Frame<'_>) {
         let key = frame.client;
         // An effect may run further commands (EXEC), which bring effects of their own.
-        for effect in std::mem::take(&mut self.exec.effects) {
+        let mut effects = std::mem::take(&mut self.exec.effects);
+        for effect in effects.drain(..) {
             match effect {
                 Effect::Answer(answer) => self.answer(frame, answer),
                 Effect::Connection(effect) => self.perform_connection(key, effect),
@@ -34,6 +35,9 @@ impl Executor {
                 Effect::Unwatch => self.unwatch(key),
             }
         }
+        debug_assert!(self.exec.effects.is_empty(), "whatever commands an effect has run, theirs are performed");
+        // The next command's have the same memory.
+        self.exec.effects = effects;
     }
 
     /// Writes the reply that a command has left to the server.

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use super::acl::User;
-use super::table::CommandId;
+use super::access::User;
+use super::row::CommandId;
 use crate::keyspace::{ClientId, Touch};
 use crate::resp::ArgsBuf;
 

@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::acl::{User, UserChange};
+use super::access::{User, UserChange};
+use super::row::CommandId;
 use super::session::ReplyMode;
-use super::table::CommandId;
 use crate::keyspace::Awaited;
 use crate::resp::ArgsBuf;
 

@@ -1,6 +1,6 @@
 //! What a handler is given. The argument is the permission: whoever holds `&Keyspace` cannot change it.
 
-use super::acl::Users;
+use super::access::Users;
 use super::effect::Effect;
 use super::error::CommandError;
 use super::session::Session;
@@ -10,6 +10,7 @@ use crate::keyspace::{Change, Entry, EventClass, ExpiryPolicy, Keyspace, Touch, 
 use crate::resp::{ArgsBuf, Reply};
 use crate::stdx::clock::Now;
 use crate::stdx::number::format_i64;
+use crate::stdx::size::ELEMENT_BYTES_MAX;
 use crate::structures::memory_holds;
 use crate::types::string::StringView;
 use crate::types::{DataType, Limits, Value, ValueRef};
@@ -135,6 +136,12 @@ impl WriteCtx<'_> {
         self.keyspace.expiry_policy() == ExpiryPolicy::Ignore
     }
 
+    /// How long a string may become. Where a record is repeated, no longer what the settings say: that was checked where
+    /// the record was made.
+    pub fn string_bytes_max(&self) -> u64 {
+        if self.repeats_record() { ELEMENT_BYTES_MAX as u64 } else { self.config.string_bytes_max() }
+    }
+
     /// Whether what is to expire at this moment is to be deleted at once. Never where a record is repeated: the deletion
     /// has a record of its own.
     pub fn has_passed(&self, at_ms: i64) -> bool {
@@ -226,6 +233,11 @@ impl WriteCtx<'_> {
         self.keyspace.journal.instead(self.session.db, write);
     }
 
+    /// Has a further command recorded behind this one.
+    pub fn record_also(&mut self, write: impl FnOnce(&mut ArgsBuf)) {
+        self.keyspace.journal.also(self.session.db, write);
+    }
+
     /// Has nothing recorded for this command beyond what [`WriteCtx::record_instead`] was given.
     pub fn record_nothing(&mut self) {
         self.keyspace.journal.nothing();
@@ -268,22 +280,4 @@ pub fn as_string(entry: &Entry) -> Result<StringView<'_>, WrongType> {
         ValueRef::String(view) => Ok(view),
         _ => Err(WrongType),
     }
-}
-
-/// Reads an argument as an integer.
-pub fn integer(arg: &[u8]) -> Result<i64, CommandError> {
-    crate::stdx::number::parse_i64(arg).ok_or(CommandError::NotInteger)
-}
-
-/// Reads an argument as an integer from `min` on; any other text and any other number is refused by one error.
-pub fn integer_from(arg: &[u8], min: i64, error: CommandError) -> Result<i64, CommandError> {
-    crate::stdx::number::parse_i64(arg).filter(|&value| value >= min).ok_or(error)
-}
-
-/// Reads an argument as the index of a database.
-pub fn database(arg: &[u8], config: &Config) -> Result<usize, CommandError> {
-    let index = i32::try_from(integer(arg)?)
-        .map_err(|_| CommandError::text("ERR value is out of range, value must between -2147483648 and 2147483647"))?;
-    let index = u32::try_from(index).map_err(|_| CommandError::DbOutOfRange)?;
-    if index < config.databases { Ok(index as usize) } else { Err(CommandError::DbOutOfRange) }
 }

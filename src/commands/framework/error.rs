@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::absent::missing_feature;
-use super::acl::{Denied, User};
+use super::access::{Denied, User};
+use super::missing::missing_feature;
 use crate::keyspace::WrongType;
 use crate::rdb;
 use crate::resp::Args;

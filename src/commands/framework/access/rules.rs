@@ -2,14 +2,22 @@
 
 use std::borrow::Cow;
 
-use crate::commands::table::CommandTable;
+use crate::commands::framework::row::Row;
+use crate::config::Config;
 
 /// What rules are read by.
 #[derive(Clone, Copy)]
 pub struct RuleBook<'a> {
-    pub table: &'a CommandTable,
+    /// The rows of the table.
+    pub rows: &'a [Row],
     /// Whether a new selector allows all channels (`acl-pubsub-default`).
     pub all_channels: bool,
+}
+
+impl<'a> RuleBook<'a> {
+    pub fn new(rows: &'a [Row], config: &Config) -> Self {
+        Self { rows, all_channels: config.acl_pubsub_default_all }
+    }
 }
 
 /// Why a rule is refused; the texts are those of Redis.

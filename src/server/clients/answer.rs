@@ -2,26 +2,18 @@
 
 use std::fmt::Write as _;
 
+use super::client::{Client, ClientKey, Close};
 use crate::commands::{
-    ChannelKind, ClientEffect, ClientFilter, ClientRequest, ClientType, CommandError, Peer, Transaction, UnblockWith,
+    ChannelKind, ClientFilter, ClientRequest, ClientType, CommandError, Peer, Transaction, UnblockWith,
 };
 use crate::config::ClientClass;
-use crate::server::clients::{Client, ClientKey, Close};
-use crate::server::exec::frame::Frame;
-use crate::server::exec::waits::Blocked;
+use crate::server::exec::{Blocked, Frame};
 use crate::server::executor::Executor;
 
 /// What a static reply buffer holds in Redis: `obl` counts bytes up to here, `oll` and `omem` what is beyond.
 const REPLY_CHUNK_BYTES: usize = 16 * 1024;
 
 impl Executor {
-    pub(in crate::server) fn perform_client(&mut self, effect: ClientEffect) {
-        match effect {
-            ClientEffect::Pause { until, mode } => self.pause_clients(until, mode),
-            ClientEffect::Unpause => self.unpause_clients(),
-        }
-    }
-
     pub(in crate::server) fn answer_client(&mut self, frame: &Frame<'_>, request: ClientRequest) {
         let key = frame.client;
         match request {

@@ -1,12 +1,12 @@
 //! One set of permissions: commands, keys and channels that may be used together.
 
+use super::categories::{CATEGORIES, belongs_to};
 use super::keys::{KeyPattern, Permission};
 use super::rules::{RuleBook, RuleError};
-use crate::commands::absent::is_missing_for_rules;
-use crate::commands::command::{CATEGORIES, belongs_to};
-use crate::commands::key_args::{KeyArg, keys_named};
-use crate::commands::spec::{Channels, Flags};
-use crate::commands::table::{CommandId, CommandTable, Row};
+use crate::commands::framework::key_args::{KeyArg, keys_named};
+use crate::commands::framework::missing::is_missing_for_rules;
+use crate::commands::framework::row::{CommandId, Row, by_original_name};
+use crate::commands::framework::spec::{Channels, Flags};
 use crate::resp::Args;
 use crate::stdx::glob::glob_match;
 
@@ -50,8 +50,8 @@ struct CommandSet {
 }
 
 impl CommandSet {
-    fn empty(table: &CommandTable) -> Self {
-        Self { bits: vec![0; table.rows().len().div_ceil(64)].into(), all: false, starts_full: false }
+    fn empty(rows: &[Row]) -> Self {
+        Self { bits: vec![0; rows.len().div_ceil(64)].into(), all: false, starts_full: false }
     }
 
     fn fill(&mut self, full: bool) {
@@ -77,7 +77,7 @@ impl Selector {
     /// Allows nothing, but for all channels where the settings say so.
     pub fn new(book: &RuleBook<'_>) -> Self {
         Self {
-            commands: CommandSet::empty(book.table),
+            commands: CommandSet::empty(book.rows),
             rules: Vec::new(),
             first_args: Vec::new(),
             all_keys: false,
@@ -115,7 +115,7 @@ impl Selector {
         if !self.allows_command(row, args) {
             return Err(Denied::Command);
         }
-        if !self.all_keys && !row.command.keys.is_empty() {
+        if !self.all_keys && !row.keys.is_empty() {
             let keys = keys.get_or_insert_with(|| keys_named(row, args));
             let denied = keys.iter().find(|key| {
                 let needed = Permission::needed_for(key.flags);
@@ -126,7 +126,7 @@ impl Selector {
             }
         }
         if !self.all_channels {
-            let (range, is_pattern) = match row.command.channels {
+            let (range, is_pattern) = match row.channels {
                 Channels::None => return Ok(()),
                 Channels::First => (1..args.len().min(2), false),
                 Channels::All => (1..args.len(), false),
@@ -220,7 +220,7 @@ impl Selector {
             return self.set_command(name, true, book);
         }
         let (parent, word) = (&name[..bar], &name[bar + 1..]);
-        let row = book.table.by_original_name(parent).ok_or(RuleError::Unknown)?;
+        let row = by_original_name(book.rows, parent).ok_or(RuleError::Unknown)?;
         if row.parent.is_some() {
             return Err(RuleError::FirstArgOfSubcommand);
         }
@@ -239,7 +239,7 @@ impl Selector {
     }
 
     fn set_command(&mut self, name: &[u8], allow: bool, book: &RuleBook<'_>) -> Result<(), RuleError> {
-        let Some(row) = book.table.by_original_name(name) else {
+        let Some(row) = by_original_name(book.rows, name) else {
             // Users of Redis are made with rules about commands that are not here: nothing is allowed or forbidden.
             if !is_missing_for_rules(name) || super::rules::has_space(name) || name.ends_with(b"|") {
                 return Err(RuleError::Unknown);
@@ -255,7 +255,7 @@ impl Selector {
     fn set_category(&mut self, category: &[u8], allow: bool, book: &RuleBook<'_>) -> Result<(), RuleError> {
         let category = CATEGORIES.into_iter().find(|known| category.eq_ignore_ascii_case(known.as_bytes()));
         let category = category.ok_or(RuleError::Unknown)?;
-        for row in book.table.rows().iter().filter(|row| belongs_to(row, category)) {
+        for row in book.rows.iter().filter(|row| belongs_to(row, category)) {
             self.set_row(row, allow);
         }
         self.note_rule(&[b"@", category.as_bytes()].concat(), allow);

@@ -1,7 +1,7 @@
 //! The ACL categories of a command, derived from its row.
 
-use crate::commands::spec::{Flags, Group, Handler};
-use crate::commands::table::Row;
+use crate::commands::framework::row::Row;
+use crate::commands::framework::spec::{Flags, Group};
 
 /// All categories, in the order in which Redis lists them.
 pub const CATEGORIES: [&str; 21] = [
@@ -34,7 +34,7 @@ pub fn belongs_to(row: &Row, category: &str) -> bool {
     by_kind(row, category)
         || match category {
             "write" => flags.has(Flags::WRITE),
-            "read" => flags.has(Flags::READONLY) && row.command.group != Group::Scripting,
+            "read" => flags.has(Flags::READONLY) && row.group != Group::Scripting,
             "admin" => flags.has(Flags::ADMIN),
             "dangerous" => flags.has(Flags::ADMIN.or(Flags::DANGEROUS)),
             "keyspace" => flags.has(Flags::KEYSPACE),
@@ -53,18 +53,17 @@ pub fn of(row: &Row) -> impl Iterator<Item = &'static str> {
 
 /// What a command is about: as a rule its group. A container is about nothing, since it cannot be run.
 fn by_kind(row: &Row, category: &str) -> bool {
-    let command = row.command;
     if row.full_name.split('|').next() == Some("command") {
         return category == "connection";
     }
-    match (command.name, command.group) {
-        ("SORT" | "SORT_RO", Group::Generic) => matches!(category, "set" | "sortedset" | "list" | "dangerous"),
-        ("WAIT" | "WAITAOF", Group::Generic) | ("READONLY" | "READWRITE" | "ASKING", Group::Cluster) => {
+    match (&*row.full_name, row.group) {
+        ("sort" | "sort_ro", Group::Generic) => matches!(category, "set" | "sortedset" | "list" | "dangerous"),
+        ("wait" | "waitaof", Group::Generic) | ("readonly" | "readwrite" | "asking", Group::Cluster) => {
             category == "connection"
         }
-        ("LASTSAVE" | "ROLE", Group::Server) => matches!(category, "admin" | "dangerous"),
-        ("HELP", Group::PubSub) => false,
-        _ if matches!(command.run, Handler::Container) => false,
+        ("lastsave" | "role", Group::Server) => matches!(category, "admin" | "dangerous"),
+        ("pubsub|help", Group::PubSub) => false,
+        _ if row.is_container => false,
         (_, group) => group.category() == Some(category),
     }
 }

@@ -1,6 +1,7 @@
 //! What LMPOP and ZMPOP have in common, and those of their kind that wait.
 
-use super::context::{WriteCtx, integer_from};
+use super::arguments::integer_from;
+use super::context::WriteCtx;
 use super::error::CommandError;
 use crate::resp::Args;
 use crate::stdx::number::format_i64;

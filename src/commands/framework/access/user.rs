@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::rules::{RuleBook, RuleError};
 use super::selector::{Denied, Selector};
-use crate::commands::table::Row;
+use crate::commands::framework::row::Row;
 use crate::resp::Args;
 use crate::stdx::text::split_args;
 

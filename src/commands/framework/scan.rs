@@ -1,8 +1,6 @@
-//! What HSCAN, SSCAN and ZSCAN share: the cursor, the options and the walk.
+//! What SCAN, HSCAN, SSCAN and ZSCAN share: the options, the walk and the reply.
 
-pub(super) use super::keys::iterate::cursor;
-
-use super::context::integer;
+use super::arguments::integer;
 use super::error::CommandError;
 use crate::resp::{Args, ArgsBuf, Reply};
 use crate::stdx::glob::glob_match;
@@ -13,11 +11,22 @@ const COUNT_DEFAULT: usize = 10;
 /// Steps that one call makes through a sparse table, for each element that it looks for.
 const STEPS_PER_ELEMENT: usize = 10;
 
+/// The option that one of these commands has and the others do not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OwnOption {
+    None,
+    /// `TYPE type`.
+    Type,
+    NoValues,
+}
+
 /// The options behind the cursor.
 #[derive(Debug)]
-pub struct ElementScan<'a> {
+pub struct Scan<'a> {
     pattern: Option<&'a [u8]>,
     count: usize,
+    /// Keys of this type only.
+    pub type_name: Option<&'a [u8]>,
     /// Names only (NOVALUES).
     pub names_only: bool,
 }
@@ -29,22 +38,25 @@ pub fn reply_nothing(reply: &mut Reply) {
     reply.empty_array();
 }
 
-impl<'a> ElementScan<'a> {
-    /// Reads what follows the cursor. `values` says whether elements have values, which NOVALUES leaves out.
-    pub fn parse(args: Args<'a>, values: bool) -> Result<Self, CommandError> {
-        let mut options = Self { pattern: None, count: COUNT_DEFAULT, names_only: false };
+impl<'a> Scan<'a> {
+    /// Reads what follows the cursor.
+    pub fn parse(args: Args<'a>, own: OwnOption) -> Result<Self, CommandError> {
+        let mut options = Self { pattern: None, count: COUNT_DEFAULT, type_name: None, names_only: false };
         let mut rest = args.iter();
         while let Some(option) = rest.next() {
-            if values && option.eq_ignore_ascii_case(b"NOVALUES") {
+            let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
+            if own == OwnOption::NoValues && is("NOVALUES") {
                 options.names_only = true;
                 continue;
             }
             let value = rest.next().ok_or(CommandError::Syntax)?;
-            if option.eq_ignore_ascii_case(b"COUNT") {
+            if is("COUNT") {
                 let count = integer(value)?;
                 options.count = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(CommandError::Syntax)?;
-            } else if option.eq_ignore_ascii_case(b"MATCH") {
+            } else if is("MATCH") {
                 options.pattern = (value != b"*").then_some(value);
+            } else if own == OwnOption::Type && is("TYPE") {
+                options.type_name = Some(value);
             } else {
                 return Err(CommandError::Syntax);
             }
@@ -85,14 +97,27 @@ impl<'a> ElementScan<'a> {
 mod tests {
     use super::*;
 
+    fn parsed(line: &[&str], own: OwnOption) -> Result<(usize, bool, bool), CommandError> {
+        let args: ArgsBuf = line.iter().collect();
+        Scan::parse(args.as_args(), own).map(|scan| (scan.count, scan.names_only, scan.type_name.is_some()))
+    }
+
     #[test]
     fn options_without_a_value_or_of_no_known_name_are_syntax_errors() {
-        for line in [&["MATCH"][..], &["COUNT", "0"], &["COUNT", "-1"], &["LIMIT", "3"], &["TYPE", "set"]] {
-            let args: ArgsBuf = line.iter().collect();
-            assert_eq!(ElementScan::parse(args.as_args(), true).unwrap_err(), CommandError::Syntax, "{line:?}");
+        for line in [&["MATCH"][..], &["COUNT", "0"], &["COUNT", "-1"], &["LIMIT", "3"], &["TYPE"]] {
+            for own in [OwnOption::None, OwnOption::Type, OwnOption::NoValues] {
+                assert_eq!(parsed(line, own), Err(CommandError::Syntax), "{line:?}");
+            }
         }
-        let args: ArgsBuf = ["NOVALUES", "COUNT", "3"].into_iter().collect();
-        assert!(ElementScan::parse(args.as_args(), true).unwrap().names_only);
-        assert!(ElementScan::parse(args.as_args(), false).is_err());
+        assert_eq!(parsed(&["COUNT", "many"], OwnOption::None), Err(CommandError::NotInteger));
+    }
+
+    #[test]
+    fn each_command_takes_its_own_option_only() {
+        assert_eq!(parsed(&["NOVALUES", "COUNT", "3"], OwnOption::NoValues), Ok((3, true, false)));
+        assert_eq!(parsed(&["TYPE", "set"], OwnOption::Type), Ok((10, false, true)));
+        for (line, own) in [(&["NOVALUES"][..], OwnOption::Type), (&["TYPE", "set", "COUNT", "x"], OwnOption::None)] {
+            assert_eq!(parsed(line, own), Err(CommandError::Syntax), "{line:?}");
+        }
     }
 }

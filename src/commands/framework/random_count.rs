@@ -1,6 +1,7 @@
 //! The count of SRANDMEMBER, HRANDFIELD and ZRANDMEMBER.
 
-use super::context::{ReadCtx, integer};
+use super::arguments::integer;
+use super::context::ReadCtx;
 use super::error::CommandError;
 use super::session::ReplyMode;
 use crate::config::ClientClass;

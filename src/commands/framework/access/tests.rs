@@ -20,12 +20,12 @@ struct Room {
 impl Room {
     fn new() -> Self {
         let table = CommandTable::new();
-        let users = Users::new(&AccessRules { table: &table, all_channels: false });
+        let users = Users::new(&AccessRules { rows: table.rows(), all_channels: false });
         Self { table, users }
     }
 
     fn set(&mut self, name: &str, rules: &str) -> Result<(), String> {
-        let book = AccessRules { table: &self.table, all_channels: false };
+        let book = AccessRules { rows: self.table.rows(), all_channels: false };
         let words = rules.split(' ').filter(|word| !word.is_empty()).map(str::as_bytes);
         let done = self.users.set(name.as_bytes(), words, &book);
         done.map(drop).map_err(|text| String::from_utf8(text).unwrap())
@@ -117,7 +117,7 @@ fn rules_are_refused_with_the_texts_of_redis() {
         assert!(room.set("ann", hash).unwrap_err().ends_with("contain only lowercase hexadecimal characters"));
     }
     // Within a selector a rule cannot end like one: read back, it would.
-    let book = AccessRules { table: &room.table, all_channels: false };
+    let book = AccessRules { rows: room.table.rows(), all_channels: false };
     assert_eq!(User::new(b"ann", &book).apply(b"(~x) +@all)", &book), Err(RuleError::Syntax));
     let error = room.set("ann", "+get ( +set").unwrap_err();
     assert_eq!(error, "Unmatched parenthesis in acl selector starting at '('.");
@@ -228,7 +228,7 @@ fn sort_may_look_up_other_keys_only_for_those_who_may_read_all() {
 fn a_file_of_users_is_taken_as_a_whole_or_not_at_all() {
     let mut room = Room::new();
     room.set("old", "on nopass +@all").unwrap();
-    let book = AccessRules { table: &room.table, all_channels: false };
+    let book = AccessRules { rows: room.table.rows(), all_channels: false };
     let bad = b"user ann on +bogus +nosuch ~* ~x ~y\nuser ann off\n\nusr x\nuser bob (+get\nuser bob on\nuser bob off";
     let error = String::from_utf8(room.users.load("u.acl", bad, &book).unwrap_err()).unwrap();
     for part in [
@@ -258,7 +258,7 @@ fn a_file_of_users_is_taken_as_a_whole_or_not_at_all() {
 #[test]
 fn a_line_of_the_settings_says_all_there_is_about_its_user() {
     let mut room = Room::new();
-    let book = AccessRules { table: &room.table, all_channels: true };
+    let book = AccessRules { rows: room.table.rows(), all_channels: true };
     let words = |line: &str| line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
     room.users.configure(&[words("default on nopass ~x"), words("ann ( +get ~k)")], &book).unwrap();
     assert_eq!(described(room.users.default_user()), "on nopass sanitize-payload ~x &* -@all");
@@ -310,7 +310,7 @@ proptest! {
     #[test]
     fn what_is_told_of_a_user_makes_the_same_user(rules in prop::collection::vec(any_rule(), 0..20)) {
         let room = Room::new();
-        let book = AccessRules { table: &room.table, all_channels: false };
+        let book = AccessRules { rows: room.table.rows(), all_channels: false };
         let mut user = User::new(b"ann", &book);
         for rule in &rules {
             // A pattern behind one for everything is refused and changes nothing.
@@ -328,7 +328,7 @@ proptest! {
     #[test]
     fn no_rule_makes_the_reader_panic(rule in prop::collection::vec(any::<u8>(), 0..12), sign in "[-+~%&><#!(]{0,2}@?") {
         let room = Room::new();
-        let book = AccessRules { table: &room.table, all_channels: false };
+        let book = AccessRules { rows: room.table.rows(), all_channels: false };
         let mut user = User::default_user(&book);
         let _ = user.apply(&[sign.as_bytes(), &rule].concat(), &book);
         let _ = user.describe();

@@ -1,7 +1,7 @@
 //! Which arguments of a command are keys, read off its row's key specifications.
 
-use super::spec::{Begin, Command, Find, KeyFlags, KeySpec};
-use super::table::Row;
+use super::row::Row;
+use super::spec::{Begin, Find, KeyFlags, KeySpec};
 use crate::resp::Args;
 use crate::stdx::number::parse_i64;
 
@@ -26,21 +26,20 @@ pub enum KeysError {
 
 /// The keys among `args`, whose first is the command's name, in the order of the specifications.
 pub fn keys_of(row: &Row, args: Args<'_>) -> Result<Vec<KeyArg>, KeysError> {
-    let command = row.command;
-    if !command.keys.iter().any(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
+    if !row.keys.iter().any(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
         return Err(KeysError::NoKeyArguments);
     }
-    if !command.arity.accepts(args.len()) {
+    if !row.arity.accepts(args.len()) {
         return Err(KeysError::WrongArity);
     }
-    if let Some(keys) = many_migrated(command, args) {
+    if let Some(keys) = many_migrated(row, args) {
         return if keys.is_empty() { Err(KeysError::InvalidArguments) } else { Ok(keys) };
     }
     let mut keys = Vec::new();
-    for spec in command.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
+    for spec in row.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
         match find(spec, args) {
             Found::Keys { first, last, step } => {
-                let flags = flags_in(command, spec, args);
+                let flags = flags_in(row, spec, args);
                 keys.extend((first..=last).step_by(step.max(1)).map(|index| KeyArg { index, flags }));
             }
             Found::Nothing => {}
@@ -52,14 +51,14 @@ pub fn keys_of(row: &Row, args: Args<'_>) -> Result<Vec<KeyArg>, KeysError> {
 
 /// The keys among `args` as far as they are known: of a line that is not valid, which its command refuses, some or none.
 pub fn keys_named(row: &Row, args: Args<'_>) -> Vec<KeyArg> {
-    if let Some(keys) = many_migrated(row.command, args) {
+    if let Some(keys) = many_migrated(row, args) {
         return keys;
     }
-    let specs = row.command.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY));
+    let specs = row.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY));
     let mut keys = Vec::new();
     for spec in specs {
         if let Found::Keys { first, last, step } = find(spec, args) {
-            let flags = flags_in(row.command, spec, args);
+            let flags = flags_in(row, spec, args);
             keys.extend((first..=last).step_by(step.max(1)).map(|index| KeyArg { index, flags }));
         }
     }
@@ -146,11 +145,11 @@ fn find_unknown(spec: &KeySpec, args: Args<'_>) -> Found {
 
 /// The keys of a MIGRATE of several: all behind the first KEYS that is no password. The specifications would
 /// see the last KEYS, which may be a key itself, and take the empty argument for a key that says where the keys are.
-fn many_migrated(command: &Command, args: Args<'_>) -> Option<Vec<KeyArg>> {
-    if command.name != "MIGRATE" || args.get(3).is_none_or(|key| !key.is_empty()) {
+fn many_migrated(row: &Row, args: Args<'_>) -> Option<Vec<KeyArg>> {
+    if &*row.full_name != "migrate" || args.get(3).is_none_or(|key| !key.is_empty()) {
         return None;
     }
-    let flags = command.keys[0].flags;
+    let flags = row.keys[0].flags;
     let mut index = 6;
     while let Some(option) = args.get(index) {
         let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
@@ -165,13 +164,13 @@ fn many_migrated(command: &Command, args: Args<'_>) -> Option<Vec<KeyArg>> {
 }
 
 /// What the command does with the keys given these arguments: `SET` without `GET` only overwrites.
-fn flags_in(command: &Command, spec: &KeySpec, args: Args<'_>) -> KeyFlags {
+fn flags_in(row: &Row, spec: &KeySpec, args: Args<'_>) -> KeyFlags {
     let has_word = |word: &[u8], from: usize| args.tail(from).iter().any(|arg| arg.eq_ignore_ascii_case(word));
-    match command.name {
-        "SET" if !has_word(b"GET", 3) => KeyFlags::OW.or(KeyFlags::UPDATE),
-        "SET" => KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE),
-        "BITFIELD" if !has_word(b"SET", 2) && !has_word(b"INCRBY", 2) => KeyFlags::RO.or(KeyFlags::ACCESS),
-        "BITFIELD" => KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE),
+    match &*row.full_name {
+        "set" if !has_word(b"GET", 3) => KeyFlags::OW.or(KeyFlags::UPDATE),
+        "set" => KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE),
+        "bitfield" if !has_word(b"SET", 2) && !has_word(b"INCRBY", 2) => KeyFlags::RO.or(KeyFlags::ACCESS),
+        "bitfield" => KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE),
         _ => spec.flags,
     }
 }

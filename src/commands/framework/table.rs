@@ -5,57 +5,22 @@ use std::cell::Cell;
 use hashbrown::hash_table::OccupiedEntry;
 use hashbrown::{HashMap, HashTable};
 
-use super::GROUPS;
-use super::absent::missing_feature;
+use super::command::{Command, Handler};
 use super::error::CommandError;
-use super::spec::{Begin, Command, Find, Flags, Handler, KeySpec};
+use super::missing::missing_feature;
+use super::row::{CommandId, Row, place_of_first_key};
+use super::spec::Flags;
 use crate::resp::Args;
 use crate::structures::FoldedName;
 
-/// A row's place in the table.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CommandId(u16);
-
-impl CommandId {
-    fn new(index: usize) -> Self {
-        Self(u16::try_from(index).expect("the table has fewer rows than that"))
-    }
-
-    /// By which statistics are kept.
-    #[inline]
-    pub fn index(self) -> usize {
-        usize::from(self.0)
-    }
-}
-
-/// One command or subcommand with what is derived from its constant row.
-pub struct Row {
-    pub id: CommandId,
-    pub command: &'static Command,
-    /// In lower case, with its parent's name: `client|list`.
-    pub full_name: Box<str>,
-    pub parent: Option<CommandId>,
-    pub subcommands: Vec<CommandId>,
-    /// The row's flags and those that follow from its handler.
-    pub flags: Flags,
-    /// Which argument is the first key, where that does not depend on the others; 0 if none is.
-    first_key: usize,
-}
-
-impl Row {
-    /// The first key of a command line, where its place does not depend on the other arguments.
-    #[inline]
-    pub fn first_key<'a>(&self, args: Args<'a>) -> Option<&'a [u8]> {
-        if self.first_key == 0 { None } else { args.get(self.first_key) }
-    }
-}
-
 /// Where no name was looked up yet.
-const NO_NAME: (FoldedName, CommandId) = (FoldedName::NONE, CommandId(0));
+const NO_NAME: (FoldedName, CommandId) = (FoldedName::NONE, CommandId::FIRST);
 
 /// All commands, and the names under which clients reach them (`rename-command` changes those).
 pub struct CommandTable {
     rows: Vec<Row>,
+    /// The constant row of each.
+    commands: Vec<&'static Command>,
     /// Every command looks its name up: those that are as short as names are by nature are compared as words.
     by_short_name: HashTable<(FoldedName, CommandId)>,
     /// The name looked up last: commands mostly come several of a kind.
@@ -65,16 +30,17 @@ pub struct CommandTable {
 }
 
 impl CommandTable {
-    pub fn new() -> Self {
+    pub fn of(groups: &[&'static [Command]]) -> Self {
         let mut table = Self {
             rows: Vec::new(),
+            commands: Vec::new(),
             by_short_name: HashTable::new(),
             recent: Cell::new(NO_NAME),
             by_long_name: HashMap::new(),
         };
-        for command in GROUPS.iter().copied().flatten() {
+        for command in groups.iter().copied().flatten() {
             let id = table.add(command, None);
-            assert!(table.add_name(command.name.as_bytes(), id), "{} stands in the table twice", command.name);
+            assert!(table.add_name(command.name.as_bytes(), id), "{} is in the table twice", command.name);
         }
         table
     }
@@ -91,17 +57,20 @@ impl CommandTable {
             Handler::Read(_) if !command.keys.is_empty() => Flags::READONLY,
             _ => Flags::NONE,
         };
+        self.commands.push(command);
         self.rows.push(Row {
             id,
-            command,
             full_name: full_name.into(),
             parent,
             subcommands: Vec::new(),
+            group: command.group,
+            arity: command.arity,
             flags: command.flags.or(implied),
-            first_key: match command.keys.first() {
-                Some(KeySpec { begin: Begin::Index(index), find: Find::Range { .. }, .. }) => *index,
-                _ => 0,
-            },
+            keys: command.keys,
+            channels: command.channels,
+            element: command.element,
+            is_container: matches!(command.run, Handler::Container),
+            first_key: place_of_first_key(command.keys),
         });
         for subcommand in command.subcommands {
             let child = self.add(subcommand, Some(id));
@@ -112,6 +81,15 @@ impl CommandTable {
 
     pub fn row(&self, id: CommandId) -> &Row {
         &self.rows[id.index()]
+    }
+
+    /// The constant row, with what documents the command.
+    pub fn command(&self, id: CommandId) -> &'static Command {
+        self.commands[id.index()]
+    }
+
+    pub fn handler(&self, id: CommandId) -> Handler {
+        self.command(id).run
     }
 
     pub fn rows(&self) -> &[Row] {
@@ -177,11 +155,6 @@ impl CommandTable {
         if name.len() > longest { None } else { self.by_long_name.get(&*name.to_ascii_lowercase()).copied() }
     }
 
-    /// As [`CommandTable::by_full_name`], by the names that commands have by nature, whatever they were renamed to.
-    pub fn by_original_name(&self, name: &[u8]) -> Option<&Row> {
-        self.rows.iter().find(|row| name.eq_ignore_ascii_case(row.full_name.as_bytes()))
-    }
-
     /// The row of a name as COMMAND INFO takes it: `get`, `client|list`.
     pub fn by_full_name(&self, name: &[u8]) -> Option<&Row> {
         match memchr::memchr(b'|', name) {
@@ -192,7 +165,7 @@ impl CommandTable {
 
     pub fn subcommand(&self, parent: &Row, name: &[u8]) -> Option<&Row> {
         let children = parent.subcommands.iter().map(|id| self.row(*id));
-        children.into_iter().find(|row| row.command.name.as_bytes().eq_ignore_ascii_case(name))
+        children.into_iter().find(|row| self.command(row.id).name.as_bytes().eq_ignore_ascii_case(name))
     }
 
     /// The row that a command line runs, its subcommand resolved; arity is not looked at.
@@ -205,7 +178,7 @@ impl CommandTable {
     fn find_subcommand<'a>(&'a self, row: &'a Row, args: Args<'_>) -> Option<&'a Row> {
         match args.get(1) {
             Some(name) => self.subcommand(row, name),
-            None => Some(row).filter(|row| !matches!(row.command.run, Handler::Container)),
+            None => Some(row).filter(|row| !row.is_container),
         }
     }
 
@@ -219,7 +192,7 @@ impl CommandTable {
             {
                 CommandError::text("ERR This instance has cluster support disabled")
             }
-            Some(row) => CommandError::unknown_subcommand(args, row.command.name),
+            Some(row) => CommandError::unknown_subcommand(args, self.command(row.id).name),
         }
     }
 
@@ -228,20 +201,16 @@ impl CommandTable {
     }
 }
 
-impl Default for CommandTable {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::GROUPS;
 
     #[test]
     fn every_row_is_named_in_capitals_and_documented() {
-        for row in CommandTable::new().rows() {
-            let command = row.command;
+        let table = CommandTable::of(GROUPS);
+        for row in table.rows() {
+            let command = table.command(row.id);
             assert!(command.name.bytes().all(|byte| !byte.is_ascii_lowercase()), "{}", command.name);
             assert!(!command.summary.is_empty() && !command.since.is_empty(), "{}", row.full_name);
         }
@@ -249,29 +218,30 @@ mod tests {
 
     #[test]
     fn commands_refused_when_memory_is_short_are_writes() {
-        for row in CommandTable::new().rows() {
+        for row in CommandTable::of(GROUPS).rows() {
             assert!(!row.flags.has(Flags::DENYOOM) || row.flags.has(Flags::WRITE), "{}", row.full_name);
         }
     }
 
     #[test]
     fn commands_that_may_change_keys_wait_while_writes_are_paused() {
-        for row in CommandTable::new().rows() {
-            let writes = matches!(row.command.run, Handler::Write(_));
+        let table = CommandTable::of(GROUPS);
+        for row in table.rows() {
+            let writes = matches!(table.handler(row.id), Handler::Write(_));
             assert!(!writes || row.flags.has(Flags::WRITE.or(Flags::MAY_REPLICATE)), "{}", row.full_name);
         }
     }
 
     #[test]
     fn names_are_found_in_any_case() {
-        let table = CommandTable::new();
+        let table = CommandTable::of(GROUPS);
         assert_eq!(&*table.by_name(b"gEt").expect("GET is there").full_name, "get");
         assert!(table.by_name(&[b'x'; 1000]).is_none());
     }
 
     #[test]
     fn names_of_any_length_are_given_and_taken_away() {
-        let mut table = CommandTable::new();
+        let mut table = CommandTable::of(GROUPS);
         let long = [b'X'; 40];
         assert!(table.rename(b"get", &long));
         assert!(table.by_name(b"get").is_none() && table.by_name(&[b'y'; 40]).is_none());

@@ -1,11 +1,11 @@
 //! The answers of MEMORY.
 
+use super::usage::{Excess, MemoryReport};
 use crate::commands::{CommandError, MemoryRequest};
 use crate::observe::{allocator_report, purge_allocator};
 use crate::resp::Reply;
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
-use crate::server::memory::{Excess, MemoryReport};
 
 const MIB: u64 = 1 << 20;
 

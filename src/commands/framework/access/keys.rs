@@ -1,6 +1,6 @@
 //! Patterns of keys that may be read, written or both.
 
-use crate::commands::spec::KeyFlags;
+use crate::commands::framework::spec::KeyFlags;
 use crate::stdx::glob::glob_match;
 
 /// What may be done with a key. Asking whether it is there needs neither.
