@@ -4,6 +4,7 @@
 //! Never: a loop that is as long as a script wants it to be without asking whether it may go on.
 
 mod bit;
+mod string;
 
 use super::lua::{Call, Function};
 
@@ -17,6 +18,7 @@ pub fn install(call: &mut Call<'_>) {
     for (name, functions) in TABLES {
         install_table(call, name, functions);
     }
+    string::install(call);
 }
 
 /// Adds functions to the global table `name`, which is made if there is none.

@@ -9,6 +9,7 @@ use mlua_sys::lua51 as ffi;
 
 use super::context::Context;
 use super::error::{self, Place};
+use super::number::{number_text, whole};
 use super::value::{Kind, Value};
 
 /// A function that scripts call. It finds its arguments at the places 1 and up, and leaves its results on top.
@@ -79,6 +80,16 @@ unsafe fn run(state: *mut ffi::lua_State, function: Function) -> c_int {
     context.memory.set_in_rust(outer);
     context.running.set(outer_thread);
     results
+}
+
+/// What the first argument has for the second, by metamethods too.
+///
+/// # Safety
+/// Lua calls it, with two arguments.
+unsafe extern "C-unwind" fn get_entry(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: both are there. Here nothing is owned when Lua leaves by a jump.
+    unsafe { ffi::lua_gettable_(state, 1) };
+    1
 }
 
 impl<'c> Call<'c> {
@@ -179,6 +190,24 @@ impl<'c> Call<'c> {
         unsafe {
             let number = ffi::lua_tonumber(self.state, place);
             (number != 0.0 || ffi::lua_isnumber(self.state, place) != 0).then_some(number)
+        }
+    }
+
+    /// The bytes of an upvalue that is a string. No call replaces it (see [`Call::set_upvalue_number`]).
+    pub fn upvalue_bytes(&self, number: i32) -> Option<&'c [u8]> {
+        let place = Self::upvalue(number);
+        (self.kind(place) == Kind::String).then(|| self.bytes_of(place))
+    }
+
+    /// Changes an upvalue that is a number.
+    pub fn set_upvalue_number(&mut self, number: i32, value: f64) {
+        let place = Self::upvalue(number);
+        if self.kind(place) == Kind::Number {
+            // SAFETY: the upvalue is there, and there is room for one value.
+            unsafe {
+                ffi::lua_pushnumber(self.state, value);
+                ffi::lua_replace(self.state, place);
+            }
         }
     }
 
@@ -405,6 +434,19 @@ impl<'c> Call<'c> {
         Ok((self.top() - below) as usize)
     }
 
+    /// Replaces the key on top by the value that the table at `table` has for it, by its metamethods where it has none.
+    pub fn get(&mut self, table: i32) -> Result<(), Raise> {
+        let table = self.absolute(table);
+        // SAFETY: there is room for two values, and memory is not refused.
+        unsafe {
+            ffi::lua_pushcclosure(self.state, get_entry, 0);
+            ffi::lua_insert(self.state, -2);
+            ffi::lua_pushvalue(self.state, table);
+            ffi::lua_insert(self.state, -2);
+        }
+        self.call_protected(2, 1)
+    }
+
     fn call_protected(&mut self, args: usize, results: c_int) -> Result<(), Raise> {
         let memory = &self.context.memory;
         let in_rust = memory.set_in_rust(false);
@@ -527,28 +569,4 @@ impl<'c> Call<'c> {
     pub fn check_any(&mut self, arg: i32) -> Result<(), Raise> {
         if self.kind(arg) == Kind::None { Err(self.bad_argument(arg, "value expected")) } else { Ok(()) }
     }
-}
-
-/// A number cut to a whole one, as `lua_tointeger` on x86-64 does: what does not fit is the least integer.
-pub fn whole(number: f64) -> i64 {
-    if number >= -9_223_372_036_854_775_808.0 && number < 9_223_372_036_854_775_808.0 {
-        number as i64
-    } else {
-        i64::MIN
-    }
-}
-
-/// A number as Lua writes it: `%.14g`.
-pub fn number_text(number: f64) -> String {
-    format_number(c"%.14g", number)
-}
-
-/// A number by one of C's formats with one `%g`-like directive.
-#[expect(unsafe_code, reason = "C's own formatting is what the texts are compared with")]
-pub fn format_number(format: &std::ffi::CStr, number: f64) -> String {
-    let mut text = vec![0u8; 512];
-    // SAFETY: the buffer has that length, and the format takes one double.
-    let len = unsafe { libc::snprintf(text.as_mut_ptr().cast(), text.len(), format.as_ptr(), number) };
-    text.truncate(usize::try_from(len).unwrap_or(0).min(511));
-    String::from_utf8(text).unwrap_or_default()
 }

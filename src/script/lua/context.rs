@@ -23,6 +23,8 @@ pub struct Context {
     pub command: RefCell<ArgsBuf>,
     /// What a command has answered, kept from one to the next.
     pub reply: RefCell<Vec<u8>>,
+    /// What a string is put together in, kept from one to the next.
+    pub text: Cell<Vec<u8>>,
     /// Whether redis.call may be called: not while a library of functions is loaded.
     pub may_call: Cell<bool>,
 }
@@ -41,6 +43,7 @@ impl Context {
             running: Cell::new(std::ptr::null_mut()),
             command: RefCell::default(),
             reply: RefCell::default(),
+            text: Cell::default(),
             may_call: Cell::new(false),
         }
     }

@@ -19,12 +19,14 @@ mod context;
 mod error;
 #[expect(unsafe_code, reason = "what Lua calls for its memory")]
 mod memory;
+mod number;
 #[expect(unsafe_code, reason = "Lua's interface")]
 mod state;
 mod value;
 
-pub use call::{Answer, Call, Function, Raise, format_number, number_text, whole};
+pub use call::{Answer, Call, Function, Raise};
 pub use context::Context;
 pub use error::Place;
+pub use number::{NumberText, append_number, format_number, number_text, whole};
 pub use state::{LoadError, Lua, RawState, Status};
 pub use value::{Kind, Value};

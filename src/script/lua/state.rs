@@ -80,6 +80,16 @@ impl Lua {
         [ffi::luaopen_base, ffi::luaopen_table, ffi::luaopen_math].into_iter().for_each(open);
     }
 
+    /// Puts Lua's own `string` among the globals, as what ours is compared with.
+    #[cfg(test)]
+    pub fn open_stock_string(&mut self) {
+        // SAFETY: as above.
+        unsafe {
+            ffi::lua_pushcclosure(self.state, ffi::luaopen_string, 0);
+            ffi::lua_call(self.state, 0, 0);
+        }
+    }
+
     /// Calls the function below the `args` values on top, under `handler`, a place that holds a function that gets each
     /// error. Its one result is on top, or the error.
     ///
