@@ -20,6 +20,8 @@ pub enum Apply {
     Directory,
     /// Plan the next snapshot anew.
     SaveRules,
+    /// Hold another limit for the memory of scripts.
+    ScriptMemory,
     /// Make room for more connections, or refuse if the system has none.
     MaxClients,
     /// Hold other limits for the buffers of connected clients.

@@ -102,6 +102,12 @@ pub struct Config {
     pub huge_pages: HugePages,
     pub huge_page_healing_mb_per_second: u32,
 
+    // Scripts
+    /// 0: a script is never interrupted.
+    pub busy_reply_threshold_ms: u64,
+    /// 0: no limit.
+    pub lua_memory_limit_bytes: u64,
+
     // Clients
     pub maxclients: u32,
     /// What the buffers of all clients may take together; 0 for no limit.
@@ -247,6 +253,8 @@ impl Config {
             stream_node_max_bytes: 0,
             stream_node_max_entries: 0,
             slowlog_log_slower_than_us: 0,
+            busy_reply_threshold_ms: 0,
+            lua_memory_limit_bytes: 0,
             slowlog_max_len: 0,
             latency_monitor_threshold_ms: 0,
             latency_tracking: false,

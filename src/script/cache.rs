@@ -72,6 +72,11 @@ impl Cache {
         self.by_sha.contains_key(&sha)
     }
 
+    /// What a script says of itself, if it is known. It does not count as a use of the script.
+    pub fn flags(&self, sha: Sha) -> Option<ScriptFlags> {
+        self.by_sha.get(&sha).map(|cached| cached.flags)
+    }
+
     /// Finds a script that is to be run.
     pub fn get(&mut self, sha: Sha) -> Option<&Cached> {
         let cached = self.by_sha.get_mut(&sha)?;

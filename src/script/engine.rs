@@ -83,6 +83,11 @@ impl Engine {
         Ok(Self { fiber, lua, free: Vec::new(), scripts: 0, ended: None })
     }
 
+    /// What there is to free when no script is to run here any more; another thread may do it.
+    pub fn into_garbage(self) -> impl Send {
+        self.lua
+    }
+
     /// Bytes of memory that the interpreter takes, the compiled scripts included.
     pub fn memory_usage(&self) -> usize {
         self.lua.context().memory.used()

@@ -66,6 +66,10 @@ impl Executor {
 
     fn cron(&mut self) {
         let now = self.clock.advance();
+        if self.scripts.is_busy() {
+            self.cron_beside_script();
+            return;
+        }
         self.end_elapsed_pause();
         self.keyspace.access.set_time(now.steady_ms());
         if self.keyspace.may_expire() && !self.snapshots.is_loading() {
@@ -91,6 +95,15 @@ impl Executor {
         self.shutdown_cron();
         self.close_idle_clients();
         self.migrations.close_idle_links(now.monotonic());
+        self.enforce_output_limits();
+    }
+
+    /// The part of a round that changes no data and begins no snapshot: a script is in the middle of what it does.
+    fn cron_beside_script(&mut self) {
+        self.note_memory();
+        self.read_meters();
+        self.shutdown_cron();
+        self.close_idle_clients();
         self.enforce_output_limits();
     }
 

@@ -74,7 +74,10 @@ pub enum ScriptName {
 #[derive(Debug)]
 pub enum ScriptsRequest {
     Exists(Vec<Box<[u8]>>),
-    Flush,
+    /// `lazily`: what is large is freed on another thread.
+    Flush {
+        lazily: bool,
+    },
     Kill,
     Load(Box<[u8]>),
 }

@@ -209,7 +209,7 @@ impl Peer {
         match self {
             Peer::Tcp { remote, .. } => remote.to_string(),
             Peer::Unix { path } => format!("{path}:0"),
-            Peer::Internal => "internal:0".to_owned(),
+            Peer::Internal => "?:0".to_owned(),
         }
     }
 
@@ -218,7 +218,7 @@ impl Peer {
         match self {
             Peer::Tcp { local, .. } => local.to_string(),
             Peer::Unix { path } => format!("{path}:0"),
-            Peer::Internal => "internal:0".to_owned(),
+            Peer::Internal => "?:0".to_owned(),
         }
     }
 }

@@ -48,6 +48,11 @@ macro_rules! bit_set {
                 $name(self.0 | other.0)
             }
 
+            #[allow(dead_code, reason = "not every set ever gets smaller")]
+            pub const fn without(self, other: $name) -> $name {
+                $name(self.0 & !other.0)
+            }
+
             #[inline]
             pub const fn has(self, other: $name) -> bool {
                 self.0 & other.0 != 0
@@ -114,6 +119,8 @@ bit_set! {
         TAKES_BUFFER = 29, "";
         /// Is refused like a write when snapshots fail, so that health checks notice.
         REPORTS_MISCONF = 28, "";
+        /// Runs a script: what the script's first line says of it counts in place of some of the flags here.
+        RUNS_SCRIPT = 30, "";
     }
 }
 

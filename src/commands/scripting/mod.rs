@@ -9,11 +9,12 @@ use super::framework::{
 };
 use crate::resp::Args;
 
-const RUNS_SCRIPT: Flags =
-    Flags::NOSCRIPT.or(Flags::STALE).or(Flags::SKIP_MONITOR).or(Flags::NO_MANDATORY_KEYS).or(Flags::MAY_REPLICATE);
+const RUNS_ANY: Flags =
+    Flags::NOSCRIPT.or(Flags::STALE).or(Flags::SKIP_MONITOR).or(Flags::NO_MANDATORY_KEYS).or(Flags::RUNS_SCRIPT);
 
-const RUNS_READER: Flags =
-    Flags::NOSCRIPT.or(Flags::STALE).or(Flags::SKIP_MONITOR).or(Flags::NO_MANDATORY_KEYS).or(Flags::READONLY);
+const RUNS_SCRIPT: Flags = RUNS_ANY.or(Flags::MAY_REPLICATE);
+
+const RUNS_READER: Flags = RUNS_ANY.or(Flags::READONLY);
 
 const WORST_KEYS: KeySpec = KeySpec::counted(2, KeyFlags::RW.or(KeyFlags::ACCESS).or(KeyFlags::UPDATE));
 
@@ -189,11 +190,17 @@ fn exists(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn flush(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
-    let is_known = |word: &[u8]| word.eq_ignore_ascii_case(b"async") || word.eq_ignore_ascii_case(b"sync");
-    if args.len() > 3 || !args.get(2).is_none_or(is_known) {
-        return Err(CommandError::text("ERR SCRIPT FLUSH only support SYNC|ASYNC option"));
+    let lazily = match args.get(2) {
+        _ if args.len() > 3 => None,
+        None => Some(ctx.config.lazyfree_lazy_user_flush),
+        Some(word) if word.eq_ignore_ascii_case(b"async") => Some(true),
+        Some(word) if word.eq_ignore_ascii_case(b"sync") => Some(false),
+        Some(_) => None,
+    };
+    match lazily {
+        Some(lazily) => ask(ctx, ScriptsRequest::Flush { lazily }),
+        None => Err(CommandError::text("ERR SCRIPT FLUSH only support SYNC|ASYNC option")),
     }
-    ask(ctx, ScriptsRequest::Flush)
 }
 
 fn kill(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
@@ -214,11 +221,19 @@ fn script_help(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
         ctx.reply,
         "SCRIPT",
         &[
+            ("DEBUG (YES|SYNC|NO)", "Set the debug mode for subsequent scripts executed."),
             (
                 "EXISTS <sha1> [<sha1> ...]",
                 "Return information about the existence of the scripts in the script cache.",
             ),
-            ("FLUSH [ASYNC|SYNC]", "Flush the Lua scripts cache. Very dangerous on replicas."),
+            (
+                "FLUSH [ASYNC|SYNC]",
+                "Flush the Lua scripts cache. Very dangerous on replicas.\n\
+                 When called without the optional mode argument, the behavior is determined by the\n\
+                 lazyfree-lazy-user-flush configuration directive. Valid modes are:\n\
+                 * ASYNC: Asynchronously flush the scripts cache.\n\
+                 * SYNC: Synchronously flush the scripts cache.",
+            ),
             ("KILL", "Kill the currently executing Lua script."),
             ("LOAD <script>", "Load a script into the scripts cache without executing it."),
         ],

@@ -11,7 +11,10 @@ const APPEND_ONLY: &Feature = &Feature { title: "Append-only file", reason: "Cop
 pub const REPLICATION: &Feature = &Feature { title: "Replication", reason: "Copal does not replicate yet" };
 pub const CLUSTER: &Feature = &Feature { title: "Cluster", reason: "Copal runs as a single server" };
 pub const TLS: &Feature = &Feature { title: "TLS", reason: "Copal supports plain TCP and Unix sockets only" };
-pub const SCRIPTS: &Feature = &Feature { title: "Scripts", reason: "Copal does not run scripts" };
+pub const SCRIPTS: &Feature = &Feature {
+    title: "Old and unsafe functions of scripts",
+    reason: "scripts find neither the functions that Redis 7 has taken away nor unsafe ones in Copal",
+};
 pub const THREADS: &Feature = &Feature { title: "I/O threads", reason: "Copal serves connections on one thread" };
 pub const DEFRAGMENTATION: &Feature = &Feature {
     title: "Active defragmentation",
@@ -122,8 +125,7 @@ pub const KEYS: &[Key] = &[
     dormant("tls-session-caching", "yes", Form::Flag, TLS),
     dormant("tls-session-cache-size", "20480", NUMBER, TLS),
     dormant("tls-session-cache-timeout", "300", NUMBER, TLS),
-    dormant("busy-reply-threshold", "5000", LONG, SCRIPTS).also(&["lua-time-limit"]),
-    dormant("lua-enable-deprecated-api", "no", Form::Flag, SCRIPTS).at_startup().hidden(),
+    fixed("lua-enable-deprecated-api", "no", Form::Flag, SCRIPTS).at_startup().hidden(),
     unheeded("io-threads", "1", Form::Integer(1, 128), THREADS).at_startup(),
     unheeded("io-threads-do-reads", "no", Form::Flag, THREADS).at_startup(),
     unheeded("activedefrag", "no", Form::Flag, DEFRAGMENTATION),

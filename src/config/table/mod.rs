@@ -8,6 +8,7 @@ mod foreign;
 mod memory;
 mod observing;
 mod process;
+mod scripts;
 mod snapshot;
 
 use super::key::{Feature, Form, Key, Value};
@@ -27,6 +28,7 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "SECURITY", intro: "", keys: process::SECURITY },
     Section { title: "SNAPSHOTS", intro: "", keys: snapshot::KEYS },
     Section { title: "MEMORY", intro: "", keys: memory::KEYS },
+    Section { title: "SCRIPTS", intro: "", keys: scripts::KEYS },
     Section { title: "CLIENTS", intro: "", keys: process::CLIENTS },
     Section {
         title: "ENCODINGS",

@@ -3,8 +3,8 @@
 use crate::resp::{Protocol, Reply};
 use crate::script::lua::{Call, Kind, Value, whole};
 
-/// Called with the text of each error of a reply that no statistics count yet.
-pub type Counted<'a> = &'a mut dyn FnMut(&[u8]);
+/// Called with the text of each error of a reply, and whether statistics count it already.
+pub type Counted<'a> = &'a mut dyn FnMut(&[u8], bool);
 
 /// Writes the value on top, which goes, as a reply. `script` is the protocol that the script has asked for: only in RESP3
 /// a boolean is one. Neither metamethods nor numbers' fractions are asked for, as in Redis.
@@ -22,7 +22,7 @@ impl Writer<'_> {
     fn write(&mut self, call: &mut Call<'_>) {
         // The depth of nesting is bounded by this: 8,000 places.
         if !call.try_reserve(4) {
-            (self.count)(b"ERR reached lua stack limit");
+            (self.count)(b"ERR reached lua stack limit", false);
             self.reply.error("ERR reached lua stack limit");
         } else {
             match call.value(-1) {
@@ -44,9 +44,7 @@ impl Writer<'_> {
             let is_counted = call.raw_get_field(-2, "ignore_error_stats_update") == Kind::Boolean && call.truth(-1);
             call.pop(1);
             let text = call.bytes(-1).unwrap_or_default();
-            if !is_counted {
-                (self.count)(text);
-            }
+            (self.count)(text, is_counted);
             self.reply.error(text);
             call.pop(1);
             return;

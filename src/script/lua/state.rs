@@ -22,6 +22,9 @@ pub struct Lua {
     kept: i32,
 }
 
+// SAFETY: the state and the context are reached by this alone while no script runs.
+unsafe impl Send for Lua {}
+
 /// An interpreter by its address, for the fiber's stack.
 #[derive(Clone, Copy)]
 pub struct RawState(*mut ffi::lua_State);

@@ -82,6 +82,9 @@ pub enum Stall {
     Blocked(Box<Blocked>),
     /// Another server, which is given keys (MIGRATE).
     Migrating,
+    /// The end of the script that it has called. Its reply is not whole: nothing of it may be sent, and its place is
+    /// needed whatever becomes of the connection.
+    Script,
 }
 
 impl Client {
@@ -155,14 +158,14 @@ impl Client {
     pub fn blocked(&self) -> Option<&Blocked> {
         match &self.stall {
             Some(Stall::Blocked(blocked)) => Some(blocked),
-            Some(Stall::Paused | Stall::Migrating) | None => None,
+            Some(Stall::Paused | Stall::Migrating | Stall::Script) | None => None,
         }
     }
 
     pub fn blocked_mut(&mut self) -> Option<&mut Blocked> {
         match &mut self.stall {
             Some(Stall::Blocked(blocked)) => Some(blocked),
-            Some(Stall::Paused | Stall::Migrating) | None => None,
+            Some(Stall::Paused | Stall::Migrating | Stall::Script) | None => None,
         }
     }
 
@@ -170,7 +173,7 @@ impl Client {
     pub fn take_blocked(&mut self) -> Option<Box<Blocked>> {
         match self.stall.take_if(|stall| matches!(stall, Stall::Blocked(_))) {
             Some(Stall::Blocked(blocked)) => Some(blocked),
-            Some(Stall::Paused | Stall::Migrating) | None => None,
+            Some(Stall::Paused | Stall::Migrating | Stall::Script) | None => None,
         }
     }
 
@@ -367,6 +370,18 @@ impl Clients {
             self.held_pushes.clear();
             self.held_pushes.shrink_to(HELD_BYTES_KEPT);
         }
+    }
+
+    /// Leaves the command that is being executed for later. Returns what was pushed to its client.
+    pub fn suspend_command(&mut self) -> Vec<u8> {
+        self.executing = None;
+        std::mem::take(&mut self.held_pushes)
+    }
+
+    /// Goes on with a command that was left.
+    pub fn resume_command(&mut self, key: ClientKey, held_pushes: Vec<u8>) {
+        self.executing = Some(key);
+        self.held_pushes = held_pushes;
     }
 
     /// Writes to a client something that is no reply to its commands. Returns its place, or nothing if the client is

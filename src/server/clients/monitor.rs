@@ -1,9 +1,8 @@
 //! MONITOR: telling whoever listens of every command that was run.
 
 use super::client::ClientKey;
-use crate::commands::{CommandError, CommandId, Flags, Peer, SECRET, is_secret};
-use crate::resp::Args;
-use crate::server::exec::Frame;
+use crate::commands::{CommandError, Flags, Peer, SECRET, is_secret};
+use crate::server::exec::{Frame, Nesting};
 use crate::server::executor::Executor;
 use crate::stdx::text::push_quoted;
 
@@ -30,16 +29,27 @@ impl Executor {
         }
     }
 
-    /// Tells the monitors of a command, unless it is one that they must not see.
+    /// Sends a command that has run to the monitors, unless it is one that they must not see.
     #[cold]
-    pub(in crate::server) fn feed_monitors(&mut self, key: ClientKey, command: CommandId, args: Args<'_>) {
+    pub(in crate::server) fn show_monitors(&mut self, frame: &Frame<'_>) {
+        let is_hidden = self.table.row(frame.command).flags.has(Flags::SKIP_MONITOR.or(Flags::ADMIN));
+        if self.clients.has_monitors() && frame.nesting != Nesting::Served && !is_hidden {
+            self.feed_monitors(frame);
+        }
+    }
+
+    /// Sends a command to the monitors.
+    #[cold]
+    pub(in crate::server) fn feed_monitors(&mut self, frame: &Frame<'_>) {
+        let Frame { client: key, command, args, .. } = *frame;
         let row = self.table.row(command);
-        if self.snapshots.is_loading() || row.flags.has(Flags::SKIP_MONITOR.or(Flags::ADMIN)) {
+        if self.snapshots.is_loading() {
             return;
         }
         let now = self.clock.latest();
         let session = &self.clients.get(key).session;
         let origin = match &session.peer {
+            _ if frame.nesting == Nesting::Script => "lua".to_owned(),
             Peer::Unix { path } => format!("unix:{path}"),
             peer => peer.remote(),
         };

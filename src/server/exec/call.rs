@@ -11,12 +11,13 @@ use crate::server::clients::{ClientKey, Close, Stall};
 use crate::server::exec::gate;
 use crate::server::executor::Executor;
 use crate::server::process::fatal_signal;
+use crate::stdx::clock::Now;
 
 impl Executor {
     /// Executes one command of a client, or queues it inside a transaction, or refuses it. `command` is its row in the
     /// table, if it has one.
     pub fn execute(&mut self, key: ClientKey, command: Option<CommandId>, args: Args<'_>) -> Flow {
-        if self.is_memory_limited() {
+        if self.is_memory_limited() && !self.scripts.is_busy() {
             self.make_room_for(key);
             // The keys that went are no part of what the command does.
             self.keyspace.journal.close_group();
@@ -94,10 +95,10 @@ impl Executor {
         let elapsed_ns = self.clock.advance().nanoseconds_since(start);
         match outcome {
             Outcome::Done => self.conclude(frame, mark, elapsed_ns + frame.busy_ns),
-            Outcome::Waits => self.note_busy(frame, elapsed_ns),
+            Outcome::Waits => self.keep_unfinished(frame, mark, start, elapsed_ns),
         }
-        if self.clients.has_monitors() && frame.nesting != Nesting::Served {
-            self.feed_monitors(frame.client, frame.command, frame.args);
+        if self.clients.has_monitors() && !self.is_within_script(frame) {
+            self.show_monitors(frame);
         }
         fatal_signal::leave();
         outcome
@@ -183,13 +184,13 @@ impl Executor {
     /// What follows a command, and a whole transaction only once: keyspace events go out, and whoever waits for a key
     /// that has changed is served.
     pub(in crate::server) fn after_command(&mut self) {
-        if self.keyspace.has_events() {
+        if self.keyspace.has_events() && !self.scripts.is_busy() {
             self.publish_key_events();
         }
-        if self.keyspace.waiting.has_ready() {
+        if self.keyspace.waiting.has_ready() && !self.scripts.is_busy() {
             self.serve_ready_keys();
         }
-        if self.keyspace.journal.is_wanted() {
+        if self.keyspace.journal.is_wanted() && !self.scripts.is_busy() {
             self.keyspace.journal.close_group();
         }
     }
@@ -212,7 +213,7 @@ impl Executor {
                 self.unwatch(key);
                 self.reply_error(key, &error.clone().aborting_exec());
                 if self.clients.has_monitors() {
-                    self.feed_monitors(key, exec, args);
+                    self.feed_monitors(&Frame::new(key, exec, args, self.clock.latest(), Nesting::Command));
                 }
             }
             None => {
@@ -262,16 +263,24 @@ impl Executor {
     /// What the effects of a command have come to.
     fn outcome_of(&self, frame: &Frame<'_>) -> Outcome {
         match self.clients.get(frame.client).stall() {
-            Some(Stall::Blocked(_) | Stall::Migrating) => Outcome::Waits,
+            Some(Stall::Blocked(_) | Stall::Migrating | Stall::Script) => Outcome::Waits,
             Some(Stall::Paused) | None => Outcome::Done,
         }
     }
 
-    /// Notes how long a command has run that waits now.
-    fn note_busy(&mut self, frame: &Frame<'_>, elapsed_ns: u64) {
+    /// Keeps what is needed at the end of a command that waits now.
+    fn keep_unfinished(&mut self, frame: &Frame<'_>, mark: usize, start: Now, elapsed_ns: u64) {
         if let Some(blocked) = self.clients.get_mut(frame.client).blocked_mut() {
             blocked.add_busy(elapsed_ns);
+        } else if self.is_within_script(frame) {
+            self.keep_call(frame, mark, start);
         }
+    }
+
+    /// Whether a script has paused within the command.
+    #[cold]
+    fn is_within_script(&self, frame: &Frame<'_>) -> bool {
+        matches!(self.clients.get(frame.client).stall(), Some(Stall::Script))
     }
 }
 

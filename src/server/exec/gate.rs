@@ -63,6 +63,7 @@ fn is_guarded(executor: &Executor, key: ClientKey) -> bool {
         || executor.writes_are_stopped()
         || executor.snapshots.is_loading()
         || executor.is_paused()
+        || executor.scripts.is_busy()
 }
 
 /// Judges a command that a script calls: what is not the script's own matter has been judged when the script began.
@@ -82,12 +83,10 @@ pub fn check_script(
         return refuse(command, "ERR This Redis command is not allowed from script");
     }
     if let Some(denied) = executor.denial(key, id, args) {
-        let reason = match denied {
-            Denied::Command => "can't run this command or subcommand",
-            Denied::Key(_) => "can't access at least one of the keys mentioned in the command arguments",
-            Denied::Channel(_) => "can't publish to the channel mentioned in the command",
-        };
-        let error = CommandError::owned(format!("ERR The user executing the script {reason}"));
+        let refusal = CommandError::no_permission(executor.clients.get(key).session.user(), &row.full_name, denied);
+        let reason = refusal.reply_text();
+        let reason = reason.strip_prefix(b"NOPERM ").unwrap_or(&reason);
+        let error = CommandError::Bytes([b"ERR ACL failure in script: ", reason].concat());
         return Err(Refusal { command, error, denied: Some(denied) });
     }
     match executor.script_refusal(id) {
@@ -116,16 +115,16 @@ fn check_all(executor: &Executor, key: ClientKey, id: CommandId, args: Args<'_>)
     if let Some((error, denied)) = user_refusal(executor, key, id, args) {
         return refuse(error, denied);
     }
-    if lacks_memory(executor, key, id) {
+    if lacks_memory(executor, key, id, args) {
         return refuse(CommandError::OutOfMemory, None);
     }
     if lacks_memory_for_queue(executor, key, id) {
         return refuse(CommandError::NoMemory, None);
     }
-    if let Some(error) = state_refusal(executor, key, id) {
+    if let Some(error) = state_refusal(executor, key, id, args) {
         return refuse(error, None);
     }
-    if executor.pauses(key, id) {
+    if executor.pauses(key, id, args) {
         return Err(Verdict::Postpone);
     }
     if is_queued(executor, key, id) { Err(Verdict::Queue(id)) } else { Ok(id) }
@@ -171,15 +170,18 @@ fn user_refusal(
 }
 
 /// Whether the command may not run because there is no memory left for data.
-fn lacks_memory(executor: &Executor, key: ClientKey, id: CommandId) -> bool {
-    let flags = executor.table.row(id).flags;
-    executor.memory.is_exhausted()
-        && match executor.clients.get(key).session.transaction {
-            None => flags.has(Flags::DENYOOM),
-            Some(_) if flags.has(Flags::RUNS_QUEUE) => executor.queue_any(key, |queued| queued.has(Flags::DENYOOM)),
-            // The queue itself takes memory.
-            Some(_) => !flags.has(Flags::UNQUEUED),
-        }
+fn lacks_memory(executor: &Executor, key: ClientKey, id: CommandId, args: Args<'_>) -> bool {
+    // What a script may do in want of memory was judged when it began.
+    if !executor.memory.is_exhausted() || executor.scripts.is_busy() {
+        return false;
+    }
+    let flags = executor.flags_of(id, args);
+    match executor.clients.get(key).session.transaction {
+        None => flags.has(Flags::DENYOOM),
+        Some(_) if flags.has(Flags::RUNS_QUEUE) => executor.queue_any(key, |queued| queued.has(Flags::DENYOOM)),
+        // The queue itself takes memory.
+        Some(_) => !flags.has(Flags::UNQUEUED),
+    }
 }
 
 /// Whether there is no memory for what the commands of a transaction make of their arguments.
@@ -189,12 +191,12 @@ fn lacks_memory_for_queue(executor: &Executor, key: ClientKey, id: CommandId) ->
 }
 
 /// Refusals that follow from the state of the connection and of the server.
-fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId) -> Option<CommandError> {
+fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<'_>) -> Option<CommandError> {
     let row = executor.table.row(id);
     let client = executor.clients.get(key);
     let (session, flags) = (&client.session, row.flags);
     // Saving may have failed since the commands of a transaction were queued.
-    if executor.writes_are_stopped() && executor.has_flags(key, id, Flags::WRITE.or(Flags::REPORTS_MISCONF)) {
+    if executor.writes_are_stopped() && executor.has_flags(key, id, args, Flags::WRITE.or(Flags::REPORTS_MISCONF)) {
         return Some(CommandError::text(MISCONF));
     }
     if session.subscriptions > 0 && client.reply.protocol() == Protocol::Resp2 && !flags.has(Flags::SUBSCRIBED) {
@@ -206,6 +208,11 @@ fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId) -> Option<C
     }
     if executor.snapshots.is_loading() && !executor.all_have_flags(key, id, Flags::LOADING) {
         return Some(CommandError::Loading);
+    }
+    if let Some(busy) = executor.scripts.busy_error()
+        && !flags.has(Flags::ALLOW_BUSY)
+    {
+        return Some(busy);
     }
     if session.monitor && flags.has(Flags::WRITE.or(Flags::READONLY).or(Flags::MAY_REPLICATE)) {
         return Some(CommandError::text("ERR Replica can't interact with the keyspace"));

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::state::Pause;
 use crate::commands::{ClientEffect, CommandId, Flags, PauseMode};
 use crate::keyspace::ExpiryPolicy;
+use crate::resp::Args;
 use crate::server::clients::{ClientKey, Stall};
 use crate::server::executor::Executor;
 
@@ -63,24 +64,26 @@ impl Executor {
     }
 
     /// Whether the client's command has to wait for the end of the pause, or of a migration.
-    pub(super) fn pauses(&self, key: ClientKey, command: CommandId) -> bool {
-        self.is_paused() && self.holds_up(key, command)
+    pub(super) fn pauses(&self, key: ClientKey, command: CommandId, args: Args<'_>) -> bool {
+        self.is_paused() && self.holds_up(key, command, args)
     }
 
     #[cold]
-    fn holds_up(&self, key: ClientKey, command: CommandId) -> bool {
-        let migrating = self.migrations.is_running() && self.has_flags(key, command, Flags::WRITE);
+    fn holds_up(&self, key: ClientKey, command: CommandId, args: Args<'_>) -> bool {
+        // A script may take long, and must see no key go meanwhile that a migration has handed over.
+        let migrating =
+            self.migrations.is_running() && self.has_flags(key, command, args, Flags::WRITE.or(Flags::RUNS_SCRIPT));
         let paused = self.exec.pause.is_some_and(|pause| {
-            pause.mode == PauseMode::All || self.has_flags(key, command, Flags::WRITE.or(Flags::MAY_REPLICATE))
+            pause.mode == PauseMode::All || self.has_flags(key, command, args, Flags::WRITE.or(Flags::MAY_REPLICATE))
         });
         // Who only listens is not held up.
         (migrating || paused) && !self.clients.get(key).session.monitor
     }
 
     /// Whether a command, or for EXEC one of the queued commands, has one of `flags`.
-    pub(super) fn has_flags(&self, key: ClientKey, command: CommandId, flags: Flags) -> bool {
-        let row = self.table.row(command);
-        row.flags.has(flags) || (row.flags.has(Flags::RUNS_QUEUE) && self.queue_any(key, |queued| queued.has(flags)))
+    pub(super) fn has_flags(&self, key: ClientKey, command: CommandId, args: Args<'_>, flags: Flags) -> bool {
+        let own = self.flags_of(command, args);
+        own.has(flags) || (own.has(Flags::RUNS_QUEUE) && self.queue_any(key, |queued| queued.has(flags)))
     }
 
     /// Whether a command has one of `flags` and, for EXEC, all queued commands have.
@@ -92,6 +95,6 @@ impl Executor {
     pub(super) fn queue_any(&self, key: ClientKey, test: impl Fn(Flags) -> bool) -> bool {
         let transaction = &self.clients.get(key).session.transaction;
         let mut queue = transaction.iter().flat_map(|transaction| transaction.queue());
-        queue.any(|(command, _)| test(self.table.row(*command).flags))
+        queue.any(|(command, args)| test(self.flags_of(*command, args.as_args())))
     }
 }

@@ -46,6 +46,11 @@ impl Execution {
         self.encodings = types::Limits::from(config);
     }
 
+    /// The running command has failed, by an error that it was not itself to count.
+    pub fn note_failure(&mut self) {
+        self.uncounted_error = true;
+    }
+
     /// How long CLIENT PAUSE still lasts, while it is on.
     pub fn pause_left(&self, now: Now) -> Option<Duration> {
         self.pause.map(|pause| pause.left(now))

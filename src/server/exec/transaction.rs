@@ -1,9 +1,10 @@
 //! EXEC: the queued commands, one after the other, with nothing in between.
 
-use super::frame::{Frame, Nesting};
+use super::frame::{Frame, Nesting, Outcome};
 use crate::commands::{CommandError, Denied, Transaction};
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
+use crate::stdx::clock::Now;
 
 impl Executor {
     /// Runs the client's queued commands and writes their replies as one array.
@@ -21,31 +22,39 @@ impl Executor {
         } else if changed {
             self.clients.get_mut(key).reply.null_array();
         } else {
-            self.run_queue(frame, &transaction);
+            self.clients.get_mut(key).reply.array(transaction.queue().len());
+            self.run_queue(key, frame.now, transaction, 0);
         }
     }
 
-    fn run_queue(&mut self, exec: &Frame<'_>, transaction: &Transaction) {
-        let key = exec.client;
-        self.clients.get_mut(key).reply.array(transaction.queue().len());
+    /// Runs the commands of a transaction from the one numbered `from` on. Where a script pauses, the rest is kept.
+    pub(in crate::server) fn run_queue(&mut self, key: ClientKey, now: Now, transaction: Transaction, from: usize) {
         let start = self.clock.latest();
-        for (command, args) in transaction.queue() {
+        let mut done = from;
+        for (command, args) in &transaction.queue()[from..] {
+            done += 1;
             // Once the reply is given up, nobody gets the answers of those that only read.
             if self.clients.get(key).reply.is_overfull() && self.table.handler(*command).is_read() {
                 continue;
             }
-            let frame = Frame { command: *command, args: args.as_args(), nesting: Nesting::Exec, ..*exec };
-            match self.denial(key, *command, frame.args) {
-                None => drop(self.call(&frame)),
+            let frame = Frame::new(key, *command, args.as_args(), now, Nesting::Exec);
+            let outcome = match self.denial(key, *command, frame.args) {
+                None => self.call(&frame),
                 Some(denied) => self.refuse_queued(&frame, denied),
+            };
+            if outcome == Outcome::Waits && self.scripts.is_paused() {
+                break;
             }
+        }
+        if self.scripts.is_paused() {
+            self.keep_queue(key, now, transaction, done);
         }
         self.stats.note_nested(self.clock.latest().nanoseconds_since(start));
     }
 
     /// Answers a queued command that the client's user may not run any more.
     #[cold]
-    fn refuse_queued(&mut self, frame: &Frame<'_>, denied: Denied) {
+    fn refuse_queued(&mut self, frame: &Frame<'_>, denied: Denied) -> Outcome {
         let reason = match denied {
             Denied::Command => "no permission to execute the command or subcommand",
             Denied::Key(_) => "no permission to touch the specified keys",
@@ -59,6 +68,7 @@ impl Executor {
                  command is no longer allowed for the following reason: {reason}"
             )),
         );
+        Outcome::Done
     }
 
     fn watched_keys_changed(&self, key: ClientKey) -> bool {

@@ -6,6 +6,7 @@ use crate::observe::{allocator_report, purge_allocator};
 use crate::resp::Reply;
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
+use crate::server::scripts::ScriptUsage;
 
 const MIB: u64 = 1 << 20;
 
@@ -22,7 +23,7 @@ impl Executor {
         match effect {
             MemoryRequest::Stats => {
                 let report = self.memory_report();
-                answer_stats(&mut self.clients.get_mut(key).reply, &report);
+                answer_stats(&mut self.clients.get_mut(key).reply, &report, self.scripts.usage());
             }
             MemoryRequest::Doctor => {
                 let report = self.memory_report();
@@ -43,7 +44,7 @@ impl Executor {
     }
 }
 
-fn answer_stats(reply: &mut Reply, report: &MemoryReport) {
+fn answer_stats(reply: &mut Reply, report: &MemoryReport, scripts: ScriptUsage) {
     reply.map(31 + report.databases.len());
     let integers = |reply: &mut Reply, fields: &[(&str, u64)]| {
         for (name, value) in fields {
@@ -62,8 +63,8 @@ fn answer_stats(reply: &mut Reply, report: &MemoryReport) {
             ("clients.normal", report.clients),
             ("cluster.links", 0),
             ("aof.buffer", 0),
-            ("lua.caches", 0),
-            ("functions.caches", 0),
+            ("lua.caches", scripts.cache),
+            ("functions.caches", scripts.function_cache),
         ],
     );
     for db in &report.databases {

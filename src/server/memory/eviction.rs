@@ -46,6 +46,15 @@ impl Executor {
 
     /// Takes the readings that need a look outside, and goes on evicting where that was cut short.
     pub(in crate::server) fn memory_cron(&mut self) {
+        self.note_memory();
+        if self.memory.evicting {
+            self.evict_for(BACKGROUND_EVICTION);
+            self.after_command();
+        }
+    }
+
+    /// Takes the readings that need a look outside.
+    pub(in crate::server) fn note_memory(&mut self) {
         if !self.config.jemalloc_bg_thread {
             observe::decay_large();
         }
@@ -53,10 +62,6 @@ impl Executor {
         self.memory.note_peak();
         self.memory.note_free();
         self.memory.resident = Resident::read().unwrap_or(self.memory.resident);
-        if self.memory.evicting {
-            self.evict_for(BACKGROUND_EVICTION);
-            self.after_command();
-        }
     }
 
     /// Whether `maxmemory` is set, or was when there was too much data, of which the end has yet to be noted.

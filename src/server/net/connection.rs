@@ -289,6 +289,10 @@ impl Connection {
         let (unsent, closing, stalled, paused) = {
             let executor = self.shared.executor.borrow();
             let client = executor.clients.get(self.key);
+            // Whatever becomes of the client, its script goes on, which wakes this task at its end.
+            if matches!(client.stall(), Some(Stall::Script)) {
+                return Poll::Pending;
+            }
             let closing = client.closing().is_some() || executor.process.is_ending();
             let paused = matches!(client.stall(), Some(Stall::Paused | Stall::Migrating));
             (!client.reply.is_empty(), closing, client.stall().is_some(), paused)
@@ -415,6 +419,9 @@ impl Connection {
         let mut sent_now = 0;
         loop {
             let client = executor.clients.get_mut(self.key);
+            if matches!(client.stall(), Some(Stall::Script)) {
+                return Ok(Sent::Enough);
+            }
             if client.closing() == Some(Close::Now) || client.reply.is_overfull() {
                 return Ok(Sent::Last);
             }

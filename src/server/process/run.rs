@@ -16,6 +16,7 @@ use crate::server::migrate;
 use crate::server::net::{ListenError, Listeners, Shared, Timer, accept, event_loop};
 use crate::server::persistence::{fallback, loading, snapshots};
 use crate::server::process::{banner, file_limit, logging, shutdown};
+use crate::server::scripts::busy;
 use crate::snapshot::DumpFile;
 
 /// Serves until a signal or SHUTDOWN ends it. Returns the exit code.
@@ -97,6 +98,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     spawn_local(cron::run(Rc::clone(&shared), timer));
     spawn_local(blocking::watch_deadlines(Rc::clone(&shared)));
     spawn_local(migrate::watch_outcomes(Rc::clone(&shared)));
+    spawn_local(busy::run_slices(Rc::clone(&shared)));
     spawn_local(shutdown::watch_signals(Rc::clone(&shared), requests));
     spawn_local(snapshots::watch_children(Rc::clone(&shared)));
     spawn_local(load_then_serve(Rc::clone(&shared), dump, notifier.clone()));

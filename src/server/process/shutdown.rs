@@ -46,6 +46,9 @@ impl Executor {
             tracing::warn!("Received {name} scheduling shutdown...");
             self.process.shutdown_wanted = true;
             self.process.shutdown_by_sigint = by_sigint;
+            if self.scripts.is_busy() && self.saves_at_end(self.shutdown_wish().save) {
+                self.end_script_for_shutdown();
+            }
             self.shutdown_cron();
         }
     }
@@ -55,7 +58,20 @@ impl Executor {
         if self.process.cron_paused || !self.process.shutdown_wanted {
             return;
         }
+        let request = self.shutdown_wish();
+        if self.scripts.is_busy() && self.saves_at_end(request.save) {
+            return;
+        }
         self.process.shutdown_wanted = false;
+        if let Err(CannotEnd) = self.shut_down(request) {
+            tracing::warn!(
+                "SIGTERM received but errors trying to shut down the server, check the logs for more information"
+            );
+        }
+    }
+
+    /// How the server is to end by the signal that has come.
+    fn shutdown_wish(&self) -> ShutdownRequest {
         let wish = match self.process.shutdown_by_sigint {
             true => self.config.shutdown_on_sigint,
             false => self.config.shutdown_on_sigterm,
@@ -65,15 +81,21 @@ impl Executor {
             (false, true) => Some(false),
             (false, false) => None,
         };
-        let request = ShutdownRequest { save, now: wish.now, force: wish.force };
-        if let Err(CannotEnd) = self.shut_down(request) {
-            tracing::warn!(
-                "SIGTERM received but errors trying to shut down the server, check the logs for more information"
-            );
-        }
+        ShutdownRequest { save, now: wish.now, force: wish.force }
+    }
+
+    /// Whether the data are saved when the server ends now. What is half loaded is not worth a dump, and would overwrite
+    /// the good one.
+    fn saves_at_end(&self, wanted: Option<bool>) -> bool {
+        !self.snapshots.is_loading() && wanted.unwrap_or(!self.config.save.is_empty())
     }
 
     pub(in crate::server) fn shutdown_for(&mut self, key: ClientKey, request: ShutdownRequest) {
+        // The dump would hold half of what the script does.
+        if let Some(busy) = self.scripts.busy_error().filter(|_| request.save != Some(false)) {
+            self.reply_error(key, &busy);
+            return;
+        }
         if let Err(CannotEnd) = self.shut_down(request) {
             self.reply_error(key, &CommandError::text("ERR Errors trying to SHUTDOWN. Check logs."));
         }
@@ -92,9 +114,7 @@ impl Executor {
     fn shut_down(&mut self, request: ShutdownRequest) -> Result<(), CannotEnd> {
         tracing::warn!("User requested shutdown...");
         self.end_background_save();
-        // What is half loaded is not worth a dump, and would overwrite the good one.
-        let save = !self.snapshots.is_loading() && request.save.unwrap_or(!self.config.save.is_empty());
-        let saved = if save { self.save_finally() } else { Ok(()) };
+        let saved = if self.saves_at_end(request.save) { self.save_finally() } else { Ok(()) };
         match saved {
             Ok(()) => {}
             Err(SaveError::Interrupted) => {

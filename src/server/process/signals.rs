@@ -27,6 +27,11 @@ static PIPE: AtomicI32 = AtomicI32::new(NO_PIPE);
 /// A signal has arrived that the event loop has not seen yet.
 static PENDING: AtomicBool = AtomicBool::new(false);
 
+/// Whether a signal waits for the event loop.
+pub fn is_pending() -> bool {
+    PENDING.load(Ordering::Relaxed)
+}
+
 /// Puts right what a launcher may have left, and ignores what must not end the server.
 pub fn settle() {
     // Whoever closes a terminal wants neither data lost nor a server gone; a client that is gone and a file that may not

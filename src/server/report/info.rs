@@ -204,6 +204,7 @@ impl Executor {
         out.field("expire_cycle_cpu_milliseconds", self.stats.counters.expire_cycle_us / 1000);
         out.field("evicted_keys", keys.evicted);
         out.field("evicted_clients", self.stats.counters.evicted_clients);
+        out.field("evicted_scripts", self.scripts.evicted());
         let (over_limit_now, over_limit) = self.memory.over_limit();
         out.field("total_eviction_exceeded_time", over_limit.as_millis());
         out.field("current_eviction_exceeded_time", over_limit_now.as_millis());

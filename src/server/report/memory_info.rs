@@ -24,7 +24,7 @@ impl Executor {
         out.field("allocator_retained", report.allocator.retained);
         out.field("allocator_muzzy", report.allocator.muzzy);
         out.bytes_and_human("total_system_memory", self.memory.limit().bytes());
-        info_scripts(out);
+        self.info_scripts(out);
         out.bytes_and_human("maxmemory", self.config.maxmemory_bytes);
         out.field("maxmemory_policy", self.config.maxmemory_policy.name());
         excess(out, "allocator_frag", report.allocator_fragmentation());
@@ -52,6 +52,21 @@ impl Executor {
         out.field("lazyfreed_objects", self.keyspace.lazy_free.freed());
     }
 
+    fn info_scripts(&self, out: &mut InfoText) {
+        let scripts = self.scripts.usage();
+        // The older name of used_memory_vm_eval.
+        out.bytes_and_human("used_memory_lua", scripts.vm_eval);
+        out.field("used_memory_vm_eval", scripts.vm_eval);
+        out.field("used_memory_scripts_eval", scripts.cache);
+        out.field("number_of_cached_scripts", scripts.cached);
+        out.field("number_of_functions", scripts.functions);
+        out.field("number_of_libraries", scripts.libraries);
+        out.field("used_memory_vm_functions", scripts.vm_functions);
+        out.bytes_and_human("used_memory_vm_total", scripts.vm_eval + scripts.vm_functions);
+        out.field("used_memory_functions", scripts.function_cache);
+        out.bytes_and_human("used_memory_scripts", scripts.cache + scripts.function_cache);
+    }
+
     fn info_huge_pages(&self, out: &mut InfoText) {
         let progress = self.snapshots.healing();
         out.flag("mem_huge_pages", self.memory.uses_huge_pages());
@@ -60,20 +75,6 @@ impl Executor {
         out.field("mem_huge_page_healed_bytes", progress.healed_bytes);
         out.flag("mem_huge_page_healing", progress.in_progress);
     }
-}
-
-/// There are no scripts, which tools look for by these names.
-fn info_scripts(out: &mut InfoText) {
-    out.bytes_and_human("used_memory_lua", 0);
-    out.field("used_memory_vm_eval", 0);
-    out.field("used_memory_scripts_eval", 0);
-    out.field("number_of_cached_scripts", 0);
-    out.field("number_of_functions", 0);
-    out.field("number_of_libraries", 0);
-    out.field("used_memory_vm_functions", 0);
-    out.bytes_and_human("used_memory_vm_total", 0);
-    out.field("used_memory_functions", 0);
-    out.bytes_and_human("used_memory_scripts", 0);
 }
 
 fn excess(out: &mut InfoText, name: &str, excess: Excess) {

@@ -92,6 +92,7 @@ impl Executor {
         self.keyspace.lazy_free.reset_freed();
         self.stats.meters = Meters::default();
         self.stats.rounds.reset();
+        self.scripts.reset_evicted();
         self.memory.reset_over_limit();
     }
 }

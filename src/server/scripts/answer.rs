@@ -1,5 +1,6 @@
 //! SCRIPT: what is known of scripts.
 
+use super::Language;
 use crate::commands::{CommandError, ScriptsRequest};
 use crate::script::Sha;
 use crate::server::clients::ClientKey;
@@ -22,14 +23,13 @@ impl Executor {
                     reply.integer(known.into());
                 }
             }
-            ScriptsRequest::Flush => {
-                self.scripts.cache.clear();
-                // With the scripts goes all that they could have changed.
-                self.scripts.engine = None;
+            ScriptsRequest::Flush { lazily } => {
+                self.flush_scripts(lazily);
                 self.clients.get_mut(key).reply.ok();
             }
             ScriptsRequest::Kill => {
-                return Err(CommandError::text("NOTBUSY No scripts in execution right now."));
+                self.scripts.kill(Language::Eval)?;
+                self.clients.get_mut(key).reply.ok();
             }
             ScriptsRequest::Load(text) => {
                 let sha = Sha::of(&text);

@@ -32,7 +32,7 @@ impl Host for ScriptHost<'_> {
     }
 
     fn poll(&mut self) -> Verdict {
-        Verdict::GoOn
+        self.executor.judge_script()
     }
 
     fn set_protocol(&mut self, protocol: Protocol) {

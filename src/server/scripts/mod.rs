@@ -4,13 +4,21 @@
 //! Never: a value of Lua's.
 
 mod answer;
+pub(in crate::server) mod busy;
+mod flags;
 mod host;
 mod run;
+mod usage;
 
 pub(in crate::server) use run::Current;
+pub(in crate::server) use usage::ScriptUsage;
 
+use std::rc::Rc;
+
+use self::busy::Paused;
 use crate::script::{Cache, Engine};
 use crate::server::clients::ClientKey;
+use crate::server::net::Wake;
 
 /// The state of scripts.
 #[derive(Default)]
@@ -21,4 +29,31 @@ pub struct Scripts {
     /// The client for whom scripts run their commands.
     client: Option<ClientKey>,
     current: Option<Current>,
+    /// The script that was left in the middle so that others are served.
+    paused: Option<Box<Paused>>,
+    /// A script has run for longer than `busy-reply-threshold` allows, and others are refused until it ends.
+    busy: bool,
+    /// What the interpreter took when its last script ended: while one runs, it is not here to be asked.
+    vm_bytes: u64,
+    /// Raised when a script has paused.
+    wake: Rc<Wake>,
+}
+
+/// Whose interpreter is meant: scripts and functions have one each, so that neither finds what the other has left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::server) enum Language {
+    /// EVAL and its like.
+    Eval,
+    /// FCALL.
+    #[allow(dead_code, reason = "functions are to come")]
+    Function,
+}
+
+impl Scripts {
+    /// The interpreter, where there is one: not before the first script, and not while one runs in it.
+    fn engine_of(&mut self, language: Language) -> &mut Option<Box<Engine>> {
+        match language {
+            Language::Eval | Language::Function => &mut self.engine,
+        }
+    }
 }

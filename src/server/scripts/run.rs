@@ -1,23 +1,39 @@
 //! One run of a script, from the command that asks for it to its reply.
 
+use super::Language;
 use super::host::ScriptHost;
-use crate::commands::{CommandError, RunRequest, ScriptName};
+use crate::commands::{CommandError, CommandId, RunRequest, ScriptName};
 use crate::resp::Protocol;
 use crate::script::{CompileError, Engine, Outcome, Progress, Replicate, ScriptFlags, ScriptId, Sha, Shebang};
 use crate::server::clients::ClientKey;
-use crate::server::exec::Frame;
+use crate::server::exec::{Frame, Nesting};
 use crate::server::executor::Executor;
 use crate::stdx::clock::Now;
 
-/// Until scripts have a setting of their own.
-const MEMORY_LIMIT: usize = 256 << 20;
+/// What is to be run.
+pub(super) struct Runnable {
+    pub language: Language,
+    pub script: ScriptId,
+    pub flags: ScriptFlags,
+    /// The script's SHA, or the function's name.
+    pub name: String,
+    /// How many keys there are, from the third argument on.
+    pub keys: usize,
+    /// The command wants it not to write.
+    pub read_only: bool,
+}
 
 /// The script that runs.
 pub(in crate::server) struct Current {
-    /// Who has called it.
+    /// Which interpreter it runs in.
+    pub language: Language,
+    /// Who has called it, and by which command.
     pub caller: ClientKey,
+    pub command: CommandId,
     /// The time that all its commands see.
     pub now: Now,
+    /// Since when it has had the thread to itself.
+    pub slice_start: Now,
     /// Its SHA, or the function's name.
     pub name: String,
     pub flags: ScriptFlags,
@@ -27,6 +43,10 @@ pub(in crate::server) struct Current {
     pub replicate: Replicate,
     /// It has called a command that writes: from now on it may not be ended, nor refused memory.
     pub has_written: bool,
+    /// It is to end at its next look.
+    pub is_killed: bool,
+    /// Whether others may be served in its middle.
+    pub may_pause: bool,
 }
 
 impl Executor {
@@ -38,47 +58,66 @@ impl Executor {
     }
 
     fn try_run_script(&mut self, frame: &Frame<'_>, request: RunRequest) -> Result<(), CommandError> {
+        let (script, flags, sha) = self.find_script(request.name, frame.args.arg(1))?;
+        let RunRequest { keys, read_only, .. } = request;
+        self.run_found(frame, Runnable { language: Language::Eval, script, flags, name: sha.to_hex(), keys, read_only })
+    }
+
+    /// Runs a script or function that is known.
+    pub(super) fn run_found(&mut self, frame: &Frame<'_>, what: Runnable) -> Result<(), CommandError> {
+        let Runnable { language, script, flags, name, keys, read_only } = what;
         let args = frame.args;
-        let (script, flags, sha) = self.find_script(request.name, args.arg(1))?;
-        self.check_script_flags(flags, request.read_only)?;
+        self.check_script_flags(flags, read_only)?;
+        // Before the script, so that its commands come behind it.
+        if self.clients.has_monitors() {
+            self.feed_monitors(frame);
+        }
         let client = self.script_client(frame.client);
-        let name = sha.to_hex();
         self.scripts.current = Some(Current {
+            language,
             caller: frame.client,
+            command: frame.command,
             now: frame.now,
+            slice_start: self.clock.advance(),
             name,
             flags,
-            read_only: request.read_only || flags.no_writes,
+            read_only: read_only || flags.no_writes,
             protocol: Protocol::Resp2,
             replicate: Replicate::ALL,
             has_written: false,
+            is_killed: false,
+            may_pause: frame.nesting != Nesting::Replay,
         });
-        let mut engine = self.scripts.engine.take().expect("it has compiled the script");
-        let keys = args.tail(3).head(request.keys);
-        let values = args.tail(3 + request.keys);
+        let mut engine = self.scripts.engine_of(language).take().expect("it has compiled the script");
+        let (keys, values) = (args.tail(3).head(keys), args.tail(3 + keys));
         let mut host = ScriptHost { executor: self, client };
-        let mut progress = engine.start(script, keys, values, &mut host);
-        while progress == Progress::Paused {
-            progress = engine.resume(&mut host);
+        match engine.start(script, keys, values, &mut host) {
+            Progress::Paused => self.pause_script(frame.client, client, engine),
+            Progress::Ended => self.finish_script(frame.client, engine),
         }
-        self.finish_script(frame, engine);
         Ok(())
     }
 
-    fn finish_script(&mut self, frame: &Frame<'_>, mut engine: Box<Engine>) {
+    /// Answers what the script has come to that has ended.
+    pub(super) fn finish_script(&mut self, caller: ClientKey, mut engine: Box<Engine>) {
         let current = self.scripts.current.take().expect("it has run");
-        let Self { clients, stats, .. } = self;
-        let reply = &mut clients.get_mut(frame.client).reply;
-        let outcome = engine.finish(&current.name, current.protocol, reply, &mut |text| {
-            stats.note_error(text);
+        self.scripts.busy = false;
+        let Self { clients, stats, exec, .. } = self;
+        let reply = &mut clients.get_mut(caller).reply;
+        let outcome = engine.finish(&current.name, current.protocol, reply, &mut |text, is_counted| {
+            exec.note_failure();
+            if !is_counted {
+                stats.note_error(text);
+            }
         });
-        self.scripts.engine = Some(engine);
+        self.scripts.put_back(current.language, engine);
         if let Outcome::Failed { text, is_counted } = outcome {
             let error = CommandError::Bytes(text);
             if is_counted {
-                self.clients.get_mut(frame.client).reply.error(error.reply_text());
+                self.clients.get_mut(caller).reply.error(error.reply_text());
+                self.exec.note_failure();
             } else {
-                self.reply_error(frame.client, &error);
+                self.reply_error(caller, &error);
             }
         }
     }
@@ -118,35 +157,11 @@ impl Executor {
 
     fn engine(&mut self) -> Result<&mut Engine, CommandError> {
         if self.scripts.engine.is_none() {
-            let engine = Engine::new(MEMORY_LIMIT)
+            let engine = Engine::new(self.script_memory_limit())
                 .map_err(|why| CommandError::owned(format!("ERR the interpreter for scripts cannot start: {why}")))?;
             self.scripts.engine = Some(Box::new(engine));
         }
         Ok(self.scripts.engine.as_mut().expect("just made"))
-    }
-
-    /// What a script's first line forbids now.
-    fn check_script_flags(&self, flags: ScriptFlags, read_only: bool) -> Result<(), CommandError> {
-        if flags.is_plain {
-            return Ok(());
-        }
-        if !flags.no_writes {
-            if self.writes_are_stopped() {
-                return Err(CommandError::text(
-                    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
-                     Writable scripts are blocked. Use 'no-writes' flag for read only scripts.",
-                ));
-            }
-            if read_only {
-                return Err(CommandError::text("ERR Can not execute a script with write flag using *_ro command."));
-            }
-        }
-        if self.memory.is_exhausted() && !flags.allow_oom && !flags.no_writes {
-            return Err(CommandError::text(
-                "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
-            ));
-        }
-        Ok(())
     }
 
     /// The client for whom scripts run commands, as `caller` for now.

@@ -84,6 +84,7 @@ impl Executor {
             | Apply::Encodings
             | Apply::Hz
             | Apply::SlowLog
+            | Apply::ScriptMemory
             | Apply::LatencyTracking
             | Apply::Notifications => {}
         }
@@ -110,6 +111,7 @@ impl Executor {
         self.apply_keyspace_config();
         self.apply_client_limits();
         self.apply_observing_config();
+        self.apply_script_limits();
     }
 
     /// Writes the settings into the file that the server was started with.
