@@ -35,7 +35,7 @@ const NUMBERS: &[(&str, f64)] = &[
     ("REDIS_VERSION_NUM", version::REDIS_NUMBER as f64),
 ];
 
-/// Puts `redis` and `server` among the globals.
+/// Puts `redis` among the globals. Valkey's name of it, `server`, is known where a global is not found.
 pub fn install(call: &mut Call<'_>) {
     install_table(call, "redis", FUNCTIONS);
     call.raw_get_field(Call::GLOBALS, "redis");
@@ -45,7 +45,7 @@ pub fn install(call: &mut Call<'_>) {
     }
     call.push_bytes(version::REDIS);
     call.raw_set_field(-2, "REDIS_VERSION");
-    call.raw_set_field(Call::GLOBALS, "server");
+    call.pop(1);
 }
 
 /// Gets each error that ends a script, and completes it with the place that it comes from.
@@ -54,6 +54,15 @@ pub fn on_error(call: &mut Call<'_>) -> Answer {
         Some(place) if place.is_native => call.place(2),
         place => place,
     };
+    if call.is_read_only(1) {
+        // Redis's handler, which is a script, fails at this.
+        call.push_error_table("ERR err_handler_def:10: Attempt to modify a readonly table");
+        call.push_bytes("@err_handler_def");
+        call.raw_set_field(-2, "source");
+        call.push_number(10.0);
+        call.raw_set_field(-2, "line");
+        return Ok(1);
+    }
     if call.kind(1) == Kind::Table {
         call.push_copy(1);
     } else {
@@ -61,7 +70,8 @@ pub fn on_error(call: &mut Call<'_>) -> Answer {
             Value::Bytes(bytes) => [b"ERR ", bytes].concat(),
             Value::Number(number) => format!("ERR {}", super::lua::number_text(number)).into_bytes(),
             Value::Boolean(value) => format!("ERR {value}").into_bytes(),
-            value => format!("ERR {value:?}").into_bytes(),
+            Value::Nil => b"ERR nil".to_vec(),
+            Value::Other(kind) => format!("ERR {}: {:#x}", kind.name(), call.address(1)).into_bytes(),
         };
         call.push_error_table(text);
     }

@@ -8,7 +8,7 @@ use super::fiber::{Event, Fiber};
 use super::host::Host;
 use super::lua::{Call, Kind, Lua, Status, Value};
 use super::places::{ERROR_HANDLER, GLOBALS, SCRIPTS};
-use super::{api, library};
+use super::{api, globals, library};
 use crate::resp::{Args, Protocol, Reply};
 
 /// How errors name the text of a script.
@@ -72,11 +72,11 @@ impl Engine {
         api::install(&mut call);
         let top = call.top();
         debug_assert_eq!(top, 0);
-        call.push_function(api::on_error, 0);
+        call.push_handler(api::on_error);
         debug_assert_eq!(call.top(), ERROR_HANDLER);
         call.push_table(0, 0);
         debug_assert_eq!(call.top(), SCRIPTS);
-        call.push_copy(Call::GLOBALS);
+        globals::install(&mut call);
         debug_assert_eq!(call.top(), GLOBALS);
         lua.keep();
         let fiber = Fiber::new(&mut lua)?;
@@ -170,10 +170,11 @@ impl Engine {
         outcome
     }
 
-    /// Once memory was refused, all garbage is collected: the next script must find room.
+    /// Once memory was refused, or much of it is in use, all garbage is collected: the next script must find room.
     fn after_shortage(&mut self) {
-        if self.lua.context().memory.take_refused() {
-            self.lua.collect();
+        let memory = &self.lua.context().memory;
+        if memory.take_refused() || memory.wants_collection() {
+            self.lua.enter().collect(false);
         }
     }
 }
@@ -206,7 +207,8 @@ fn failure(call: &mut Call<'_>, name: &str) -> Outcome {
         call.pop(1);
         text
     };
-    let (mut text, source, line) = (field("err").unwrap_or_default(), field("source"), field("line"));
+    let (mut text, source, line) =
+        (field("err").unwrap_or(b"ERR unknown error".to_vec()), field("source"), field("line"));
     if let (Some(source), Some(line)) = (source, line) {
         text.extend_from_slice(&[b" script: ", name.as_bytes(), b", on ", &source, b":", &line, b"."].concat());
     }

@@ -16,7 +16,7 @@ use super::lua::{Lua, RawState, Status};
 
 /// Address space of the stack; only what is used takes memory. Lua nests 200 calls of C at most, and commands need as much
 /// as they do on the main stack.
-const STACK_BYTES: usize = 8 << 20;
+pub const STACK_BYTES: usize = 8 << 20;
 
 /// The stack on which the functions of one interpreter run, one at a time.
 pub struct Fiber {

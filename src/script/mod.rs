@@ -8,6 +8,7 @@ mod cache;
 mod convert;
 mod engine;
 mod fiber;
+mod globals;
 mod host;
 mod library;
 mod lua;

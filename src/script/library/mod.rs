@@ -3,21 +3,36 @@
 //! Uses:  the interpreter's stack, stdx.
 //! Never: a loop that is as long as a script wants it to be without asking whether it may go on.
 
+mod base;
 mod bit;
+mod coroutine;
+mod math;
 mod string;
+mod table;
 
 use super::lua::{Call, Function};
 
 /// Functions of one table of the globals.
 type Table = &'static [(&'static str, Function)];
 
-const TABLES: &[(&str, Table)] = &[("bit", bit::FUNCTIONS)];
+const TABLES: &[(&str, Table)] = &[
+    ("_G", base::FUNCTIONS),
+    ("bit", bit::FUNCTIONS),
+    ("coroutine", coroutine::FUNCTIONS),
+    ("math", math::FUNCTIONS),
+    ("table", table::FUNCTIONS),
+];
 
-/// Puts the libraries among the globals.
+/// Puts the libraries among the globals, over what Lua's own libraries have put there.
 pub fn install(call: &mut Call<'_>) {
     for (name, functions) in TABLES {
         install_table(call, name, functions);
     }
+    for (name, function) in base::DIRECT {
+        call.push_direct(*function);
+        call.raw_set_field(Call::GLOBALS, name);
+    }
+    base::install_pairs(call);
     string::install(call);
 }
 

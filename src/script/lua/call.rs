@@ -41,13 +41,26 @@ pub struct Call<'c> {
 /// Calls the [`Function`] that is the first upvalue.
 ///
 /// # Safety
-/// Lua calls it, as a closure that [`push_function`] has made.
+/// Lua calls it, as a closure that [`Call::push_function`] has made.
 pub(super) unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: `push_function` has put the function there. Here nothing is owned, so that Lua may leave by a jump.
     unsafe {
-        let function = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
-        let function = std::mem::transmute::<*mut std::ffi::c_void, Function>(function);
-        let results = run(state, function);
+        let results = run::<true>(state);
+        if results < 0 {
+            ffi::lua_error(state);
+        }
+        results
+    }
+}
+
+/// As [`enter`], for what completes errors: it does so for one of a script that is killed, too.
+///
+/// # Safety
+/// As of [`enter`].
+unsafe extern "C-unwind" fn enter_handler(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        let results = run::<false>(state);
         if results < 0 {
             ffi::lua_error(state);
         }
@@ -59,22 +72,26 @@ pub(super) unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_in
 ///
 /// # Safety
 /// As of [`enter`].
-unsafe fn run(state: *mut ffi::lua_State, function: Function) -> c_int {
-    // SAFETY: the state is live.
-    let mut call = unsafe { Call::of(state) };
+unsafe fn run<const MAY_END_SCRIPT: bool>(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: the state is live, and `push_function` has put the function there.
+    let (mut call, function) = unsafe {
+        let function = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
+        (Call::of(state), std::mem::transmute::<*mut std::ffi::c_void, Function>(function))
+    };
     let context = call.context;
     let outer_thread = context.running.replace(state);
     let outer = context.memory.set_in_rust(true);
-    let mut results = match function(&mut call) {
+    let is_deep = (std::ptr::from_ref(&call) as usize) < context.stack_end.get();
+    let answer = if is_deep { Err(call.error("C stack overflow")) } else { function(&mut call) };
+    let mut results = match answer {
         Ok(results) => results as c_int,
         Err(Raise(())) => -1,
     };
-    if context.is_killed() {
-        call.push_error_table(KILLED);
+    if MAY_END_SCRIPT && results >= 0 && context.memory.is_over_limit() && call.check_room(0).is_err() {
         results = -1;
-    } else if context.memory.is_over_limit() && results >= 0 {
-        context.memory.note_refused();
-        call.push_bytes(NO_MEMORY);
+    }
+    if MAY_END_SCRIPT && context.is_killed() {
+        call.push_error_table(KILLED);
         results = -1;
     }
     context.memory.set_in_rust(outer);
@@ -288,7 +305,16 @@ impl Call<'_> {
 
     /// Pushes a function, with the `upvalues` values on top, which go, as its upvalues.
     pub fn push_function(&mut self, function: Function, upvalues: usize) {
-        // SAFETY: there is room, and memory is not refused. `enter` takes the function from where it is put.
+        self.push_closure(enter, function, upvalues);
+    }
+
+    /// Pushes a function that completes errors, as [`super::Lua::run`] wants one.
+    pub fn push_handler(&mut self, function: Function) {
+        self.push_closure(enter_handler, function, 0);
+    }
+
+    fn push_closure(&mut self, enter: ffi::lua_CFunction, function: Function, upvalues: usize) {
+        // SAFETY: there is room, and memory is not refused. `run` takes the function from where it is put.
         unsafe {
             ffi::lua_pushlightuserdata(self.state, function as *mut std::ffi::c_void);
             ffi::lua_insert(self.state, -1 - upvalues as c_int);
@@ -468,12 +494,35 @@ impl<'c> Call<'c> {
         }
     }
 
-    /// Refuses to take `bytes` of memory more if that is beyond the limit. Asked before what takes much.
-    pub fn check_room(&mut self, bytes: usize) -> Result<(), Raise> {
-        if bytes <= self.context.memory.left() {
+    /// Counts `steps` of work, of some nanoseconds each, and lets the server look at the script when many have come
+    /// together: those of earlier calls count too.
+    pub fn work(&mut self, steps: usize) -> Result<(), Raise> {
+        const STEPS_PER_POLL: usize = 4096;
+        let done = self.context.work.get() + steps;
+        if done < STEPS_PER_POLL {
+            self.context.work.set(done);
             return Ok(());
         }
-        self.context.memory.note_refused();
+        self.context.work.set(0);
+        self.poll()
+    }
+
+    /// Refuses to take `bytes` of memory more if that is beyond the limit even without the garbage. Asked before what takes
+    /// much.
+    pub fn check_room(&mut self, bytes: usize) -> Result<(), Raise> {
+        let memory = &self.context.memory;
+        let fits = || !memory.is_over_limit() && bytes <= memory.left();
+        if fits() {
+            return Ok(());
+        }
+        if memory.may_collect() {
+            self.collect(true);
+            if fits() {
+                return Ok(());
+            }
+        }
+        memory.note_refused();
+        self.try_reserve(1);
         self.push_bytes(NO_MEMORY);
         Err(Raise(()))
     }

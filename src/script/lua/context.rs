@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ptr::NonNull;
+use std::time::Instant;
 
 use mlua_sys::lua51 as ffi;
 
@@ -27,6 +28,15 @@ pub struct Context {
     pub text: Cell<Vec<u8>>,
     /// Whether redis.call may be called: not while a library of functions is loaded.
     pub may_call: Cell<bool>,
+    /// The state of math.random, which stays from one script to the next, as Redis has it.
+    pub random: Cell<u64>,
+    /// Steps of functions written in Rust since the script was last looked at.
+    pub(super) work: Cell<usize>,
+    /// When the running script was looked at, and after how many instructions it is to be looked at again.
+    pub(super) looked_at: Cell<Option<Instant>>,
+    pub(super) look_after: Cell<i32>,
+    /// Below this address little is left of the stack on which the script runs.
+    pub(super) stack_end: Cell<usize>,
 }
 
 /// The script is killed and runs no further instruction.
@@ -45,6 +55,11 @@ impl Context {
             reply: RefCell::default(),
             text: Cell::default(),
             may_call: Cell::new(false),
+            random: Cell::new(0x1234_ABCD_330E),
+            work: Cell::new(0),
+            looked_at: Cell::new(None),
+            look_after: Cell::new(0),
+            stack_end: Cell::new(0),
         }
     }
 

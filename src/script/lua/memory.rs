@@ -28,6 +28,10 @@ pub struct Memory {
     large: Cell<usize>,
     /// A request was refused since this was last asked.
     was_refused: Cell<bool>,
+    /// From so many bytes on, the garbage is to be collected before the script goes on.
+    collect_at: Cell<usize>,
+    /// Bytes in use after the last collection.
+    collected: Cell<usize>,
 }
 
 impl Memory {
@@ -38,6 +42,8 @@ impl Memory {
             in_rust: Cell::new(true),
             large: Cell::new(0),
             was_refused: Cell::new(false),
+            collect_at: Cell::new(limit / 2),
+            collected: Cell::new(0),
         }
     }
 
@@ -48,6 +54,26 @@ impl Memory {
 
     pub fn set_limit(&self, bytes: usize) {
         self.limit.set(bytes);
+        self.note_collected();
+    }
+
+    /// Whether so much is in use that the garbage is to be collected now, lest it be taken for what is needed.
+    pub fn wants_collection(&self) -> bool {
+        self.used.get() >= self.collect_at.get()
+    }
+
+    /// Whether so much was taken since the last collection that another one can be of use.
+    pub(super) fn may_collect(&self) -> bool {
+        self.used.get() >= self.collected.get() + self.limit.get() / 64
+    }
+
+    /// What is in use now is needed. The next collection comes when half of what is left is taken, but not so often that
+    /// nothing else gets done.
+    pub(super) fn note_collected(&self) {
+        let limit = self.limit.get();
+        let step = (limit.saturating_sub(self.used.get()) / 2).max(limit / 32);
+        self.collect_at.set(self.used.get() + step);
+        self.collected.set(self.used.get());
     }
 
     /// Bytes that may still be taken.
@@ -132,6 +158,9 @@ pub(super) unsafe extern "C" fn allocate(
         return ptr::null_mut();
     }
     memory.used.set(memory.used.get() + new - old);
+    if new > old && memory.wants_collection() {
+        look_soon(context);
+    }
     if new >= LARGE_BYTES {
         memory.large.set(memory.large.get() + new);
         if memory.large.get() >= LARGE_BYTES_PER_POLL {

@@ -16,16 +16,24 @@
 #[expect(unsafe_code, reason = "Lua's interface")]
 mod call;
 mod context;
+#[expect(unsafe_code, reason = "Lua's interface")]
+mod coroutine;
+#[expect(unsafe_code, reason = "Lua's interface")]
+mod direct;
 mod error;
 #[expect(unsafe_code, reason = "what Lua calls for its memory")]
 mod memory;
 mod number;
+#[expect(unsafe_code, reason = "Lua's interface")]
+mod read_only;
 #[expect(unsafe_code, reason = "Lua's interface")]
 mod state;
 mod value;
 
 pub use call::{Answer, Call, Function, Raise};
 pub use context::Context;
+pub use coroutine::Left;
+pub use direct::Direct;
 pub use error::Place;
 pub use number::{NumberText, append_number, format_number, number_text, whole};
 pub use state::{LoadError, Lua, RawState, Status};

@@ -1,17 +1,41 @@
 //! The interpreter: its life, compiling, and running a function from outside.
 
+use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
+use std::time::{Duration, Instant};
 
 use libc::c_int;
 use mlua_sys::lua51 as ffi;
 
-use super::call::{Call, KILLED};
+use super::call::Call;
 use super::context::Context;
+use super::coroutine::TEXTS_IN_NEED;
+use super::direct::push_killed;
 use super::memory::allocate;
+use super::value::Kind;
+use crate::script::fiber::STACK_BYTES;
 use crate::script::host::Host;
 
-/// After so many instructions the hook looks at the clock: some tenths of a millisecond.
+/// After so many instructions the hook looks at the clock: some tenths of a millisecond, where they are cheap.
 const INSTRUCTIONS_PER_POLL: c_int = 10_000;
+
+/// Instructions that take longer than this from one look to the next are dear.
+const LOOK_TIME: Duration = Duration::from_millis(2);
+
+/// How often a script is looked at whose instructions are dear.
+const INSTRUCTIONS_MIN: c_int = 10;
+
+/// So much of the stack is for what a function in Rust and the commands need, and for C functions that nest without one.
+const STACK_RESERVE: usize = 3 << 20;
+
+/// Texts of this size are not compiled: Lua counts what is in them in an `int` (CVE-2025-46819).
+const TEXT_MAX: usize = 1 << 30;
+
+/// So much of a text is compiled before the script is looked at again.
+const PIECE_BYTES: usize = 32 << 10;
+
+/// So many KiB the collector clears in one step: less than a millisecond.
+const COLLECT_STEP: c_int = 256;
 
 /// One interpreter.
 pub struct Lua {
@@ -70,9 +94,14 @@ impl Lua {
         self.kept = self.enter().top();
     }
 
-    /// Puts the parts of Lua's own library there that can stay as they are, among the globals: `_G`, `table`, `math`,
+    /// Puts the parts of Lua's own library among the globals of which some can stay as they are: `_G`, `table`, `math`,
     /// `coroutine` and the functions without a table.
     pub fn open_stock_libraries(&mut self) {
+        let mut call = self.enter();
+        for text in TEXTS_IN_NEED {
+            call.push_boolean(true);
+            call.raw_set_field(Call::REGISTRY, text);
+        }
         let open = |library: ffi::lua_CFunction| {
             // SAFETY: the functions are Lua's own, called as it wants them to be, without an argument; memory is not refused.
             unsafe {
@@ -104,11 +133,16 @@ impl Lua {
             let call = Call::of(state);
             let context = call.context();
             context.running.set(state);
+            let here = ptr::from_ref(&call) as usize;
+            context.stack_end.set(here.saturating_sub(STACK_BYTES - STACK_RESERVE));
+            context.looked_at.set(None);
+            context.look_after.set(INSTRUCTIONS_PER_POLL);
             ffi::lua_sethook(state, Some(look), ffi::LUA_MASKCOUNT, INSTRUCTIONS_PER_POLL);
             context.memory.set_in_rust(false);
             let status = ffi::lua_pcall(state, args as c_int, 1, handler);
             context.memory.set_in_rust(true);
             context.running.set(ptr::null_mut());
+            context.stack_end.set(0);
             ffi::lua_sethook(state, None, 0, 0);
             if status == ffi::LUA_OK && !context.is_killed() { Status::Done } else { Status::Failed }
         }
@@ -123,12 +157,6 @@ impl Lua {
 
     pub fn raw(&mut self) -> RawState {
         RawState(self.state)
-    }
-
-    /// Collects all garbage.
-    pub fn collect(&mut self) {
-        // SAFETY: no script runs; there are no finalisers.
-        unsafe { ffi::lua_gc(self.state, ffi::LUA_GCCOLLECT, 0) };
     }
 }
 
@@ -147,10 +175,17 @@ impl Call<'_> {
     ///
     /// Bytecode is refused: it is not checked. The collector sleeps meanwhile, since the parser has objects that it does
     /// not see (CVE-2025-49844).
-    pub fn load(&mut self, text: &[u8], name: &std::ffi::CStr) -> Result<(), LoadError> {
-        if text.first() == Some(&ffi::LUA_SIGNATURE[0]) {
-            self.push_bytes("attempt to load bytecode");
+    pub fn load(&mut self, text: &[u8], name: &CStr) -> Result<(), LoadError> {
+        if text.len() > TEXT_MAX {
+            self.push_bytes("chunk is too large");
             return Err(LoadError);
+        }
+        // Behind a blank the first byte of bytecode is one that begins no token.
+        let behind_blank = (text.first() == Some(&ffi::LUA_SIGNATURE[0])).then(|| [b" ", text].concat());
+        let text = behind_blank.as_deref().unwrap_or(text);
+        // What the parser takes is bounded by the text's length; the garbage must not be what leaves it without room.
+        if text.len().saturating_mul(16) > self.context().memory.left() {
+            self.collect(false);
         }
         let state = self.state();
         let memory = &self.context().memory;
@@ -158,47 +193,116 @@ impl Call<'_> {
         // SAFETY: the text is that long, and the name ends with a zero; compiling is protected.
         let status = unsafe {
             ffi::lua_gc(state, ffi::LUA_GCSTOP, 0);
-            let status = ffi::luaL_loadbuffer(state, text.as_ptr().cast(), text.len(), name.as_ptr());
+            let mut unread = Unread { rest: text, is_begun: false };
+            let status = ffi::lua_load(state, read, ptr::from_mut(&mut unread).cast(), name.as_ptr());
             ffi::lua_gc(state, ffi::LUA_GCRESTART, 0);
             status
         };
         memory.set_in_rust(in_rust);
         if status == ffi::LUA_OK { Ok(()) } else { Err(LoadError) }
     }
+
+    /// Collects all garbage. The server looks at the script meanwhile if it is asked to.
+    pub fn collect(&mut self, polls: bool) {
+        // The first round ends what has begun, and may keep what became garbage since.
+        self.collect_round(polls);
+        self.collect_round(polls);
+        self.context().memory.note_collected();
+    }
+
+    /// Lets the collector come round, in steps. Returns early once the script is killed.
+    fn collect_round(&mut self, polls: bool) {
+        let context = self.context();
+        let in_rust = context.memory.set_in_rust(true);
+        while !self.collect_step(COLLECT_STEP) && !(polls && context.poll().is_err()) {}
+        context.memory.set_in_rust(in_rust);
+    }
+
+    /// Lets the collector go some steps, as `collectgarbage("step", ..)` does. Returns whether it has come round.
+    pub fn collect_step(&mut self, kilobytes: i32) -> bool {
+        // SAFETY: all that is needed is on a stack; there are no finalisers.
+        unsafe { ffi::lua_gc(self.state(), ffi::LUA_GCSTEP, kilobytes.clamp(0, COLLECT_STEP)) != 0 }
+    }
+
+    /// Makes the table on top, which goes, the globals of all that is compiled from now on.
+    pub fn set_globals(&mut self) {
+        debug_assert_eq!(self.kind(-1), Kind::Table);
+        // SAFETY: it is a table.
+        unsafe { ffi::lua_replace(self.state(), ffi::LUA_GLOBALSINDEX) }
+    }
 }
 
-/// Looks at a running script: Lua calls it every so many instructions, and at once after much was copied.
+/// A text that is being compiled.
+struct Unread<'a> {
+    rest: &'a [u8],
+    is_begun: bool,
+}
+
+/// Hands the parser the next piece of a text, and lets the server look at the script between two pieces.
+///
+/// # Safety
+/// Lua calls it, as its reader, with the text that is being compiled.
+unsafe extern "C-unwind" fn read(state: *mut ffi::lua_State, data: *mut c_void, size: *mut usize) -> *const c_char {
+    // SAFETY: the state and the text are live. Here nothing is owned when Lua leaves by a jump.
+    unsafe {
+        let unread = &mut *data.cast::<Unread<'_>>();
+        if unread.is_begun && Call::of(state).context().poll().is_err() {
+            push_killed(state);
+            ffi::lua_error(state);
+        }
+        unread.is_begun = true;
+        let (piece, rest) = unread.rest.split_at(unread.rest.len().min(PIECE_BYTES));
+        unread.rest = rest;
+        *size = piece.len();
+        piece.as_ptr().cast()
+    }
+}
+
+/// Looks at a running script: Lua calls it every so many instructions, and at once after much was copied or taken.
 ///
 /// # Safety
 /// Lua calls it, as its hook.
 unsafe extern "C-unwind" fn look(state: *mut ffi::lua_State, _about: *mut ffi::lua_Debug) {
     // SAFETY: the state is live. Here nothing is owned when Lua leaves by a jump.
     unsafe {
-        if !may_go_on(state) {
-            // Whatever catches the error: the next instruction meets it again.
-            ffi::lua_sethook(state, Some(look), ffi::LUA_MASKCOUNT, 1);
+        let instructions = may_go_on(state);
+        // Whatever catches the error of a script that is killed: the next instruction meets it again.
+        ffi::lua_sethook(state, Some(look), ffi::LUA_MASKCOUNT, instructions.unwrap_or(1));
+        if instructions.is_none() {
+            push_killed(state);
             ffi::lua_error(state);
         }
     }
 }
 
-/// Whether the script may go on; if not, the error is on top.
+/// After how many instructions the script is to be looked at next, if it may go on.
 ///
 /// # Safety
 /// The state is live.
-unsafe fn may_go_on(state: *mut ffi::lua_State) -> bool {
+unsafe fn may_go_on(state: *mut ffi::lua_State) -> Option<c_int> {
     // SAFETY: by the contract.
     let mut call = unsafe { Call::of(state) };
     let context = call.context();
-    if context.poll().is_ok() {
-        // SAFETY: as above. After much was copied the hook came early.
-        unsafe { ffi::lua_sethook(state, Some(look), ffi::LUA_MASKCOUNT, INSTRUCTIONS_PER_POLL) };
-        return true;
+    let began = Instant::now();
+    context.poll().ok()?;
+    if context.memory.wants_collection() {
+        call.collect_round(true);
+        if context.memory.wants_collection() {
+            call.collect_round(true);
+        }
+        context.memory.note_collected();
     }
-    let in_rust = context.memory.set_in_rust(true);
-    call.push_error_table(KILLED);
-    context.memory.set_in_rust(in_rust);
-    false
+    if context.is_killed() {
+        return None;
+    }
+    // A script whose instructions are dear is looked at more often. What the server took for others is not the script's.
+    let took = context.looked_at.get().map_or(Duration::ZERO, |before| began.saturating_duration_since(before));
+    context.looked_at.set(Some(Instant::now()));
+    let instructions = context.look_after.get();
+    let next = if took > LOOK_TIME { instructions / 8 } else { instructions.saturating_mul(2) };
+    let next = next.clamp(INSTRUCTIONS_MIN, INSTRUCTIONS_PER_POLL);
+    context.look_after.set(next);
+    Some(next)
 }
 
 /// Has the running script looked at before its next instruction.

@@ -1,0 +1,116 @@
+//! What scripts find as their globals: those that Redis has, and nothing that they could change.
+//!
+//! No script can leave something behind for the next one: the tables of the libraries, the globals and the metatables are
+//! read-only, and of what no table is, only the generator of math.random keeps its state, as in Redis.
+
+use super::lua::{Answer, Call, Kind, Value};
+
+/// The globals of Redis, in the order in which it makes them: that is the order in which `pairs` shows them. There were
+/// more in the meantime, which count where it makes room.
+const NAMES: &[&str] = &[
+    "_G",
+    "assert",
+    "collectgarbage",
+    "error",
+    "gcinfo",
+    "getmetatable",
+    "load",
+    "loadstring",
+    "next",
+    "pcall",
+    "rawequal",
+    "rawget",
+    "rawset",
+    "select",
+    "setmetatable",
+    "tonumber",
+    "tostring",
+    "type",
+    "unpack",
+    "xpcall",
+    "_VERSION",
+    "ipairs",
+    "pairs",
+    "coroutine",
+    "table",
+    "string",
+    "math",
+    "debug",
+    "cjson",
+    "struct",
+    "cmsgpack",
+    "bit",
+    "redis",
+    "__redis__err__handler",
+];
+
+/// The one that is gone when all are there.
+const REMOVED: &str = "debug";
+
+/// Makes the globals read-only, and those of all scripts. Pushes the table that has them.
+pub fn install(call: &mut Call<'_>) {
+    call.push_table(0, 2);
+    let globals = call.top();
+    for name in NAMES {
+        if *name == REMOVED {
+            call.push_boolean(true);
+            call.raw_set_field(globals, name);
+            continue;
+        }
+        if *name == "__redis__err__handler" {
+            call.push_nil();
+            call.raw_set_field(globals, REMOVED);
+        }
+        if call.raw_get_field(Call::GLOBALS, name) == Kind::Table && *name != "_G" {
+            if *name == "string" {
+                make_string_metatable(call);
+            } else {
+                call.make_read_only(None);
+            }
+        }
+        call.raw_set_field(globals, name);
+    }
+    call.push_table(0, 1);
+    call.push_function(not_found, 0);
+    call.raw_set_field(-2, "__index");
+    call.push_copy(-1);
+    call.set_metatable(globals);
+    call.make_read_only(None);
+    call.push_copy(globals);
+    call.make_read_only(Some(-2));
+    call.remove(-2);
+    call.push_copy(-1);
+    call.raw_set_field(globals, "_G");
+    call.set_globals();
+}
+
+/// Makes the table `string`, which is on top, read-only, and strings find their methods in it.
+fn make_string_metatable(call: &mut Call<'_>) {
+    call.push_copy(-1);
+    call.make_read_only(None);
+    // Behind what scripts see as the metatable is what they see as the library.
+    call.push_table(0, 1);
+    call.push_copy(-2);
+    call.raw_set_field(-2, "__index");
+    call.make_read_only(None);
+    call.push_table(0, 3);
+    call.push_copy(-4);
+    call.raw_set_field(-2, "__index");
+    call.set_string_metatable();
+    call.remove(-2);
+}
+
+/// A global that is not there. It gets the table, and the name.
+fn not_found(call: &mut Call<'_>) -> Answer {
+    let name = match call.value(2) {
+        Value::Bytes(b"server") => {
+            call.push_bytes("redis");
+            call.raw_get(1);
+            return Ok(1);
+        }
+        Value::Bytes(name) => String::from_utf8_lossy(name).into_owned(),
+        Value::Number(number) => super::lua::number_text(number),
+        _ => return Err(call.error("Second argument to luaProtectedTableError must be a string or number")),
+    };
+    Err(call.error(format!("Script attempted to access nonexistent global variable '{name}'")))
+}
