@@ -1,4 +1,4 @@
-//! MONITOR: telling whoever listens of every command that was run.
+//! MONITOR: every command that was run is sent to whoever listens.
 
 use super::client::ClientKey;
 use crate::commands::{CommandError, CommandId, Flags, Peer, SECRET, is_secret};
@@ -30,7 +30,7 @@ impl Executor {
         }
     }
 
-    /// Tells the monitors of a command, unless it is one that they must not see.
+    /// Sends a command to the monitors, unless it is one that they must not see.
     #[cold]
     pub(in crate::server) fn feed_monitors(&mut self, key: ClientKey, command: CommandId, args: Args<'_>) {
         let row = self.table.row(command);
