@@ -137,7 +137,7 @@ impl SetValue {
             }
             Self::Hashtable(members) => {
                 // The table is looked at while it is searched, so the member is copied; most fit on the stack.
-                let drawn: Option<SmallVec<[u8; 64]>> = members.random(rng).map(|member| member.bytes().into());
+                let drawn = members.random(rng).map(|member| SmallVec::<[u8; 64]>::from_slice(member.bytes()));
                 if let Some(member) = drawn {
                     members.remove(&member);
                     visit(Member::Bytes(&member));
