@@ -381,9 +381,12 @@ pub mod tests {
     #[test]
     fn locales_that_order_text_by_its_bytes_are_accepted_and_shown() {
         for locale in ["\"\"", "C", "POSIX", "C.UTF-8"] {
-            assert!(load_one(&format!("locale-collate {locale}")).is_ok(), "{locale}");
+            let config = load_one(&format!("locale-collate {locale}")).expect("it orders by bytes");
+            assert_eq!(config.value("locale-collate").unwrap(), locale.trim_matches('"').as_bytes());
+            assert_eq!(without_effect(&config), [""; 0], "{locale} has the effect that it is to have");
         }
-        assert!(load_one("locale-collate de_DE.UTF-8").is_err());
+        let error = load_one("locale-collate de_DE.UTF-8").unwrap_err();
+        assert!(error.contains("SORT ALPHA compares bytes"), "{error}");
     }
 
     #[test]

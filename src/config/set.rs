@@ -269,8 +269,8 @@ mod tests {
         let mut config = Config::default();
         let words = ["MAXMEMORY", "100mb", "maxmemory-policy", "allkeys-lru", "port", "6379", "save", "900 1"];
         let changes = set(&mut config, &words).unwrap();
-        let told: Vec<(&str, Apply)> = changes.iter().map(|change| (change.name, change.apply)).collect();
-        assert_eq!(told, [("maxmemory", Apply::Memory), ("save", Apply::SaveRules)]);
+        let reported: Vec<(&str, Apply)> = changes.iter().map(|change| (change.name, change.apply)).collect();
+        assert_eq!(reported, [("maxmemory", Apply::Memory), ("save", Apply::SaveRules)]);
         assert_eq!(config.maxmemory_bytes, 100 << 20);
         set(&mut config, &["save", ""]).unwrap();
         assert_eq!(config.save, []);

@@ -15,9 +15,10 @@ use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use crate::keyspace::WrongType;
 use crate::stdx::size::ELEMENT_BYTES_MAX;
 use crate::structures::{Element, prefetch_bytes};
-use crate::types::{Encoding, Type, Value, ValueRef};
+use crate::types::{DataType, Encoding, Type, Value, ValueRef};
 
 const HEADER_BYTES: usize = size_of::<Header>();
 const EXPIRY_BYTES: usize = size_of::<i64>();
@@ -213,6 +214,12 @@ impl Entry {
         }
         let (data_type, encoding) = self.kind();
         ValueRef::from_inline(data_type, encoding, self.inline_bytes())
+    }
+
+    /// The value as one of type `T`, or an error where it is of another.
+    #[inline]
+    pub fn view<T: DataType>(&self) -> Result<T::View<'_>, WrongType> {
+        T::from_value_ref(self.value()).ok_or(WrongType)
     }
 
     /// Asks for the value's bytes for a reader who is to come soon; waits for the block's first line at most.

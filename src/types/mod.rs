@@ -111,6 +111,9 @@ pub trait DataType: Sized + Into<Value> {
     /// The memory of a value that is not needed any more, as the room for the next one.
     fn into_room(self) -> Vec<u8>;
 
+    /// The view inside `value`, if it is of this type.
+    fn from_value_ref(value: ValueRef<'_>) -> Option<Self::View<'_>>;
+
     /// The owned value inside `value`, if it is of this type.
     fn from_value_mut(value: &mut Value) -> Option<&mut Self>;
 

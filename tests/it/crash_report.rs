@@ -118,8 +118,8 @@ fn a_dump_that_is_cut_short_while_it_is_loaded_is_named() {
     let slow = "key-load-delay 1000\nloading-process-events-interval-bytes 1024";
     let mut server = Setup::new().file("dump.rdb", dump).config(slow).start_without_waiting();
     wait_until("it loads", 30, || {
-        let told = Client::try_connect(server.address()).and_then(|mut client| client.try_cmd(&["GET", "key:1"]));
-        told.is_ok_and(|reply| reply.text().starts_with("LOADING"))
+        let reported = Client::try_connect(server.address()).and_then(|mut client| client.try_cmd(&["GET", "key:1"]));
+        reported.is_ok_and(|reply| reply.text().starts_with("LOADING"))
     });
     let file = File::options().write(true).open(server.dump_path()).expect("the dump");
     file.set_len(4096).expect("it can be cut");

@@ -49,11 +49,11 @@ fn fails_with(server: &Server, reason: &str) {
     // Refused at once, or by the process that saves.
     client.run("BGSAVE");
     server.wait_for_save_end();
-    let told = server.info("persistence");
-    assert_eq!(told["rdb_last_bgsave_status"], "err");
+    let reported = server.info("persistence");
+    assert_eq!(reported["rdb_last_bgsave_status"], "err");
     assert_eq!(client.run("LASTSAVE"), last_save);
-    assert!(told["rdb_last_bgsave_error"].contains(reason), "{}", told["rdb_last_bgsave_error"]);
-    assert_ne!(told["rdb_changes_since_last_save"], "0", "what was not saved is still counted");
+    assert!(reported["rdb_last_bgsave_error"].contains(reason), "{}", reported["rdb_last_bgsave_error"]);
+    assert_ne!(reported["rdb_changes_since_last_save"], "0", "what was not saved is still counted");
     let reply = client.run("SAVE");
     assert!(reply.is_error() && reply.text().contains(reason), "{reply:?}");
     assert!(client.run("SET key refused").text().starts_with("MISCONF"));
@@ -414,8 +414,8 @@ fn background_save_is_cancelled_by_command() {
     assert_eq!(server.data_files().keys().collect::<Vec<_>>(), ["dump.rdb"]);
     assert_eq!(fs::read(server.dump_path()).expect("the dump"), old);
     // That was no failure: writes go on, and nothing counts as saved.
-    let told = server.info("persistence");
-    assert_eq!((&*told["rdb_last_bgsave_status"], &*told["rdb_changes_since_last_save"]), ("ok", "2"));
+    let reported = server.info("persistence");
+    assert_eq!((&*reported["rdb_last_bgsave_status"], &*reported["rdb_changes_since_last_save"]), ("ok", "2"));
     assert_eq!(client.run("LASTSAVE"), last_save);
     assert_eq!(client.run("SET key new"), ok());
     client.run("CONFIG SET rdb-key-save-delay 0");

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::{Client, Server, against_redis, ok, send_signal, wait_until};
 
-/// A child that lives until it is told to end.
+/// A child that lives until it is ended.
 const ENDLESS: &str = "rdb-key-save-delay 100000";
 
 const KEYS: usize = 40_000;
@@ -31,7 +31,7 @@ fn split_pages(server: &Server, client: &mut Client) {
 }
 
 fn number(server: &Server, field: &str) -> u64 {
-    server.info_field("memory", field).parse().expect("a number")
+    server.info_number("memory", field)
 }
 
 /// Whether the server has said why it does not heal.

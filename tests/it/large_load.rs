@@ -1,4 +1,4 @@
-//! Loads that several threads share: what clients are told, an end in the middle, and damage.
+//! Loads that several threads share: what clients are answered, an end in the middle, and damage.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -44,10 +44,10 @@ fn decoding_threads(server: &Server) -> usize {
 }
 
 fn loaded_bytes(client: &mut Client) -> u64 {
-    let told = info_fields(&client.run("INFO persistence"));
-    assert_eq!(told["loading"], "1");
-    assert!(told["loading_loaded_perc"].parse::<f64>().is_ok_and(|percent| percent < 100.0));
-    told["loading_loaded_bytes"].parse().expect("a number")
+    let reported = info_fields(&client.run("INFO persistence"));
+    assert_eq!(reported["loading"], "1");
+    assert!(reported["loading_loaded_perc"].parse::<f64>().is_ok_and(|percent| percent < 100.0));
+    reported["loading_loaded_bytes"].parse().expect("a number")
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn damage_near_the_end_of_a_large_dump_refuses_it_as_a_whole() {
         let refused = Setup::new().file("dump.rdb", file.clone()).start_refused();
         assert_eq!(refused.status.code(), Some(1), "{what}: {}", refused.log);
         for word in words {
-            assert!(refused.log.contains(word), "{what}: {word:?} is told\n{}", refused.log);
+            assert!(refused.log.contains(word), "{what}: {word:?} is in the log\n{}", refused.log);
         }
         assert!(refused.files["dump.rdb"] == file, "{what}: the file is untouched");
     }

@@ -102,9 +102,9 @@ fn expiry_idle_time_and_frequency_load() {
         :-1
         "#,
     );
-    let told = server.info("persistence");
-    assert_eq!(told["rdb_last_load_keys_expired"], "1");
-    assert_eq!(told["rdb_last_load_keys_loaded"], "4");
+    let reported = server.info("persistence");
+    assert_eq!(reported["rdb_last_load_keys_expired"], "1");
+    assert_eq!(reported["rdb_last_load_keys_loaded"], "4");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn what_cannot_be_read_is_refused_by_name_and_place() {
     for (what, dump, words) in cases {
         let log = assert_refused(&dump, what);
         for word in words.iter().chain(&["dump.rdb", "offset"]) {
-            assert!(log.contains(word), "{what}: {word:?} is told\n{log}");
+            assert!(log.contains(word), "{what}: {word:?} is in the log\n{log}");
         }
     }
 }
@@ -347,8 +347,8 @@ fn clients_are_told_while_the_server_loads() {
     assert_eq!(client.run("SET key:1 x"), loading);
     assert_eq!(client.run("PING"), loading);
     assert_eq!(client.run("BGSAVE"), loading);
-    let mut told = crate::support::info_fields(&client.run("INFO persistence"));
-    assert_eq!(told.remove("loading").as_deref(), Some("1"));
+    let mut reported = crate::support::info_fields(&client.run("INFO persistence"));
+    assert_eq!(reported.remove("loading").as_deref(), Some("1"));
     for field in [
         "loading_start_time",
         "loading_total_bytes",
@@ -356,7 +356,7 @@ fn clients_are_told_while_the_server_loads() {
         "loading_loaded_perc",
         "loading_eta_seconds",
     ] {
-        assert!(told.contains_key(field), "INFO tells {field} while loading");
+        assert!(reported.contains_key(field), "INFO has {field} while loading");
     }
     assert_eq!(client.run("CONFIG SET key-load-delay 0"), ok(), "what may be asked while loading is answered");
     server.wait_until_ready();

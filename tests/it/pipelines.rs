@@ -4,7 +4,7 @@ use crate::support::{Client, Server, Value, against_redis, bulk, encode_command,
 
 /// A number that INFO shows.
 fn number(server: &Server, section: &str, field: &str) -> u64 {
-    server.info_field(section, field).parse().expect("a number")
+    server.info_number(section, field)
 }
 
 /// What CLIENT LIST says of a client besides the one that asks.

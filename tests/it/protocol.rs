@@ -4,7 +4,17 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Client, Server, Setup, Value, bulk, encode_command, err, int, nil, ok, simple, wait_until};
+use crate::support::{
+    Client, Server, Setup, Value, against_redis, bulk, encode_command, err, info_fields, int, nil, ok, simple,
+    wait_until,
+};
+
+/// The next answer is this error in the protocol, which ends the connection.
+#[track_caller]
+fn ends_with_protocol_error(mut client: Client, reason: &str) {
+    assert_eq!(client.read(), err(&format!("ERR Protocol error: {reason}")));
+    assert!(client.is_closed_within(Duration::from_secs(10)), "{reason}");
+}
 
 #[test]
 fn a_pipeline_may_be_split_at_any_byte() {
@@ -52,8 +62,8 @@ fn a_long_pipeline_is_read_in_large_pieces() {
     for _ in 0..COMMANDS {
         assert_eq!(client.read(), ok());
     }
-    let reads: usize = server.info_field("stats", "total_reads_processed").parse().expect("a number");
-    assert!(reads < COMMANDS / 10, "{reads} reads of {} bytes", pipeline.len());
+    let reads = server.info_number("stats", "total_reads_processed");
+    assert!(reads < COMMANDS as u64 / 10, "{reads} reads of {} bytes", pipeline.len());
 }
 
 #[test]
@@ -73,13 +83,12 @@ fn inline_commands_are_split_and_unquoted() {
     for broken in [&b"ECHO \"a\r\n"[..], b"ECHO 'a\r\n", b"ECHO \"a\"b\r\n"] {
         let mut client = server.client();
         client.send(broken);
-        assert_eq!(client.read(), err("ERR Protocol error: unbalanced quotes in request"));
-        assert!(client.is_closed_within(Duration::from_secs(10)));
+        ends_with_protocol_error(client, "unbalanced quotes in request");
     }
 }
 
 #[test]
-fn broken_frames_are_told_and_end_the_connection() {
+fn broken_frames_are_answered_with_an_error_and_end_the_connection() {
     let server = Server::start();
     let cases: [(&[u8], &str); 9] = [
         (b"*1\r\nSET\r\n", "expected '$', got 'S'"),
@@ -96,8 +105,7 @@ fn broken_frames_are_told_and_end_the_connection() {
         let mut client = server.client();
         client.send(&[&encode_command(&["PING"]), bytes].concat());
         assert_eq!(client.read(), simple("PONG"), "what came before is answered");
-        assert_eq!(client.read(), err(&format!("ERR Protocol error: {reason}")), "{}", bytes.escape_ascii());
-        assert!(client.is_closed_within(Duration::from_secs(10)));
+        ends_with_protocol_error(client, reason);
     }
     let mut client = server.client();
     client.send(b"*-10\r\n*0\r\nPING\r\n");
@@ -116,8 +124,7 @@ fn lines_without_an_end_are_not_kept_for_ever() {
     for (head, reason) in cases {
         let mut client = server.client();
         client.send(&[head, &[b'1'; 70_000]].concat());
-        assert_eq!(client.read(), err(&format!("ERR Protocol error: {reason}")));
-        assert!(client.is_closed_within(Duration::from_secs(10)));
+        ends_with_protocol_error(client, reason);
     }
 }
 
@@ -129,8 +136,7 @@ fn the_largest_bulk_is_configured() {
     assert_eq!(client.cmd(&[b"SET".as_slice(), b"key", &value]), ok());
     assert_eq!(client.run("STRLEN key"), int(2 * 1024 * 1024));
     client.send(b"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$2097153\r\n");
-    assert_eq!(client.read(), err("ERR Protocol error: invalid bulk length"));
-    assert!(client.is_closed_within(Duration::from_secs(10)));
+    ends_with_protocol_error(client, "invalid bulk length");
 }
 
 #[test]
@@ -154,13 +160,18 @@ fn a_client_that_writes_and_hangs_up_is_still_obeyed() {
     wait_until("the last command was executed", 10, || reader.run("GET key") == bulk("value"));
 }
 
+/// A hash, a set and a sorted set, of which random picks are taken.
+fn fill_with_one_of_each(client: &mut Client) {
+    client.run("HSET hash field value");
+    client.run("SADD set member");
+    client.run("ZADD zset 1 member");
+}
+
 #[test]
 fn random_picks_end_with_the_connection_that_cannot_take_them() {
     let server = Server::with_config("client-output-buffer-limit normal 1mb 0 0");
     let mut client = server.client();
-    client.run("HSET hash field value");
-    client.run("SADD set member");
-    client.run("ZADD zset 1 member");
+    fill_with_one_of_each(&mut client);
     for line in [
         "HRANDFIELD hash -999999999",
         "HRANDFIELD hash -999999999 WITHVALUES",
@@ -172,20 +183,18 @@ fn random_picks_end_with_the_connection_that_cannot_take_them() {
         greedy.send(format!("{line}\r\n").as_bytes());
         assert!(greedy.read_to_end().is_empty(), "{line}");
     }
-    let peak: u64 = server.info_field("memory", "used_memory_peak").parse().expect("a number");
-    assert!(crate::support::against_redis() || peak < 16 << 20, "the replies were not built to their end: {peak}");
+    let peak = server.memory_peak();
+    assert!(against_redis() || peak < 16 << 20, "the replies were not built to their end: {peak}");
 }
 
 #[test]
 fn random_picks_of_which_no_reply_could_hold_as_many_are_refused_at_once() {
-    if crate::support::against_redis() {
+    if against_redis() {
         return;
     }
     let server = Server::start();
     let mut client = server.client();
-    client.run("HSET hash field value");
-    client.run("SADD set member");
-    client.run("ZADD zset 1 member");
+    fill_with_one_of_each(&mut client);
     for line in [
         "HRANDFIELD hash -9223372036854775807",
         "HRANDFIELD hash -999999999 WITHVALUES",
@@ -195,20 +204,18 @@ fn random_picks_of_which_no_reply_could_hold_as_many_are_refused_at_once() {
     ] {
         assert_eq!(client.run(line), err("ERR value is out of range"), "{line}");
     }
-    let peak: u64 = server.info_field("memory", "used_memory_peak").parse().expect("a number");
+    let peak = server.memory_peak();
     assert!(peak < 64 << 20, "no reply was built before it was refused: {peak}");
 }
 
 #[test]
 fn nobody_waits_for_random_picks_that_a_large_output_limit_would_let_through() {
-    if crate::support::against_redis() {
+    if against_redis() {
         return;
     }
     let server = Server::with_config("client-output-buffer-limit normal 8gb 0 0");
     let mut client = server.client();
-    client.run("HSET hash field value");
-    client.run("SADD set member");
-    client.run("ZADD zset 1 member");
+    fill_with_one_of_each(&mut client);
     for (line, refused) in [
         ("SRANDMEMBER set -9223372036854775807", false),
         ("HRANDFIELD hash -9223372036854775807", false),
@@ -227,7 +234,7 @@ fn nobody_waits_for_random_picks_that_a_large_output_limit_would_let_through() {
         }
     }
     assert_eq!(client.run("SRANDMEMBER set -100000").items().len(), 100_000);
-    let peak: u64 = server.info_field("memory", "used_memory_peak").parse().expect("a number");
+    let peak = server.memory_peak();
     assert!(peak < 32 << 20, "no reply was built: {peak}");
 }
 
@@ -270,16 +277,15 @@ fn a_reply_that_may_not_be_sent_is_not_built() {
         assert!(received.len() < 1_200_000, "{name}: {} bytes", received.len());
     }
     assert_eq!(client.run("GET written"), bulk("yes"), "what a transaction writes is written");
-    let closed: u64 =
-        server.info_field("stats", "client_output_buffer_limit_disconnections").parse().expect("a number");
+    let closed = server.info_number("stats", "client_output_buffer_limit_disconnections");
     assert!(closed >= 8, "{closed} clients were closed");
-    let peak: u64 = server.info_field("memory", "used_memory_peak").parse().expect("a number");
+    let peak = server.memory_peak();
     assert!(peak < 64 << 20, "the replies were not built to their end: {peak}");
     assert_eq!(client.run("PING"), simple("PONG"));
 }
 
 #[test]
-fn connections_beyond_maxclients_are_told_and_closed() {
+fn connections_beyond_maxclients_are_answered_with_an_error_and_closed() {
     let server = Server::with_config("maxclients 5");
     let mut clients: Vec<_> = (0..5).map(|_| server.client()).collect();
     for client in &mut clients {
@@ -293,13 +299,8 @@ fn connections_beyond_maxclients_are_told_and_closed() {
         Client::try_connect(server.address()).and_then(|mut client| client.try_cmd(&["PING"])).ok()
             == Some(simple("PONG"))
     });
-    let rejected: i64 = clients[0]
-        .run("INFO stats")
-        .text()
-        .lines()
-        .find_map(|line| line.strip_prefix("rejected_connections:")?.parse().ok())
-        .expect("a count");
-    assert!(rejected >= 1);
+    let reported = info_fields(&clients[0].run("INFO stats"));
+    assert_ne!(reported["rejected_connections"], "0");
 }
 
 #[test]
@@ -397,7 +398,7 @@ fn resp3_frames_are_not_taken_as_requests() {
 
 #[test]
 fn lengths_beyond_what_the_data_can_hold_are_refused_whatever_is_configured() {
-    if crate::support::against_redis() {
+    if against_redis() {
         return;
     }
     let server = Server::with_config("proto-max-bulk-len 9223372036854775807\nclient-query-buffer-limit 16gb");
@@ -406,8 +407,7 @@ fn lengths_beyond_what_the_data_can_hold_are_refused_whatever_is_configured() {
     for len in [BYTES_MAX + 1, 1 << 32, (1 << 62) - 1, i64::MAX as u64] {
         let mut greedy = server.client();
         greedy.send(format!("*3\r\n$4\r\nSADD\r\n$1\r\ns\r\n${len}\r\nx").as_bytes());
-        assert_eq!(greedy.read(), err("ERR Protocol error: invalid bulk length"), "{len}");
-        assert!(greedy.is_closed_within(Duration::from_secs(10)));
+        ends_with_protocol_error(greedy, "invalid bulk length");
     }
     let mut patient = server.client();
     patient.send(format!("*3\r\n$4\r\nSADD\r\n$1\r\ns\r\n${BYTES_MAX}\r\nx").as_bytes());
@@ -432,7 +432,7 @@ fn lengths_beyond_what_the_data_can_hold_are_refused_whatever_is_configured() {
     }
     let refused = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len";
     assert_eq!(client.run("LCS a b LEN"), err(refused));
-    let peak: u64 = server.info_field("memory", "used_memory_peak").parse().expect("a number");
+    let peak = server.memory_peak();
     assert!(peak < 32 << 20, "nothing was made room for: {peak}");
 }
 
@@ -452,7 +452,7 @@ fn leave_memory(server: &Server, bytes: u64) -> bool {
 
 #[test]
 fn copies_of_long_values_and_results_that_memory_cannot_give_are_errors_and_end_nobody() {
-    if crate::support::against_redis() {
+    if against_redis() {
         return;
     }
     let server = Server::with_config("save ''");
@@ -503,8 +503,99 @@ fn copies_of_long_values_and_results_that_memory_cannot_give_are_errors_and_end_
 }
 
 #[test]
+fn commands_that_move_or_gather_long_values_answer_or_are_refused_where_memory_is_short() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::with_config("save ''");
+    let mut client = server.client();
+    for number in 0..60 {
+        let member = format!("{number}{}", "x".repeat(1 << 20));
+        client.cmd(&["RPUSH", "list", &member]);
+        client.cmd(&["SADD", "set", &member]);
+        client.cmd(&["ZADD", "zset", "1", &member]);
+        client.cmd(&["GEOADD", "places", "13.361389", "38.115556", &member]);
+        client.cmd(&["HSET", "hash", &number.to_string(), &member]);
+        client.cmd(&["XADD", "stream", "*", "field", &member]);
+    }
+    let long = "y".repeat(30 << 20);
+    client.cmd(&["RPUSH", "long", &long, "short"]);
+    client.cmd(&["SADD", "long:set", &long, "short"]);
+    client.cmd(&["ZADD", "long:zset", "1", &long]);
+    client.cmd(&["SET", "long:string", &long]);
+    client.run("XGROUP CREATE stream group 0");
+    if !leave_memory(&server, 40 << 20) {
+        return;
+    }
+    for line in [
+        "GEOSEARCHSTORE other places FROMLONLAT 13 38 BYRADIUS 500 km",
+        "GEOSEARCHSTORE other places FROMLONLAT 13 38 BYRADIUS 500 km STOREDIST",
+        "GEORADIUS places 13 38 500 km STORE other",
+        "GEOSEARCH places FROMLONLAT 13 38 BYRADIUS 500 km WITHDIST",
+        "GEORADIUS_RO places 13 38 500 km",
+        "LMOVE long other LEFT LEFT",
+        "LMOVE other long LEFT LEFT",
+        "LMOVE long long LEFT RIGHT",
+        "RPOPLPUSH long other",
+        "BLMOVE long other LEFT RIGHT 1",
+        "LINSERT long BEFORE short another",
+        "LSET long 0 another",
+        "LREM long 0 none",
+        "LPOS list none",
+        "SMOVE set other none",
+        "SINTER set set",
+        "SUNION set long:set",
+        "SDIFF set none",
+        "SINTERCARD 2 set set",
+        "SINTERSTORE other long:set long:set",
+        "SMEMBERS set",
+        "SRANDMEMBER set 50",
+        "SRANDMEMBER set -500",
+        "SPOP long:set 2",
+        "ZINTER 2 zset set",
+        "ZDIFF 2 zset none",
+        "ZINTERCARD 2 zset set",
+        "ZUNIONSTORE other 2 long:zset set",
+        "ZRANGE zset 0 -1 WITHSCORES",
+        "ZRANDMEMBER zset -500",
+        "ZPOPMIN long:zset",
+        "HGETALL hash",
+        "HRANDFIELD hash -500 WITHVALUES",
+        "HVALS hash",
+        "HMGET hash 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36",
+        "LRANGE list 0 -1",
+        "LPOP list 50",
+        "LMPOP 1 list LEFT COUNT 50",
+        "SORT set BY nosort",
+        "SORT_RO list ALPHA",
+        "XRANGE stream - +",
+        "XREAD STREAMS stream 0",
+        "XREADGROUP GROUP group consumer STREAMS stream >",
+        "XCLAIM stream group other 0 1-1",
+        "COPY long copied",
+        "COPY hash other",
+        "COPY stream other",
+        "RENAME long other",
+        "DUMP list",
+        "GETDEL long:string",
+        "OBJECT ENCODING list",
+        "DEBUG DIGEST",
+        "MEMORY USAGE set SAMPLES 0",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        // Replies for which there is no memory end the connection.
+        if let Ok(reply) = server.client().try_cmd(&words) {
+            assert!(!reply.is_error() || reply == err(NO_MEMORY), "{line}: {}", reply.text());
+        }
+        assert_eq!(server.client().run("PING"), simple("PONG"), "{line}");
+        client.run("DEL other");
+    }
+    assert_eq!(client.run("SCARD set"), int(60));
+}
+
+#[test]
 fn what_memory_cannot_give_is_an_error_and_ends_nobody() {
-    if crate::support::against_redis() {
+    if against_redis() {
         return;
     }
     let server = Server::with_config("save ''\nproto-max-bulk-len 4gb");

@@ -1,4 +1,4 @@
-//! Snapshots: SAVE, BGSAVE, save points, failures and what clients are told about them, and the end of the server.
+//! Snapshots: SAVE, BGSAVE, save points, failures and what clients are answered, and the end of the server.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -137,7 +137,7 @@ fn info_follows_the_life_of_a_background_save() {
     assert_eq!(during["current_save_keys_total"], "1001");
     assert!(during["rdb_current_bgsave_time_sec"].parse::<i64>().expect("seconds") >= 0);
     wait_until("the child reports progress", 30, || {
-        server.info_field("persistence", "current_save_keys_processed").parse::<i64>().expect("a count") > 0
+        server.info_number("persistence", "current_save_keys_processed") > 0
     });
     client.run("SET during 1");
     client.transcript(
@@ -301,10 +301,10 @@ fn a_failed_background_save_stops_writes_until_one_succeeds() {
     // Redis notices it when the dump is written, Copal before.
     client.run("BGSAVE");
     server.wait_for_save_end();
-    let told = server.info("persistence");
-    assert_eq!(told["rdb_last_bgsave_status"], "err");
+    let reported = server.info("persistence");
+    assert_eq!(reported["rdb_last_bgsave_status"], "err");
     if !against_redis() {
-        let reason = &told["rdb_last_bgsave_error"];
+        let reason = &reported["rdb_last_bgsave_error"];
         assert!(reason.contains("dump.rdb is a directory"), "the file and what it is: {reason}");
         assert!(server.log().contains("dump.rdb"), "{}", server.log());
     }
@@ -351,7 +351,7 @@ fn after_a_failure_the_next_try_waits_five_seconds() {
     let mut client = server.client();
     block_the_dump(&server);
     client.transcript("> SET key value\n+OK\n> CONFIG SET save \"1 1\"\n+OK");
-    let failures = || server.info_field("stats", "total_forks").parse::<i64>().expect("a count");
+    let failures = || server.info_number("stats", "total_forks");
     wait_until("the first try has failed", 15, || server.info_field("persistence", "rdb_last_bgsave_status") == "err");
     let first = failures();
     std::thread::sleep(Duration::from_secs(3));
@@ -660,7 +660,7 @@ fn a_limit_of_the_rate_holds_from_the_next_background_save_on() {
     server.start_background_save();
     let child = server.wait_for_child();
     wait_until("the child reports progress", 30, || {
-        server.info_field("persistence", "current_save_keys_processed").parse::<i64>().expect("a count") > 0
+        server.info_number("persistence", "current_save_keys_processed") > 0
     });
     assert_eq!(server.info_field("persistence", "rdb_bgsave_in_progress"), "1");
     // The clients wait for no limit.

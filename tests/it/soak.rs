@@ -80,7 +80,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Goes on behind the step `last`, until it is told to stop or the server is gone.
+    /// Goes on behind the step `last`, until it is to stop or the server is gone.
     fn start(writer: usize, address: SocketAddr, last: u64, seed: u64) -> Self {
         let progress = Arc::new(Progress::default());
         progress.sent.store(last, Ordering::SeqCst);
@@ -274,7 +274,7 @@ impl Soak {
         assert!(self.server.unfinished_temp_files().is_empty(), "{:?}", self.server.temp_files());
     }
 
-    /// Ends the server in one way or another. Returns what it may have been told of.
+    /// Ends the server in one way or another. Returns what may have been confirmed to it.
     fn end_server(&mut self) -> Steps {
         let shutdown = self.random.u32(..6) == 0;
         let mut children = Vec::new();

@@ -11,11 +11,11 @@ use crate::support::{Client, RdbFile, Server, Setup, against_redis, bulk};
 #[track_caller]
 pub fn tool(code: i32, args: &[&str]) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_copal-rdb")).args(args).output().expect("the tool runs");
-    let told = || {
+    let reported = || {
         let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         format!("copal-rdb {}:\n{out}\n{error}", args.join(" "))
     };
-    assert_eq!(output.status.code(), Some(code), "{}", told());
+    assert_eq!(output.status.code(), Some(code), "{}", reported());
     output
 }
 
@@ -171,14 +171,18 @@ fn check_accepts_what_a_server_wrote_and_names_the_first_fault() {
 #[test]
 fn check_accepts_streams_functions_and_what_follows_the_end() {
     let streams = fixture("redis-7.0-every-encoding.rdb");
-    let told = text(&tool(1, &["check", &streams]).stdout);
-    assert!(!told.contains("streams") && told.contains(": OK, ") && told.contains("; 1 function library, which"));
+    let reported = text(&tool(1, &["check", &streams]).stdout);
     assert!(
-        told.contains(": this server does not load it: it holds functions, or values or data of modules"),
-        "{told}"
+        !reported.contains("streams")
+            && reported.contains(": OK, ")
+            && reported.contains("; 1 function library, which")
     );
-    let told = printed(&["check", "--rdb-unknown-types", "skip", &streams]);
-    assert!(told.ends_with(": this server loads it\n"), "{told}");
+    assert!(
+        reported.contains(": this server does not load it: it holds functions, or values or data of modules"),
+        "{reported}"
+    );
+    let reported = printed(&["check", "--rdb-unknown-types", "skip", &streams]);
+    assert!(reported.ends_with(": this server loads it\n"), "{reported}");
     let mut bytes = fs::read(&streams).expect("a fixture");
     bytes.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
     let folder = Folder::new();
@@ -195,8 +199,8 @@ fn dumps_of_valkey_9_are_converted_salvaged_and_compared() {
         tool(0, &["convert", "--force", &valkey, &out, "--rdb-version", "12"]);
         assert!(fs::read(&out).expect("a dump").starts_with(b"REDIS0012"));
         assert!(printed(&["diff", &valkey, &out]).contains("0 added, 0 removed, 0 changed"));
-        let told = text(&tool(1, &["convert", "--force", &valkey, &out, "--rdb-version", "11"]).stderr);
-        assert!(told.contains("a hash whose fields expire needs RDB version 12"), "{told}");
+        let reported = text(&tool(1, &["convert", "--force", &valkey, &out, "--rdb-version", "11"]).stderr);
+        assert!(reported.contains("a hash whose fields expire needs RDB version 12"), "{reported}");
         tool(0, &["salvage", "--force", "--keep-unknown", &valkey, &out]);
         assert!(printed(&["diff", &valkey, &out]).contains("0 added, 0 removed, 0 changed"));
         // The two bytes that tell the version.
@@ -214,11 +218,11 @@ fn keys_beside_what_this_server_does_not_have_are_made_loadable() {
     let folder = Folder::new();
     for name in ["redis-7.0-every-encoding.rdb", "redis-8.0-vector-set.rdb"] {
         let out = folder.path("out.rdb");
-        let told = text(&tool(1, &["salvage", "--force", &fixture(name), &out]).stdout);
-        assert!(told.contains("left out: bytes ") && told.ends_with(", nothing lost\n"), "{told}");
+        let reported = text(&tool(1, &["salvage", "--force", &fixture(name), &out]).stdout);
+        assert!(reported.contains("left out: bytes ") && reported.ends_with(", nothing lost\n"), "{reported}");
         assert!(printed(&["check", &out]).ends_with(": this server loads it\n"));
         if name.contains("vector") {
-            assert!(told.contains("key \"vectors\": unsupported module type"), "{told}");
+            assert!(reported.contains("key \"vectors\": unsupported module type"), "{reported}");
             if !against_redis() {
                 assert_eq!(loaded(&out).client().run("MGET before after").texts(), ["1", "2"]);
             }
@@ -477,23 +481,24 @@ fn what_a_version_cannot_hold_is_left_out_and_listed() {
     let streams = fixture("redis-7.0-every-encoding.rdb");
     let complaint = |dump: &str, version: &str| {
         let out = folder.path("out.rdb");
-        let told = text(&tool(1, &["convert", dump, &out, "--force", "--rdb-version", version]).stderr);
+        let reported = text(&tool(1, &["convert", dump, &out, "--force", "--rdb-version", version]).stderr);
         assert!(printed(&["check", &out]).contains(&format!("RDB version {version}, ")));
-        told
+        reported
     };
     assert!(complaint(&streams, "9").contains("a function library needs RDB version 10, and 9 is asked for"));
     let stream = RdbFile::new(10).raw(b"\x13\x01s\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00").finish();
     let stream = folder.write("stream.rdb", &stream);
-    let told = complaint(&stream, "8");
-    assert!(told.contains("key 's' at offset 9: a stream needs RDB version 9, and 8 is asked"), "{told}");
+    let reported = complaint(&stream, "8");
+    assert!(reported.contains("key 's' at offset 9: a stream needs RDB version 9, and 8 is asked"), "{reported}");
     if !against_redis() {
         let server = Server::start();
         server.client().run("HSET hash field value");
         server.client().run("HPEXPIREAT hash 4000000000000 FIELDS 1 field");
         server.client().run("SAVE");
-        let told = complaint(server.dump_path().to_str().expect("a plain path"), "11");
+        let reported = complaint(server.dump_path().to_str().expect("a plain path"), "11");
         assert!(
-            told.contains("key 'hash' at offset ") && told.contains("a hash whose fields expire needs RDB version 12")
+            reported.contains("key 'hash' at offset ")
+                && reported.contains("a hash whose fields expire needs RDB version 12")
         );
     }
     tool(2, &["convert", &streams, &folder.path("out.rdb")]);
@@ -568,13 +573,16 @@ fn salvage_keeps_every_entry_but_the_damaged_one_and_says_which() {
     bytes[at + key.len() + 1] ^= 0xff;
     let damaged = folder.write("damaged.rdb", &bytes);
     let out = folder.path("out.rdb");
-    let told = text(&tool(1, &["salvage", &damaged, &out]).stdout);
-    assert!(told.contains(", key \"hash:few\": ") && told.contains("20 keys in 3 databases kept; 1 fault, "), "{told}");
+    let reported = text(&tool(1, &["salvage", &damaged, &out]).stdout);
+    assert!(
+        reported.contains(", key \"hash:few\": ") && reported.contains("20 keys in 3 databases kept; 1 fault, "),
+        "{reported}"
+    );
     let salvaged = loaded(&out);
     server.client().run("DEL hash:few");
     assert_eq!(salvaged.digest(), server.digest());
-    let told = text(&tool(1, &["diff", &whole, &out]).stdout);
-    assert_eq!(told, "- db0 \"hash:few\" hash\n0 added, 1 removed, 0 changed, 20 the same\n");
+    let reported = text(&tool(1, &["diff", &whole, &out]).stdout);
+    assert_eq!(reported, "- db0 \"hash:few\" hash\n0 added, 1 removed, 0 changed, 20 the same\n");
 }
 
 #[test]
@@ -611,8 +619,8 @@ fn diff_tells_what_was_added_removed_and_changed() {
     }
     server.client().pipeline(&["SELECT 3", "SET plain other", "SAVE"]);
     let new = dump.to_str().expect("a plain path");
-    let told = text(&tool(1, &["diff", &old, new]).stdout);
-    let lines: BTreeSet<&str> = told.lines().collect();
+    let reported = text(&tool(1, &["diff", &old, new]).stdout);
+    let lines: BTreeSet<&str> = reported.lines().collect();
     let expected = BTreeSet::from([
         "+ db0 \"added\" string",
         "+ db0 \"plain\" string",
@@ -625,8 +633,8 @@ fn diff_tells_what_was_added_removed_and_changed() {
         "2 added, 1 removed, 5 changed, 15 the same",
     ]);
     assert_eq!(lines, expected);
-    let told = text(&tool(1, &["diff", "--ignore-ttl", &old, new]).stdout);
-    assert!(told.ends_with("2 added, 1 removed, 4 changed, 16 the same\n"), "{told}");
+    let reported = text(&tool(1, &["diff", "--ignore-ttl", &old, new]).stdout);
+    assert!(reported.ends_with("2 added, 1 removed, 4 changed, 16 the same\n"), "{reported}");
     assert!(tool(1, &["diff", "--quiet", &old, new]).stdout.is_empty());
     let json = text(&tool(1, &["diff", "--format", "json", &old, new]).stdout);
     assert!(json.starts_with("{\"changes\":[\n  {\"change\":") && json.ends_with("\"same\":15}\n"), "{json}");
@@ -648,13 +656,13 @@ fn diff_in_parts_finds_the_same() {
     server.client().pipeline(&["DEL key:17 key:39999", "SET key:4 other", "SET new 1", "SAVE"]);
     let new = server.dump_path();
     let new = new.to_str().expect("a plain path");
-    let told = |memory: &str| {
-        let told = text(&tool(1, &["diff", "--memory", memory, &old, new]).stdout);
-        told.lines().map(str::to_owned).collect::<BTreeSet<String>>()
+    let reported = |memory: &str| {
+        let reported = text(&tool(1, &["diff", "--memory", memory, &old, new]).stdout);
+        reported.lines().map(str::to_owned).collect::<BTreeSet<String>>()
     };
-    let at_once = told("1024");
+    let at_once = reported("1024");
     assert!(at_once.contains("1 added, 2 removed, 1 changed, 39997 the same"), "{at_once:?}");
-    assert_eq!(told("1"), at_once);
+    assert_eq!(reported("1"), at_once);
 }
 
 #[test]
@@ -714,13 +722,13 @@ mod beside_redis {
     #[test]
     fn dumps_of_redis_are_checked_reported_and_compared() {
         let (_redis, dump) = redis_with_everything();
-        let told = printed(&["check", "--duplicates", "--rdb-unknown-types", "skip", &dump]);
-        assert!(told.contains("24 keys in 3 databases") && !told.contains("stream"), "{told}");
+        let reported = printed(&["check", "--duplicates", "--rdb-unknown-types", "skip", &dump]);
+        assert!(reported.contains("24 keys in 3 databases") && !reported.contains("stream"), "{reported}");
         assert!(!printed(&["report", &dump]).contains("values of modules"));
         // What two servers hold is equal, whatever the encodings and the order in their dumps.
         let (_ours, our_dump) = filled();
-        let told = tool(1, &["diff", our_dump.to_str().expect("a plain path"), &dump]).stdout;
-        assert!(text(&told).ends_with("3 added, 0 removed, 0 changed, 21 the same\n"), "{}", text(&told));
+        let reported = tool(1, &["diff", our_dump.to_str().expect("a plain path"), &dump]).stdout;
+        assert!(text(&reported).ends_with("3 added, 0 removed, 0 changed, 21 the same\n"), "{}", text(&reported));
     }
 
     #[test]
@@ -742,8 +750,8 @@ mod beside_redis {
         let (redis, dump) = redis_with_everything();
         let commands = tool(0, &["convert", &dump, "-", "--resp"]).stdout;
         let other = redis_server("");
-        let told = redis_cli(&other, &["--pipe"], &commands);
-        assert!(told.contains("errors: 0"), "{told}");
+        let reported = redis_cli(&other, &["--pipe"], &commands);
+        assert!(reported.contains("errors: 0"), "{reported}");
         assert_eq!(other.digest(), redis.digest());
         assert!(other.client().run("FUNCTION LIST").items().len() == 1);
         // Our own dump, whose values are packed otherwise.
@@ -782,9 +790,9 @@ mod beside_redis {
         let at = bytes.windows(8).position(|window| window == b"hash:few").expect("the key");
         bytes[at + 9] ^= 0xff;
         let damaged = folder.write("damaged.rdb", &bytes);
-        let told = text(&tool(1, &["salvage", "--keep-unknown", "--force", &damaged, &out]).stdout);
+        let reported = text(&tool(1, &["salvage", "--keep-unknown", "--force", &damaged, &out]).stdout);
         let salvaged = redis_loaded(&out);
         redis.client().run("DEL hash:few");
-        assert_eq!(salvaged.digest(), redis.digest(), "{told}");
+        assert_eq!(salvaged.digest(), redis.digest(), "{reported}");
     }
 }

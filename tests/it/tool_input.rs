@@ -142,8 +142,8 @@ fn what_is_no_file_and_no_pipe_is_named_as_what_it_is() {
         (&folder.path("none"), "there is no such file"),
     ] {
         for command in ["check", "report"] {
-            let told = complaint(&[command, path]);
-            assert!(told.contains(part), "{told}");
+            let reported = complaint(&[command, path]);
+            assert!(reported.contains(part), "{reported}");
         }
     }
     assert!(refused(2, &["check", "-"], b"").contains("standard input: it is empty"));
@@ -171,8 +171,8 @@ fn members_of_gzip_follow_one_another_and_damage_is_told() {
     assert!(text(&output.stderr).contains("what follows the gzip data was left out"));
 
     let cut = &members[..members.len() - 4];
-    let told = refused(1, &["check", "-"], cut);
-    assert!(told.contains("the gzip data are cut short, after 138 bytes of a dump; `salvage` saves"), "{told}");
+    let reported = refused(1, &["check", "-"], cut);
+    assert!(reported.contains("the gzip data are cut short, after 138 bytes of a dump; `salvage` saves"), "{reported}");
     assert!(refused(2, &["report", "-"], cut).contains("the gzip data are cut short"));
     let mut damaged = members.clone();
     let checksum = packed(start).len() - 8;
@@ -181,8 +181,8 @@ fn members_of_gzip_follow_one_another_and_damage_is_told() {
 
     let twice = packed(&packed(&bytes));
     assert!(refused(2, &["check", "-"], &twice).contains("it is compressed twice"));
-    let told = refused(1, &["check", "-"], &packed(b"some other text"));
-    assert!(told.contains("bad magic at offset 0"), "{told}");
+    let reported = refused(1, &["check", "-"], &packed(b"some other text"));
+    assert!(reported.contains("bad magic at offset 0"), "{reported}");
 }
 
 #[test]
@@ -192,9 +192,9 @@ fn salvage_saves_what_comes_before_the_damage_of_gzip() {
     let out = folder.path("out.rdb");
     let mut members = [packed(&bytes[..25]), packed(&bytes[25..])].concat();
     members.truncate(packed(&bytes[..25]).len() + 12);
-    let told = refused(1, &["salvage", "-", &out], &members);
-    assert!(told.contains("the gzip data are cut short, after 26 bytes"), "{told}");
-    assert!(told.contains("2 keys in 1 database kept; 1 fault"), "{told}");
+    let reported = refused(1, &["salvage", "-", &out], &members);
+    assert!(reported.contains("the gzip data are cut short, after 26 bytes"), "{reported}");
+    assert!(reported.contains("2 keys in 1 database kept; 1 fault"), "{reported}");
     assert!(printed(&["check", &out]).contains(" 2 keys in 1 database"));
 }
 
@@ -231,23 +231,26 @@ fn a_large_stream_needs_room_for_temporary_files_and_leaves_none() {
     assert!(folder.names().is_empty());
     let output = run(&folder.path("none"));
     assert_eq!(output.status.code(), Some(2));
-    let told = text(&output.stderr);
-    assert!(told.contains("there is no room for it in ") && told.contains("set TMPDIR to a directory"), "{told}");
+    let reported = text(&output.stderr);
+    assert!(
+        reported.contains("there is no room for it in ") && reported.contains("set TMPDIR to a directory"),
+        "{reported}"
+    );
 }
 
 #[test]
 fn output_is_never_the_input_however_that_was_given() {
     let folder = Folder::new();
     let path = folder.write("dump.rdb", &dump());
-    let told = command(&["convert", "--jsonl", "--force", "-", &path])
+    let reported = command(&["convert", "--jsonl", "--force", "-", &path])
         .stdin(File::open(&path).expect("a file"))
         .output()
         .expect("it runs");
-    assert_eq!(told.status.code(), Some(2));
-    assert!(text(&told.stderr).contains("is the input itself"));
+    assert_eq!(reported.status.code(), Some(2));
+    assert!(text(&reported.stderr).contains("is the input itself"));
     let appended = File::options().append(true).open(&path).expect("a file");
-    let told = command(&["convert", "--jsonl", &path, "-"]).stdout(appended).output().expect("it runs");
-    assert_eq!(told.status.code(), Some(2));
-    assert!(text(&told.stderr).contains("standard output is the input itself"));
+    let reported = command(&["convert", "--jsonl", &path, "-"]).stdout(appended).output().expect("it runs");
+    assert_eq!(reported.status.code(), Some(2));
+    assert!(text(&reported.stderr).contains("standard output is the input itself"));
     assert_eq!(fs::read(&path).expect("the dump"), dump());
 }

@@ -21,7 +21,7 @@ pub fn bitop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     ctx.expire_keys(keys);
     let mut sources = Vec::with_capacity(keys.len());
     for key in keys.iter() {
-        sources.push(ctx.read_one_string(key)?.map(StringView::bytes).unwrap_or_default());
+        sources.push(ctx.read_one::<StringValue>(key)?.map(StringView::bytes).unwrap_or_default());
     }
     let bytes: Vec<&[u8]> = sources.iter().map(AsRef::as_ref).collect();
     let result = match combination {

@@ -8,7 +8,7 @@ use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx}
 use crate::keyspace::{Change, EventClass};
 use crate::resp::{Args, Reply};
 use crate::structures::bitmap::{read_field, write_field};
-use crate::types::string::StringView;
+use crate::types::string::{StringValue, StringView};
 
 /// One operation on one field.
 #[derive(Clone, Copy)]
@@ -108,7 +108,7 @@ pub fn bitfield(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
     let operations = parse(args, ctx.string_bytes_max())?;
     let Some(len) = operations.iter().filter(|operation| operation.writes()).map(Operation::bytes_needed).max() else {
-        let answers = read_all(ctx.read_string(key)?, &operations);
+        let answers = read_all(ctx.read_view::<StringValue>(key)?, &operations);
         reply_all(ctx.reply, answers.into_iter().map(Some));
         return Ok(());
     };
@@ -132,7 +132,7 @@ pub fn bitfield_ro(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     if operations.iter().any(Operation::writes) {
         return Err(CommandError::text("ERR BITFIELD_RO only supports the GET subcommand"));
     }
-    let answers = read_all(ctx.string(args.arg(1))?, &operations);
+    let answers = read_all(ctx.view::<StringValue>(args.arg(1))?, &operations);
     reply_all(ctx.reply, answers.into_iter().map(Some));
     Ok(())
 }

@@ -5,10 +5,11 @@ use crate::commands::framework::arguments::integer;
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx};
 use crate::resp::Args;
 use crate::structures::bitmap::{count_ones_between, find_bit_between, read_field};
+use crate::types::string::StringValue;
 
 pub fn getbit(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let offset = bit_offset(args.arg(2), None, ctx.config.string_bytes_max())?;
-    let string = ctx.string(args.arg(1))?;
+    let string = ctx.view::<StringValue>(args.arg(1))?;
     let bit = string.map_or(0, |view| view.with_bytes(|bytes| read_field(bytes, offset, 1)));
     ctx.reply.integer(bit as i64);
     Ok(())
@@ -20,7 +21,7 @@ pub fn bitcount(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
         4 | 5 => BitRange::parse(args, 2, false)?,
         _ => return Err(CommandError::Syntax),
     };
-    let string = ctx.string(args.arg(1))?.filter(|_| !range.is_reversed_from_back());
+    let string = ctx.view::<StringValue>(args.arg(1))?.filter(|_| !range.is_reversed_from_back());
     let count = string.map_or(0, |view| {
         view.with_bytes(|bytes| {
             range.bits(bytes.len()).map_or(0, |(first, last)| count_ones_between(bytes, first, last))
@@ -41,7 +42,7 @@ pub fn bitpos(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
         4..=6 => BitRange::parse(args, 3, true)?,
         _ => return Err(CommandError::Syntax),
     };
-    let place = match ctx.string(args.arg(1))? {
+    let place = match ctx.view::<StringValue>(args.arg(1))? {
         // A missing key is all zeros, without an end.
         None => (!bit).then_some(0),
         Some(view) => view.with_bytes(|bytes| first_bit(bytes, bit, range)),

@@ -12,8 +12,7 @@ use crate::stdx::clock::Now;
 use crate::stdx::number::format_i64;
 use crate::stdx::size::ELEMENT_BYTES_MAX;
 use crate::structures::memory_holds;
-use crate::types::string::StringView;
-use crate::types::{DataType, Limits, Value, ValueRef};
+use crate::types::{DataType, Limits, Value};
 
 /// For commands that read the keyspace.
 pub struct ReadCtx<'a> {
@@ -81,9 +80,10 @@ impl<'a> ReadCtx<'a> {
         self.keyspace.find(self.session.db, key, self.now.unix_ms, Touch::No)
     }
 
+    /// The value of type `T` at `key`, as a use of it; an error where the key holds another type.
     #[inline]
-    pub fn string(&self, key: &[u8]) -> Result<Option<StringView<'a>>, WrongType> {
-        self.find(key).map(as_string).transpose()
+    pub fn view<T: DataType>(&self, key: &[u8]) -> Result<Option<T::View<'a>>, WrongType> {
+        self.find(key).map(Entry::view::<T>).transpose()
     }
 }
 
@@ -101,8 +101,9 @@ impl WriteCtx<'_> {
         self.keyspace.find_for_write(self.session.db, key, self.now.unix_ms)
     }
 
-    pub fn string(&mut self, key: &[u8]) -> Result<Option<StringView<'_>>, WrongType> {
-        self.find(key).map(as_string).transpose()
+    /// The value of type `T` at `key`, to be looked at before it is changed; an error where the key holds another type.
+    pub fn view<T: DataType>(&mut self, key: &[u8]) -> Result<Option<T::View<'_>>, WrongType> {
+        self.find(key).map(Entry::view::<T>).transpose()
     }
 
     /// The entry of `key`, as a read of it and not as what is about to change. One past its expiry is deleted first, so
@@ -114,14 +115,15 @@ impl WriteCtx<'_> {
         self.keyspace.find(db, key, now_ms, touch)
     }
 
-    pub fn read_string(&mut self, key: &[u8]) -> Result<Option<StringView<'_>>, WrongType> {
-        self.read(key).map(as_string).transpose()
+    /// The value of type `T` at `key`, as [`WriteCtx::read`] finds it.
+    pub fn read_view<T: DataType>(&mut self, key: &[u8]) -> Result<Option<T::View<'_>>, WrongType> {
+        self.read(key).map(Entry::view::<T>).transpose()
     }
 
-    /// As [`WriteCtx::read_string`], for one of the keys given to [`WriteCtx::expire_keys`].
-    pub fn read_one_string(&self, key: &[u8]) -> Result<Option<StringView<'_>>, WrongType> {
+    /// As [`WriteCtx::read_view`], for one of the keys given to [`WriteCtx::expire_keys`].
+    pub fn read_one<T: DataType>(&self, key: &[u8]) -> Result<Option<T::View<'_>>, WrongType> {
         let touch = self.session.touch();
-        self.keyspace.find(self.session.db, key, self.now.unix_ms, touch).map(as_string).transpose()
+        self.keyspace.find(self.session.db, key, self.now.unix_ms, touch).map(Entry::view::<T>).transpose()
     }
 
     /// Deletes those of `keys` whose expiry has passed, for commands that then read several at once.
@@ -271,13 +273,4 @@ pub const SIZE_SAMPLES: usize = 5;
 /// Refuses what there is no memory for.
 pub fn require_memory(bytes: usize) -> Result<(), CommandError> {
     if memory_holds(bytes) { Ok(()) } else { Err(CommandError::NoMemory) }
-}
-
-/// A string's view, or an error if the key holds another type.
-#[inline]
-pub fn as_string(entry: &Entry) -> Result<StringView<'_>, WrongType> {
-    match entry.value() {
-        ValueRef::String(view) => Ok(view),
-        _ => Err(WrongType),
-    }
 }

@@ -26,7 +26,7 @@ pub use access::{AccessRules, Denial, DenialReason, Denied, Reloaded, User, User
 pub(super) use access::{CATEGORIES, DEFAULT_USER, Selector, belongs_to, categories_of};
 pub use command::{Command, Handler};
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
-pub(super) use context::{SIZE_SAMPLES, as_string, require_memory};
+pub(super) use context::{SIZE_SAMPLES, require_memory};
 pub(super) use effect::Credentials;
 pub use effect::{
     Answer, ChannelKind, ClientEffect, ClientFilter, ClientRequest, ClientType, ConfigPair, ConfigRequest,

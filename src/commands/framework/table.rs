@@ -79,15 +79,18 @@ impl CommandTable {
         id
     }
 
+    #[inline]
     pub fn row(&self, id: CommandId) -> &Row {
         &self.rows[id.index()]
     }
 
     /// The constant row, with what documents the command.
+    #[inline]
     pub fn command(&self, id: CommandId) -> &'static Command {
         self.commands[id.index()]
     }
 
+    #[inline]
     pub fn handler(&self, id: CommandId) -> Handler {
         self.command(id).run
     }

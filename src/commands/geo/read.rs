@@ -2,15 +2,15 @@
 
 use super::{Unit, point_of_member, write_length, write_point};
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx};
-use crate::commands::zset::find;
 use crate::resp::Args;
+use crate::types::zset::ZsetValue;
 
 pub fn geodist(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     if args.len() > 5 {
         return Err(CommandError::Syntax);
     }
     let unit = args.get(4).map_or(Ok(Unit::Metre), Unit::parse)?;
-    let zset = find(ctx, args.arg(1))?;
+    let zset = ctx.view::<ZsetValue>(args.arg(1))?;
     let point = |index: usize| zset.and_then(|zset| point_of_member(zset, args.arg(index)));
     match (point(2), point(3)) {
         (Some(one), Some(other)) => write_length(ctx.reply, one.distance(other) / unit.metres()),
@@ -20,7 +20,7 @@ pub fn geodist(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 pub fn geohash(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let zset = find(ctx, args.arg(1))?;
+    let zset = ctx.view::<ZsetValue>(args.arg(1))?;
     ctx.reply.array(args.len() - 2);
     for member in args.tail(2) {
         let point = zset.and_then(|zset| point_of_member(zset, member));
@@ -30,7 +30,7 @@ pub fn geohash(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 pub fn geopos(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let zset = find(ctx, args.arg(1))?;
+    let zset = ctx.view::<ZsetValue>(args.arg(1))?;
     ctx.reply.array(args.len() - 2);
     for member in args.tail(2) {
         match zset.and_then(|zset| point_of_member(zset, member)) {

@@ -4,12 +4,11 @@ use super::found::Found;
 use super::{Unit, point, point_of_member};
 use crate::commands::framework::arguments::integer;
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
-use crate::commands::zset::{as_zset, find};
-use crate::keyspace::{EventClass, Touch};
+use crate::keyspace::{Entry, EventClass, Touch};
 use crate::resp::Args;
 use crate::stdx::number::parse_f64;
 use crate::structures::geohash::{Area, Point, Search};
-use crate::types::zset::ZsetView;
+use crate::types::zset::{ZsetValue, ZsetView};
 
 /// How a command says where to look, and whether it can store what it finds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,7 +84,7 @@ pub fn geosearchstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn read(ctx: &mut ReadCtx<'_>, args: Args<'_>, form: Form) -> CommandResult {
-    let zset = find(ctx, args.arg(1))?;
+    let zset = ctx.view::<ZsetValue>(args.arg(1))?;
     let query = Query::parse(args, form, zset)?;
     let found = query.run(zset);
     found.write(ctx.reply, query.facts, query.unit);
@@ -96,7 +95,7 @@ fn change(ctx: &mut WriteCtx<'_>, args: Args<'_>, form: Form) -> CommandResult {
     let source = args.arg(if form == Form::SearchStore { 2 } else { 1 });
     ctx.expire_keys([source]);
     let entry = ctx.keyspace.find(ctx.session.db, source, ctx.now.unix_ms, Touch::Yes);
-    let zset = entry.map(as_zset).transpose()?;
+    let zset = entry.map(Entry::view::<ZsetValue>).transpose()?;
     let query = Query::parse(args, form, zset)?;
     let found = query.run(zset);
     let Some(destination) = query.destination else {

@@ -1,6 +1,6 @@
 //! The expiry of single fields: HEXPIRE and its relatives, HTTL and its relatives, HPERSIST.
 
-use super::{as_hash, hash};
+use super::hash;
 use crate::commands::framework::arguments::{integer, integer_from};
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
 use crate::keyspace::{Change, Edited, EventClass};
@@ -233,7 +233,7 @@ fn moment(
 
 /// Refuses a key of another type, which Redis does before it reads any other argument.
 fn check_type(ctx: &mut WriteCtx<'_>, key: &[u8]) -> CommandResult {
-    ctx.find(key).map(as_hash).transpose()?;
+    ctx.view::<HashValue>(key)?;
     Ok(())
 }
 

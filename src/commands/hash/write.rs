@@ -1,6 +1,5 @@
 //! Changing hashes: HSET and its relatives, HDEL.
 
-use super::as_hash;
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
@@ -39,7 +38,7 @@ pub fn hsetnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, field, value) = (args.arg(1), args.arg(2), args.arg(3));
     let due_ms = ctx.fields_due_ms();
     ctx.expire_fields(key, std::iter::once(field));
-    let found = ctx.find(key).map(|entry| as_hash(entry).map(|hash| hash.find(field, due_ms).is_some()));
+    let found = ctx.find(key).map(|entry| entry.view::<HashValue>().map(|hash| hash.find(field, due_ms).is_some()));
     let exists = found.transpose()?.unwrap_or(false);
     if !exists {
         let limits = ctx.limits;

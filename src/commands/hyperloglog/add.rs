@@ -17,7 +17,7 @@ pub fn pfadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     };
     // Where nothing is added, nothing is changed of a sketch whose runs may be wrong.
     if elements.is_empty()
-        && let Some(string) = ctx.string(key)?
+        && let Some(string) = ctx.view::<StringValue>(key)?
     {
         sketch_of(string)?;
         ctx.reply.integer(0);

@@ -19,7 +19,7 @@ pub fn pfcount(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 
 /// Tells the estimate that is cached with the sketch, or makes one and caches it.
 fn of_one(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<u64, CommandError> {
-    let Some(string) = ctx.read_string(key)? else { return Ok(0) };
+    let Some(string) = ctx.read_view::<StringValue>(key)? else { return Ok(0) };
     let sketch = sketch_of(string)?;
     if let Some(cardinality) = sketch.cached_cardinality() {
         return Ok(cardinality);
@@ -37,7 +37,7 @@ fn of_one(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<u64, CommandError> {
 fn of_union(ctx: &mut WriteCtx<'_>, keys: Args<'_>) -> Result<u64, CommandError> {
     let mut registers = Registers::new();
     for key in keys.iter() {
-        if let Some(string) = ctx.read_string(key)? {
+        if let Some(string) = ctx.read_view::<StringValue>(key)? {
             registers.merge(sketch_of(string)?)?;
         }
     }

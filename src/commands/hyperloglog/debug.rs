@@ -9,7 +9,7 @@ use crate::types::string::StringValue;
 
 pub fn pfdebug(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (subcommand, key) = (args.arg(1), args.arg(2));
-    let string = ctx.string(key)?.ok_or(CommandError::text("ERR The specified key does not exist"))?;
+    let string = ctx.view::<StringValue>(key)?.ok_or(CommandError::text("ERR The specified key does not exist"))?;
     let sketch = sketch_of(string)?;
     match subcommand {
         _ if subcommand.eq_ignore_ascii_case(b"GETREG") => getreg(ctx, key),
@@ -47,7 +47,7 @@ fn make_dense(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<bool, CommandError> 
 fn getreg(ctx: &mut WriteCtx<'_>, key: &[u8]) -> CommandResult {
     make_dense(ctx, key)?;
     let mut registers = Registers::new();
-    if let Some(string) = ctx.string(key)? {
+    if let Some(string) = ctx.view::<StringValue>(key)? {
         registers.merge(sketch_of(string)?)?;
     }
     ctx.reply.array(registers.values().len());

@@ -14,7 +14,7 @@ pub fn pfmerge(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let mut any_dense = false;
     // The destination is merged too, and so known to be a sketch where it exists.
     for key in args.tail(1).iter() {
-        if let Some(string) = ctx.read_string(key)? {
+        if let Some(string) = ctx.read_view::<StringValue>(key)? {
             let sketch = sketch_of(string)?;
             any_dense |= sketch.encoding() == Encoding::Dense;
             registers.merge(sketch)?;

@@ -1,6 +1,6 @@
 //! Putting elements in: the pushes, LINSERT, LSET.
 
-use super::{as_list, exists, report};
+use super::{exists, report};
 use crate::commands::framework::arguments::integer;
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::Args;
@@ -60,7 +60,7 @@ pub fn linsert(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Err(CommandError::Syntax);
     };
     let limits = ctx.limits;
-    let Some(list) = ctx.find(key).map(as_list).transpose()? else {
+    let Some(list) = ctx.view::<ListValue>(key)? else {
         ctx.reply.integer(0);
         return Ok(());
     };
@@ -80,7 +80,7 @@ pub fn linsert(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 
 pub fn lset(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, value) = (args.arg(1), args.arg(3));
-    let Some(list) = ctx.find(key).map(as_list).transpose()? else { return Err(CommandError::NoSuchKey) };
+    let Some(list) = ctx.view::<ListValue>(key)? else { return Err(CommandError::NoSuchKey) };
     let index = list.index_of(integer(args.arg(2))?).ok_or(CommandError::IndexOutOfRange)?;
     let limits = ctx.limits;
     ctx.edit::<ListValue, _>(key, |list| {

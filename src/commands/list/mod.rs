@@ -13,27 +13,13 @@ mod rows;
 pub use read::clamp;
 pub use rows::COMMANDS;
 
-use super::framework::{CommandError, ReadCtx, WriteCtx};
-use crate::keyspace::{Change, Entry, EventClass, WrongType};
-use crate::types::ValueRef;
-use crate::types::list::{End, ListView};
-
-/// A list's view, or an error if the key holds another type.
-fn as_list(entry: &Entry) -> Result<ListView<'_>, WrongType> {
-    match entry.value() {
-        ValueRef::List(view) => Ok(view),
-        _ => Err(WrongType),
-    }
-}
-
-/// The list at `key`, to be read.
-fn find<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<ListView<'a>>, WrongType> {
-    ctx.find(key).map(as_list).transpose()
-}
+use super::framework::{CommandError, WriteCtx};
+use crate::keyspace::{Change, EventClass, WrongType};
+use crate::types::list::{End, ListValue};
 
 /// Whether there is a list at `key`, to be changed.
 fn exists(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<bool, WrongType> {
-    Ok(ctx.find(key).map(as_list).transpose()?.is_some())
+    Ok(ctx.view::<ListValue>(key)?.is_some())
 }
 
 /// Reports a change of so many elements, and that nothing is left if that is so.

@@ -1,7 +1,7 @@
 //! Taking elements out at the ends, and moving them from list to list.
 
 use super::insert::push_event;
-use super::{as_list, end, exists, report};
+use super::{end, exists, report};
 use crate::commands::framework::arguments::integer_from;
 use crate::commands::framework::multi_pop::{MultiPop, record_taken};
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx, element};
@@ -47,7 +47,7 @@ fn pop_counted(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End, command: &str) 
         return Err(CommandError::wrong_arity(command));
     }
     let (key, count) = (args.arg(1), integer_from(args.arg(2), 0, CommandError::NotPositive)?);
-    let Some(list) = ctx.find(key).map(as_list).transpose()? else {
+    let Some(list) = ctx.view::<ListValue>(key)? else {
         ctx.reply.null_array();
         return Ok(());
     };
@@ -86,7 +86,7 @@ pub fn lmpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 /// was one.
 pub fn pop_many(ctx: &mut WriteCtx<'_>, options: &MultiPop<'_, End>) -> Result<bool, CommandError> {
     for key in options.keys {
-        let Some(list) = ctx.find(key).map(as_list).transpose()? else { continue };
+        let Some(list) = ctx.view::<ListValue>(key)? else { continue };
         let taken = options.count.min(list.len());
         ctx.reply.array(2);
         ctx.reply.bulk(key);

@@ -1,19 +1,18 @@
 //! Reading lists: LLEN, LINDEX, LRANGE, LPOS.
 
-use super::find;
 use crate::commands::framework::arguments::{integer, integer_from};
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, element};
 use crate::resp::{Args, Reply};
-use crate::types::list::{Direction, ListView};
+use crate::types::list::{Direction, ListValue, ListView};
 
 pub fn llen(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let len = find(ctx, args.arg(1))?.map_or(0, ListView::len);
+    let len = ctx.view::<ListValue>(args.arg(1))?.map_or(0, ListView::len);
     ctx.reply.integer(len as i64);
     Ok(())
 }
 
 pub fn lindex(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let Some(list) = find(ctx, args.arg(1))? else {
+    let Some(list) = ctx.view::<ListValue>(args.arg(1))? else {
         ctx.reply.null();
         return Ok(());
     };
@@ -28,7 +27,7 @@ pub fn lindex(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 
 pub fn lrange(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let (start, stop) = (integer(args.arg(2))?, integer(args.arg(3))?);
-    let Some(list) = find(ctx, args.arg(1))? else {
+    let Some(list) = ctx.view::<ListValue>(args.arg(1))? else {
         ctx.reply.empty_array();
         return Ok(());
     };
@@ -59,7 +58,7 @@ struct Search {
 
 pub fn lpos(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let search = Search::parse(args.tail(3))?;
-    let Some(list) = find(ctx, args.arg(1))? else {
+    let Some(list) = ctx.view::<ListValue>(args.arg(1))? else {
         match search.count {
             Some(_) => ctx.reply.empty_array(),
             None => ctx.reply.null(),

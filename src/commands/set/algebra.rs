@@ -1,10 +1,9 @@
 //! Several sets at once: intersection, union and difference, answered or stored.
 
-use super::as_set;
 use crate::commands::framework::arguments::integer;
 use crate::commands::framework::element::bulk;
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, SIZE_SAMPLES, WriteCtx, require_memory};
-use crate::keyspace::{EventClass, Keyspace, Touch, WrongType};
+use crate::keyspace::{Entry, EventClass, Keyspace, Touch, WrongType};
 use crate::resp::{Args, Reply};
 use crate::types::set::{Member, SetValue, SetView};
 use crate::types::{DataType as _, Limits, View as _};
@@ -29,7 +28,9 @@ impl<'a> Sources<'a> {
 
     /// The sets of `keys`; a missing key is an empty set, given as `None`.
     fn sets(&self, keys: Args<'_>) -> Result<Vec<Option<SetView<'a>>>, WrongType> {
-        let find = |key: &[u8]| self.keyspace.find(self.db, key, self.now_ms, self.touch).map(as_set).transpose();
+        let find = |key: &[u8]| {
+            self.keyspace.find(self.db, key, self.now_ms, self.touch).map(Entry::view::<SetValue>).transpose()
+        };
         keys.iter().map(find).collect()
     }
 }

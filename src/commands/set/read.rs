@@ -1,28 +1,22 @@
 //! Reading one set: membership, size, random picks, SSCAN.
 
-use super::as_set;
 use crate::commands::framework::arguments::cursor;
 use crate::commands::framework::element::bulk;
 use crate::commands::framework::random_count::{PICKS_AT_ONCE, RandomCount, begin, goes_on};
 use crate::commands::framework::scan::{self, OwnOption, Scan};
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx};
-use crate::keyspace::WrongType;
 use crate::resp::Args;
 use crate::stdx::number::IntText;
-use crate::types::set::SetView;
-
-fn set<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<SetView<'a>>, WrongType> {
-    ctx.find(key).map(as_set).transpose()
-}
+use crate::types::set::{SetValue, SetView};
 
 pub fn sismember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let is_member = set(ctx, args.arg(1))?.is_some_and(|set| set.contains(args.arg(2)));
+    let is_member = ctx.view::<SetValue>(args.arg(1))?.is_some_and(|set| set.contains(args.arg(2)));
     ctx.reply.integer(i64::from(is_member));
     Ok(())
 }
 
 pub fn smismember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let set = set(ctx, args.arg(1))?;
+    let set = ctx.view::<SetValue>(args.arg(1))?;
     let members = args.tail(2);
     ctx.reply.array(members.len());
     for member in members {
@@ -32,13 +26,13 @@ pub fn smismember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 pub fn scard(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let len = set(ctx, args.arg(1))?.map_or(0, SetView::len);
+    let len = ctx.view::<SetValue>(args.arg(1))?.map_or(0, SetView::len);
     ctx.reply.integer(len as i64);
     Ok(())
 }
 
 pub fn smembers(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    match set(ctx, args.arg(1))? {
+    match ctx.view::<SetValue>(args.arg(1))? {
         None => ctx.reply.empty_set(),
         Some(set) => {
             ctx.reply.set(set.len());
@@ -54,14 +48,14 @@ pub fn srandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
         return Err(CommandError::Syntax);
     }
     let Some(count) = args.get(2) else {
-        match set(ctx, args.arg(1))?.and_then(|set| set.random(&mut rng)) {
+        match ctx.view::<SetValue>(args.arg(1))?.and_then(|set| set.random(&mut rng)) {
             None => ctx.reply.null(),
             Some(member) => bulk(ctx.reply, member),
         }
         return Ok(());
     };
     let count = RandomCount::parse(count)?;
-    let set = match set(ctx, args.arg(1))? {
+    let set = match ctx.view::<SetValue>(args.arg(1))? {
         Some(set) if !count.is_zero() => set,
         _ => {
             ctx.reply.empty_array();
@@ -97,7 +91,7 @@ pub fn srandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 
 pub fn sscan(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let cursor = cursor(args.arg(2))?;
-    let Some(set) = set(ctx, args.arg(1))? else {
+    let Some(set) = ctx.view::<SetValue>(args.arg(1))? else {
         scan::reply_nothing(ctx.reply);
         return Ok(());
     };

@@ -1,6 +1,5 @@
 //! Changing sets: SADD, SREM, SMOVE, SPOP.
 
-use super::as_set;
 use crate::commands::framework::arguments::integer_from;
 use crate::commands::framework::element::bulk;
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
@@ -45,13 +44,13 @@ pub fn srem(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 
 pub fn smove(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (source, destination, member) = (args.arg(1), args.arg(2), args.arg(3));
-    let Some(is_member) = ctx.find(source).map(|entry| as_set(entry).map(|set| set.contains(member))) else {
+    let Some(is_member) = ctx.find(source).map(|entry| entry.view::<SetValue>().map(|set| set.contains(member))) else {
         ctx.reply.integer(0);
         return Ok(());
     };
     let is_member = is_member?;
     if let Some(entry) = ctx.find(destination) {
-        as_set(entry)?;
+        entry.view::<SetValue>()?;
     }
     if !is_member || source == destination {
         ctx.reply.integer(i64::from(is_member));
@@ -103,7 +102,7 @@ pub fn spop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     };
     let count = integer_from(count, 0, CommandError::NotPositive)?;
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let exists = ctx.find(key).map(as_set).transpose()?.is_some();
+    let exists = ctx.view::<SetValue>(key)?.is_some();
     if count == 0 || !exists {
         ctx.reply.empty_set();
         return Ok(());

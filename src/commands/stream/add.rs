@@ -2,7 +2,7 @@
 
 use super::ids::{self, NewId};
 use super::trim::{Trim, TrimOptions, Trimmed};
-use super::{as_stream, edit, find_mut, note};
+use super::{edit, note};
 use crate::commands::framework::arguments::integer;
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
@@ -64,7 +64,7 @@ pub fn xadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Err(CommandError::text("ERR The ID specified in XADD must be greater than 0-0"));
     }
     let (key, fields) = (args.arg(1), args.tail(options.fields_from));
-    let last_of_key = find_mut(ctx, key)?.map(|stream| stream.last_id());
+    let last_of_key = ctx.view::<StreamValue>(key)?.map(|stream| stream.last_id());
     if last_of_key.is_none() && options.existing_only {
         ctx.reply.null();
         return Ok(());
@@ -134,7 +134,7 @@ pub fn xtrim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 
 pub fn xdel(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     // A missing key is answered before a bad identifier.
-    if find_mut(ctx, args.arg(1))?.is_none() {
+    if ctx.view::<StreamValue>(args.arg(1))?.is_none() {
         ctx.reply.integer(0);
         return Ok(());
     }
@@ -175,7 +175,7 @@ pub fn xsetid(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
             return Err(CommandError::Syntax);
         }
     }
-    let stream = ctx.find(key).map(as_stream).transpose()?.ok_or(CommandError::NoSuchKey)?;
+    let stream = ctx.view::<StreamValue>(key)?.ok_or(CommandError::NoSuchKey)?;
     if last < stream.max_deleted_id() {
         return Err(CommandError::text("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"));
     }

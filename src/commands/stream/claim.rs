@@ -2,7 +2,7 @@
 
 use super::handover::{Handover, Recipient};
 use super::range::write_entry;
-use super::{find_mut_as_read, ids, no_key_or_group};
+use super::{ids, no_key_or_group};
 use crate::commands::framework::arguments::integer_from;
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::{Args, Reply};
@@ -84,7 +84,7 @@ impl Claim {
 
 /// Refuses a key without the group.
 fn require_group(ctx: &mut WriteCtx<'_>, key: &[u8], group: &[u8]) -> CommandResult {
-    match find_mut_as_read(ctx, key)?.and_then(|stream| stream.group(group)) {
+    match ctx.read_view::<StreamValue>(key)?.and_then(|stream| stream.group(group)) {
         Some(_) => Ok(()),
         None => Err(no_key_or_group(key, group, "")),
     }

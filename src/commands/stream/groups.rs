@@ -1,6 +1,6 @@
 //! Making, changing and removing groups of consumers: XGROUP.
 
-use super::{edit, find_mut, ids, no_group, note};
+use super::{edit, ids, no_group, note};
 use crate::commands::framework::arguments::integer;
 use crate::commands::framework::{ClientCtx, CommandError, CommandResult, WriteCtx, help};
 use crate::keyspace::{Change, EventClass};
@@ -46,7 +46,7 @@ struct Found {
 fn look(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> Result<Option<Found>, CommandError> {
     let found =
         |stream: &StreamValue| Found { last_id: stream.last_id(), has_group: stream.group(args.arg(GROUP)).is_some() };
-    Ok(find_mut(ctx, args.arg(KEY))?.map(found))
+    Ok(ctx.view::<StreamValue>(args.arg(KEY))?.map(found))
 }
 
 /// Refuses a key without the group.

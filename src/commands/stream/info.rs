@@ -1,7 +1,7 @@
 //! What is known about a stream, its groups and their consumers: XINFO.
 
 use super::range::{write_entries, write_entry};
-use super::{as_stream, ids, no_group};
+use super::{ids, no_group};
 use crate::commands::framework::arguments::integer;
 use crate::commands::framework::{ClientCtx, CommandError, CommandResult, ReadCtx, help};
 use crate::resp::{Args, Reply};
@@ -12,7 +12,7 @@ const COUNT_DEFAULT: usize = 10;
 
 /// The stream that is described.
 fn find<'a>(ctx: &ReadCtx<'a>, args: Args<'_>) -> Result<&'a StreamValue, CommandError> {
-    Ok(as_stream(ctx.find(args.arg(2)).ok_or(CommandError::NoSuchKey)?)?)
+    Ok(ctx.find(args.arg(2)).ok_or(CommandError::NoSuchKey)?.view::<StreamValue>()?)
 }
 
 pub fn stream(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {

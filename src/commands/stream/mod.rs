@@ -17,33 +17,9 @@ mod trim;
 
 pub use rows::COMMANDS;
 
-use super::framework::{CommandError, ReadCtx, WriteCtx};
-use crate::keyspace::{Change, Entry, EventClass, WrongType};
-use crate::types::ValueRef;
+use super::framework::{CommandError, WriteCtx};
+use crate::keyspace::{Change, EventClass, WrongType};
 use crate::types::stream::StreamValue;
-
-/// A stream, or an error if the key holds another type.
-fn as_stream(entry: &Entry) -> Result<&StreamValue, WrongType> {
-    match entry.value() {
-        ValueRef::Stream(stream) => Ok(stream),
-        _ => Err(WrongType),
-    }
-}
-
-/// The stream at `key`, to be read.
-fn find<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<&'a StreamValue>, WrongType> {
-    ctx.find(key).map(as_stream).transpose()
-}
-
-/// The stream at `key`, to be looked at before it is changed.
-fn find_mut<'a>(ctx: &'a mut WriteCtx<'_>, key: &[u8]) -> Result<Option<&'a StreamValue>, WrongType> {
-    ctx.find(key).map(as_stream).transpose()
-}
-
-/// The stream at `key`, which is to be changed but counts as read: keys that are there or missing make a hit or a miss.
-fn find_mut_as_read<'a>(ctx: &'a mut WriteCtx<'_>, key: &[u8]) -> Result<Option<&'a StreamValue>, WrongType> {
-    ctx.read(key).map(as_stream).transpose()
-}
 
 /// Changes the stream at `key`, which the caller has found.
 fn edit<R>(

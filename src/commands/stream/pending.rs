@@ -2,17 +2,17 @@
 
 use std::ops::RangeInclusive;
 
-use super::{edit, find, find_mut_as_read, ids, no_key_or_group};
+use super::{edit, ids, no_key_or_group};
 use crate::commands::framework::arguments::integer;
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
 use crate::keyspace::Change;
 use crate::resp::{Args, Reply};
-use crate::types::stream::{Group, Pending, StreamId};
+use crate::types::stream::{Group, Pending, StreamId, StreamValue};
 
 pub fn xack(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, group) = (args.arg(1), args.arg(2));
     // A group that is missing is answered before a bad identifier.
-    if find_mut_as_read(ctx, key)?.and_then(|stream| stream.group(group)).is_none() {
+    if ctx.read_view::<StreamValue>(key)?.and_then(|stream| stream.group(group)).is_none() {
         ctx.reply.integer(0);
         return Ok(());
     }
@@ -59,7 +59,10 @@ impl<'a> Wanted<'a> {
 pub fn xpending(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let wanted = (args.len() > 3).then(|| Wanted::parse(args)).transpose()?;
     let (key, name) = (args.arg(1), args.arg(2));
-    let group = find(ctx, key)?.and_then(|stream| stream.group(name)).ok_or_else(|| no_key_or_group(key, name, ""))?;
+    let group = ctx
+        .view::<StreamValue>(key)?
+        .and_then(|stream| stream.group(name))
+        .ok_or_else(|| no_key_or_group(key, name, ""))?;
     match wanted {
         None => write_summary(ctx.reply, group),
         Some(wanted) => write_pending(ctx.reply, group, &wanted, ctx.now.unix_ms),

@@ -1,13 +1,13 @@
 //! Reading entries by their identifiers: XLEN, XRANGE, XREVRANGE; and entries as replies.
 
-use super::{find, ids};
+use super::ids;
 use crate::commands::framework::arguments::integer;
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, element};
 use crate::resp::{Args, Reply};
 use crate::types::stream::{StreamEntry, StreamValue};
 
 pub fn xlen(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let len = find(ctx, args.arg(1))?.map_or(0, |stream| stream.len());
+    let len = ctx.view::<StreamValue>(args.arg(1))?.map_or(0, |stream| stream.len());
     ctx.reply.integer(len as i64);
     Ok(())
 }
@@ -30,7 +30,7 @@ fn read(ctx: &mut ReadCtx<'_>, args: Args<'_>, write: impl FnOnce(&StreamValue, 
         let value = options.next().filter(|_| option.eq_ignore_ascii_case(b"COUNT")).ok_or(CommandError::Syntax)?;
         count = Some(integer(value)?);
     }
-    match (find(ctx, args.arg(1))?, count) {
+    match (ctx.view::<StreamValue>(args.arg(1))?, count) {
         (None, _) => ctx.reply.empty_array(),
         (Some(_), Some(..=0)) => ctx.reply.null_array(),
         (Some(stream), count) => {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::handover::{Handover, Recipient};
 use super::range::{write_entries, write_entry};
-use super::{find, find_mut_as_read, ids, no_key_or_group};
+use super::{ids, no_key_or_group};
 use crate::commands::framework::arguments::integer;
 use crate::commands::framework::waiting::deadline_in_ms;
 use crate::commands::framework::{Answer, CommandError, CommandResult, Effect, InVain, ReadCtx, Wait, WriteCtx};
@@ -128,7 +128,7 @@ pub fn xread(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let options = Options::parse(args, Reader::Read, ctx.now)?;
     let mut streams = Vec::with_capacity(options.keys.len());
     for (key, id) in options.streams(args) {
-        let stream = find(ctx, key)?;
+        let stream = ctx.view::<StreamValue>(key)?;
         let after = match id {
             b"$" => stream.map_or(StreamId::MIN, |stream| stream.last_id()),
             b">" => {
@@ -169,7 +169,7 @@ pub fn xreadgroup(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (group, consumer) = options.group.ok_or(CommandError::text("ERR Missing GROUP option for XREADGROUP"))?;
     let mut streams = Vec::with_capacity(options.keys.len());
     for (key, id) in options.streams(args) {
-        if find_mut_as_read(ctx, key)?.and_then(|stream| stream.group(group)).is_none() {
+        if ctx.read_view::<StreamValue>(key)?.and_then(|stream| stream.group(group)).is_none() {
             return Err(no_key_or_group(key, group, " in XREADGROUP with GROUP option"));
         }
         let after = match id {

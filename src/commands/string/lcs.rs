@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use crate::commands::framework::arguments::integer;
-use crate::commands::framework::{CommandError, CommandResult, ReadCtx, as_string};
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx};
+use crate::keyspace::Entry;
 use crate::resp::{Args, Reply};
 use crate::structures::try_zeros;
+use crate::types::string::StringValue;
 
 #[derive(Default)]
 struct Options {
@@ -44,7 +46,7 @@ pub fn lcs(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn string_or_empty<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Cow<'a, [u8]>, CommandError> {
-    match ctx.find(key).map(as_string) {
+    match ctx.find(key).map(Entry::view::<StringValue>) {
         None => Ok(Cow::Borrowed(&[])),
         Some(Ok(view)) => Ok(view.bytes()),
         Some(Err(_)) => Err(CommandError::text("ERR The specified keys must contain string values")),

@@ -42,7 +42,7 @@ fn add(ctx: &mut WriteCtx<'_>, key: &[u8], delta: i64) -> CommandResult {
 
 pub fn incrbyfloat(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
-    let current = match ctx.string(key)? {
+    let current = match ctx.view::<StringValue>(key)? {
         None => LongDouble::from(0),
         Some(view) => view.with_bytes(LongDouble::parse).ok_or(CommandError::NotFloat)?,
     };

@@ -1,12 +1,13 @@
 //! Reading strings: GET, MGET, GETRANGE, STRLEN.
 
 use crate::commands::framework::arguments::integer;
-use crate::commands::framework::{CommandResult, ReadCtx, as_string};
+use crate::commands::framework::{CommandResult, ReadCtx};
+use crate::keyspace::Entry;
 use crate::resp::{Args, Reply};
-use crate::types::string::StringView;
+use crate::types::string::{StringValue, StringView};
 
 pub fn get(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    match ctx.string(args.arg(1))? {
+    match ctx.view::<StringValue>(args.arg(1))? {
         None => ctx.reply.null(),
         Some(view) => bulk(ctx.reply, view),
     }
@@ -31,7 +32,7 @@ pub fn mget(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     }
     ctx.reply.array(keys.len());
     for key in keys.iter() {
-        match ctx.find(key).map(as_string) {
+        match ctx.find(key).map(Entry::view::<StringValue>) {
             Some(Ok(view)) => bulk(ctx.reply, view),
             Some(Err(_)) | None => ctx.reply.null(),
         }
@@ -43,14 +44,14 @@ pub fn mget(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 pub fn strlen(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let len = ctx.string(args.arg(1))?.map_or(0, StringView::len);
+    let len = ctx.view::<StringValue>(args.arg(1))?.map_or(0, StringView::len);
     ctx.reply.integer(len as i64);
     Ok(())
 }
 
 pub fn getrange(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let (start, end) = (integer(args.arg(2))?, integer(args.arg(3))?);
-    let Some(view) = ctx.string(args.arg(1))? else {
+    let Some(view) = ctx.view::<StringValue>(args.arg(1))? else {
         ctx.reply.empty_bulk();
         return Ok(());
     };

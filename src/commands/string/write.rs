@@ -3,7 +3,7 @@
 use super::expiry::{ExpiryOption, Unit};
 use super::read::bulk;
 use crate::commands::framework::arguments::integer;
-use crate::commands::framework::{CommandError, CommandResult, WriteCtx, as_string};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass, Touch};
 use crate::resp::Args;
 use crate::stdx::number::format_i64;
@@ -115,7 +115,7 @@ fn reply_current(ctx: &mut WriteCtx<'_>, key: &[u8]) -> Result<bool, CommandErro
             Ok(false)
         }
         Some(entry) => {
-            bulk(ctx.reply, as_string(entry)?);
+            bulk(ctx.reply, entry.view::<StringValue>()?);
             Ok(true)
         }
     }
@@ -248,7 +248,7 @@ fn set_expiry(ctx: &mut WriteCtx<'_>, key: &[u8], expiry: Option<i64>) {
 
 pub fn append(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, tail) = (args.arg(1), args.arg(2));
-    let Some(len) = ctx.string(key)?.map(StringView::len) else {
+    let Some(len) = ctx.view::<StringValue>(key)?.map(StringView::len) else {
         set_fresh(ctx, key, StringValue::new(tail).into());
         ctx.commit(key, Change::new(EventClass::STRING, "append"));
         ctx.reply.integer(tail.len() as i64);
@@ -276,7 +276,7 @@ pub fn setrange(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, bytes) = (args.arg(1), args.arg(3));
     let offset = integer(args.arg(2))?;
     let offset = u64::try_from(offset).map_err(|_| CommandError::text("ERR offset is out of range"))?;
-    let len = ctx.string(key)?.map(StringView::len);
+    let len = ctx.view::<StringValue>(key)?.map(StringView::len);
     if bytes.is_empty() {
         ctx.reply.integer(len.unwrap_or(0) as i64);
         return Ok(());

@@ -1,11 +1,12 @@
 //! Taking members out of sorted sets, or waiting for the first of them: BZPOPMIN, BZPOPMAX, BZMPOP.
 
+use super::Layout;
 use super::pop::{Side, pop_into_reply, pop_many};
-use super::{Layout, find_mut};
 use crate::commands::framework::waiting::{pop_many_or_wait, pop_or_wait};
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::Args;
 use crate::types::Type;
+use crate::types::zset::ZsetValue;
 
 pub fn bzpopmin(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     pop_or_wait(ctx, args, Type::Zset, |ctx, key| pop_with_key(ctx, key, Side::Min))
@@ -16,7 +17,7 @@ pub fn bzpopmax(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn pop_with_key(ctx: &mut WriteCtx<'_>, key: &[u8], side: Side) -> Result<bool, CommandError> {
-    if find_mut(ctx, key)?.is_none() {
+    if ctx.view::<ZsetValue>(key)?.is_none() {
         return Ok(false);
     }
     ctx.reply.array(3);

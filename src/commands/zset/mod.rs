@@ -18,29 +18,11 @@ pub use rows::COMMANDS;
 
 pub(super) use add::{Options as AddOptions, add_scored};
 
-use super::framework::{ReadCtx, WriteCtx, element};
-use crate::keyspace::{Change, Entry, EventClass, WrongType};
+use super::framework::{WriteCtx, element};
+use crate::keyspace::{Change, EventClass};
 use crate::resp::{Protocol, Reply};
-use crate::types::zset::{Member, ZsetView};
-use crate::types::{Value, ValueRef};
-
-/// A sorted set's view, or an error if the key holds another type.
-pub(super) fn as_zset(entry: &Entry) -> Result<ZsetView<'_>, WrongType> {
-    match entry.value() {
-        ValueRef::Zset(view) => Ok(view),
-        _ => Err(WrongType),
-    }
-}
-
-/// The sorted set at `key`, to be read.
-pub(super) fn find<'a>(ctx: &ReadCtx<'a>, key: &[u8]) -> Result<Option<ZsetView<'a>>, WrongType> {
-    ctx.find(key).map(as_zset).transpose()
-}
-
-/// The sorted set at `key`, to be changed.
-fn find_mut<'c>(ctx: &'c mut WriteCtx<'_>, key: &[u8]) -> Result<Option<ZsetView<'c>>, WrongType> {
-    ctx.find(key).map(as_zset).transpose()
-}
+use crate::types::Value;
+use crate::types::zset::Member;
 
 /// Reports a change of so many members, and that nothing is left if that is so.
 fn report(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str, changes: usize, emptied: bool) {

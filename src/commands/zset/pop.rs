@@ -1,6 +1,6 @@
 //! Taking out the members of lowest or highest score: ZPOPMIN, ZPOPMAX, ZMPOP.
 
-use super::{Layout, find_mut, report};
+use super::{Layout, report};
 use crate::commands::framework::arguments::integer_from;
 use crate::commands::framework::multi_pop::{MultiPop, record_taken};
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
@@ -52,7 +52,7 @@ fn pop(ctx: &mut WriteCtx<'_>, args: Args<'_>, side: Side) -> CommandResult {
     let count = args.get(2).map(|arg| integer_from(arg, 0, CommandError::NotPositive)).transpose()?;
     let nested = count.is_some() && ctx.reply.protocol() == Protocol::Resp3;
     let layout = if nested { Layout::Nested } else { Layout::Flat };
-    let len = find_mut(ctx, key)?.map_or(0, |zset| zset.len());
+    let len = ctx.view::<ZsetValue>(key)?.map_or(0, |zset| zset.len());
     let taken = count.map_or(1, |count| usize::try_from(count).unwrap_or(usize::MAX)).min(len);
     layout.header(ctx.reply, taken);
     if taken == 0 { Ok(()) } else { pop_into_reply(ctx, key, side, taken, layout) }
@@ -91,7 +91,7 @@ pub fn zmpop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 /// there was one.
 pub fn pop_many(ctx: &mut WriteCtx<'_>, options: &MultiPop<'_, Side>) -> Result<bool, CommandError> {
     for key in options.keys {
-        let Some(zset) = find_mut(ctx, key)? else { continue };
+        let Some(zset) = ctx.view::<ZsetValue>(key)? else { continue };
         let taken = options.count.min(zset.len());
         ctx.reply.array(2);
         ctx.reply.bulk(key);

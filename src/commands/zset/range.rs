@@ -1,12 +1,12 @@
 //! Ranges: ZRANGE with its older forms, and ZRANGESTORE.
 
 use super::bounds::{By, Interval};
-use super::{Layout, as_zset, find, remove_destination, store};
+use super::{Layout, remove_destination, store};
 use crate::commands::framework::arguments::integer;
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, SIZE_SAMPLES, WriteCtx, require_memory};
 use crate::resp::Args;
 use crate::types::View as _;
-use crate::types::zset::ZsetView;
+use crate::types::zset::{ZsetValue, ZsetView};
 
 /// What a command leaves open, to be said by its options.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ pub fn zrevrangebylex(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 
 fn read(ctx: &mut ReadCtx<'_>, args: Args<'_>, form: Form) -> CommandResult {
     let query = Query::parse(args.tail(1), form)?;
-    let Some(zset) = find(ctx, query.key)? else {
+    let Some(zset) = ctx.view::<ZsetValue>(query.key)? else {
         ctx.reply.empty_array();
         return Ok(());
     };
@@ -69,7 +69,7 @@ pub fn zrangestore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let query = Query::parse(args.tail(2), Form { by: None, reverse: None, scores: false })?;
     let mut pairs = Vec::new();
     let mut taken = 0..0;
-    if let Some(zset) = ctx.read(query.key).map(as_zset).transpose()? {
+    if let Some(zset) = ctx.read_view::<ZsetValue>(query.key)? {
         let ranks = query.ranks(zset);
         taken = ranks.clone();
         require_memory(2 * zset.memory_usage(SIZE_SAMPLES) / zset.len().max(1) * ranks.len())?;

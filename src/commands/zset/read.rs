@@ -1,25 +1,24 @@
 //! Single questions to a sorted set: ZCARD, ZSCORE, ZMSCORE, ZRANK, ZREVRANK, ZCOUNT, ZLEXCOUNT.
 
 use super::bounds::{By, Interval};
-use super::find;
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx};
 use crate::resp::{Args, Reply};
-use crate::types::zset::ZsetView;
+use crate::types::zset::{ZsetValue, ZsetView};
 
 pub fn zcard(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let len = find(ctx, args.arg(1))?.map_or(0, ZsetView::len);
+    let len = ctx.view::<ZsetValue>(args.arg(1))?.map_or(0, ZsetView::len);
     ctx.reply.integer(len as i64);
     Ok(())
 }
 
 pub fn zscore(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let score = find(ctx, args.arg(1))?.and_then(|zset| zset.score(args.arg(2)));
+    let score = ctx.view::<ZsetValue>(args.arg(1))?.and_then(|zset| zset.score(args.arg(2)));
     score_or_null(ctx.reply, score);
     Ok(())
 }
 
 pub fn zmscore(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let (zset, members) = (find(ctx, args.arg(1))?, args.tail(2));
+    let (zset, members) = (ctx.view::<ZsetValue>(args.arg(1))?, args.tail(2));
     ctx.reply.array(members.len());
     for member in members {
         score_or_null(ctx.reply, zset.and_then(|zset| zset.score(member)));
@@ -51,7 +50,7 @@ fn rank(ctx: &mut ReadCtx<'_>, args: Args<'_>, reverse: bool) -> CommandResult {
         Some(word) if word.eq_ignore_ascii_case(b"WITHSCORE") => true,
         Some(_) => return Err(CommandError::Syntax),
     };
-    let zset = find(ctx, args.arg(1))?;
+    let zset = ctx.view::<ZsetValue>(args.arg(1))?;
     let found = zset.and_then(|zset| {
         let (rank, score) = zset.rank(args.arg(2))?;
         Some((if reverse { zset.len() - 1 - rank } else { rank }, score))
@@ -82,7 +81,7 @@ pub fn zlexcount(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 
 fn count(ctx: &mut ReadCtx<'_>, args: Args<'_>, by: By) -> CommandResult {
     let interval = Interval::parse(by, args.arg(2), args.arg(3))?;
-    let count = find(ctx, args.arg(1))?.map_or(0, |zset| interval.ranks(zset, false).len());
+    let count = ctx.view::<ZsetValue>(args.arg(1))?.map_or(0, |zset| interval.ranks(zset, false).len());
     ctx.reply.integer(count as i64);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::bounds::{By, Interval};
-use super::{find_mut, report};
+use super::report;
 use crate::commands::framework::{CommandResult, WriteCtx};
 use crate::resp::Args;
 use crate::types::zset::ZsetValue;
@@ -35,7 +35,7 @@ pub fn zremrangebylex(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 fn remove_interval(ctx: &mut WriteCtx<'_>, args: Args<'_>, by: By, event: &'static str) -> CommandResult {
     let key = args.arg(1);
     let interval = Interval::parse(by, args.arg(2), args.arg(3))?;
-    let ranks = find_mut(ctx, key)?.map_or(0..0, |zset| interval.ranks(zset, false));
+    let ranks = ctx.view::<ZsetValue>(key)?.map_or(0..0, |zset| interval.ranks(zset, false));
     if ranks.is_empty() {
         ctx.reply.integer(0);
         return Ok(());

@@ -2,18 +2,18 @@
 
 use std::collections::HashSet;
 
-use super::{Layout, find};
+use super::Layout;
 use crate::commands::framework::arguments::cursor;
 use crate::commands::framework::random_count::{PICKS_AT_ONCE, RandomCount, begin, goes_on};
 use crate::commands::framework::scan::{self, OwnOption, Scan};
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, element};
 use crate::resp::{Args, Reply};
 use crate::stdx::number::format_f64_17g;
-use crate::types::zset::{Member, ZsetView};
+use crate::types::zset::{Member, ZsetValue, ZsetView};
 
 pub fn zrandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let Some(count) = args.get(2) else {
-        let zset = find(ctx, args.arg(1))?;
+        let zset = ctx.view::<ZsetValue>(args.arg(1))?;
         let reply = &mut *ctx.reply;
         let rank = |zset: ZsetView<'_>| fastrand::usize(..zset.len());
         if zset.and_then(|zset| zset.at(rank(zset), |member, _| element::bulk(reply, member))).is_none() {
@@ -32,7 +32,7 @@ pub fn zrandmember(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     if with_scores && number > i64::MAX as usize / 2 {
         return Err(CommandError::OutOfRange);
     }
-    let Some(zset) = find(ctx, args.arg(1))? else {
+    let Some(zset) = ctx.view::<ZsetValue>(args.arg(1))? else {
         ctx.reply.empty_array();
         return Ok(());
     };
@@ -99,7 +99,7 @@ fn pick_distinct(reply: &mut Reply, zset: ZsetView<'_>, count: usize, layout: La
 
 pub fn zscan(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let cursor = cursor(args.arg(2))?;
-    let Some(zset) = find(ctx, args.arg(1))? else {
+    let Some(zset) = ctx.view::<ZsetValue>(args.arg(1))? else {
         scan::reply_nothing(ctx.reply);
         return Ok(());
     };

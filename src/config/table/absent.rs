@@ -29,10 +29,6 @@ const SYSTEM: &Feature = &Feature {
     title: "Settings of the operating system",
     reason: "Copal leaves these to the system or its supervisor",
 };
-const COLLATION: &Feature = &Feature {
-    title: "Collation by locale",
-    reason: "SORT ALPHA compares bytes in Copal, as in the locales C and POSIX",
-};
 const DEBUGGING: &Feature =
     &Feature { title: "Debugging aids", reason: "Copal has no memory test and no software watchdog" };
 const TRACKING: &Feature = &Feature { title: "Client side caching", reason: "Copal does not track keys for clients" };
@@ -152,7 +148,6 @@ pub const KEYS: &[Key] = &[
     unheeded("socket-mark-id", "0", Form::Integer(0, u32::MAX as i64), SYSTEM).at_startup(),
     dormant("ignore-warnings", "", Form::Text, SYSTEM),
     // Each of these orders text by its bytes.
-    dormant("locale-collate", "", Form::Choice(&["", "C", "POSIX", "C.UTF-8", "C.utf8"]), COLLATION),
     unheeded("crash-memcheck-enabled", "no", Form::Flag, DEBUGGING),
     unheeded("watchdog-period", "0", NUMBER, DEBUGGING).hidden(),
     dormant("tracking-table-max-keys", "1000000", LONG, TRACKING),

@@ -268,6 +268,7 @@ mod tests {
                     let default = key.read(&Config::default());
                     (*names.iter().find(|name| name.as_bytes() != default).unwrap()).to_owned()
                 }
+                Value::Text { .. } if key.name == "locale-collate" => "C".to_owned(),
                 Value::Text { .. } | Value::Secret { .. } => "other".to_owned(),
                 Value::Octal { .. } => "700".to_owned(),
                 Value::MemoryShare { .. } => "7%".to_owned(),

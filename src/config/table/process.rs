@@ -90,6 +90,10 @@ pub const PROCESS: &[Key] = &[
         "The process title. Known names in braces: title, listen-addr, server-mode, port, tls-port, unixsocket and \
          config-file.",
     ),
+    text("locale-collate", "", check_collation, |c| &c.locale_collate, |c, v| c.locale_collate = v).doc(
+        "The locale whose order of text SORT ALPHA follows. Copal compares bytes whatever the environment says, and takes \
+         only the locales with that order: \"\", C, POSIX and C.UTF-8.",
+    ),
     integer("databases", "16", (1, I32_MAX), |c| c.databases.into(), |c, v| c.databases = v as u32)
         .at_startup()
         .doc("The number of databases, which SELECT chooses from."),
@@ -407,4 +411,12 @@ fn write_buffer_limits(config: &mut Config, args: &[Vec<u8>]) -> Result<(), Valu
     }
     config.client_output_buffer_limits = limits;
     Ok(())
+}
+
+fn check_collation(locale: &str) -> Result<(), ValueError> {
+    if matches!(locale, "" | "C" | "POSIX" | "C.UTF-8" | "C.utf8") {
+        return Ok(());
+    }
+    let reason = "SORT ALPHA compares bytes in Copal, as in the locales C and POSIX";
+    Err(ValueError::NotAvailable { name: "locale-collate", value: locale.to_owned(), reason })
 }

@@ -29,7 +29,7 @@ impl Executor {
         if self.clients.memory.is_over_limit() {
             self.evict_largest_clients();
         } else {
-            self.clients.memory.shortage_told = false;
+            self.clients.memory.shortage_logged = false;
         }
     }
 
@@ -41,9 +41,9 @@ impl Executor {
             self.stats.counters.evicted_clients += 1;
         }
         let is_short = self.clients.memory.is_over_limit();
-        if is_short && !self.clients.memory.shortage_told {
+        if is_short && !self.clients.memory.shortage_logged {
             tracing::warn!("Over client maxmemory after evicting all evictable clients");
         }
-        self.clients.memory.shortage_told = is_short;
+        self.clients.memory.shortage_logged = is_short;
     }
 }

@@ -38,7 +38,7 @@ pub struct ClientMemory {
     total_bytes: u64,
     buckets: [Vec<ClientKey>; BUCKETS],
     /// The log has been warned that evicting was not enough.
-    pub(super) shortage_told: bool,
+    pub(super) shortage_logged: bool,
 }
 
 impl ClientMemory {

@@ -1,4 +1,4 @@
-//! MONITOR: telling whoever listens of every command that was run.
+//! MONITOR: every command that was run is sent to whoever listens.
 
 use super::client::ClientKey;
 use crate::commands::{CommandError, Flags, Peer, SECRET, is_secret};

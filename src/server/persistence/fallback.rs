@@ -129,7 +129,7 @@ fn advice_without_contents(error: &LoadError) -> String {
     }
 }
 
-/// Tells that there are kept snapshots where no dump is: nobody starts empty by mistake and does not notice.
+/// Warns where no dump is and kept snapshots are: nobody should start empty by mistake and not notice.
 pub fn warn_of_missing_dump(place: &Place) {
     if let Ok(target) = std::fs::read_link(place.path()) {
         let (name, target) = (&place.name, target.display());

@@ -29,18 +29,18 @@ impl Notifier {
     }
 
     pub fn ready(&self) {
-        self.tell("STATUS=Ready to accept connections\nREADY=1\n");
+        self.notify("STATUS=Ready to accept connections\nREADY=1\n");
     }
 
     pub fn status(&self, status: &str) {
-        self.tell(&format!("STATUS={status}\n"));
+        self.notify(&format!("STATUS={status}\n"));
     }
 
     pub fn stopping(&self) {
-        self.tell("STOPPING=1\n");
+        self.notify("STOPPING=1\n");
     }
 
-    fn tell(&self, message: &str) {
+    fn notify(&self, message: &str) {
         if let Err(error) = self.socket.send_to_addr(message.as_bytes(), &self.address) {
             tracing::warn!("Cannot send '{}' to the supervisor: {error}", message.trim_end());
         }

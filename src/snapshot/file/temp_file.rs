@@ -293,15 +293,15 @@ mod tests {
         #[track_caller]
         fn fate(&self, name: &str) -> Fate {
             let all = self.place("dump.rdb").clear_leftovers();
-            let (_, fate) = all.into_iter().find(|(found, _)| found == name).expect("its fate is told");
+            let (_, fate) = all.into_iter().find(|(found, _)| found == name).expect("its fate is listed");
             assert_eq!(std::fs::symlink_metadata(self.path(name)).is_ok(), fate != Fate::Removed);
             fate
         }
 
         #[track_caller]
         fn assert_left(&self, name: &str, reason: &str) {
-            let Fate::Left(told) = self.fate(name) else { panic!("{name} was removed") };
-            assert!(told.contains(reason), "{name}: {told}");
+            let Fate::Left(reported) = self.fate(name) else { panic!("{name} was removed") };
+            assert!(reported.contains(reason), "{name}: {reported}");
         }
     }
 

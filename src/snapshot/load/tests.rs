@@ -8,7 +8,7 @@ use super::*;
 use crate::keyspace::{AccessClock, Keyspace};
 use crate::rdb::{self, Encoder, Records, Tag};
 use crate::snapshot::child::SaveOptions;
-use crate::snapshot::tests::saved;
+use crate::snapshot::tests::{file_of, saved, write_string};
 use crate::stdx::HashSeed;
 use crate::types::hash::HashValue;
 use crate::types::list::{End, ListValue};
@@ -20,6 +20,7 @@ const SEED: HashSeed = HashSeed { k0: 1, k1: 2 };
 const DATABASES: usize = 4;
 const NOW_MS: i64 = 1_700_000_000_000;
 const ROUNDS: usize = 3;
+const VALUE: &[u8] = b"a value";
 
 /// Parts of a few entries, however small the file is.
 fn by_threads(threads: usize) -> Division {
@@ -226,28 +227,8 @@ fn damaged_dump_has_the_same_fault_with_threads_wherever_the_damage_is() {
     }
 }
 
-/// A dump of the records that `write` writes.
-fn file_of(write: impl FnOnce(&mut Encoder<'_>) -> std::io::Result<()>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut out = Encoder::new(&mut bytes, encoder_options().format);
-    let write = |out: &mut Encoder<'_>| -> std::io::Result<()> {
-        out.header()?;
-        write(out)?;
-        out.eof()
-    };
-    write(&mut out).expect("memory takes it");
-    drop(out);
-    bytes
-}
-
-fn write_string(out: &mut Encoder<'_>, key: &str) -> std::io::Result<()> {
-    out.tag(Tag::String)?;
-    out.string(key.as_bytes())?;
-    out.string(b"a value")
-}
-
 #[test]
-fn first_fault_of_a_file_is_the_one_that_is_told() {
+fn first_fault_of_a_file_is_the_one_that_is_reported() {
     let keys: Vec<String> = (0..500).map(|at| format!("key:{at}")).collect();
     for twice in [3, 77, 499] {
         for broken in [None, Some(60), Some(300)] {
@@ -258,9 +239,9 @@ fn first_fault_of_a_file_is_the_one_that_is_told() {
                         out.string(b"broken")?;
                         out.raw(&[0xC4])?;
                     }
-                    write_string(out, key)?;
+                    write_string(out, key.as_bytes(), VALUE)?;
                 }
-                write_string(out, &keys[twice])
+                write_string(out, keys[twice].as_bytes(), VALUE)
             });
             for duplicates in [Duplicates::Refused, Duplicates::Replaced] {
                 assert_same_outcome(&file, true, duplicates, &|| format!("{twice} {broken:?}"));
@@ -278,7 +259,7 @@ fn first_fault_of_a_file_is_the_one_that_is_told() {
 fn checksum_is_what_is_wrong_first_even_where_an_entry_is_wrong_too() {
     let mut file = file_of(|out| {
         for at in 0..300 {
-            write_string(out, &format!("key:{at}"))?;
+            write_string(out, format!("key:{at}").as_bytes(), VALUE)?;
         }
         out.byte(99)
     });
@@ -299,7 +280,7 @@ fn empty_collections_and_unusual_records_between_entries_are_no_hindrance() {
             out.select_db(db)?;
             out.resize_db(200, 0)?;
             for at in 0..200 {
-                write_string(out, &format!("key:{at}"))?;
+                write_string(out, format!("key:{at}").as_bytes(), VALUE)?;
                 if at % 50 == 0 {
                     out.tag(Tag::Set)?;
                     out.string(format!("empty:{at}").as_bytes())?;
@@ -342,8 +323,8 @@ fn panic_of_a_thread_ends_the_load() {
     }
     crew.wait();
     let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| crew.take().is_some()));
-    let told = taken.expect_err("the loader's thread panics too");
-    assert_eq!(told.downcast_ref::<&str>(), Some(&"a thread of the load has panicked"));
+    let reported = taken.expect_err("the loader's thread panics too");
+    assert_eq!(reported.downcast_ref::<&str>(), Some(&"a thread of the load has panicked"));
     let woken = crew.poll_ready(&mut std::task::Context::from_waker(std::task::Waker::noop()));
     assert!(woken.is_ready());
 }

@@ -269,7 +269,7 @@ fn types_that_are_not_known_are_no_damage_and_unknown_bytes_are() {
 }
 
 /// A file of the records that `write` writes.
-fn file_of(write: impl FnOnce(&mut Encoder<'_>) -> io::Result<()>) -> Vec<u8> {
+pub(super) fn file_of(write: impl FnOnce(&mut Encoder<'_>) -> io::Result<()>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut out = Encoder::new(&mut bytes, options().format);
     let write = |out: &mut Encoder<'_>| -> io::Result<()> {
@@ -282,7 +282,7 @@ fn file_of(write: impl FnOnce(&mut Encoder<'_>) -> io::Result<()>) -> Vec<u8> {
     bytes
 }
 
-fn write_string(out: &mut Encoder<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
+pub(super) fn write_string(out: &mut Encoder<'_>, key: &[u8], value: &[u8]) -> io::Result<()> {
     out.tag(Tag::String)?;
     out.string(key)?;
     out.string(value)

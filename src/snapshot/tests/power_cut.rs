@@ -110,10 +110,10 @@ fn cut_everywhere(
     for moment in disk.moments() {
         let is_safe = safe_from.is_some_and(|call| moment.call >= call);
         for remains in moment.survivors() {
-            let told = |what: &str| format!("after call {} of {:?}: {what}", moment.call, disk.calls());
-            let number = reader.inspect(&remains.files(), keep).map_err(|fault| told(&fault))?;
+            let described = |what: &str| format!("after call {} of {:?}: {what}", moment.call, disk.calls());
+            let number = reader.inspect(&remains.files(), keep).map_err(|fault| described(&fault))?;
             if number != after && (is_safe || !before.contains(&number)) {
-                return Err(told(&format!("a start finds save {number}")));
+                return Err(described(&format!("a start finds save {number}")));
             }
             all.insert(remains);
         }

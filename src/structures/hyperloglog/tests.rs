@@ -119,10 +119,10 @@ proptest! {
             bytes[at] = byte;
         }
         if let Ok(view) = SketchView::new(&bytes) {
-            let told = view.cardinality();
+            let estimate = view.cardinality();
             let mut registers = Registers::new();
-            prop_assert_eq!(registers.merge(view).is_ok(), told.is_ok());
-            prop_assert_eq!(view.check().is_ok(), told.is_ok());
+            prop_assert_eq!(registers.merge(view).is_ok(), estimate.is_ok());
+            prop_assert_eq!(view.check().is_ok(), estimate.is_ok());
             prop_assert!(view.opcodes().count() <= bytes.len());
         }
         if let Ok(mut sketch) = Sketch::new(&mut bytes, SPARSE_BYTES_MAX) {

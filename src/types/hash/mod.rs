@@ -16,7 +16,7 @@ pub use iter::Iter;
 
 use std::fmt;
 
-use super::{DataType, Digest, Encoding, Limits, LoadOptions, Type, Value, View};
+use super::{DataType, Digest, Encoding, Limits, LoadOptions, Type, Value, ValueRef, View};
 use crate::rdb;
 use crate::stdx::number::IntText;
 use crate::structures::listpack::{Listpack, Lp, Pos};
@@ -232,6 +232,14 @@ impl DataType for HashValue {
         match self {
             Self::Listpack(listpack) => listpack.into_memory(),
             Self::Hashtable(_) => Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn from_value_ref(value: ValueRef<'_>) -> Option<Self::View<'_>> {
+        match value {
+            ValueRef::Hash(view) => Some(view),
+            _ => None,
         }
     }
 

@@ -66,10 +66,10 @@ pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -
         Tag::HashMetadata => {
             let first = input.milliseconds()?;
             // A field's expiry is written as one more than its distance from the first.
-            load_metadata(input, |told| first.checked_add(i64::try_from(told - 1).ok()?))
+            load_metadata(input, |stored| first.checked_add(i64::try_from(stored - 1).ok()?))
         }
         Tag::Hash2 => load_with_expiries(input, options),
-        Tag::HashMetadataPreGa => load_metadata(input, |told| i64::try_from(told).ok()),
+        Tag::HashMetadataPreGa => load_metadata(input, |stored| i64::try_from(stored).ok()),
         _ => load_fields(input, options),
     }
 }
@@ -133,7 +133,7 @@ fn load_metadata(input: &mut rdb::Decoder<'_>, expiry_of: impl Fn(u64) -> Option
         let offset = input.offset();
         let expiry = match input.length()? {
             0 => None,
-            told => match expiry_of(told) {
+            stored => match expiry_of(stored) {
                 Some(at_ms) if at_ms >= 0 => Some(at_ms),
                 _ => return Err(input.invalid_at(offset, "a field's expiry out of range")),
             },

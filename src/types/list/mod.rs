@@ -14,7 +14,7 @@ pub use view::ListView;
 
 use std::fmt;
 
-use super::{DataType, Encoding, Limits, LoadOptions, Type, Value, View};
+use super::{DataType, Encoding, Limits, LoadOptions, Type, Value, ValueRef, View};
 use crate::rdb;
 use crate::structures::listpack::{Listpack, Lp, Pos};
 use crate::structures::quicklist::{self, Quicklist};
@@ -289,6 +289,14 @@ impl DataType for ListValue {
         match self {
             Self::Listpack(listpack) => listpack.into_memory(),
             Self::Quicklist(_) => Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn from_value_ref(value: ValueRef<'_>) -> Option<Self::View<'_>> {
+        match value {
+            ValueRef::List(view) => Some(view),
+            _ => None,
         }
     }
 

@@ -16,7 +16,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use super::{DataType, Digest, Encoding, Limits, LoadOptions, Type, Value, View};
+use super::{DataType, Digest, Encoding, Limits, LoadOptions, Type, Value, ValueRef, View};
 use crate::rdb;
 use crate::stdx::HashSeed;
 use crate::stdx::number::{IntText, parse_i64};
@@ -137,7 +137,7 @@ impl SetValue {
             }
             Self::Hashtable(members) => {
                 // The table is looked at while it is searched, so the member is copied; most fit on the stack.
-                let drawn: Option<SmallVec<[u8; 64]>> = members.random(rng).map(|member| member.bytes().into());
+                let drawn = members.random(rng).map(|member| SmallVec::<[u8; 64]>::from_slice(member.bytes()));
                 if let Some(member) = drawn {
                     members.remove(&member);
                     visit(Member::Bytes(&member));
@@ -309,6 +309,14 @@ impl DataType for SetValue {
             Self::Intset(intset) => intset.into_vec(),
             Self::Listpack(listpack) => listpack.into_memory(),
             Self::Hashtable(_) => Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn from_value_ref(value: ValueRef<'_>) -> Option<Self::View<'_>> {
+        match value {
+            ValueRef::Set(view) => Some(view),
+            _ => None,
         }
     }
 

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Deref;
 
-use super::{DataType, Digest, Encoding, Limits, LoadOptions, Type, Value, View};
+use super::{DataType, Digest, Encoding, Limits, LoadOptions, Type, Value, ValueRef, View};
 use crate::rdb;
 use crate::structures::listpack::Entry;
 
@@ -153,6 +153,14 @@ impl DataType for StreamValue {
 
     fn into_room(self) -> Vec<u8> {
         Vec::new()
+    }
+
+    #[inline]
+    fn from_value_ref(value: ValueRef<'_>) -> Option<Self::View<'_>> {
+        match value {
+            ValueRef::Stream(view) => Some(view),
+            _ => None,
+        }
     }
 
     fn from_value_mut(value: &mut Value) -> Option<&mut Self> {

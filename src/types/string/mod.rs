@@ -10,7 +10,7 @@ pub use encoding::{EMBSTR_BYTES_MAX, INLINE_BYTES_MAX, IntBytes, canonical_integ
 
 use std::borrow::Cow;
 
-use super::{DataType, Digest, Encoding, LoadOptions, Type, Value, View};
+use super::{DataType, Digest, Encoding, LoadOptions, Type, Value, ValueRef, View};
 use crate::rdb;
 use crate::structures::try_zeros;
 
@@ -135,6 +135,14 @@ impl DataType for StringValue {
         match self {
             Self::Int(_) => Vec::new(),
             Self::Embstr(bytes) | Self::Raw(bytes) => bytes,
+        }
+    }
+
+    #[inline]
+    fn from_value_ref(value: ValueRef<'_>) -> Option<Self::View<'_>> {
+        match value {
+            ValueRef::String(view) => Some(view),
+            _ => None,
         }
     }
 

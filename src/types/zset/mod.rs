@@ -15,7 +15,7 @@ pub use view::ZsetView;
 
 use std::ops::Range;
 
-use super::{DataType, Encoding, Limits, LoadOptions, Type, Value};
+use super::{DataType, Encoding, Limits, LoadOptions, Type, Value, ValueRef};
 use crate::rdb;
 use crate::stdx::HashSeed;
 use crate::structures::listpack::{Listpack, Lp};
@@ -221,6 +221,14 @@ impl DataType for ZsetValue {
         match self {
             Self::Listpack(listpack) => listpack.into_memory(),
             Self::Tree(_) => Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn from_value_ref(value: ValueRef<'_>) -> Option<Self::View<'_>> {
+        match value {
+            ValueRef::Zset(view) => Some(view),
+            _ => None,
         }
     }
 

@@ -75,9 +75,7 @@ fn nothing_limits_all_clients_together_unless_it_is_asked_for() {
     let mut client = named(&server, "large");
     fill_query_buffer(&mut observer, &mut client, "large", 4 * MIB);
     assert_eq!(evicted_clients(&mut observer), 0);
-    wait_until("INFO tells of it", 10, || {
-        server.info_field("memory", "mem_clients_normal").parse::<usize>().expect("a number") > 4 * MIB
-    });
+    wait_until("INFO shows it", 10, || server.info_number("memory", "mem_clients_normal") > 4 * MIB as u64);
 }
 
 #[test]
@@ -190,7 +188,7 @@ fn a_connection_can_be_kept_out_and_given_back() {
     assert!(client_field(&mut observer, "kept", "flags").is_some_and(|flags| flags.contains('e')));
     fill_query_buffer(&mut observer, &mut client, "kept", 2 * MIB);
     assert_eq!(evicted_clients(&mut observer), 0);
-    // Others go instead, and the log is told once that it is not enough.
+    // Others go instead, and the log says once that it is not enough.
     let mut other = server.client();
     other.send(b"PING\r\n");
     assert!(other.is_closed_within(Duration::from_secs(10)));

@@ -81,7 +81,7 @@ fn announced_arguments_cost_nothing_before_they_come() {
     let mut observer = server.client();
     let mut used = || {
         let info = observer.run("INFO memory").text();
-        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("INFO tells it");
+        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("INFO has it");
         line.trim().parse::<usize>().expect("a number")
     };
     let before = used();
@@ -162,7 +162,7 @@ fn a_killed_client_is_gone_for_everyone_at_once() {
     assert!(victim.is_closed_within(Duration::from_secs(5)));
 }
 
-/// Whatever reads keys past their expiry while `pause` holds, nothing is deleted and no event tells of it.
+/// Whatever reads keys past their expiry while `pause` holds, nothing is deleted and no event is published.
 fn check_that_nothing_expires(pause: impl FnOnce(&Server) -> Client) {
     let server = Server::with_config("notify-keyspace-events KEA\nenable-debug-command yes");
     let (mut client, mut listener) = (server.client(), server.client_resp3());

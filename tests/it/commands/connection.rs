@@ -219,7 +219,7 @@ fn client_list_and_info_tell_the_connections() {
     let names = "id addr laddr fd name age idle flags db sub psub ssub multi qbuf qbuf-free argv-mem multi-mem rbs rbp \
                  obl oll omem tot-mem events cmd user redir resp";
     for name in names.split_whitespace() {
-        assert!(me.contains_key(name), "CLIENT INFO tells {name}: {me:?}");
+        assert!(me.contains_key(name), "CLIENT INFO has {name}: {me:?}");
     }
     let list = client.run("CLIENT LIST").text();
     assert_eq!(list.lines().count(), 2);

@@ -147,9 +147,9 @@ fn the_nodes_of_a_large_list_are_told_with_their_compression() {
     for element in &elements {
         client.cmd(&["RPUSH", "list", element]);
     }
-    let told = client.run("DEBUG OBJECT list").text();
+    let reported = client.run("DEBUG OBJECT list").text();
     // A header of 6 bytes, an end of 1, and two lengths for each element of 60 bytes.
     let bytes = 3 * (6 + 1) + 10 * (60 + 2);
     let nodes = format!(" ql_nodes:3 ql_avg_node:3.33 ql_listpack_max:4 ql_compressed:1 ql_uncompressed_size:{bytes}");
-    assert!(told.ends_with(&nodes), "{told}");
+    assert!(reported.ends_with(&nodes), "{reported}");
 }

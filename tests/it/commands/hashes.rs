@@ -1,7 +1,7 @@
 //! Hash commands.
 
-use super::{dialogue, dialogue_resp3};
-use crate::support::{Server, against_redis, bulk, err, int, ok, wait_until};
+use super::{are_refused_for_the_type, dialogue, dialogue_resp3, scanned};
+use crate::support::{Server, against_redis, bulk, int, ok, wait_until};
 
 #[test]
 fn fields_are_set_read_and_removed() {
@@ -74,28 +74,28 @@ fn other_types_are_refused_by_every_hash_command() {
     let server = Server::start();
     let mut client = server.client();
     client.run("SET string value");
-    for line in [
-        "HSET string a 1",
-        "HSETNX string a 1",
-        "HMSET string a 1",
-        "HGET string a",
-        "HMGET string a",
-        "HDEL string a",
-        "HEXISTS string a",
-        "HLEN string",
-        "HSTRLEN string a",
-        "HKEYS string",
-        "HVALS string",
-        "HGETALL string",
-        "HINCRBY string a 1",
-        "HINCRBYFLOAT string a 1",
-        "HRANDFIELD string",
-        "HRANDFIELD string 2",
-        "HSCAN string 0",
-    ] {
-        let wrong = "WRONGTYPE Operation against a key holding the wrong kind of value";
-        assert_eq!(client.run(line), err(wrong), "{line}");
-    }
+    are_refused_for_the_type(
+        &mut client,
+        &[
+            "HSET string a 1",
+            "HSETNX string a 1",
+            "HMSET string a 1",
+            "HGET string a",
+            "HMGET string a",
+            "HDEL string a",
+            "HEXISTS string a",
+            "HLEN string",
+            "HSTRLEN string a",
+            "HKEYS string",
+            "HVALS string",
+            "HGETALL string",
+            "HINCRBY string a 1",
+            "HINCRBYFLOAT string a 1",
+            "HRANDFIELD string",
+            "HRANDFIELD string 2",
+            "HSCAN string 0",
+        ],
+    );
 }
 
 #[test]
@@ -191,21 +191,10 @@ fn a_scan_finds_every_field_of_a_large_hash() {
     for number in 0..1000 {
         client.run(&format!("HSET hash field:{number} {number}"));
     }
-    let mut found = std::collections::BTreeMap::new();
-    let mut cursor = "0".to_owned();
-    for round in 0.. {
-        assert!(round < 10_000, "the scan does not end");
-        let reply = client.run(&format!("HSCAN hash {cursor} COUNT 50"));
-        cursor = reply.items()[0].text();
-        for pair in reply.items()[1].texts().chunks(2) {
-            found.insert(pair[0].clone(), pair[1].clone());
-        }
-        if cursor == "0" {
-            break;
-        }
-    }
+    let pairs = scanned(&mut client, "HSCAN hash", |_, _| {});
+    let found: std::collections::BTreeMap<_, _> = pairs.chunks(2).map(|pair| (&pair[0], &pair[1])).collect();
     assert_eq!(found.len(), 1000);
-    assert!(found.iter().all(|(field, value)| *field == format!("field:{value}")));
+    assert!(found.iter().all(|(field, value)| **field == format!("field:{value}")));
     client.transcript(
         r#"
         > HSET few one 1 two 2

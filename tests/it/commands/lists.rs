@@ -1,6 +1,6 @@
 //! List commands that do not wait.
 
-use super::{dialogue, dialogue_resp3};
+use super::{are_refused_for_the_type, dialogue, dialogue_resp3};
 use crate::support::{Server, against_redis, bulk, int, ok};
 
 #[test]
@@ -324,28 +324,28 @@ fn other_types_are_refused_by_every_list_command() {
     let server = Server::start();
     let mut client = server.client();
     assert_eq!(client.run("SET text value"), ok());
-    for command in [
-        "LPUSH text a",
-        "RPUSH text a",
-        "LPUSHX text a",
-        "RPUSHX text a",
-        "LPOP text",
-        "RPOP text 2",
-        "LLEN text",
-        "LINDEX text 0",
-        "LINSERT text BEFORE a b",
-        "LSET text 0 a",
-        "LRANGE text 0 -1",
-        "LTRIM text 0 1",
-        "LREM text 0 a",
-        "LPOS text a",
-        "LMOVE text other LEFT LEFT",
-        "RPOPLPUSH text other",
-        "LMPOP 1 text LEFT",
-    ] {
-        let reply = client.run(command);
-        assert!(reply.is_error() && reply.text().starts_with("WRONGTYPE"), "{command}: {reply:?}");
-    }
+    are_refused_for_the_type(
+        &mut client,
+        &[
+            "LPUSH text a",
+            "RPUSH text a",
+            "LPUSHX text a",
+            "RPUSHX text a",
+            "LPOP text",
+            "RPOP text 2",
+            "LLEN text",
+            "LINDEX text 0",
+            "LINSERT text BEFORE a b",
+            "LSET text 0 a",
+            "LRANGE text 0 -1",
+            "LTRIM text 0 1",
+            "LREM text 0 a",
+            "LPOS text a",
+            "LMOVE text other LEFT LEFT",
+            "RPOPLPUSH text other",
+            "LMPOP 1 text LEFT",
+        ],
+    );
     assert!(client.run("LPUSH").is_error());
 }
 

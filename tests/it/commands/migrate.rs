@@ -182,7 +182,7 @@ fn a_link_is_kept_for_the_next_migration_and_opened_anew_when_it_broke() {
     here.run("MSET a 1 b 2 c 3 d 4");
     assert_eq!(source.info_field("stats", "migrate_cached_sockets"), "0");
     assert_eq!(migrate(&mut here, target.port(), "a", ""), ok());
-    let connections = || target.info_field("stats", "total_connections_received").parse::<u64>().expect("a number");
+    let connections = || target.info_number("stats", "total_connections_received");
     let before = connections();
     assert_eq!(migrate(&mut here, target.port(), "b", ""), ok());
     assert_eq!(connections() - before, 1, "that of the question itself");

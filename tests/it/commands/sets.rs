@@ -1,6 +1,6 @@
 //! Set commands.
 
-use super::{dialogue, dialogue_resp3};
+use super::{are_refused_for_the_type, dialogue, dialogue_resp3, scanned};
 use crate::support::{Server, against_redis, bulk, int};
 
 #[test]
@@ -51,32 +51,32 @@ fn other_types_are_refused_by_every_set_command() {
     let mut client = server.client();
     client.run("SET string value");
     client.run("SADD set a");
-    let wrong = "WRONGTYPE Operation against a key holding the wrong kind of value";
-    for line in [
-        "SADD string a",
-        "SREM string a",
-        "SCARD string",
-        "SISMEMBER string a",
-        "SMISMEMBER string a",
-        "SMEMBERS string",
-        "SPOP string",
-        "SPOP string 1",
-        "SRANDMEMBER string",
-        "SRANDMEMBER string 2",
-        "SMOVE string set a",
-        "SMOVE set string a",
-        "SINTER set string",
-        "SINTER missing string",
-        "SUNION set string",
-        "SDIFF set string",
-        "SINTERCARD 2 set string",
-        "SINTERSTORE to set string",
-        "SUNIONSTORE to set string",
-        "SDIFFSTORE to set string",
-        "SSCAN string 0",
-    ] {
-        assert_eq!(client.run(line), crate::support::err(wrong), "{line}");
-    }
+    are_refused_for_the_type(
+        &mut client,
+        &[
+            "SADD string a",
+            "SREM string a",
+            "SCARD string",
+            "SISMEMBER string a",
+            "SMISMEMBER string a",
+            "SMEMBERS string",
+            "SPOP string",
+            "SPOP string 1",
+            "SRANDMEMBER string",
+            "SRANDMEMBER string 2",
+            "SMOVE string set a",
+            "SMOVE set string a",
+            "SINTER set string",
+            "SINTER missing string",
+            "SUNION set string",
+            "SDIFF set string",
+            "SINTERCARD 2 set string",
+            "SINTERSTORE to set string",
+            "SUNIONSTORE to set string",
+            "SDIFFSTORE to set string",
+            "SSCAN string 0",
+        ],
+    );
     assert_eq!(client.run("SCARD set"), int(1));
 }
 
@@ -249,21 +249,12 @@ fn a_scan_of_a_large_set_finds_every_member_while_it_grows_and_shrinks() {
     for number in 0..1000 {
         client.run(&format!("SADD set member:{number}"));
     }
-    let mut found = std::collections::BTreeSet::new();
-    let mut cursor = "0".to_owned();
-    for round in 0.. {
-        assert!(round < 10_000, "the scan does not end");
-        let reply = client.run(&format!("SSCAN set {cursor} COUNT 50"));
-        cursor = reply.items()[0].text();
-        found.extend(reply.items()[1].texts());
+    let found = scanned(&mut client, "SSCAN set", |client, round| {
         client.run(&format!("SADD set extra:{round}"));
         if round > 0 {
             client.run(&format!("SREM set extra:{}", round - 1));
         }
-        if cursor == "0" {
-            break;
-        }
-    }
+    });
     assert!((0..1000).all(|number| found.contains(&format!("member:{number}"))));
     client.transcript(
         r#"

@@ -1,4 +1,4 @@
-//! SNAPSHOT, and what else is told of the snapshots that were taken.
+//! SNAPSHOT, and what else shows the snapshots that were taken.
 
 use std::fs;
 
@@ -59,9 +59,9 @@ fn history_tells_of_every_snapshot_what_asked_for_it_and_how_it_went() {
     let latest = client.run("SNAPSHOT LATEST");
     assert_eq!((number(&latest, "id"), &*text(&latest, "failed_step")), (5, "rename"));
     assert_eq!(text(&latest, "error"), server.info_field("persistence", "rdb_last_bgsave_error"));
-    let told = server.info("persistence");
-    assert_eq!((&*told["snapshot_last_id"], &*told["snapshot_last_failed_step"]), ("5", "rename"));
-    assert_eq!((&*told["snapshot_last_outcome"], &*told["snapshot_last_rule"]), ("failed", ""));
+    let reported = server.info("persistence");
+    assert_eq!((&*reported["snapshot_last_id"], &*reported["snapshot_last_failed_step"]), ("5", "rename"));
+    assert_eq!((&*reported["snapshot_last_outcome"], &*reported["snapshot_last_rule"]), ("failed", ""));
     assert!(server.log().contains("Snapshot 5 by command (0 changes, background): failed"), "{}", server.log());
 
     let ids = |client: &mut Client, line: &str| -> Vec<i64> {

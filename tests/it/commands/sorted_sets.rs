@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{dialogue, dialogue_resp3};
+use super::{are_refused_for_the_type, dialogue, dialogue_resp3};
 use crate::support::{Server, against_redis, bulk, int, ok};
 
 #[test]
@@ -554,44 +554,44 @@ fn other_types_are_refused_by_every_sorted_set_command() {
     let server = Server::start();
     let mut client = server.client();
     assert_eq!(client.run("SET text value"), ok());
-    for command in [
-        "ZADD text 1 a",
-        "ZINCRBY text 1 a",
-        "ZREM text a",
-        "ZCARD text",
-        "ZSCORE text a",
-        "ZMSCORE text a",
-        "ZRANK text a",
-        "ZREVRANK text a",
-        "ZCOUNT text 0 1",
-        "ZLEXCOUNT text - +",
-        "ZRANGE text 0 1",
-        "ZREVRANGE text 0 1",
-        "ZRANGEBYSCORE text 0 1",
-        "ZREVRANGEBYSCORE text 1 0",
-        "ZRANGEBYLEX text - +",
-        "ZREVRANGEBYLEX text + -",
-        "ZRANGESTORE out text 0 1",
-        "ZREMRANGEBYRANK text 0 1",
-        "ZREMRANGEBYSCORE text 0 1",
-        "ZREMRANGEBYLEX text - +",
-        "ZPOPMIN text",
-        "ZPOPMAX text",
-        "ZMPOP 1 text MIN",
-        "ZRANDMEMBER text",
-        "ZRANDMEMBER text 1",
-        "ZUNION 1 text",
-        "ZINTER 1 text",
-        "ZDIFF 1 text",
-        "ZINTERCARD 1 text",
-        "ZUNIONSTORE out 1 text",
-        "ZINTERSTORE out 1 text",
-        "ZDIFFSTORE out 1 text",
-        "ZSCAN text 0",
-    ] {
-        let reply = client.run(command);
-        assert!(reply.is_error() && reply.text().starts_with("WRONGTYPE"), "{command}: {reply:?}");
-    }
+    are_refused_for_the_type(
+        &mut client,
+        &[
+            "ZADD text 1 a",
+            "ZINCRBY text 1 a",
+            "ZREM text a",
+            "ZCARD text",
+            "ZSCORE text a",
+            "ZMSCORE text a",
+            "ZRANK text a",
+            "ZREVRANK text a",
+            "ZCOUNT text 0 1",
+            "ZLEXCOUNT text - +",
+            "ZRANGE text 0 1",
+            "ZREVRANGE text 0 1",
+            "ZRANGEBYSCORE text 0 1",
+            "ZREVRANGEBYSCORE text 1 0",
+            "ZRANGEBYLEX text - +",
+            "ZREVRANGEBYLEX text + -",
+            "ZRANGESTORE out text 0 1",
+            "ZREMRANGEBYRANK text 0 1",
+            "ZREMRANGEBYSCORE text 0 1",
+            "ZREMRANGEBYLEX text - +",
+            "ZPOPMIN text",
+            "ZPOPMAX text",
+            "ZMPOP 1 text MIN",
+            "ZRANDMEMBER text",
+            "ZRANDMEMBER text 1",
+            "ZUNION 1 text",
+            "ZINTER 1 text",
+            "ZDIFF 1 text",
+            "ZINTERCARD 1 text",
+            "ZUNIONSTORE out 1 text",
+            "ZINTERSTORE out 1 text",
+            "ZDIFFSTORE out 1 text",
+            "ZSCAN text 0",
+        ],
+    );
 }
 
 #[test]

@@ -812,7 +812,7 @@ fn watchers_are_told_of_entries_and_not_of_groups() {
     let server = Server::start();
     let (mut watcher, mut client) = (server.client(), server.client());
     client.run("XADD s 1-1 n 1");
-    for (line, told) in [
+    for (line, discards) in [
         ("XGROUP CREATE s g 0", false),
         ("XREADGROUP GROUP g c STREAMS s >", false),
         ("XACK s g 1-1", false),
@@ -823,7 +823,7 @@ fn watchers_are_told_of_entries_and_not_of_groups() {
     ] {
         watcher.transcript("> WATCH s new\n+OK\n> MULTI\n+OK\n> PING\n+QUEUED");
         client.run(line);
-        assert_eq!(watcher.run("EXEC").is_null(), told, "{line}");
+        assert_eq!(watcher.run("EXEC").is_null(), discards, "{line}");
     }
 }
 
@@ -841,11 +841,11 @@ fn streams_outlive_a_restart_with_their_groups() {
         > XREADGROUP GROUP g Anne STREAMS s >
         "#,
     );
-    let told = |client: &mut crate::support::Client| client.run("XINFO STREAM s FULL");
-    let before = told(&mut client);
+    let reported = |client: &mut crate::support::Client| client.run("XINFO STREAM s FULL");
+    let before = reported(&mut client);
     assert_eq!(client.run("SAVE"), ok());
     server.kill_and_start_again();
-    assert_eq!(told(&mut server.client()), before);
+    assert_eq!(reported(&mut server.client()), before);
 }
 
 #[test]

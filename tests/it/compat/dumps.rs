@@ -28,6 +28,17 @@ fn dumps_of_redis_load_here_with_an_equal_digest() {
     }
 }
 
+/// Redis starts with our dump and holds the same data, and its checker finds nothing wrong.
+#[track_caller]
+fn loads_in_redis(peer: &mut Server, ours: &Server, config: &str) {
+    peer.kill();
+    fs::copy(ours.dump_path(), peer.dump_path()).expect("the dump can be copied");
+    peer.start_again();
+    assert_eq!(peer.digest(), ours.digest(), "{config}");
+    let checked = Command::new("redis-check-rdb").arg(ours.dump_path()).output().expect("redis-check-rdb runs");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
 #[test]
 fn our_dumps_load_in_redis_with_an_equal_digest() {
     for layout in LAYOUTS {
@@ -35,12 +46,7 @@ fn our_dumps_load_in_redis_with_an_equal_digest() {
         fill(&mut ours.client());
         ours.background_save();
         let mut peer = redis_server("");
-        peer.kill();
-        fs::copy(ours.dump_path(), peer.dump_path()).expect("the dump can be copied");
-        peer.start_again();
-        assert_eq!(peer.digest(), ours.digest(), "{layout}");
-        let checked = Command::new("redis-check-rdb").arg(ours.dump_path()).output().expect("redis-check-rdb runs");
-        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+        loads_in_redis(&mut peer, &ours, layout);
     }
 }
 
@@ -87,12 +93,7 @@ fn dumps_written_by_threads_load_in_redis_with_an_equal_digest() {
             } else {
                 assert_eq!(client.run("SAVE"), ok());
             }
-            peer.kill();
-            fs::copy(ours.dump_path(), peer.dump_path()).expect("the dump can be copied");
-            peer.start_again();
-            assert_eq!(peer.digest(), ours.digest(), "{config}");
-            let checked = Command::new("redis-check-rdb").arg(ours.dump_path()).output().expect("redis-check-rdb runs");
-            assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+            loads_in_redis(&mut peer, &ours, config);
         }
     }
 }
@@ -154,17 +155,17 @@ fn streams_are_laid_out_byte_for_byte_as_redis_does() {
 fn consumer_groups_stay_what_they_are_on_a_journey() {
     let state = |server: &Server| {
         let mut client = server.client();
-        let mut told: Vec<_> =
+        let mut reported: Vec<_> =
             ["XINFO GROUPS stream:many", "XINFO GROUPS stream:groups:none", "XPENDING stream:many late"]
                 .map(|line| client.run(line))
                 .into();
         for group in ["readers", "late"] {
             for pending in client.run(&format!("XPENDING stream:many {group} - + 1000")).items() {
                 // The time since the delivery is the third.
-                told.extend([0, 1, 3].map(|at| pending.items()[at].clone()));
+                reported.extend([0, 1, 3].map(|at| pending.items()[at].clone()));
             }
         }
-        told
+        reported
     };
     let peer = redis_server("");
     fill(&mut peer.client());

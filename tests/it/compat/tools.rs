@@ -61,7 +61,7 @@ fn redis_cli_watches_the_server() {
     server.client().run("DEBUG POPULATE 123");
     let stat = redis_cli_for(&server, "3", &["--stat", "-i", "1"]);
     let line = stat.lines().find(|line| line.starts_with("123 ")).unwrap_or_else(|| panic!("{stat}"));
-    assert!(line.contains('M') || line.contains('K'), "memory is told: {line}");
+    assert!(line.contains('M') || line.contains('K'), "memory is shown: {line}");
     let latency = redis_cli_for(&server, "2", &["--latency", "--raw"]);
     let numbers: Vec<f64> = latency.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     assert!(numbers.len() >= 4 && numbers[3] > 10.0, "min max avg samples: {latency}");

@@ -359,6 +359,19 @@ impl Server {
         self.info(section).remove(field).unwrap_or_else(|| panic!("INFO {section} has no {field}"))
     }
 
+    /// A field of INFO that is a whole number.
+    #[track_caller]
+    pub fn info_number(&self, section: &str, field: &str) -> u64 {
+        let text = self.info_field(section, field);
+        text.parse().unwrap_or_else(|_| panic!("{field} is no number: {text}"))
+    }
+
+    /// The most memory that was used at once, in bytes.
+    #[track_caller]
+    pub fn memory_peak(&self) -> u64 {
+        self.info_number("memory", "used_memory_peak")
+    }
+
     /// DEBUG DIGEST, which is equal on two servers that hold the same data.
     #[track_caller]
     pub fn digest(&self) -> String {

@@ -71,7 +71,7 @@ fn a_user_is_told_in_the_order_of_flags_passwords_keys_channels_and_commands() {
 #[test]
 fn rules_about_commands_are_told_in_their_order_without_those_that_are_void() {
     let mut room = Room::new();
-    for (rules, told) in [
+    for (rules, shown) in [
         ("+@all -@hash -@slow +hget", "+@all -@hash -@slow +hget"),
         ("+@all -@hash -@slow +hget -@hash", "+@all -@slow +hget -@hash"),
         ("-@all +@HASH +@hash +@HaSh", "-@all +@hash"),
@@ -83,7 +83,7 @@ fn rules_about_commands_are_told_in_their_order_without_those_that_are_void() {
         ("+get +@all", "+@all"),
         ("allcommands -get nocommands", "-@all"),
     ] {
-        assert_eq!(room.commands(rules), told, "{rules}");
+        assert_eq!(room.commands(rules), shown, "{rules}");
     }
 }
 

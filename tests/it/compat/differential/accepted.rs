@@ -85,8 +85,8 @@ const DIFFERENCES: &[Difference] = &[
         reason: CLAIMS,
         holds: |_, ours, theirs| *ours == int(0) && *theirs == int(1),
     },
-    always("xinfo consumers", "7.2 tells when a consumer was active"),
-    always("xinfo stream", "7.2 tells when consumers were active, and Copal has no radix tree"),
+    always("xinfo consumers", "7.2 answers when a consumer was active"),
+    always("xinfo stream", "7.2 answers when consumers were active, and Copal has no radix tree"),
     always("pfdebug", "an error names the subcommand as it was sent"),
 ];
 
@@ -132,7 +132,7 @@ pub fn judge(args: &Args, ours: &Value, theirs: &Value) -> Verdict {
     }
 }
 
-/// Whether both are the same, doubles by their value: since 7.2 they are told by as few digits as they need.
+/// Whether both are the same, doubles by their value: since 7.2 they are written with as few digits as they need.
 fn are_same(ours: &Value, theirs: &Value) -> bool {
     let same_number = |a: &str, b: &str| matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b);
     match (ours, theirs) {

@@ -1,4 +1,4 @@
-//! Commands by chance, out of the syntax that redis-server tells of its own commands.
+//! Commands by chance, out of the syntax that redis-server has for its own commands.
 
 use crate::support::{Client, Value};
 
@@ -252,10 +252,10 @@ struct Argument {
 }
 
 impl Argument {
-    fn read(told: &Value) -> Self {
-        let text = |name: &str| field(told, name).map(Value::text);
-        let flags = field(told, "flags").map(Value::texts).unwrap_or_default();
-        let parts = field(told, "arguments").map(|parts| parts.items().iter().map(Self::read).collect());
+    fn read(reported: &Value) -> Self {
+        let text = |name: &str| field(reported, name).map(Value::text);
+        let flags = field(reported, "flags").map(Value::texts).unwrap_or_default();
+        let parts = field(reported, "arguments").map(|parts| parts.items().iter().map(Self::read).collect());
         Self {
             name: text("name").unwrap_or_default(),
             kind: text("type").unwrap_or_default(),
@@ -299,7 +299,7 @@ impl Grammar {
             }
             let arguments = |docs: &Value| {
                 field(docs, "arguments")
-                    .map(|told| told.items().iter().map(Argument::read).collect())
+                    .map(|reported| reported.items().iter().map(Argument::read).collect())
                     .unwrap_or_default()
             };
             match field(&pair[1], "subcommands") {
@@ -317,7 +317,7 @@ impl Grammar {
             }
         }
         commands.sort_by(|a, b| a.words.cmp(&b.words));
-        assert!(commands.len() > 150, "redis-server tells of its commands");
+        assert!(commands.len() > 150, "redis-server lists its commands");
         Self { commands }
     }
 
