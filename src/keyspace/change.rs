@@ -61,6 +61,13 @@ impl Keyspace {
         self.journal.end_command(db, args, self.changes);
     }
 
+    /// Counts and records a command that has changed what is saved beside the keys.
+    pub fn commit_command(&mut self, db: usize, args: Args<'_>) {
+        self.changes += 1;
+        self.journal.command(db, |out| out.extend(args));
+        self.journal.account_for(1);
+    }
+
     /// Records all data, after it was replaced; `write` writes the command that makes an entry.
     pub fn record_data(&mut self, write: impl Fn(&mut ArgsBuf, &Entry)) {
         if !self.journal.is_wanted() {

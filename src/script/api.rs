@@ -48,6 +48,18 @@ pub fn install(call: &mut Call<'_>) {
     call.pop(1);
 }
 
+/// Fills the table on top with what of `redis` a library finds while it is loaded.
+pub fn fill_for_loading(call: &mut Call<'_>) {
+    call.push_function(log, 0);
+    call.raw_set_field(-2, "log");
+    for (name, number) in NUMBERS.iter().filter(|(name, _)| !name.starts_with("REPL_")) {
+        call.push_number(*number);
+        call.raw_set_field(-2, name);
+    }
+    call.push_bytes(version::REDIS);
+    call.raw_set_field(-2, "REDIS_VERSION");
+}
+
 /// Gets each error that ends a script, and completes it with the place that it comes from.
 pub fn on_error(call: &mut Call<'_>) -> Answer {
     let place = match call.place(1) {

@@ -18,16 +18,23 @@ const SCRIPT_NAME: &CStr = c"@user_script";
 pub struct Engine {
     // Before the interpreter: it must not outlive it.
     fiber: Fiber,
-    lua: Lua,
+    pub(super) lua: Lua,
     /// Numbers of scripts that are gone.
     free: Vec<ScriptId>,
     scripts: u32,
-    ended: Option<Status>,
+    pub(super) ended: Option<Status>,
 }
 
 /// A compiled script.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ScriptId(u32);
+
+impl ScriptId {
+    /// Its place in the list of compiled scripts.
+    pub(super) fn index(self) -> i32 {
+        self.0 as i32
+    }
+}
 
 #[cfg(test)]
 impl ScriptId {
@@ -106,19 +113,24 @@ impl Engine {
             self.after_shortage();
             return Err(CompileError(text));
         }
-        let id = self.free.pop().unwrap_or_else(|| {
+        let id = self.new_id();
+        self.lua.enter().raw_set_index(SCRIPTS, id.index());
+        Ok(id)
+    }
+
+    /// A number for a script.
+    pub(super) fn new_id(&mut self) -> ScriptId {
+        self.free.pop().unwrap_or_else(|| {
             self.scripts += 1;
             ScriptId(self.scripts)
-        });
-        call.raw_set_index(SCRIPTS, id.0 as i32);
-        Ok(id)
+        })
     }
 
     /// Forgets a compiled script.
     pub fn remove(&mut self, script: ScriptId) {
         let mut call = self.lua.enter();
         call.push_nil();
-        call.raw_set_index(SCRIPTS, script.0 as i32);
+        call.raw_set_index(SCRIPTS, script.index());
         self.free.push(script);
     }
 
@@ -126,14 +138,19 @@ impl Engine {
     pub fn start(&mut self, script: ScriptId, keys: Args<'_>, args: Args<'_>, host: &mut dyn Host) -> Progress {
         debug_assert!(self.ended.is_none());
         let mut call = self.lua.enter();
-        call.raw_get_index(SCRIPTS, script.0 as i32);
+        call.raw_get_index(SCRIPTS, script.index());
         for (name, args) in [("KEYS", keys), ("ARGV", args)] {
             push_args(&mut call, args);
             call.raw_set_field(GLOBALS, name);
         }
+        self.begin(0, ERROR_HANDLER, true, host)
+    }
+
+    /// Begins with the function below the `args` values on top. Only where `may_call` is set may it call commands.
+    pub(super) fn begin(&mut self, args: usize, handler: i32, may_call: bool, host: &mut dyn Host) -> Progress {
         self.lua.context().set_killed(false);
-        self.lua.context().may_call.set(true);
-        self.run(host, |fiber, lua| fiber.start(lua, 0, ERROR_HANDLER))
+        self.lua.context().may_call.set(may_call);
+        self.run(host, |fiber, lua| fiber.start(lua, args, handler))
     }
 
     /// Goes on with a script that has paused.
@@ -171,7 +188,7 @@ impl Engine {
     }
 
     /// Once memory was refused, or much of it is in use, all garbage is collected: the next script must find room.
-    fn after_shortage(&mut self) {
+    pub(super) fn after_shortage(&mut self) {
         let memory = &self.lua.context().memory;
         if memory.take_refused() || memory.wants_collection() {
             self.lua.enter().collect(false);
@@ -179,7 +196,7 @@ impl Engine {
     }
 }
 
-fn push_args(call: &mut Call<'_>, args: Args<'_>) {
+pub(super) fn push_args(call: &mut Call<'_>, args: Args<'_>) {
     call.push_table(args.len(), 0);
     for (index, arg) in args.iter().enumerate() {
         call.push_bytes(arg);

@@ -100,14 +100,37 @@ fn make_string_metatable(call: &mut Call<'_>) {
     call.remove(-2);
 }
 
+/// Makes the table at `place` one of globals: a name that is not there is an error.
+pub fn refuse_unknown(call: &mut Call<'_>, place: i32) {
+    let place = call.absolute(place);
+    call.push_table(0, 1);
+    call.push_function(not_found, 0);
+    call.raw_set_field(-2, "__index");
+    call.set_metatable(place);
+}
+
+/// Makes the table on top read-only, and a name that it does not have an error.
+pub fn seal(call: &mut Call<'_>) {
+    let place = call.top();
+    call.push_table(0, 1);
+    call.push_function(nonexistent, 0);
+    call.raw_set_field(-2, "__index");
+    call.set_metatable(place);
+    call.make_read_only(None);
+}
+
 /// A global that is not there. It gets the table, and the name.
 fn not_found(call: &mut Call<'_>) -> Answer {
+    if call.bytes(2) == Some(b"server") {
+        call.push_bytes("redis");
+        call.raw_get(1);
+        return Ok(1);
+    }
+    nonexistent(call)
+}
+
+fn nonexistent(call: &mut Call<'_>) -> Answer {
     let name = match call.value(2) {
-        Value::Bytes(b"server") => {
-            call.push_bytes("redis");
-            call.raw_get(1);
-            return Ok(1);
-        }
         Value::Bytes(name) => String::from_utf8_lossy(name).into_owned(),
         Value::Number(number) => super::lua::number_text(number),
         _ => return Err(call.error("Second argument to luaProtectedTableError must be a string or number")),

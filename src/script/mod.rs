@@ -8,6 +8,7 @@ mod cache;
 mod convert;
 mod engine;
 mod fiber;
+mod functions;
 mod globals;
 mod host;
 mod library;
@@ -19,5 +20,6 @@ mod testing;
 
 pub use cache::{Cache, Cached, Sha};
 pub use engine::{CompileError, Engine, Outcome, Progress, ScriptId};
+pub use functions::{ENGINE_NAME, Function, Libraries, Library, LibraryHead, LoadLibraryError};
 pub use host::{Host, Permission, Replicate, Verdict};
 pub use shebang::{ScriptFlags, Shebang};

@@ -48,12 +48,17 @@ pub enum Answer {
     Migrate(Box<Migration>),
     /// Run the queued commands (EXEC).
     Exec,
-    /// Run a script (EVAL, FCALL and their like), whose arguments are those of the command.
+    /// Run a script (EVAL and its like), whose arguments are those of the command.
     RunScript(RunRequest),
     Scripts(ScriptsRequest),
+    /// Call a function (FCALL and FCALL_RO), with the arguments of the command.
+    CallFunction {
+        read_only: bool,
+    },
+    Functions(FunctionsRequest),
 }
 
-/// What of EVAL, EVALSHA or FCALL is to be run. The text, SHA or name is the command's first argument.
+/// What of EVAL or EVALSHA is to be run. The text or SHA is the command's first argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RunRequest {
     pub name: ScriptName,
@@ -80,6 +85,36 @@ pub enum ScriptsRequest {
     },
     Kill,
     Load(Box<[u8]>),
+}
+
+/// Requests about functions and their libraries (FUNCTION). Texts and names are arguments of the command.
+#[derive(Debug)]
+pub enum FunctionsRequest {
+    /// The last argument is the code.
+    Load {
+        replace: bool,
+    },
+    Delete,
+    Flush,
+    List {
+        pattern: Option<Box<[u8]>>,
+        with_code: bool,
+    },
+    Dump,
+    Restore(RestorePolicy),
+    Stats,
+    Kill,
+}
+
+/// What FUNCTION RESTORE does with libraries that are there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RestorePolicy {
+    /// All go.
+    Flush,
+    /// None goes: a name that is there already is an error.
+    Append,
+    /// Those of the same name go.
+    Replace,
 }
 
 impl From<Answer> for Effect {

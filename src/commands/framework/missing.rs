@@ -3,7 +3,6 @@
 /// Commands that Copal does not have: what it lacks, and their names in small letters, with their parents' before a bar.
 /// A name that ends with a star matches all names with that prefix.
 const MISSING: &[(&str, &[&str])] = &[
-    ("functions are", &["fcall", "fcall_ro", "function"]),
     ("replication is", &["failover", "psync", "replconf", "replicaof", "slaveof", "sync", "client|import-source"]),
     ("the append-only file is", &["bgrewriteaof"]),
     (
@@ -82,7 +81,7 @@ const MISSING: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What Copal lacks that the command of this name belongs to, with the verb: `functions are`.
+/// What Copal lacks that the command of this name belongs to, with the verb: `modules are`.
 pub fn missing_feature(name: &[u8]) -> Option<&'static str> {
     const NAME_LEN_MAX: usize = 64;
     if name.len() > NAME_LEN_MAX {
@@ -96,7 +95,7 @@ pub fn missing_feature(name: &[u8]) -> Option<&'static str> {
     MISSING.iter().find(|(_, names)| names.iter().any(is_named)).map(|(feature, _)| *feature)
 }
 
-/// As [`missing_feature`], for a name as rules of users have it: `function|load`, of which the table has the parent only.
+/// As [`missing_feature`], for a name as rules of users have it: `sentinel|masters`, of which the table has the parent only.
 pub fn is_missing_for_rules(name: &[u8]) -> bool {
     let parent = memchr::memchr(b'|', name).map(|bar| &name[..bar]);
     missing_feature(name).is_some() || parent.is_some_and(|parent| missing_feature(parent).is_some())
@@ -114,10 +113,10 @@ mod tests {
             assert!(table.by_full_name(name.as_bytes()).is_none(), "{name} is there");
             assert_eq!(*name, name.to_ascii_lowercase());
         }
-        assert_eq!(missing_feature(b"FCall"), Some("functions are"));
+        assert_eq!(missing_feature(b"FailOver"), Some("replication is"));
         assert_eq!(missing_feature(b"JSON.GET"), Some("modules are"));
         assert_eq!(missing_feature(b"get"), None);
         assert_eq!(missing_feature(&[b'x'; 100]), None);
-        assert!(is_missing_for_rules(b"function|load") && !is_missing_for_rules(b"config|load"));
+        assert!(is_missing_for_rules(b"sentinel|masters") && !is_missing_for_rules(b"config|load"));
     }
 }

@@ -1,7 +1,11 @@
-//! EVAL and its like, SCRIPT (<https://redis.io/docs/latest/develop/programmability/eval-intro/>).
+//! EVAL, FCALL and their like, SCRIPT, FUNCTION (<https://redis.io/docs/latest/develop/programmability/eval-intro/>).
 //! Owns:  what of these commands can be read without the interpreter.
 //! Uses:  keyspace, resp; the framework.
 //! Never: the interpreter; the server runs scripts.
+
+pub(super) mod functions;
+
+pub use functions::function_keys;
 
 use super::framework::{
     AdminCtx, Answer, Arity, ClientCtx, Command, CommandError, CommandResult, Effect, Flags, Group, Handler, KeyFlags,
@@ -171,13 +175,17 @@ fn run(ctx: &mut ClientCtx<'_>, args: Args<'_>, name: ScriptName, read_only: boo
     if name == ScriptName::Sha && args.arg(1).len() != 40 {
         return Err(CommandError::NoScript);
     }
-    let keys = arguments::integer(args.arg(2))?;
+    let keys = key_count(arguments::integer(args.arg(2))?, args)?;
+    ctx.effects.push(Effect::Answer(Answer::RunScript(RunRequest { name, keys, read_only })));
+    Ok(())
+}
+
+/// A number of keys that a command names, as so many of its arguments.
+fn key_count(keys: i64, args: Args<'_>) -> Result<usize, CommandError> {
     if keys > args.len() as i64 - 3 {
         return Err(CommandError::text("ERR Number of keys can't be greater than number of args"));
     }
-    let keys = usize::try_from(keys).map_err(|_| CommandError::text("ERR Number of keys can't be negative"))?;
-    ctx.effects.push(Effect::Answer(Answer::RunScript(RunRequest { name, keys, read_only })));
-    Ok(())
+    usize::try_from(keys).map_err(|_| CommandError::text("ERR Number of keys can't be negative"))
 }
 
 fn debug(_ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {

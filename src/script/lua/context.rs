@@ -8,6 +8,7 @@ use mlua_sys::lua51 as ffi;
 
 use super::memory::Memory;
 use crate::resp::ArgsBuf;
+use crate::script::functions::Registrations;
 use crate::script::host::{Host, Verdict};
 
 /// Has no `&mut`: Lua's threads, its hook and functions written in Rust all hold it at a time.
@@ -37,6 +38,8 @@ pub struct Context {
     pub(super) look_after: Cell<i32>,
     /// Below this address little is left of the stack on which the script runs.
     pub(super) stack_end: Cell<usize>,
+    /// What the library that is being loaded has registered.
+    pub registrations: RefCell<Option<Registrations>>,
 }
 
 /// The script is killed and runs no further instruction.
@@ -60,6 +63,7 @@ impl Context {
             looked_at: Cell::new(None),
             look_after: Cell::new(0),
             stack_end: Cell::new(0),
+            registrations: RefCell::default(),
         }
     }
 

@@ -62,6 +62,17 @@ impl Call<'_> {
         let _ = self.raw_set(-3);
     }
 
+    /// Has scripts read the table at `place` by the read-only table at `before`.
+    pub fn put_behind(&mut self, before: i32, place: i32) {
+        if self.push_metatable(before) {
+            self.push_copy(place);
+            self.raw_set_field(-2, "__index");
+            self.push_copy(place);
+            self.mark(&BEHIND);
+            self.pop(1);
+        }
+    }
+
     pub fn is_read_only(&mut self, place: i32) -> bool {
         let is_read_only = self.push_behind(place);
         if is_read_only {

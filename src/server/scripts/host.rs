@@ -56,13 +56,18 @@ impl Host for ScriptHost<'_> {
     }
 
     fn log(&mut self, level: u8, text: &[u8]) {
-        let text = String::from_utf8_lossy(text);
-        match level {
-            0 => tracing::trace!("{text}"),
-            1 => tracing::debug!("{text}"),
-            2 => tracing::info!("{text}"),
-            _ => tracing::warn!("{text}"),
-        }
+        log(level, text);
+    }
+}
+
+/// redis.log.
+pub(super) fn log(level: u8, text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    match level {
+        0 => tracing::trace!("{text}"),
+        1 => tracing::debug!("{text}"),
+        2 => tracing::info!("{text}"),
+        _ => tracing::warn!("{text}"),
     }
 }
 

@@ -6,11 +6,14 @@
 mod answer;
 pub(in crate::server) mod busy;
 mod flags;
+mod functions;
 mod host;
 mod run;
 mod usage;
 
+use functions::Functions;
 pub(in crate::server) use run::Current;
+use run::Runnable;
 pub(in crate::server) use usage::ScriptUsage;
 
 use std::rc::Rc;
@@ -37,6 +40,7 @@ pub struct Scripts {
     vm_bytes: u64,
     /// Raised when a script has paused.
     wake: Rc<Wake>,
+    functions: Functions,
 }
 
 /// Whose interpreter is meant: scripts and functions have one each, so that neither finds what the other has left.
@@ -45,7 +49,6 @@ pub(in crate::server) enum Language {
     /// EVAL and its like.
     Eval,
     /// FCALL.
-    #[allow(dead_code, reason = "functions are to come")]
     Function,
 }
 
@@ -53,7 +56,8 @@ impl Scripts {
     /// The interpreter, where there is one: not before the first script, and not while one runs in it.
     fn engine_of(&mut self, language: Language) -> &mut Option<Box<Engine>> {
         match language {
-            Language::Eval | Language::Function => &mut self.engine,
+            Language::Eval => &mut self.engine,
+            Language::Function => &mut self.functions.engine,
         }
     }
 }

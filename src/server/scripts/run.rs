@@ -91,7 +91,11 @@ impl Executor {
         let mut engine = self.scripts.engine_of(language).take().expect("it has compiled the script");
         let (keys, values) = (args.tail(3).head(keys), args.tail(3 + keys));
         let mut host = ScriptHost { executor: self, client };
-        match engine.start(script, keys, values, &mut host) {
+        let progress = match language {
+            Language::Eval => engine.start(script, keys, values, &mut host),
+            Language::Function => engine.start_function(script, keys, values, &mut host),
+        };
+        match progress {
             Progress::Paused => self.pause_script(frame.client, client, engine),
             Progress::Ended => self.finish_script(frame.client, engine),
         }

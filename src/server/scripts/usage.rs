@@ -29,7 +29,10 @@ impl Scripts {
             vm_eval: self.engine.as_ref().map_or(self.vm_bytes, |engine| engine.memory_usage() as u64),
             cache: self.cache.memory_usage() as u64,
             cached: self.cache.len(),
-            ..ScriptUsage::default()
+            vm_functions: self.functions.vm_bytes(),
+            function_cache: self.functions.libraries.memory_usage() as u64,
+            functions: self.functions.libraries.functions_len(),
+            libraries: self.functions.libraries.len(),
         }
     }
 
@@ -44,8 +47,9 @@ impl Scripts {
 
     /// Puts an interpreter back whose script has ended.
     pub(super) fn put_back(&mut self, language: Language, engine: Box<Engine>) {
-        if language == Language::Eval {
-            self.vm_bytes = engine.memory_usage() as u64;
+        match language {
+            Language::Eval => self.vm_bytes = engine.memory_usage() as u64,
+            Language::Function => self.functions.vm_bytes = engine.memory_usage() as u64,
         }
         *self.engine_of(language) = Some(engine);
     }
@@ -63,7 +67,7 @@ impl Executor {
     /// Has the interpreters hold `lua-memory-limit`.
     pub(in crate::server) fn apply_script_limits(&mut self) {
         let limit = self.script_memory_limit();
-        if let Some(engine) = &mut self.scripts.engine {
+        for engine in [&mut self.scripts.engine, &mut self.scripts.functions.engine].into_iter().flatten() {
             engine.set_memory_limit(limit);
         }
     }

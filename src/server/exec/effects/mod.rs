@@ -57,6 +57,8 @@ impl Executor {
             Answer::Exec => self.exec(frame),
             Answer::RunScript(request) => self.run_script(frame, request),
             Answer::Scripts(request) => self.answer_scripts(key, request),
+            Answer::CallFunction { read_only } => self.call_function(frame, read_only),
+            Answer::Functions(request) => self.answer_functions(frame, request),
         }
     }
 

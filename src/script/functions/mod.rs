@@ -1,0 +1,15 @@
+//! Libraries of functions: what their first line says, loading one, and which are known.
+//! Owns:  the book of libraries and of their functions.
+//! Uses:  the interpreter, stdx.
+//! Never: a function without its library.
+
+mod head;
+mod libraries;
+mod load;
+mod register;
+mod registration;
+
+pub use head::{ENGINE_NAME, Head as LibraryHead};
+pub use libraries::{Function, Libraries, Library};
+pub use load::LoadLibraryError;
+pub use registration::Registrations;
