@@ -34,6 +34,9 @@ pub enum Error {
     )]
     VersionTooLow { offset: u64, tag: Tag, version: u32 },
 
+    #[error("function libraries need RDB version {}, but version {version} is being written", super::LIBRARY_VERSION)]
+    VersionWithoutLibraries { version: u32 },
+
     #[error("bad checksum at offset {offset}: stored 0x{stored:016x}, computed 0x{computed:016x}")]
     BadChecksum { offset: u64, stored: u64, computed: u64 },
 
@@ -57,7 +60,7 @@ impl Error {
     /// The byte of the file or payload at which the thing that is wrong begins.
     pub fn offset(&self) -> u64 {
         match *self {
-            Self::OtherFile { .. } => 0,
+            Self::OtherFile { .. } | Self::VersionWithoutLibraries { .. } => 0,
             Self::UnexpectedEnd { offset, .. }
             | Self::BadMagic { offset }
             | Self::UnsupportedVersion { offset, .. }
@@ -82,7 +85,8 @@ impl Error {
             | Self::UnsupportedVersion { .. }
             | Self::UnsupportedType { .. }
             | Self::UnsupportedModule { .. }
-            | Self::VersionTooLow { .. } => true,
+            | Self::VersionTooLow { .. }
+            | Self::VersionWithoutLibraries { .. } => true,
             Self::UnknownType { dialect, byte, .. } => dialect.name_of_unreadable(byte).is_some(),
             _ => false,
         }

@@ -39,6 +39,9 @@ pub const VERSION_MAX: u32 = 12;
 /// What is written unless somebody pins another version: the lowest that holds every type of Redis 7.0.
 pub const VERSION_DEFAULT: u32 = 10;
 
+/// The first version that has function libraries.
+pub const LIBRARY_VERSION: u32 = 10;
+
 /// Files carry a checksum after the end opcode from this version on.
 const VERSION_WITH_CHECKSUM: u32 = 5;
 

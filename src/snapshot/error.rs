@@ -167,8 +167,8 @@ pub enum LoadFault {
     DatabaseOutOfRange { offset: u64, index: u64, databases: usize },
     #[error("key '{}' at offset {offset} is there twice", UserData(key))]
     DuplicateKey { offset: u64, key: Vec<u8> },
-    #[error("function library at offset {offset}: functions are not supported")]
-    FunctionLibrary { offset: u64 },
+    #[error("function library at offset {offset} cannot be loaded: {why}")]
+    FunctionLibrary { offset: u64, why: String },
     #[error("data of the module {module} at offset {offset}: modules are not supported")]
     ModuleData { offset: u64, module: ModuleId },
     #[error("metadata at offset {offset} of modules beside the key '{}': modules are not supported", UserData(key))]
@@ -206,7 +206,7 @@ impl LoadFault {
     pub fn can_be_skipped(&self) -> bool {
         use rdb::Error::{UnsupportedModule, UnsupportedType};
         match self {
-            Self::FunctionLibrary { .. } | Self::ModuleData { .. } | Self::KeyMetadata { .. } => true,
+            Self::ModuleData { .. } | Self::KeyMetadata { .. } => true,
             Self::Format { cause, .. } => matches!(cause, UnsupportedType { .. } | UnsupportedModule { .. }),
             _ => false,
         }
@@ -220,7 +220,7 @@ impl LoadFault {
             Self::Checksum(cause) | Self::Format { cause, .. } => Some(cause.offset()),
             Self::DatabaseOutOfRange { offset, .. }
             | Self::DuplicateKey { offset, .. }
-            | Self::FunctionLibrary { offset }
+            | Self::FunctionLibrary { offset, .. }
             | Self::KeyMetadata { offset, .. }
             | Self::ModuleData { offset, .. } => Some(*offset),
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::fallback;
 use super::state::{LastLoad, LoadProgress};
-use crate::commands::{CommandError, write_restore};
+use crate::commands::{CommandError, RestorePolicy, write_restore};
 use crate::keyspace::Db;
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
@@ -79,7 +79,10 @@ pub async fn load_steps(shared: &Shared, file: &DumpFile) -> Result<Loaded, Load
         match progress {
             Progress::Ended => {
                 let loaded = loader.finish();
+                // Within the borrow nothing waits.
+                let libraries = shared.executor.borrow_mut().load_libraries(&loaded.libraries)?;
                 keep_what_is_left_out(file.path(), &loaded)?;
+                shared.executor.borrow_mut().take_libraries(libraries, RestorePolicy::Flush)?;
                 return Ok(loaded);
             }
             Progress::Waiting => std::future::poll_fn(|context| loader.poll_ready(context)).await,
@@ -223,7 +226,14 @@ impl Executor {
         match result {
             Ok(()) => {
                 let loaded = loader.finish();
-                result = keep_what_is_left_out(path, &loaded).map_err(fault);
+                let libraries = self.load_libraries(&loaded.libraries);
+                let kept = libraries.and_then(|libraries| keep_what_is_left_out(path, &loaded).map(|()| libraries));
+                let policy = match (flush, merge) {
+                    (true, _) => RestorePolicy::Flush,
+                    (false, true) => RestorePolicy::Replace,
+                    (false, false) => RestorePolicy::Append,
+                };
+                result = kept.and_then(|libraries| self.take_libraries(libraries, policy)).map_err(fault);
                 if result.is_ok() || !flush {
                     self.note_loaded(&loaded);
                     self.take_data(loaded.dbs);

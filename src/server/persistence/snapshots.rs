@@ -63,6 +63,7 @@ impl Executor {
         if self.keyspace.has_expiring_fields() {
             options = options.holding_expiring_fields(&self.config);
         }
+        options.libraries = self.library_texts();
         Task { place: self.place_of_dump(), options, trigger, title: None }
     }
 

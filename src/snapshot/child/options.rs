@@ -1,5 +1,7 @@
 //! How a data set is to be written.
 
+use std::sync::Arc;
+
 use crate::config::{Config, EvictionPolicy, SnapshotIoPriority};
 use crate::rdb;
 use crate::snapshot::file::{FileSystem, Place, Standing, Temp};
@@ -29,6 +31,8 @@ pub struct SaveOptions {
     pub reserved_cores: usize,
     pub manners: Manners,
     pub now: Now,
+    /// The texts of the function libraries.
+    pub libraries: Arc<[Arc<[u8]>]>,
     /// The dump that holds the data as they are, if it is known that one does.
     pub same: Option<KnownDump>,
 }
@@ -102,6 +106,7 @@ impl SaveOptions {
                 bytes_per_second: u64::from(config.snapshot_rate_limit_mb) * MEGABYTE,
             },
             now,
+            libraries: Arc::default(),
             same: None,
         }
     }

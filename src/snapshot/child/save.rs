@@ -9,7 +9,7 @@ use super::pace::Pace;
 use super::serialise;
 use super::thread_count::thread_count;
 use crate::keyspace::{Frozen, Keyspace};
-use crate::rdb::Sink;
+use crate::rdb::{self, Sink};
 use crate::snapshot::error::{ReplaceError, SaveError, Unsavable};
 use crate::snapshot::file::{FileSystem, NewDump, Place};
 use crate::stdx::version;
@@ -55,7 +55,12 @@ pub fn write_dataset(
         out.aux(b"redis-bits", b"64")?;
         out.aux(b"ctime", options.now.unix_seconds().to_string().as_bytes())?;
         out.aux(b"used-mem", options.used_memory_bytes.to_string().as_bytes())?;
-        out.aux(b"aof-base", b"0")
+        out.aux(b"aof-base", b"0")?;
+        if !options.libraries.is_empty() && options.format.version < rdb::LIBRARY_VERSION {
+            let cause = rdb::Error::VersionWithoutLibraries { version: options.format.version };
+            return Err(io::Error::other(Unsavable { key: Vec::new(), cause }));
+        }
+        options.libraries.iter().try_for_each(|text| out.function_library(text))
     })?;
     serialise::write_entries(&frozen, options, thread_count(options), &mut writer)?;
     writer.finish()

@@ -73,7 +73,6 @@ fn walk(file: &[u8], healthy: &mut Healthy) -> Result<(), LoadFault> {
     let options = LoadOptions::checking_all(&limits);
     let mut records = Records::new(file).map_err(format(b""))?;
     loop {
-        let offset = records.offset();
         match records.next().map_err(format(b""))? {
             Record::Entry { tag, key, .. } => {
                 match Value::load(tag, records.decoder(), &options) {
@@ -85,10 +84,13 @@ fn walk(file: &[u8], healthy: &mut Healthy) -> Result<(), LoadFault> {
                     }
                 }
             }
-            Record::FunctionLibrary(_) => return Err(LoadFault::FunctionLibrary { offset }),
             Record::ModuleAux { id, offset } => return Err(LoadFault::ModuleData { offset, module: id }),
-            Record::SelectDb(_) | Record::Aux { .. } | Record::ResizeDb { .. } | Record::FunctionOfCandidate { .. } => {
-            }
+            // Whether a library's code compiles is known once it is loaded.
+            Record::FunctionLibrary(_)
+            | Record::SelectDb(_)
+            | Record::Aux { .. }
+            | Record::ResizeDb { .. }
+            | Record::FunctionOfCandidate { .. } => {}
             Record::Eof => return Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use crate::rdb::{self, ModuleId};
 /// Things that are named in the log; the rest is counted.
 const NAMED: u64 = 10;
 
-/// Bytes of a library's first line, or of a key, that are shown.
+/// Bytes of a key that are shown.
 const SHOWN_BYTES: usize = 100;
 
 /// What was left out of a dump.
@@ -18,7 +18,6 @@ pub struct LeftOut {
     pub values: u64,
     /// Keys that were loaded without what modules keep beside them.
     pub metadata: u64,
-    pub libraries: u64,
     pub module_data: u64,
     /// Function libraries of release candidates of Redis 7.0.
     pub candidates: u64,
@@ -28,15 +27,14 @@ pub struct LeftOut {
 pub enum Unknown<'f> {
     Value { key: &'f [u8], cause: &'f rdb::Error },
     Metadata { key: &'f [u8] },
-    Library { code: &'f [u8] },
     ModuleData(ModuleId),
     Candidate { offset: u64 },
 }
 
 impl LeftOut {
     pub fn total(&self) -> u64 {
-        let &Self { values, metadata, libraries, module_data, candidates } = self;
-        values + metadata + libraries + module_data + candidates
+        let &Self { values, metadata, module_data, candidates } = self;
+        values + metadata + module_data + candidates
     }
 
     /// Counts it, and names it in the log while there have been few.
@@ -44,7 +42,6 @@ impl LeftOut {
         let count = match unknown {
             Unknown::Value { .. } => &mut self.values,
             Unknown::Metadata { .. } => &mut self.metadata,
-            Unknown::Library { .. } => &mut self.libraries,
             Unknown::ModuleData(_) => &mut self.module_data,
             Unknown::Candidate { .. } => &mut self.candidates,
         };
@@ -64,7 +61,6 @@ impl fmt::Display for LeftOut {
         for (count, one, many) in [
             (self.values, "key of a type that is not supported", "keys of types that are not supported"),
             (self.metadata, "key's metadata of modules", "keys' metadata of modules"),
-            (self.libraries, "function library", "function libraries"),
             (self.module_data, "module's data", "modules' data"),
             (self.candidates, "function of a release candidate", "functions of a release candidate"),
         ] {
@@ -82,10 +78,6 @@ impl fmt::Display for Unknown<'_> {
         match self {
             Self::Value { key, cause } => write!(f, "key '{}': {cause}", shown(key)),
             Self::Metadata { key } => write!(f, "what modules keep beside the key '{}', which is loaded", shown(key)),
-            Self::Library { code } => {
-                let first_line = code.split(|&byte| byte == b'\n').next().unwrap_or_default();
-                write!(f, "the function library that begins with '{}'", shown(first_line))
-            }
             Self::ModuleData(id) => write!(f, "data of the module {id}"),
             Self::Candidate { offset } => write!(
                 f,
@@ -109,12 +101,12 @@ mod tests {
     fn what_is_left_out_is_counted_by_kind() {
         let mut left_out = LeftOut::default();
         assert_eq!((left_out.total(), left_out.to_string()), (0, String::new()));
-        left_out.note(&Unknown::Library { code: b"#!lua name=mine\nreturn 1" });
+        left_out.note(&Unknown::Candidate { offset: 9 });
         for _ in 0..20 {
             left_out.note(&Unknown::Metadata { key: b"key" });
         }
         assert_eq!(left_out.total(), 21);
-        assert_eq!(left_out.to_string(), "20 keys' metadata of modules, 1 function library");
+        assert_eq!(left_out.to_string(), "20 keys' metadata of modules, 1 function of a release candidate");
     }
 
     #[test]
@@ -122,7 +114,7 @@ mod tests {
         let long = [b'x'; 200];
         let name = Unknown::Metadata { key: &long }.to_string();
         assert!(name.contains(&format!("'{}...'", "x".repeat(100))), "{name}");
-        let name = Unknown::Library { code: b"#!lua name=a\x1b[1m\nrest" }.to_string();
-        assert_eq!(name, r"the function library that begins with '#!lua name=a\x1b[1m'");
+        let name = Unknown::Metadata { key: b"a\x1b[1m" }.to_string();
+        assert!(name.contains(r"'a\x1b[1m'"), "{name}");
     }
 }

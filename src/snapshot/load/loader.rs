@@ -1,5 +1,6 @@
 //! The loader: what comes next, into which database, and what is wrong.
 
+use std::collections::BTreeMap;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -69,6 +70,8 @@ pub struct Loader {
     expired_keys: u64,
     empty_keys: u64,
     left_out: LeftOut,
+    /// The texts of function libraries by their places: one that is read again, without the crew, is there once.
+    libraries: BTreeMap<u64, Box<[u8]>>,
     used_memory_bytes: u64,
     ended: bool,
 }
@@ -121,6 +124,7 @@ impl Loader {
             expired_keys: 0,
             empty_keys: 0,
             left_out: LeftOut::default(),
+            libraries: BTreeMap::new(),
             used_memory_bytes: 0,
             ended: false,
         })
@@ -184,6 +188,7 @@ impl Loader {
             expired_keys: self.expired_keys,
             empty_keys: self.empty_keys,
             left_out: self.left_out,
+            libraries: self.libraries.into_iter().collect(),
             bytes: self.file.len() as u64,
         }
     }
@@ -293,6 +298,7 @@ impl Loader {
     fn pass_record(&mut self) -> bool {
         let file = self.file.clone();
         let mut records = Records::at(&file, &self.place);
+        let offset = records.offset();
         let Ok(record) = records.next() else { return false };
         let behind = records.bookmark();
         if behind.is_inside_entry() {
@@ -305,7 +311,9 @@ impl Loader {
             },
             Record::ResizeDb { keys, expires } => self.reserve(keys, expires),
             Record::Aux { key, value } => self.take_aux(&key, &value),
-            Record::FunctionLibrary(code) if self.skips_unknown() => self.leave_out(&Unknown::Library { code: &code }),
+            Record::FunctionLibrary(code) => {
+                self.libraries.insert(offset, code.into());
+            }
             Record::ModuleAux { id, .. } if self.skips_unknown() => self.leave_out(&Unknown::ModuleData(id)),
             Record::FunctionOfCandidate { offset } => self.leave_out(&Unknown::Candidate { offset }),
             _ => return false,
@@ -432,8 +440,9 @@ impl Loader {
                 self.reserve(keys, expires);
             }
             Record::Aux { key, value } => self.take_aux(&key, &value),
-            Record::FunctionLibrary(code) if self.skips_unknown() => self.leave_out(&Unknown::Library { code: &code }),
-            Record::FunctionLibrary(_) => return Err(LoadFault::FunctionLibrary { offset }),
+            Record::FunctionLibrary(code) => {
+                self.libraries.insert(offset, code.into());
+            }
             Record::FunctionOfCandidate { offset } => self.leave_out(&Unknown::Candidate { offset }),
             Record::ModuleAux { id, .. } if self.skips_unknown() => self.leave_out(&Unknown::ModuleData(id)),
             Record::ModuleAux { id, offset } => return Err(LoadFault::ModuleData { offset, module: id }),

@@ -72,7 +72,7 @@ pub struct LoadSettings {
     /// Keys whose expiry is past are dropped.
     pub now: Now,
     pub duplicates: Duplicates,
-    /// What is done with functions and with types that this server does not have.
+    /// What is done with types that this server does not have, and with data of modules.
     pub unknown: UnknownTypes,
     /// Whether the file's checksum is looked at.
     pub checksum: bool,
@@ -101,6 +101,8 @@ pub struct Loaded {
     /// Collections without elements, which were left out.
     pub empty_keys: u64,
     pub left_out: LeftOut,
+    /// The texts of function libraries, each with its place in the file.
+    pub libraries: Vec<(u64, Box<[u8]>)>,
     pub bytes: u64,
 }
 

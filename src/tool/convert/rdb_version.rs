@@ -19,7 +19,6 @@ use crate::types::{Type, Value};
 const AUX_VERSION: u32 = 7;
 const CLOCK_VERSION: u32 = 9;
 const MODULE_DATA_VERSION: u32 = 9;
-const LIBRARY_VERSION: u32 = 10;
 
 /// What a version cannot hold.
 struct CannotHold {

@@ -81,12 +81,14 @@ impl Executor {
     ) -> Result<(), CommandError> {
         let texts = payload::read(payload).map_err(|BadPayload(why)| CommandError::text(why))?;
         let functions = &mut self.scripts.functions;
-        let new = functions.load_all(texts.iter().map(|text| &**text), TIME_LIMIT).map_err(|(_, why)| why)?;
-        if policy == RestorePolicy::Flush {
-            let old = std::mem::take(&mut functions.libraries);
-            functions.drop_libraries(&old);
+        let mut new = Libraries::default();
+        for text in &texts {
+            if let Err(error) = functions.load_into(&mut new, text, TIME_LIMIT) {
+                functions.drop_libraries(&new);
+                return Err(error.into());
+            }
         }
-        functions.adopt(new, policy == RestorePolicy::Replace)?;
+        functions.restore(new, policy)?;
         self.note_functions_changed(frame);
         self.clients.get_mut(frame.client).reply.ok();
         Ok(())

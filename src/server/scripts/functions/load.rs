@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::Functions;
 use super::host::LoadingHost;
-use crate::commands::CommandError;
+use super::payload;
+use crate::commands::{CommandError, RestorePolicy};
 use crate::script::{Engine, Libraries, Library, LibraryHead, LoadLibraryError};
 use crate::server::executor::Executor;
 use crate::server::scripts::MEMORY_LIMIT;
+use crate::snapshot::LoadFault;
 
 /// So long may one library take to register its functions (FUNCTION LOAD and RESTORE).
 pub(super) const TIME_LIMIT: Duration = Duration::from_millis(500);
@@ -16,14 +18,10 @@ pub(super) const TIME_LIMIT: Duration = Duration::from_millis(500);
 const TIME_LIMIT_FROM_DUMP: Duration = Duration::from_secs(5);
 
 /// Libraries that have been loaded and are not known yet.
-pub(in crate::server) struct NewLibraries(pub(super) Libraries);
-
-/// Why the libraries of a dump cannot be loaded.
-#[derive(Debug, thiserror::Error)]
-#[error("the function library '{name}' cannot be loaded: {why}")]
-pub(in crate::server) struct LibraryFault {
-    name: String,
-    why: String,
+pub(in crate::server) struct NewLibraries {
+    libraries: Libraries,
+    /// The place of the first in its file.
+    first: u64,
 }
 
 impl Functions {
@@ -61,6 +59,15 @@ impl Functions {
         }
     }
 
+    /// Makes loaded libraries known, in the place of all others or beside them; if that fails, they are gone.
+    pub(super) fn restore(&mut self, new: Libraries, policy: RestorePolicy) -> Result<(), LoadLibraryError> {
+        if policy == RestorePolicy::Flush {
+            let old = std::mem::take(&mut self.libraries);
+            self.drop_libraries(&old);
+        }
+        self.adopt(new, policy == RestorePolicy::Replace)
+    }
+
     /// Makes loaded libraries known. What they replace is gone.
     pub(super) fn adopt(&mut self, new: Libraries, replace: bool) -> Result<(), LoadLibraryError> {
         match self.libraries.join(new.clone(), replace) {
@@ -84,22 +91,6 @@ impl Functions {
             engine.remove_library(library);
         }
     }
-
-    /// Loads several libraries, or none.
-    pub(super) fn load_all<'a>(
-        &mut self,
-        texts: impl IntoIterator<Item = &'a [u8]>,
-        time_limit: Duration,
-    ) -> Result<Libraries, (&'a [u8], LoadLibraryError)> {
-        let mut libraries = Libraries::default();
-        for text in texts {
-            if let Err(error) = self.load_into(&mut libraries, text, time_limit) {
-                self.drop_libraries(&libraries);
-                return Err((text, error));
-            }
-        }
-        Ok(libraries)
-    }
 }
 
 pub(super) fn already_exists(name: &[u8]) -> LoadLibraryError {
@@ -113,30 +104,38 @@ impl From<LoadLibraryError> for CommandError {
 }
 
 impl Executor {
-    /// Loads the libraries of a dump. They are not known before [`Executor::take_libraries`].
-    pub(in crate::server) fn load_libraries(&mut self, texts: &[Box<[u8]>]) -> Result<NewLibraries, LibraryFault> {
+    /// Loads the libraries of a dump, all or none. They are not known before [`Executor::take_libraries`].
+    pub(in crate::server) fn load_libraries(&mut self, texts: &[(u64, Box<[u8]>)]) -> Result<NewLibraries, LoadFault> {
         let functions = &mut self.scripts.functions;
-        let loaded = functions.load_all(texts.iter().map(|text| &**text), TIME_LIMIT_FROM_DUMP);
-        loaded.map(NewLibraries).map_err(|(text, LoadLibraryError(why))| {
-            let name = LibraryHead::read(text).map_or_else(
-                |_| String::from_utf8_lossy(text.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned(),
-                |head| String::from_utf8_lossy(&head.name).into_owned(),
-            );
-            LibraryFault { name, why: String::from_utf8_lossy(&why).into_owned() }
-        })
+        let mut libraries = Libraries::default();
+        for (offset, text) in texts {
+            if let Err(LoadLibraryError(why)) = functions.load_into(&mut libraries, text, TIME_LIMIT_FROM_DUMP) {
+                functions.drop_libraries(&libraries);
+                return Err(fault(*offset, &why));
+            }
+        }
+        Ok(NewLibraries { libraries, first: texts.first().map_or(0, |(offset, _)| *offset) })
     }
 
-    /// Puts the libraries of a dump in the place of those that are there, or, with `merge`, of those of the same name.
-    pub(in crate::server) fn take_libraries(&mut self, new: NewLibraries, merge: bool) -> Result<(), LibraryFault> {
-        let NewLibraries(new) = new;
+    /// Makes the libraries of a dump known, in the place of all others or beside them.
+    pub(in crate::server) fn take_libraries(
+        &mut self,
+        new: NewLibraries,
+        policy: RestorePolicy,
+    ) -> Result<(), LoadFault> {
         let functions = &mut self.scripts.functions;
-        if !merge {
-            let old = std::mem::take(&mut functions.libraries);
-            functions.drop_libraries(&old);
+        let (had, brings) = (!functions.libraries.is_empty(), !new.libraries.is_empty());
+        functions.restore(new.libraries, policy).map_err(|LoadLibraryError(why)| fault(new.first, &why))?;
+        if self.keyspace.journal.is_wanted() && (had || brings) {
+            let payload = payload::write(&self.scripts.functions.libraries, false).expect("memory takes every library");
+            self.keyspace.journal.command(0, |out| {
+                out.extend([&b"FUNCTION"[..], b"RESTORE", &payload, b"FLUSH"]);
+            });
         }
-        functions.adopt(new, true).map_err(|LoadLibraryError(why)| LibraryFault {
-            name: String::new(),
-            why: String::from_utf8_lossy(&why).into_owned(),
-        })
+        Ok(())
     }
+}
+
+fn fault(offset: u64, why: &[u8]) -> LoadFault {
+    LoadFault::FunctionLibrary { offset, why: String::from_utf8_lossy(why).into_owned() }
 }

@@ -1,24 +1,22 @@
-//! All libraries as one payload (FUNCTION DUMP and RESTORE): records as a dump file has them, in the envelope of DUMP.
+//! All libraries as one payload (FUNCTION DUMP and RESTORE): records as a dump file has them, in the envelope of DUMP, in the
+//! version that functions came with, which every server that has functions reads.
 
 use std::borrow::Cow;
 
-use crate::rdb::{Decoder, Encoder, Opcode, Options, dump};
+use crate::rdb::{Decoder, Encoder, LIBRARY_VERSION, Opcode, Options, dump};
 use crate::script::Libraries;
-
-/// The version of Redis's that functions came with: every server that has functions reads it.
-const VERSION: u32 = 10;
 
 /// Why a payload is none, as the client reads it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct BadPayload(pub &'static str);
 
 pub(super) fn write(libraries: &Libraries, compression: bool) -> std::io::Result<Vec<u8>> {
-    let mut encoder = Encoder::detached(Options { compression, checksum: false, version: VERSION });
+    let mut encoder = Encoder::detached(Options { compression, checksum: false, version: LIBRARY_VERSION });
     for (_, library) in libraries.iter() {
         encoder.function_library(&library.code)?;
     }
     let mut payload = encoder.into_bytes();
-    dump::seal(&mut payload, VERSION);
+    dump::seal(&mut payload, LIBRARY_VERSION);
     Ok(payload)
 }
 
