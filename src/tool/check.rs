@@ -57,12 +57,12 @@ pub struct Healthy {
     pub databases_needed: u64,
     /// Collections without elements, which a server drops as it loads.
     pub empty: u64,
+    pub libraries: u64,
     /// What is sound and what this server does not load.
     pub unsupported_values: u64,
     /// Of them, those whose expiry was not past.
     pub unsupported_live: u64,
     pub metadata: u64,
-    pub libraries: u64,
     pub module_data: u64,
     /// Function libraries of release candidates, which no server loads.
     pub candidates: u64,
@@ -149,7 +149,7 @@ impl fmt::Display for Healthy {
             ),
             (self.unsupported_values, "value", "values", " of a module or of a type that Copal does not have"),
             (self.metadata, "key", "keys", " with metadata of modules, which Copal does not load"),
-            (self.libraries, "function library", "function libraries", ", which Copal does not load"),
+            (self.libraries, "function library", "function libraries", ""),
             (self.module_data, "part of a module", "parts of modules", ", which Copal does not load"),
             (self.candidates, "function", "functions", " of a release candidate, which every server leaves out"),
             (self.bytes_behind, "byte", "bytes", " behind the end, no part of the dump"),
@@ -176,10 +176,10 @@ impl Healthy {
             let (needed, there) = (self.databases_needed, server.databases);
             reasons.push(format!("it needs `databases {needed}`, and the server has {there}"));
         }
-        let unknown = self.unsupported_live + self.metadata + self.libraries + self.module_data;
+        let unknown = self.unsupported_live + self.metadata + self.module_data;
         if unknown > 0 && server.unknown == UnknownTypes::Refuse {
             reasons.push(
-                "it holds functions, or values or data of modules; with `rdb-unknown-types skip` the server loads the \
+                "it holds values or data of modules; with `rdb-unknown-types skip` the server loads the \
                  rest and keeps the file, and `copal-rdb salvage` writes the rest to another file"
                     .to_owned(),
             );

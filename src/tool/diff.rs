@@ -1,8 +1,9 @@
-//! `copal-rdb diff`: which keys were added, removed or changed from one dump to another.
+//! `copal-rdb diff`: which keys and function libraries were added, removed or changed from one dump to another.
 //!
 //! The keys of OLD are held in a table as fingerprint, expiry and digest, and those of NEW are held against it. Where the
 //! table would get too large, the keys are dealt into parts by their fingerprint, and the files are read once for each.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -15,7 +16,7 @@ use super::json::Json;
 use super::output::Output;
 use super::stream;
 use super::trouble::Trouble;
-use super::walk::{Content, Found, Item};
+use super::walk::{Content, Found, Item, library_name};
 use crate::stdx::text::quoted;
 use crate::types::Type;
 
@@ -46,9 +47,10 @@ pub struct Arguments {
 const HELP: &str = "\
 Two values are equal if they are of one type and hold the same elements, whatever their encoding; the order counts in
 lists and streams only. Of a stream, its counters and groups count too. Values of modules are compared by the bytes that
-hold them.
+hold them, function libraries by name and code.
 
-Lines of text: `+` added, `-` removed, `~` changed, then the database, the key and what changed. JSON is one object with the
+Lines of text: `+` added, `-` removed, `~` changed, then the database, the key and what changed, or `library` and its name,
+which are counted with the keys. JSON is one object with the
 array \"changes\" and the counts. Neither has an order to rely on.
 
 A table of at most 76 bytes for each key of OLD is held in memory; if that is more than --memory, the files are read
@@ -117,6 +119,7 @@ pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
     let mut listing = Listing::new(arguments);
     listing.begin()?;
     let mut counts = Counts::default();
+    compare_libraries(&old, &new, &mut counts, &mut listing)?;
     let keys = count_keys(&old)?;
     let parts = keys.saturating_mul(KEY_BYTES).div_ceil(arguments.memory << 20).max(1);
     let comparison = Comparison { fingerprints: Fingerprints::new(), parts, keys, ignore_ttl: arguments.ignore_ttl };
@@ -135,6 +138,40 @@ fn count_keys(input: &Input) -> Result<u64, Trouble> {
         Ok(())
     })?;
     Ok(keys)
+}
+
+/// The function libraries of a file, by name.
+fn libraries(input: &Input) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Trouble> {
+    let mut libraries = BTreeMap::new();
+    input.each("reading the functions", |found| {
+        if let Found::Library(text) = found {
+            libraries.insert(library_name(&text), text.into_owned());
+        }
+        Ok(())
+    })?;
+    Ok(libraries)
+}
+
+fn compare_libraries(old: &Input, new: &Input, counts: &mut Counts, listing: &mut Listing) -> Result<(), Trouble> {
+    let (mut before, after) = (libraries(old)?, libraries(new)?);
+    for (name, text) in &after {
+        match before.remove(name) {
+            Some(known) if known == *text => counts.same += 1,
+            Some(_) => {
+                counts.changed += 1;
+                listing.library(name, '~')?;
+            }
+            None => {
+                counts.added += 1;
+                listing.library(name, '+')?;
+            }
+        }
+    }
+    for name in before.keys() {
+        counts.removed += 1;
+        listing.library(name, '-')?;
+    }
+    Ok(())
 }
 
 struct Comparison {
@@ -297,6 +334,25 @@ impl Listing {
         self.out.written(written)
     }
 
+    fn library(&mut self, name: &[u8], sign: char) -> Result<(), Trouble> {
+        if self.quiet {
+            return Ok(());
+        }
+        let written = match self.format {
+            Format::Text => {
+                let line = [sign.to_string().as_bytes(), b" library ", &quoted(name), b"\n"].concat();
+                self.out.write_all(&line)
+            }
+            Format::Json => {
+                let separator: &[u8] = if self.first { b"\n  " } else { b",\n  " };
+                let separated = self.out.write_all(separator);
+                separated.and_then(|()| json_library(&mut self.out, name, sign))
+            }
+        };
+        self.first = false;
+        self.out.written(written)
+    }
+
     fn end(mut self, counts: &Counts) -> Result<(), Trouble> {
         if self.quiet {
             return Ok(());
@@ -334,6 +390,20 @@ fn text_line(out: &mut dyn Write, item: &Item<'_>, change: &Change) -> io::Resul
         write!(out, " expires at {} -> {}", text(old), text(new))?;
     }
     writeln!(out)
+}
+
+fn json_library(out: &mut dyn Write, name: &[u8], sign: char) -> io::Result<()> {
+    let mut json = Json::compact(out);
+    json.begin_object()?;
+    json.key("change")?;
+    json.text(match sign {
+        '+' => "added",
+        '-' => "removed",
+        _ => "changed",
+    })?;
+    json.key("library")?;
+    json.bytes(name)?;
+    json.end_object()
 }
 
 fn json_line(out: &mut dyn Write, item: &Item<'_>, change: &Change) -> io::Result<()> {

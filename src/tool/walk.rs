@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::rdb::{self, Crc64, Decoder, Format, Record, Records, Tag, skip};
+use crate::script::LibraryHead;
 use crate::types::{EMPTY_VALUE, Limits, LoadOptions, Type, Value};
 
 /// Bytes that are gathered before the checksum takes them: it wants large pieces that are still in the cache.
@@ -33,6 +34,14 @@ pub enum Found<'a> {
         bytes: &'a [u8],
     },
     End,
+}
+
+/// The name of a function library, or its first line if that names none.
+pub fn library_name(text: &[u8]) -> Vec<u8> {
+    match LibraryHead::read(text) {
+        Ok(head) => head.name.into(),
+        Err(_) => text.split(|byte| *byte == b'\n').next().unwrap_or_default().to_vec(),
+    }
 }
 
 /// An entry: what the file says of it, and where.

@@ -73,8 +73,7 @@ pub const KEYS: &[Key] = &[
         |c, i| c.rdb_unknown_types = UnknownTypes::ALL[i],
     )
     .doc(
-        "What to do with a dump file that holds functions, or values and data of modules, which this server does not \
-         have. refuse does not start with it; skip loads the rest, counts what is left out in \
+        "What to do with a dump file that holds values and data of modules, which this server does not have. refuse does not start with it; skip loads the rest, counts what is left out in \
          rdb_last_load_left_out of INFO and names it in the log, and keeps the file beside the dump under a name such \
          as dump-20261122T153000.123Z-original.rdb, which nothing removes.",
     ),

@@ -166,7 +166,7 @@ mod tests {
         for errno in [libc::EACCES, libc::EMFILE, libc::EISDIR, libc::EIO] {
             assert!(!open(errno).contains("move it away"), "{errno}");
         }
-        let damage = of(LoadFault::FunctionLibrary { offset: 9 });
+        let damage = of(LoadFault::FunctionLibrary { offset: 9, why: String::new() });
         assert!(damage.contains("`copal-rdb check /data/dump.rdb`") && damage.contains("move it away"));
         let databases = of(LoadFault::DatabaseOutOfRange { offset: 9, index: 5, databases: 2 });
         assert!(databases.contains("`copal-rdb check /data/dump.rdb --databases 2`"), "{databases}");

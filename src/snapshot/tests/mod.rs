@@ -210,7 +210,6 @@ fn write_module_value(out: &mut Encoder<'_>, tag: Tag, key: &[u8]) -> io::Result
 #[test]
 fn what_this_server_does_not_have_is_refused_or_left_out_and_counted() {
     let file = file_of(|out| {
-        out.function_library(b"#!lua name=x")?;
         out.byte(Opcode::ModuleAux.as_u8())?;
         out.length(0x1234 << 10)?;
         out.length(2)?;
@@ -223,11 +222,41 @@ fn what_this_server_does_not_have_is_refused_or_left_out_and_counted() {
     let refused = load(&file).err().expect("refused");
     assert!(refused.can_be_skipped() && !refused.is_damage(), "{refused}");
     let loaded = load_skipping(&file).expect("the rest loads");
-    assert_eq!((loaded.keys, loaded.dbs[0].len(), loaded.left_out.total()), (1, 1, 4));
+    assert_eq!((loaded.keys, loaded.dbs[0].len(), loaded.left_out.total()), (1, 1, 3));
     let said = loaded.left_out.to_string();
-    assert_eq!(said, "2 keys of types that are not supported, 1 function library, 1 module's data");
+    assert_eq!(said, "2 keys of types that are not supported, 1 module's data");
     let refused = load(&file_of(|out| write_module_value(out, Tag::Module2, b"module"))).err().expect("refused");
     assert!(refused.can_be_skipped() && refused.to_string().contains("unsupported module type"), "{refused}");
+}
+
+#[test]
+fn function_libraries_are_handed_over_with_their_places() {
+    let file = file_of(|out| {
+        out.function_library(b"#!lua name=x")?;
+        write_string(out, b"key", b"value")?;
+        out.function_library(b"#!lua name=y")
+    });
+    let loaded = load(&file).expect("it loads");
+    let texts: Vec<_> = loaded.libraries.iter().map(|(offset, text)| (*offset, &**text)).collect();
+    assert_eq!(texts, [(9, &b"#!lua name=x"[..]), (35, b"#!lua name=y")]);
+    assert_eq!((loaded.keys, loaded.left_out.total()), (1, 0));
+}
+
+#[test]
+fn function_libraries_are_written_before_the_keys_where_the_version_has_them() {
+    let mut keyspace = keyspace();
+    let write = |keyspace: &mut Keyspace, version| {
+        let mut options = options();
+        options.libraries = [b"#!lua name=a".as_slice().into(), b"#!lua name=b".as_slice().into()].into();
+        options.format.version = version;
+        let mut file = Vec::new();
+        write_dataset(keyspace, &options, &mut file, &mut ()).map(|_| file)
+    };
+    let loaded = load(&write(&mut keyspace, 10).expect("it is written")).expect("it loads");
+    let names: Vec<_> = loaded.libraries.iter().map(|(_, text)| &**text).collect();
+    assert_eq!(names, [b"#!lua name=a", b"#!lua name=b"]);
+    let error = write(&mut keyspace, 9).expect_err("too old").to_string();
+    assert!(error.contains("function libraries need RDB version 10, but version 9"), "{error}");
 }
 
 #[test]
@@ -307,8 +336,6 @@ fn key_that_is_there_twice_is_refused_or_replaced_as_asked() {
 fn what_the_server_has_no_place_for_is_refused_with_its_offset() {
     let file = file_of(|out| out.select_db(16));
     assert!(matches!(load(&file), Err(LoadFault::DatabaseOutOfRange { offset: 9, index: 16, databases: 16 })));
-    let file = file_of(|out| out.function_library(b"#!lua name=x"));
-    assert!(matches!(load(&file), Err(LoadFault::FunctionLibrary { offset: 9 })));
     let fault = load(&file_of(|out| out.byte(99))).err().expect("a fault");
     assert_eq!(fault.to_string(), "unknown type byte 99 at offset 9");
 }

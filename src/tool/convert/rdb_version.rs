@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::LeftOut;
-use crate::rdb::{Encoder, Options, Tag};
+use crate::rdb::{Encoder, LIBRARY_VERSION, Options, Tag};
 use crate::tool::cli::note;
 use crate::tool::elements::{self, Piece};
 use crate::tool::filter::Filter;

@@ -13,7 +13,7 @@ use crate::tool::elements;
 use crate::tool::filter::Filter;
 use crate::tool::input::Input;
 use crate::tool::trouble::Trouble;
-use crate::tool::walk::{Content, Found, Item};
+use crate::tool::walk::{Content, Found, Item, library_name};
 use crate::types::Type;
 
 /// All elements of a value are looked at: which ones a sample finds depends on how they are hashed in this process.
@@ -161,7 +161,8 @@ pub struct Report {
     pub expires: u64,
     pub expiring_fields: u64,
     pub empty: u64,
-    pub libraries: u64,
+    /// Names of function libraries, and the bytes of their code.
+    pub libraries: Vec<(String, u64)>,
     pub module_data: u64,
     pub databases: BTreeMap<u64, Totals>,
     pub types: BTreeMap<&'static str, Totals>,
@@ -188,7 +189,10 @@ pub fn gather(input: &Input, settings: &Settings<'_>) -> Result<Report, Trouble>
         match found {
             Found::Entry(item) => report.entry(input, &item)?,
             Found::Aux { key, value } => report.fact(&key, &value),
-            Found::Library(_) => report.libraries += 1,
+            Found::Library(text) => {
+                let name = String::from_utf8_lossy(&library_name(&text)).into_owned();
+                report.libraries.push((name, text.len() as u64));
+            }
             Found::ModuleAux { .. } => report.module_data += 1,
             Found::Database(_) | Found::Sizes { .. } | Found::LibraryOfCandidate | Found::End => {}
         }
@@ -211,7 +215,7 @@ impl Report {
             expires: 0,
             expiring_fields: 0,
             empty: 0,
-            libraries: 0,
+            libraries: Vec::new(),
             module_data: 0,
             databases: BTreeMap::new(),
             types: BTreeMap::new(),

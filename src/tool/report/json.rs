@@ -20,10 +20,18 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             ("keys_with_expiry", report.expires),
             ("fields_with_expiry", report.expiring_fields),
             ("empty_collections", report.empty),
-            ("function_libraries", report.libraries),
+            ("function_libraries", report.libraries.len() as u64),
             ("module_data", report.module_data),
         ],
     )?;
+    list(json, "libraries", report.libraries.iter(), |json, (name, bytes)| {
+        json.begin_object()?;
+        json.key("name")?;
+        json.text(name)?;
+        json.key("bytes")?;
+        json.integer(*bytes)?;
+        json.end_object()
+    })?;
     list(json, "databases", report.databases.iter(), |json, (db, of_db)| {
         json.begin_object()?;
         json.key("db")?;

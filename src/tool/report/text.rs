@@ -29,6 +29,9 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     for (number, one, many) in others(report) {
         writeln!(out, "{} {}", count(number), if number == 1 { one } else { many })?;
     }
+    for (name, bytes) in &report.libraries {
+        writeln!(out, "  {}: {} of code", shown(name.as_bytes()), size(*bytes))?;
+    }
     let databases: Vec<_> = report.databases.iter().map(|(db, totals)| (format!("db{db}"), *totals)).collect();
     table(out, "database", &databases)?;
     table(out, "type", &named(by_bytes(&report.types)))?;
@@ -51,7 +54,7 @@ pub fn others(report: &Report) -> Vec<(u64, &'static str, &'static str)> {
     let all = [
         (report.expiring_fields, "field with an expiry", "fields with an expiry"),
         (report.empty, "collection without elements", "collections without elements"),
-        (report.libraries, "function library", "function libraries"),
+        (report.libraries.len() as u64, "function library", "function libraries"),
         (report.module_data, "part of a module", "parts of modules"),
     ];
     all.into_iter().filter(|(number, ..)| *number > 0).collect()

@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Overwrite OUT if it exists
     #[arg(long)]
     force: bool,
-    /// Keep what is whole although this server does not load it: functions, and values and data of modules
+    /// Keep what is whole although this server does not load it: values and data of modules
     #[arg(long)]
     keep_unknown: bool,
 }
@@ -45,8 +45,8 @@ What was lost is listed with its place in the file and, where that is known, its
 be seen; the checksum says only that there is one somewhere, which is said then. After a place that was lost, keys may
 have belonged to another database. In memory: some 40 bytes a key.
 
-Functions, and values and data of modules, are left out and listed, so that this server loads the new file; with
---keep-unknown they are kept, for a server that knows them.
+Values and data of modules are left out and listed, so that this server loads the new file; with --keep-unknown they are
+kept, for a server that knows them.
 
 The exit code is 0 if nothing was lost or left out, 1 if something was, 2 if there was trouble and nothing was written.";
 

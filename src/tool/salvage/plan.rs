@@ -258,9 +258,6 @@ impl Rescue<'_> {
             Found::Aux { key, .. } if self.entries => {
                 self.plan.lose(bytes, "a field about the file among its keys", Some(key.to_vec()), None);
             }
-            Found::Library(_) if self.unknown == Unknown::LeftOut => {
-                self.plan.leave_out(bytes, "a function library, which this server does not load", None);
-            }
             Found::ModuleAux { .. } if self.unknown == Unknown::LeftOut => {
                 self.plan.leave_out(bytes, "data of a module, which this server does not load", None);
             }
