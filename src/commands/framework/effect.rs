@@ -95,7 +95,10 @@ pub enum FunctionsRequest {
         replace: bool,
     },
     Delete,
-    Flush,
+    /// Lazily: what is large is freed by another thread.
+    Flush {
+        lazily: bool,
+    },
     List {
         pattern: Option<Box<[u8]>>,
         with_code: bool,

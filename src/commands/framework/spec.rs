@@ -121,6 +121,8 @@ bit_set! {
         REPORTS_MISCONF = 28, "";
         /// Runs a script: what the script's first line says of it counts in place of some of the flags here.
         RUNS_SCRIPT = 30, "";
+        /// With the flag before: what it runs is a function, by its name.
+        RUNS_FUNCTION = 31, "";
     }
 }
 

@@ -1,11 +1,13 @@
 //! FUNCTION, FCALL and FCALL_RO (<https://redis.io/docs/latest/develop/programmability/functions-intro/>).
 
-use super::{READ_KEYS, RUNS_READER, RUNS_SCRIPT, WORST, WORST_KEYS, WORST_READ, key_count};
+use super::{READ_KEYS, RUNS_ANY, WORST, WORST_KEYS, WORST_READ, key_count};
 use crate::commands::framework::{
     AdminCtx, Answer, Arity, ClientCtx, Command, CommandError, CommandResult, Effect, Flags, FunctionsRequest, Group,
     Handler, RestorePolicy, arguments, help,
 };
 use crate::resp::Args;
+
+const CALLS_FUNCTION: Flags = RUNS_ANY.or(Flags::RUNS_FUNCTION).or(Flags::MAY_REPLICATE);
 
 /// What the rows of FCALL and its like share.
 const fn calls_function() -> Command {
@@ -13,7 +15,7 @@ const fn calls_function() -> Command {
         since: "7.0.0",
         complexity: "Depends on the function that is executed.",
         arity: Arity::at_least(3),
-        flags: RUNS_SCRIPT,
+        flags: CALLS_FUNCTION,
         syntax: "function numkeys [key ...] [arg ...]",
         ..Command::in_group(Group::Scripting)
     }
@@ -37,7 +39,7 @@ pub(in crate::commands) const COMMANDS: &[Command] = &[
     Command {
         name: "FCALL_RO",
         summary: "Invokes a read-only function.",
-        flags: RUNS_READER,
+        flags: RUNS_ANY.or(Flags::RUNS_FUNCTION).or(Flags::READONLY),
         keys: &[READ_KEYS.noted(WORST_READ)],
         run: Handler::Client(fcall_ro),
         ..calls_function()
@@ -175,11 +177,13 @@ fn flush(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
     if args.len() > 3 {
         return Err(help::unknown_or_wrong_arity(args, "FUNCTION"));
     }
-    let is_known = |word: &[u8]| word.eq_ignore_ascii_case(b"async") || word.eq_ignore_ascii_case(b"sync");
-    if !args.get(2).is_none_or(is_known) {
-        return Err(CommandError::text("ERR FUNCTION FLUSH only supports SYNC|ASYNC option"));
-    }
-    ask(ctx, FunctionsRequest::Flush)
+    let lazily = match args.get(2) {
+        None => ctx.config.lazyfree_lazy_user_flush,
+        Some(word) if word.eq_ignore_ascii_case(b"async") => true,
+        Some(word) if word.eq_ignore_ascii_case(b"sync") => false,
+        Some(_) => return Err(CommandError::text("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")),
+    };
+    ask(ctx, FunctionsRequest::Flush { lazily })
 }
 
 fn list(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::host::ScriptHost;
 use super::{Language, Scripts};
 use crate::commands::{CommandError, CommandId, Transaction};
-use crate::resp::ArgsBuf;
+use crate::resp::{Args, ArgsBuf};
 use crate::script::{Engine, Progress, Verdict};
 use crate::server::clients::{ClientKey, Stall};
 use crate::server::exec::{Frame, Nesting};
@@ -93,6 +93,14 @@ impl Scripts {
     /// Whether a script was left in the middle and goes on later.
     pub fn is_paused(&self) -> bool {
         self.paused.is_some()
+    }
+
+    /// The command that has called the script which was left in the middle.
+    pub(super) fn running_command(&self) -> Option<Args<'_>> {
+        self.paused.as_ref()?.steps.iter().find_map(|step| match step {
+            Step::Conclude(kept) => Some(kept.args.as_args()),
+            Step::RunQueue { .. } => None,
+        })
     }
 
     /// What others are answered while a script is busy.

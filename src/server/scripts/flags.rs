@@ -12,7 +12,11 @@ impl Executor {
         if !flags.has(Flags::RUNS_SCRIPT) {
             return flags;
         }
-        match self.declared_flags(args) {
+        let declared = match flags.has(Flags::RUNS_FUNCTION) {
+            true => args.get(1).and_then(|name| self.function_flags(name)),
+            false => self.declared_flags(args),
+        };
+        match declared {
             Some(declared) if !declared.is_plain => with_declared(flags, declared),
             _ => flags,
         }

@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::{Language, Scripts};
-use crate::script::{Cache, Engine};
+use crate::script::Engine;
 use crate::server::executor::Executor;
 
 /// Freeing less than this takes less time than starting a thread for it.
@@ -80,14 +80,16 @@ impl Executor {
         self.scripts.vm_bytes = 0;
         let engine = self.scripts.engine.take();
         let bytes = cache.memory_usage() + engine.as_ref().map_or(0, |engine| engine.memory_usage());
-        if lazily && bytes >= LARGE_BYTES {
-            free_elsewhere(cache, engine);
-        }
+        free(cache, engine, lazily && bytes >= LARGE_BYTES);
     }
 }
 
-/// Frees on a thread of its own. Where none starts, it is done here.
-fn free_elsewhere(cache: Cache, engine: Option<Box<Engine>>) {
-    let garbage = (cache, engine.map(|engine| engine.into_garbage()));
+/// Frees an interpreter and a table of what it had; where that is asked for on a thread of its own. Where none starts, it is
+/// done here.
+pub(super) fn free(table: impl Send + 'static, engine: Option<Box<Engine>>, elsewhere: bool) {
+    if !elsewhere {
+        return;
+    }
+    let garbage = (table, engine.map(|engine| engine.into_garbage()));
     drop(thread::Builder::new().name("free-scripts".to_owned()).spawn(move || drop(garbage)));
 }

@@ -250,7 +250,7 @@ fn function_libraries_are_written_before_the_keys_where_the_version_has_them() {
         options.libraries = [b"#!lua name=a".as_slice().into(), b"#!lua name=b".as_slice().into()].into();
         options.format.version = version;
         let mut file = Vec::new();
-        write_dataset(keyspace, &options, &mut file, &mut ()).map(|_| file)
+        save::write_dataset(keyspace, &options, &mut file, &mut Silent).map(|_| file)
     };
     let loaded = load(&write(&mut keyspace, 10).expect("it is written")).expect("it loads");
     let names: Vec<_> = loaded.libraries.iter().map(|(_, text)| &**text).collect();

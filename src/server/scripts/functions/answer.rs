@@ -8,6 +8,7 @@ use crate::script::{ENGINE_NAME, Function, Libraries, Library, LibraryHead, Load
 use crate::server::exec::Frame;
 use crate::server::executor::Executor;
 use crate::server::scripts::Language;
+use crate::server::scripts::usage::free;
 use crate::stdx::glob::glob_match;
 
 impl Executor {
@@ -16,7 +17,7 @@ impl Executor {
         let result = match request {
             FunctionsRequest::Load { replace } => self.load_function_library(frame, replace),
             FunctionsRequest::Delete => self.delete_library(frame),
-            FunctionsRequest::Flush => self.flush_functions(frame),
+            FunctionsRequest::Flush { lazily } => self.flush_functions(frame, lazily),
             FunctionsRequest::List { pattern, with_code } => {
                 let reply = &mut self.clients.get_mut(frame.client).reply;
                 list(&self.scripts.functions.libraries, pattern.as_deref(), with_code, reply);
@@ -34,13 +35,14 @@ impl Executor {
 
     fn load_function_library(&mut self, frame: &Frame<'_>, replace: bool) -> Result<(), CommandError> {
         let text = frame.args.arg(frame.args.len() - 1);
+        let limits = self.limits_of_libraries(TIME_LIMIT);
         let functions = &mut self.scripts.functions;
         let name = LibraryHead::read(text).map_err(LoadLibraryError)?.name;
         if !replace && functions.libraries.contains(&name) {
             return Err(already_exists(&name).into());
         }
         let mut new = Libraries::default();
-        functions.load_into(&mut new, text, TIME_LIMIT)?;
+        functions.load_into(&mut new, text, &limits)?;
         functions.adopt(new, replace)?;
         self.note_functions_changed(frame);
         self.clients.get_mut(frame.client).reply.bulk(name);
@@ -58,9 +60,10 @@ impl Executor {
         Ok(())
     }
 
-    fn flush_functions(&mut self, frame: &Frame<'_>) -> Result<(), CommandError> {
+    fn flush_functions(&mut self, frame: &Frame<'_>, lazily: bool) -> Result<(), CommandError> {
         // With the functions goes all that they have kept.
-        self.scripts.functions = Default::default();
+        let old = std::mem::take(&mut self.scripts.functions);
+        free(old.libraries, old.engine, lazily);
         self.note_functions_changed(frame);
         self.clients.get_mut(frame.client).reply.ok();
         Ok(())
@@ -80,10 +83,11 @@ impl Executor {
         policy: RestorePolicy,
     ) -> Result<(), CommandError> {
         let texts = payload::read(payload).map_err(|BadPayload(why)| CommandError::text(why))?;
+        let limits = self.limits_of_libraries(TIME_LIMIT);
         let functions = &mut self.scripts.functions;
         let mut new = Libraries::default();
         for text in &texts {
-            if let Err(error) = functions.load_into(&mut new, text, TIME_LIMIT) {
+            if let Err(error) = functions.load_into(&mut new, text, &limits) {
                 functions.drop_libraries(&new);
                 return Err(error.into());
             }
@@ -101,22 +105,31 @@ impl Executor {
     }
 
     fn function_stats(&mut self, frame: &Frame<'_>) -> Result<(), CommandError> {
-        let info = self.functions_info();
-        let running = self.scripts.current.as_ref().map(|current| {
-            let millis = self.clock.latest().since(current.now).as_millis();
-            (current.name.clone(), millis as i64)
+        if let Some(current) = &self.scripts.current
+            && current.language == Language::Eval
+        {
+            // Whether functions run is not asked while a script does, as in Redis.
+            return self.scripts.busy_error().map_or(Ok(()), Err);
+        }
+        let usage = self.scripts.usage();
+        let now = self.clock.latest();
+        let Self { scripts, clients, .. } = self;
+        let running = scripts.current.as_ref().map(|current| {
+            let command: Vec<&[u8]> = scripts.running_command().map(|args| args.iter().collect()).unwrap_or_default();
+            (&current.name, command, now.since(current.now).as_millis() as i64)
         });
-        let reply = &mut self.clients.get_mut(frame.client).reply;
+        let reply = &mut clients.get_mut(frame.client).reply;
         reply.map(2);
         reply.bulk("running_script");
         match running {
             None => reply.null(),
-            Some((name, millis)) => {
+            Some((name, command, millis)) => {
                 reply.map(3);
                 reply.bulk("name");
                 reply.bulk(name);
                 reply.bulk("command");
-                reply.array(0);
+                reply.array(command.len());
+                command.iter().for_each(|arg| reply.bulk(arg));
                 reply.bulk("duration_ms");
                 reply.integer(millis);
             }
@@ -126,9 +139,9 @@ impl Executor {
         reply.bulk(ENGINE_NAME);
         reply.map(2);
         reply.bulk("libraries_count");
-        reply.integer(info.libraries as i64);
+        reply.integer(usage.libraries as i64);
         reply.bulk("functions_count");
-        reply.integer(info.functions as i64);
+        reply.integer(usage.functions as i64);
         Ok(())
     }
 

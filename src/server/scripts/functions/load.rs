@@ -8,7 +8,6 @@ use super::payload;
 use crate::commands::{CommandError, RestorePolicy};
 use crate::script::{Engine, Libraries, Library, LibraryHead, LoadLibraryError};
 use crate::server::executor::Executor;
-use crate::server::scripts::MEMORY_LIMIT;
 use crate::snapshot::LoadFault;
 
 /// So long may one library take to register its functions (FUNCTION LOAD and RESTORE).
@@ -16,6 +15,12 @@ pub(super) const TIME_LIMIT: Duration = Duration::from_millis(500);
 
 /// The same where a dump is loaded, and the machine may be busy with other things.
 const TIME_LIMIT_FROM_DUMP: Duration = Duration::from_secs(5);
+
+/// What the interpreter, and what registering functions may take.
+pub(super) struct LoadingLimits {
+    memory: usize,
+    time: Duration,
+}
 
 /// Libraries that have been loaded and are not known yet.
 pub(in crate::server) struct NewLibraries {
@@ -25,9 +30,9 @@ pub(in crate::server) struct NewLibraries {
 }
 
 impl Functions {
-    fn engine(&mut self) -> Result<&mut Engine, LoadLibraryError> {
+    fn engine(&mut self, memory: usize) -> Result<&mut Engine, LoadLibraryError> {
         if self.engine.is_none() {
-            let engine = Engine::for_functions(MEMORY_LIMIT).map_err(|why| {
+            let engine = Engine::for_functions(memory).map_err(|why| {
                 LoadLibraryError(format!("the interpreter for functions cannot start: {why}").into_bytes())
             })?;
             self.engine = Some(Box::new(engine));
@@ -40,13 +45,13 @@ impl Functions {
         &mut self,
         libraries: &mut Libraries,
         text: &[u8],
-        time_limit: Duration,
+        limits: &LoadingLimits,
     ) -> Result<Box<[u8]>, LoadLibraryError> {
         let name = LibraryHead::read(text).map_err(LoadLibraryError)?.name;
         if libraries.contains(&name) {
             return Err(already_exists(&name));
         }
-        let (name, library) = self.engine()?.load_library(text, &mut LoadingHost::new(time_limit))?;
+        let (name, library) = self.engine(limits.memory)?.load_library(text, &mut LoadingHost::new(limits.time))?;
         let mut new = Libraries::default();
         new.add(name.clone(), library);
         // A copy of what only names numbers of the interpreter, in case they have to be given back.
@@ -104,12 +109,18 @@ impl From<LoadLibraryError> for CommandError {
 }
 
 impl Executor {
+    /// What a library may take that has so much time to register its functions.
+    pub(super) fn limits_of_libraries(&self, time: Duration) -> LoadingLimits {
+        LoadingLimits { memory: self.script_memory_limit(), time }
+    }
+
     /// Loads the libraries of a dump, all or none. They are not known before [`Executor::take_libraries`].
     pub(in crate::server) fn load_libraries(&mut self, texts: &[(u64, Box<[u8]>)]) -> Result<NewLibraries, LoadFault> {
+        let limits = self.limits_of_libraries(TIME_LIMIT_FROM_DUMP);
         let functions = &mut self.scripts.functions;
         let mut libraries = Libraries::default();
         for (offset, text) in texts {
-            if let Err(LoadLibraryError(why)) = functions.load_into(&mut libraries, text, TIME_LIMIT_FROM_DUMP) {
+            if let Err(LoadLibraryError(why)) = functions.load_into(&mut libraries, text, &limits) {
                 functions.drop_libraries(&libraries);
                 return Err(fault(*offset, &why));
             }
