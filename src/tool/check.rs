@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::fingerprint::KeysSeen;
 use super::input::Input;
+use super::libraries::LibraryCheck;
 use super::output::Output;
 use super::progress::Progress;
 use super::trouble::Trouble;
@@ -43,7 +44,7 @@ struct Server {
 }
 
 /// What a sound dump holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Healthy {
     pub version: u32,
     pub bytes: u64,
@@ -58,6 +59,8 @@ pub struct Healthy {
     /// Collections without elements, which a server drops as it loads.
     pub empty: u64,
     pub libraries: u64,
+    /// Why the first function library that a server cannot load is none, with its place.
+    pub bad_library: Option<String>,
     /// What is sound and what this server does not load.
     pub unsupported_values: u64,
     /// Of them, those whose expiry was not past.
@@ -176,6 +179,7 @@ impl Healthy {
             let (needed, there) = (self.databases_needed, server.databases);
             reasons.push(format!("it needs `databases {needed}`, and the server has {there}"));
         }
+        reasons.extend(self.bad_library.clone());
         let unknown = self.unsupported_live + self.metadata + self.module_data;
         if unknown > 0 && server.unknown == UnknownTypes::Refuse {
             reasons.push(
@@ -208,10 +212,12 @@ pub fn check(file: &[u8], now_ms: i64, duplicates: bool) -> Result<Healthy, Firs
 fn walk(file: &[u8], now_ms: i64, duplicates: bool, healthy: &mut Healthy) -> Result<(), Fault> {
     let progress = Progress::new("checking", file.len());
     let mut walk = Walk::new(file, true)?;
+    let mut libraries = LibraryCheck::default();
     let mut keys = KeysSeen::up_to(if duplicates { usize::MAX } else { KeysSeen::KEYS_MAX });
     healthy.version = walk.version();
     loop {
-        progress.at(walk.offset());
+        let start = walk.offset();
+        progress.at(start);
         match walk.next()? {
             Found::Entry(item) => {
                 let wrong_length = Cell::new(false);
@@ -244,7 +250,13 @@ fn walk(file: &[u8], now_ms: i64, duplicates: bool, healthy: &mut Healthy) -> Re
                 healthy.databases_needed = healthy.databases_needed.max(index.saturating_add(1));
             }
             Found::LibraryOfCandidate => healthy.candidates += 1,
-            Found::Library(_) => healthy.libraries += 1,
+            Found::Library(text) => {
+                healthy.libraries += 1;
+                if let Err(why) = libraries.add(&text) {
+                    let why = format!("the function library at offset {start} cannot be loaded: {why}");
+                    healthy.bad_library.get_or_insert(why);
+                }
+            }
             Found::ModuleAux { .. } => healthy.module_data += 1,
             Found::Aux { .. } | Found::Sizes { .. } => {}
             Found::End => {

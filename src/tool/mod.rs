@@ -14,6 +14,7 @@ mod fingerprint;
 pub mod fuzzing;
 mod input;
 mod json;
+mod libraries;
 mod moment;
 mod output;
 mod plain_text;

@@ -8,6 +8,7 @@ use hashbrown::HashSet;
 use super::resync::Search;
 use crate::rdb::{self, Dialect, Format, Opcode};
 use crate::tool::fingerprint::Fingerprints;
+use crate::tool::libraries::LibraryCheck;
 use crate::tool::progress::Progress;
 use crate::tool::walk::{Content, Fault, Found, Item, Walk, is_about_slot};
 
@@ -110,6 +111,7 @@ pub fn make(file: &[u8], unknown: Unknown) -> Plan {
     let rescue = Rescue {
         file,
         unknown,
+        libraries: LibraryCheck::default(),
         search: Search::new(file, walk.format()),
         walk,
         db: 0,
@@ -145,6 +147,7 @@ struct Held {
 struct Rescue<'a> {
     file: &'a [u8],
     unknown: Unknown,
+    libraries: LibraryCheck,
     walk: Walk<'a>,
     search: Search<'a>,
     /// The database of entries: what a record said, once another record has followed that one.
@@ -260,6 +263,9 @@ impl Rescue<'_> {
             }
             Found::ModuleAux { .. } if self.unknown == Unknown::LeftOut => {
                 self.plan.leave_out(bytes, "data of a module, which this server does not load", None);
+            }
+            Found::Library(text) if self.unknown == Unknown::LeftOut && self.libraries.add(text).is_err() => {
+                self.plan.leave_out(bytes, "a function library that no server can load", None);
             }
             Found::LibraryOfCandidate => {
                 self.plan.leave_out(bytes, "a function of a release candidate, which no server loads", None);

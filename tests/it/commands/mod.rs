@@ -7,6 +7,7 @@ mod client_eviction;
 mod clients;
 mod connection;
 mod debug;
+mod functions;
 mod geo;
 mod hashes;
 mod hyperloglogs;
