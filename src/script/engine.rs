@@ -106,6 +106,8 @@ impl Engine {
 
     /// Compiles a script, without its first line if that is a shebang.
     pub fn compile(&mut self, text: &[u8]) -> Result<ScriptId, CompileError> {
+        // The last script may have been.
+        self.lua.context().set_killed(false);
         let mut call = self.lua.enter();
         if call.load(text, SCRIPT_NAME).is_err() {
             let text = call.bytes(-1).unwrap_or(b"not enough memory").to_vec();

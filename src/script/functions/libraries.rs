@@ -45,8 +45,9 @@ impl Library {
 #[derive(Clone, Default, Debug)]
 pub struct Libraries {
     by_name: BTreeMap<Box<[u8]>, Library>,
-    /// Which library has a function.
-    owners: HashMap<Box<[u8]>, Box<[u8]>>,
+    /// By the name of a function in small letters, its library and its own name: calls do not ask for the case.
+    owners: HashMap<Vec<u8>, (Box<[u8]>, Box<[u8]>)>,
+    functions: usize,
     memory: usize,
 }
 
@@ -60,7 +61,7 @@ impl Libraries {
     }
 
     pub fn functions_len(&self) -> usize {
-        self.owners.len()
+        self.functions
     }
 
     pub fn contains(&self, name: &[u8]) -> bool {
@@ -72,8 +73,11 @@ impl Libraries {
         self.by_name.iter().map(|(name, library)| (&**name, library))
     }
 
-    pub fn function(&self, name: &[u8]) -> Option<&Function> {
-        self.by_name.get(self.owners.get(name)?)?.functions.get(name)
+    /// Finds a function by its name in any case. Returns its own name too.
+    pub fn function(&self, name: &[u8]) -> Option<(&[u8], &Function)> {
+        let (library, name) = self.owners.get(&name.to_ascii_lowercase())?;
+        let (name, function) = self.by_name.get(library)?.functions.get_key_value(name)?;
+        Some((name, function))
     }
 
     /// Adds libraries, all or none. With `replace`, those of the same name go; they are returned. Errors are texts for a
@@ -84,8 +88,8 @@ impl Libraries {
                 return Err([b"Library ", &**name, b" already exists"].concat());
             }
         }
-        for name in others.owners.keys() {
-            if self.owners.get(name).is_some_and(|owner| !others.contains(owner)) {
+        for (key, (_, name)) in &others.owners {
+            if self.owners.get(key).is_some_and(|(owner, _)| !others.contains(owner)) {
                 return Err([b"Function ", &**name, b" already exists"].concat());
             }
         }
@@ -100,8 +104,10 @@ impl Libraries {
     /// Adds one library that is known to collide with none.
     pub fn add(&mut self, name: Box<[u8]>, library: Library) {
         self.memory += name.len() + library.memory_usage();
+        self.functions += library.functions.len();
         for function in library.functions.keys() {
-            self.owners.insert(function.clone(), name.clone());
+            // Of two in one library that differ by case alone, the first is the one that is called.
+            self.owners.entry(function.to_ascii_lowercase()).or_insert_with(|| (name.clone(), function.clone()));
         }
         self.by_name.insert(name, library);
     }
@@ -109,8 +115,9 @@ impl Libraries {
     pub fn remove(&mut self, name: &[u8]) -> Option<Library> {
         let library = self.by_name.remove(name)?;
         self.memory -= name.len() + library.memory_usage();
+        self.functions -= library.functions.len();
         for function in library.functions.keys() {
-            self.owners.remove(function);
+            self.owners.remove(&function.to_ascii_lowercase());
         }
         Some(library)
     }
@@ -171,6 +178,8 @@ mod tests {
         refused(&["a: x"], false, "Library a already exists");
         refused(&["c: x h"], false, "Function h already exists");
         refused(&["a: h", "c: x"], true, "Function h already exists");
+        refused(&["c: x H"], false, "Function H already exists");
+        assert_eq!(all.function(b"F").expect("in any case").0, b"f");
         let replaced = all.join(libraries(&["a: x h", "b: f"]), true).expect("functions move");
         assert_eq!(replaced.len(), 2);
         assert_eq!(names(&all), ["a: h x", "b: f"]);

@@ -83,6 +83,7 @@ impl Engine {
 
     /// What the code registers.
     fn register(&mut self, code: &[u8], host: &mut dyn Host) -> Result<Registrations, LoadLibraryError> {
+        self.lua.context().set_killed(false);
         let mut call = self.lua.enter();
         if call.load(code, LIBRARY_NAME).is_err() {
             let text = [b"Error compiling function: ", call.bytes(-1).unwrap_or(b"not enough memory")].concat();

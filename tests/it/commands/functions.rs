@@ -159,7 +159,7 @@ fn functions_get_keys_and_arguments_and_keep_locals_but_no_globals() {
         [:1, :2, "a", "b"]
         > FCALL count 0
         :1
-        > FCALL count 0
+        > FCALL COUNT 0
         :2
         > FCALL keys 0
         -ERR user_function:5: Script attempted to access nonexistent global variable 'KEYS' script: keys, on @user_function:5.

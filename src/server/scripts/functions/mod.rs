@@ -42,19 +42,18 @@ impl Executor {
     }
 
     fn try_call_function(&mut self, frame: &Frame<'_>, read_only: bool) -> Result<(), CommandError> {
-        let name = frame.args.arg(1);
-        let Some(function) = self.scripts.functions.libraries.function(name) else {
+        let Some((name, function)) = self.scripts.functions.libraries.function(frame.args.arg(1)) else {
             return Err(CommandError::text("ERR Function not found"));
         };
         let (script, flags) = (function.script, function.flags);
-        let keys = function_keys(frame.args)?;
         let name = String::from_utf8_lossy(name).into_owned();
+        let keys = function_keys(frame.args)?;
         self.run_found(frame, Runnable { language: Language::Function, script, flags, name, keys, read_only })
     }
 
     /// The flags of a function, if there is one of this name.
     pub(in crate::server) fn function_flags(&self, name: &[u8]) -> Option<ScriptFlags> {
-        self.scripts.functions.libraries.function(name).map(|function| function.flags)
+        self.scripts.functions.libraries.function(name).map(|(_, function)| function.flags)
     }
 
     /// The texts of all libraries, as a snapshot keeps them.
