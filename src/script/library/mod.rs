@@ -8,6 +8,7 @@ mod bit;
 mod coroutine;
 mod math;
 mod string;
+mod structure;
 mod table;
 
 use super::lua::{Call, Function};
@@ -20,6 +21,7 @@ const TABLES: &[(&str, Table)] = &[
     ("bit", bit::FUNCTIONS),
     ("coroutine", coroutine::FUNCTIONS),
     ("math", math::FUNCTIONS),
+    ("struct", structure::FUNCTIONS),
     ("table", table::FUNCTIONS),
 ];
 

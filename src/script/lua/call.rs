@@ -570,15 +570,15 @@ impl<'c> Call<'c> {
     }
 
     /// `bad argument #1 to 'rep' (string expected, got nil)`.
-    pub fn bad_argument(&mut self, arg: i32, text: impl AsRef<str>) -> Raise {
-        let text = text.as_ref();
+    pub fn bad_argument(&mut self, arg: i32, text: impl AsRef<[u8]>) -> Raise {
         let place = self.place(0);
         let name = place.as_ref().and_then(|place| place.name.clone()).unwrap_or_else(|| "?".to_owned());
         let is_method = place.is_some_and(|place| place.is_method);
-        match arg - i32::from(is_method) {
-            0 => self.error(format!("calling '{name}' on bad self ({text})")),
-            arg => self.error(format!("bad argument #{arg} to '{name}' ({text})")),
-        }
+        let what = match arg - i32::from(is_method) {
+            0 => format!("calling '{name}' on bad self ("),
+            arg => format!("bad argument #{arg} to '{name}' ("),
+        };
+        self.error([what.as_bytes(), text.as_ref(), b")"].concat())
     }
 
     pub fn wrong_type(&mut self, arg: i32, expected: &str) -> Raise {
