@@ -175,11 +175,8 @@ fn keep_small(reply: &mut Vec<u8>) {
 fn error_reply(call: &mut Call<'_>) -> Answer {
     let [Value::Bytes(text)] = values(call) else { return wrong_arguments(call) };
     // The code may have its minus or not; a text without a code is one of code ERR.
-    let text = match text.strip_prefix(b"-") {
-        Some(rest) if rest.contains(&b' ') => rest.to_vec(),
-        Some(rest) => [b"ERR ", rest].concat(),
-        None => [b"ERR ", text].concat(),
-    };
+    let text = text.strip_prefix(b"-").unwrap_or(text);
+    let text = if text.contains(&b' ') { text.to_vec() } else { [b"ERR ", text].concat() };
     let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
     call.push_error_table(&text[..end]);
     Ok(1)
