@@ -39,10 +39,10 @@ pub use command::{Argument, Kind, parse_syntax};
 pub use framework::{
     AccessRules, AdminCtx, Answer, ChannelKind, ClientCtx, ClientEffect, ClientFilter, ClientRequest, ClientType,
     Command, CommandError, CommandId, CommandTable, ConfigPair, ConfigRequest, ConnectionEffect, Crash, DebugEffect,
-    Denial, DenialReason, Denied, Effect, ElementHint, Flags, FunctionsRequest, Handler, InVain, MemoryRequest,
-    MigratedKey, Migration, ObserveRequest, PauseMode, Peer, PubSubRequest, ReadCtx, Reloaded, ReplyMode,
-    RestorePolicy, RunRequest, ScriptName, ScriptsRequest, Session, ShutdownRequest, SnapshotRequest, Transaction,
-    UnblockWith, User, UserChange, Users, UsersEffect, UsersRequest, Wait, WriteCtx, missing_feature,
+    Denial, DenialContext, DenialReason, Denied, Effect, ElementHint, Flags, FunctionsRequest, Handler, InVain,
+    MemoryRequest, MigratedKey, Migration, ObserveRequest, PauseMode, Peer, PubSubRequest, ReadCtx, Reloaded,
+    ReplyMode, RestorePolicy, RunRequest, ScriptName, ScriptsRequest, Session, ShutdownRequest, SnapshotRequest,
+    Transaction, UnblockWith, User, UserChange, Users, UsersEffect, UsersRequest, Wait, WriteCtx, missing_feature,
 };
 pub use keys::serialize::write_restore;
 pub use scripting::function_keys;

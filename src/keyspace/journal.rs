@@ -43,6 +43,8 @@ pub struct Journal {
     is_replaced: bool,
     /// What is recorded behind the running command.
     behind: Vec<Record>,
+    /// Commands are not recorded, whatever they change.
+    is_withheld: bool,
 }
 
 impl Journal {
@@ -57,6 +59,11 @@ impl Journal {
         self.wanted
     }
 
+    /// Records no commands until it is said otherwise (redis.set_repl). What the keyspace does by itself still is.
+    pub fn withhold(&mut self, is_withheld: bool) {
+        self.is_withheld = is_withheld && self.wanted;
+    }
+
     /// Records a command in the place of the one that is running, which `write` is given to fill. Each further call
     /// records a further command.
     #[inline]
@@ -68,7 +75,7 @@ impl Journal {
     /// Records a command at once, as what happens outside of handlers: an effect of theirs, or the server's own doing.
     #[inline]
     pub fn command(&mut self, db: usize, write: impl FnOnce(&mut ArgsBuf)) {
-        if self.wanted {
+        if self.wanted && !self.is_withheld {
             self.open.push(command(db, write));
         }
     }
@@ -76,7 +83,7 @@ impl Journal {
     /// Records a further command behind the one that is running.
     #[inline]
     pub fn also(&mut self, db: usize, write: impl FnOnce(&mut ArgsBuf)) {
-        if self.wanted {
+        if self.wanted && !self.is_withheld {
             self.behind.push(command(db, write));
         }
     }
@@ -105,7 +112,7 @@ impl Journal {
     /// handler has said otherwise.
     pub(super) fn end_command(&mut self, db: usize, args: Args<'_>, changes: u64) {
         let replaced = mem::take(&mut self.is_replaced);
-        if changes != self.accounted && !replaced {
+        if changes != self.accounted && !replaced && !self.is_withheld {
             self.open.push(Record::Command { db, args: args.to_buf() });
         }
         self.accounted = changes;
@@ -188,6 +195,22 @@ mod tests {
         journal.push(|| removed.clone());
         journal.account_for(1);
         journal.end_command(0, args("HGET h f").as_args(), 11);
+        journal.close_group();
+        assert_eq!(recorded(&mut journal), [[removed]]);
+    }
+
+    #[test]
+    fn withheld_commands_are_not_recorded_and_removals_are() {
+        let mut journal = wanted();
+        let removed = Record::Removed { db: 0, key: (*b"a").into() };
+        journal.withhold(true);
+        journal.push(|| removed.clone());
+        journal.end_command(0, args("SET a b").as_args(), 11);
+        journal.instead(0, |out| out.extend(["SREM", "s", "a"]));
+        journal.also(0, |out| out.extend(["DEL", "b"]));
+        journal.end_command(0, args("SPOP s").as_args(), 12);
+        journal.withhold(false);
+        journal.end_command(0, args("GET a").as_args(), 12);
         journal.close_group();
         assert_eq!(recorded(&mut journal), [[removed]]);
     }

@@ -167,8 +167,7 @@ fn log(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
         reply.bulk("count");
         reply.integer(entry.count as i64);
         let denial = &entry.denial;
-        let context = if denial.within_transaction { "multi" } else { "toplevel" };
-        for (name, value) in [("reason", denial.reason.name()), ("context", context)] {
+        for (name, value) in [("reason", denial.reason.name()), ("context", denial.context.name())] {
             reply.bulk(name);
             reply.bulk(value);
         }

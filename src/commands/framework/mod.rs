@@ -22,7 +22,7 @@ mod spec;
 mod table;
 pub(super) mod waiting;
 
-pub use access::{AccessRules, Denial, DenialReason, Denied, Reloaded, User, UserChange, Users};
+pub use access::{AccessRules, Denial, DenialContext, DenialReason, Denied, Reloaded, User, UserChange, Users};
 pub(super) use access::{CATEGORIES, DEFAULT_USER, Selector, belongs_to, categories_of};
 pub use command::{Command, Handler};
 pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};

@@ -121,7 +121,7 @@ pub const KEYS: &[Key] = &[
     dormant("tls-session-caching", "yes", Form::Flag, TLS),
     dormant("tls-session-cache-size", "20480", NUMBER, TLS),
     dormant("tls-session-cache-timeout", "300", NUMBER, TLS),
-    fixed("lua-enable-deprecated-api", "no", Form::Flag, SCRIPTS).at_startup().hidden(),
+    unheeded("lua-enable-deprecated-api", "no", Form::Flag, SCRIPTS).at_startup().hidden(),
     unheeded("io-threads", "1", Form::Integer(1, 128), THREADS).at_startup(),
     unheeded("io-threads-do-reads", "no", Form::Flag, THREADS).at_startup(),
     unheeded("activedefrag", "no", Form::Flag, DEFRAGMENTATION),

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use super::client::{ClientKey, Close};
 use crate::commands::{
-    AccessRules, ChannelKind, CommandError, CommandId, Denial, DenialReason, Denied, Reloaded, User, UserChange,
-    UsersEffect, UsersRequest,
+    AccessRules, ChannelKind, CommandError, CommandId, Denial, DenialContext, DenialReason, Denied, Reloaded, User,
+    UserChange, UsersEffect, UsersRequest,
 };
 use crate::resp::Args;
 use crate::server::exec::{Frame, Nesting};
@@ -94,9 +94,16 @@ impl Executor {
             DenialReason::Channel => &mut counters.acl_access_denied_channel,
         } += 1;
         let key = frame.client;
+        let caller = self.scripts.caller_of(key);
         let within_transaction = frame.nesting == Nesting::Exec || self.clients.get(key).session.transaction.is_some();
-        let client = self.describe_client(key, key, 0).trim_end().to_owned();
-        let denial = Denial { reason, within_transaction, object, user, client };
+        let context = match caller {
+            Some(_) => DenialContext::Script,
+            None if within_transaction => DenialContext::Transaction,
+            None => DenialContext::TopLevel,
+        };
+        let shown = caller.unwrap_or(key);
+        let client = self.describe_client(shown, shown, 0).trim_end().to_owned();
+        let denial = Denial { reason, context, object, user, client };
         let len_max = usize::try_from(self.config.acllog_max_len).unwrap_or(usize::MAX);
         self.users.log.note(denial, self.clock.latest().unix_ms, len_max);
     }

@@ -432,6 +432,28 @@ fn a_transaction_is_one_group() {
 }
 
 #[test]
+fn a_script_is_recorded_as_one_group_of_the_commands_that_it_has_called() {
+    let script = |text: &str| -> ArgsBuf { ["EVAL", text, "2", "a", "b"].into_iter().collect() };
+    let check = |text, expected: &[&str]| check_args(&["SET n 5"], &script(text), expected);
+    check(
+        "redis.call('SET', KEYS[1], 1) redis.call('INCR', 'n') return redis.call('GET', 'n')",
+        &["SET a 1", "INCR n"],
+    );
+    check("redis.call('SET', 'a', 1) redis.call('SELECT', 2) redis.call('SET', 'b', 2)", &["SET a 1", "2: SET b 2"]);
+    check("redis.call('SET', 'a', 1) redis.call('NONE')", &["SET a 1"]);
+    check("return redis.call('GET', 'n')", &[]);
+    check("redis.call('NONE')", &[]);
+    let mut room = Room::with(&["SET n 5"]);
+    let text = "redis.set_repl(redis.REPL_NONE) redis.call('INCR', 'n') redis.set_repl(redis.REPL_AOF) \
+                redis.call('INCR', 'n') redis.set_repl(redis.REPL_REPLICA) redis.call('SET', 'a', 1) \
+                redis.set_repl(redis.REPL_ALL) redis.call('SET', 'b', 2)";
+    let records = room.records_of(&script(text));
+    let now_ms = room.now_ms();
+    let shown: Vec<_> = records.iter().map(|record| shown(record, now_ms)).collect();
+    assert_eq!(shown, ["SET a 1", "SET b 2"]);
+}
+
+#[test]
 fn messages_are_recorded() {
     check(&[], "PUBLISH channel hello", &["PUBLISH channel hello"]);
     check(&["SELECT 2"], "SPUBLISH channel hello", &["2: SPUBLISH channel hello"]);

@@ -7,6 +7,8 @@ use crate::server::clients::ClientKey;
 use crate::server::exec::{Frame, Nesting, gate};
 use crate::server::executor::Executor;
 
+const TOO_LONG: &str = "ERR the reply takes more memory than lua-memory-limit allows a script";
+
 /// The server, lent to a script.
 pub(super) struct ScriptHost<'a> {
     pub executor: &'a mut Executor,
@@ -18,15 +20,26 @@ impl Host for ScriptHost<'_> {
     fn call(&mut self, args: Args<'_>, reply: &mut Vec<u8>) {
         let Self { executor, client } = self;
         let current = executor.scripts.current.as_ref().expect("a script runs");
-        let (now, protocol) = (current.now, current.protocol);
-        executor.clients.get_mut(*client).reply = Reply::with_buffer(std::mem::take(reply), protocol);
+        let (now, protocol, replicates) = (current.now, current.protocol, current.replicate.to_replicas);
+        // What is larger than the interpreter could hold need not be put together.
+        let bytes_max = executor.script_memory_limit().min(executor.memory.free_bytes());
+        let answer = &mut executor.clients.get_mut(*client).reply;
+        *answer = Reply::with_buffer(std::mem::take(reply), protocol);
+        answer.set_unsent_max(bytes_max);
         let command = executor.table.find(args).map(|row| row.id);
         match gate::check_script(executor, *client, command, args) {
             Ok(command) => {
                 executor.note_script_write(command);
+                executor.keyspace.journal.withhold(!replicates);
                 executor.call(&Frame::new(*client, command, args, now, Nesting::Script));
+                executor.keyspace.journal.withhold(false);
             }
             Err(refusal) => executor.refuse(*client, &refusal, args),
+        }
+        let answered = &mut executor.clients.get_mut(*client).reply;
+        if answered.is_overfull() {
+            *answered = Reply::new(protocol);
+            executor.reply_error(*client, &CommandError::text(TOO_LONG));
         }
         *reply = executor.clients.get_mut(*client).reply.take();
     }
@@ -60,9 +73,14 @@ impl Host for ScriptHost<'_> {
     }
 }
 
-/// redis.log.
+/// redis.log. A script must not write lines that look like the server's own.
 pub(super) fn log(level: u8, text: &[u8]) {
-    let text = String::from_utf8_lossy(text);
+    let shown = |letter: char| match letter {
+        '\t' => letter.to_string(),
+        letter if letter.is_control() => letter.escape_default().to_string(),
+        letter => letter.to_string(),
+    };
+    let text: String = String::from_utf8_lossy(text).chars().map(shown).collect();
     match level {
         0 => tracing::trace!("{text}"),
         1 => tracing::debug!("{text}"),

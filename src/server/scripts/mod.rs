@@ -53,6 +53,11 @@ pub(in crate::server) enum Language {
 }
 
 impl Scripts {
+    /// Who has called the script that runs its commands as this client.
+    pub fn caller_of(&self, client: ClientKey) -> Option<ClientKey> {
+        self.current.as_ref().filter(|_| self.client == Some(client)).map(|current| current.caller)
+    }
+
     /// The interpreter, where there is one: not before the first script, and not while one runs in it.
     fn engine_of(&mut self, language: Language) -> &mut Option<Box<Engine>> {
         match language {

@@ -179,9 +179,10 @@ impl Executor {
             }
         };
         let session = &self.clients.get(caller).session;
-        let (db, user) = (session.db, std::rc::Rc::clone(session.user()));
+        let (db, no_touch, user) = (session.db, session.no_touch, std::rc::Rc::clone(session.user()));
         let session = &mut self.clients.get_mut(client).session;
         session.db = db;
+        session.no_touch = no_touch;
         session.log_in(user);
         client
     }

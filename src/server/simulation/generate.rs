@@ -193,6 +193,29 @@ impl Generator {
     }
 
     fn command(&mut self) -> Words {
+        if self.rng.u8(..100) < 6 {
+            return self.script();
+        }
+        self.single_command()
+    }
+
+    /// A script that calls some commands, whose errors it ignores or ends with.
+    fn script(&mut self) -> Words {
+        let call = if self.rng.bool() { "redis.pcall" } else { "redis.call" };
+        let text = format!(
+            "local at, answers = 1, {{}} while at <= #ARGV do local count = tonumber(ARGV[at]) \
+             answers[#answers + 1] = {call}(unpack(ARGV, at + 1, at + count)) at = at + 1 + count end return answers"
+        );
+        let mut words: Words = [b"EVAL".to_vec(), text.into_bytes(), b"0".to_vec()].into();
+        for _ in 0..self.rng.usize(1..=5) {
+            let command = self.single_command();
+            words.push(command.len().to_string().into_bytes());
+            words.extend(command);
+        }
+        words
+    }
+
+    fn single_command(&mut self) -> Words {
         loop {
             let rare = self.rng.u8(..10) > 0;
             let from_writes = self.rng.u8(..100) < 72;

@@ -28,11 +28,29 @@ impl DenialReason {
     }
 }
 
+/// Within what a command was denied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DenialContext {
+    TopLevel,
+    Transaction,
+    Script,
+}
+
+impl DenialContext {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TopLevel => "toplevel",
+            Self::Transaction => "multi",
+            Self::Script => "lua",
+        }
+    }
+}
+
 /// One or more denials alike.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Denial {
     pub reason: DenialReason,
-    pub within_transaction: bool,
+    pub context: DenialContext,
     /// The command, the key or the channel; of a failed login, the command that asked for it.
     pub object: Box<[u8]>,
     pub user: Box<[u8]>,
@@ -53,7 +71,7 @@ pub struct Entry {
 impl Entry {
     fn is_like(&self, denial: &Denial, now_ms: i64) -> bool {
         let known = &self.denial;
-        (known.reason, known.within_transaction) == (denial.reason, denial.within_transaction)
+        (known.reason, known.context) == (denial.reason, denial.context)
             && (now_ms - self.updated_ms).abs() <= ALIKE_MS_MAX
             && known.object == denial.object
             && known.user == denial.user
@@ -103,7 +121,7 @@ mod tests {
     fn denial(object: &str) -> Denial {
         Denial {
             reason: DenialReason::Key,
-            within_transaction: false,
+            context: DenialContext::TopLevel,
             object: object.as_bytes().into(),
             user: b"ann"[..].into(),
             client: String::new(),

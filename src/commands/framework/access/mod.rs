@@ -14,7 +14,7 @@ mod user;
 mod users;
 
 pub use categories::{CATEGORIES, belongs_to, of as categories_of};
-pub use log::{Denial, DenialReason};
+pub use log::{Denial, DenialContext, DenialReason};
 pub use rules::RuleBook as AccessRules;
 pub use selector::{Denied, Selector};
 pub use user::{DEFAULT as DEFAULT_USER, User};
