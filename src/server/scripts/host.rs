@@ -31,7 +31,10 @@ impl Host for ScriptHost<'_> {
             Ok(command) => {
                 executor.note_script_write(command);
                 executor.keyspace.journal.withhold(!replicates);
+                // What the script has done since the last command is not the command's time.
+                let start = executor.clock.advance();
                 executor.call(&Frame::new(*client, command, args, now, Nesting::Script));
+                executor.stats.note_nested(executor.clock.latest().nanoseconds_since(start));
                 executor.keyspace.journal.withhold(false);
             }
             Err(refusal) => executor.refuse(*client, &refusal, args),
