@@ -185,6 +185,8 @@ impl Engine {
         };
         call.set_top(0);
         self.lua.context().may_call.set(false);
+        // What comes next, such as compiling another script, may go on.
+        self.lua.context().set_killed(false);
         self.after_shortage();
         outcome
     }

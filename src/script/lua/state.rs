@@ -205,17 +205,25 @@ impl Call<'_> {
     /// Collects all garbage. The server looks at the script meanwhile if it is asked to.
     pub fn collect(&mut self, polls: bool) {
         // The first round ends what has begun, and may keep what became garbage since.
-        self.collect_round(polls);
-        self.collect_round(polls);
-        self.context().memory.note_collected();
+        if self.collect_round(polls) && self.collect_round(polls) {
+            self.context().memory.note_collected();
+        }
     }
 
-    /// Lets the collector come round, in steps. Returns early once the script is killed.
-    fn collect_round(&mut self, polls: bool) {
+    /// Lets the collector come round, in steps. Returns whether it has: it stops once the script is killed.
+    fn collect_round(&mut self, polls: bool) -> bool {
         let context = self.context();
         let in_rust = context.memory.set_in_rust(true);
-        while !self.collect_step(COLLECT_STEP) && !(polls && context.poll().is_err()) {}
+        let is_round = loop {
+            if self.collect_step(COLLECT_STEP) {
+                break true;
+            }
+            if polls && context.poll().is_err() {
+                break false;
+            }
+        };
         context.memory.set_in_rust(in_rust);
+        is_round
     }
 
     /// Lets the collector go some steps, as `collectgarbage("step", ..)` does. Returns whether it has come round.

@@ -1,6 +1,6 @@
 //! What looks at a string or copies it, without a pattern.
 
-use super::output::{BYTES_PER_POLL, Output};
+use super::output::{Output, PART_BYTES};
 use crate::script::lua::{Answer, Call, Kind};
 
 /// A place in a string of `len` bytes, counted from its end if negative.
@@ -68,7 +68,7 @@ pub fn upper(call: &mut Call<'_>) -> Answer {
 fn map(call: &mut Call<'_>, change: impl Fn(&mut [u8])) -> Answer {
     let text = call.check_bytes(1)?;
     let mut output = Output::with_room(call, text.len())?;
-    for part in text.chunks(BYTES_PER_POLL) {
+    for part in text.chunks(PART_BYTES) {
         change(output.extend(call, part)?);
     }
     output.finish(call)
@@ -77,7 +77,7 @@ fn map(call: &mut Call<'_>, change: impl Fn(&mut [u8])) -> Answer {
 pub fn reverse(call: &mut Call<'_>) -> Answer {
     let text = call.check_bytes(1)?;
     let mut output = Output::with_room(call, text.len())?;
-    for part in text.rchunks(BYTES_PER_POLL) {
+    for part in text.rchunks(PART_BYTES) {
         output.extend(call, part)?.reverse();
     }
     output.finish(call)

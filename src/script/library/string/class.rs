@@ -10,6 +10,9 @@ const UPPER: u16 = 1 << 6;
 const HEX_DIGIT: u16 = 1 << 7;
 const ZERO: u16 = 1 << 8;
 
+/// What a pattern consists of besides characters that stand for themselves; it is no class of patterns.
+const SPECIAL: u16 = 1 << 9;
+
 /// The classes of each character, a bit each.
 static CLASSES: [u16; 256] = classes();
 
@@ -46,10 +49,19 @@ const fn classes() -> [u16; 256] {
         if byte == 0 {
             bits |= ZERO;
         }
+        if matches!(byte, b'^' | b'$' | b'*' | b'+' | b'?' | b'.' | b'(' | b'[' | b'%' | b'-') {
+            bits |= SPECIAL;
+        }
         classes[code] = bits;
         code += 1;
     }
     classes
+}
+
+/// Whether a pattern is a text that stands for itself. As in Lua, nothing behind a zero is looked at.
+pub fn is_plain(pattern: &[u8]) -> bool {
+    let ends = |byte: &&u8| CLASSES[usize::from(**byte)] & (SPECIAL | ZERO) != 0;
+    pattern.iter().find(ends).is_none_or(|byte| *byte == 0)
 }
 
 /// A class, or what is not in it.
@@ -156,6 +168,16 @@ const fn members() -> [Set; 9] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_without_special_characters_is_plain() {
+        for pattern in ["", "abc", "a)b]c", "a\0%", "\0"] {
+            assert!(is_plain(pattern.as_bytes()), "{pattern}");
+        }
+        for special in "^$*+?.([%-".chars() {
+            assert!(!is_plain(format!("ab{special}\0").as_bytes()), "{special}");
+        }
+    }
 
     #[test]
     fn a_set_has_what_was_inserted() {

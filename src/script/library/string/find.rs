@@ -3,11 +3,9 @@
 use memchr::memmem::Finder;
 
 use super::basic::position;
+use super::class::is_plain;
 use super::matcher::{Capture, Length, Matcher};
 use crate::script::lua::{Answer, Call, Raise};
-
-/// What a pattern consists of besides characters that stand for themselves.
-const SPECIAL: &[u8] = b"^$*+?.([%-";
 
 /// A longer text is searched in parts, between which the script is looked at.
 const SEARCHED_AT_ONCE: usize = 1 << 20;
@@ -57,31 +55,28 @@ fn nothing(call: &mut Call<'_>) -> Answer {
     Ok(1)
 }
 
-/// Whether a pattern is a text that stands for itself. As in Lua, nothing behind a zero is looked at.
-fn is_plain(pattern: &[u8]) -> bool {
-    !pattern.iter().take_while(|byte| **byte != 0).any(|byte| SPECIAL.contains(byte))
-}
-
 /// Where `wanted` begins in `text`, at `from` or after it.
 fn find_plain(call: &mut Call<'_>, text: &[u8], wanted: &[u8], from: usize) -> Result<Option<usize>, Raise> {
     let searched = &text[from..];
-    if let [byte] = wanted {
-        return Ok(memchr::memchr(*byte, searched).map(|found| from + found));
-    }
     if searched.len() <= SEARCHED_AT_ONCE {
-        return Ok(memchr::memmem::find(searched, wanted).map(|found| from + found));
+        let found = match wanted {
+            [byte] => memchr::memchr(*byte, searched),
+            _ => memchr::memmem::find(searched, wanted),
+        };
+        call.work(found.unwrap_or(searched.len()) / 64)?;
+        return Ok(found.map(|found| from + found));
     }
     let finder = Finder::new(wanted);
     // Parts overlap, so that what is wanted is within one of them.
     let part = SEARCHED_AT_ONCE.max(wanted.len());
     let mut start = 0;
     while start + wanted.len() <= searched.len() {
+        call.poll()?;
         let end = searched.len().min(start + part + wanted.len());
         if let Some(found) = finder.find(&searched[start..end]) {
             return Ok(Some(from + start + found));
         }
         start += part;
-        call.poll()?;
     }
     Ok(None)
 }

@@ -1,6 +1,6 @@
 //! `format`: what C's `printf` does, within bounds.
 
-use super::output::Output;
+use super::output::{Output, PART_BYTES};
 use super::spec::{LONGEST, Spec};
 use crate::script::lua::{Answer, Call, NumberText, Raise, Value, whole};
 
@@ -87,20 +87,22 @@ fn append_text(call: &mut Call<'_>, output: &mut Output, spec: Spec<'_>, text: &
 fn append_quoted(call: &mut Call<'_>, output: &mut Output, arg: i32) -> Result<(), Raise> {
     let text = call.check_bytes(arg)?;
     output.push(call, b'"')?;
-    let mut rest: &[u8] = &text;
-    while let Some(place) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | b'\n' | b'\r' | 0)) {
-        output.extend(call, &rest[..place])?;
-        let escaped: &[u8] = match rest[place] {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            b'\n' => b"\\\n",
-            b'\r' => b"\\r",
-            _ => b"\\000",
-        };
-        output.extend(call, escaped)?;
-        rest = &rest[place + 1..];
+    for part in text.chunks(PART_BYTES) {
+        let mut rest = part;
+        while let Some(place) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | b'\n' | b'\r' | 0)) {
+            output.extend(call, &rest[..place])?;
+            let escaped: &[u8] = match rest[place] {
+                b'"' => b"\\\"",
+                b'\\' => b"\\\\",
+                b'\n' => b"\\\n",
+                b'\r' => b"\\r",
+                _ => b"\\000",
+            };
+            output.extend(call, escaped)?;
+            rest = &rest[place + 1..];
+        }
+        output.extend(call, rest)?;
     }
-    output.extend(call, rest)?;
     output.push(call, b'"')
 }
 

@@ -66,7 +66,7 @@ pub fn gsub(call: &mut Call<'_>) -> Answer {
 
 impl<'a> Replacement<'a> {
     fn from_text(text: &'a [u8]) -> Self {
-        if text.contains(&b'%') { Self::Template(text) } else { Self::Text(text) }
+        if memchr::memchr(b'%', text).is_some() { Self::Template(text) } else { Self::Text(text) }
     }
 }
 

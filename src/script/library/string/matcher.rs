@@ -1,7 +1,7 @@
 //! Lua's patterns.
 //!
 //! Lua matches by recursion, which a script can make as deep and as long as it likes. Here what is still to be tried
-//! is in a list, and every few thousand steps the script is looked at. What is tried, and in which order, is the same, so
+//! is in a list, and steps are counted, so that the script is looked at. What is tried, and in which order, is the same, so
 //! that results are, and so are errors: a malformed part of a pattern is an error when a match gets there.
 
 use smallvec::SmallVec;
@@ -12,11 +12,8 @@ use crate::script::lua::{Call, Raise};
 /// So many captures a pattern may have.
 const CAPTURES_MAX: usize = 32;
 
-/// Steps between two looks at the script. Most take some nanoseconds.
-const STEPS_PER_POLL: usize = 4096;
-
-/// Bytes that are compared with one item of a pattern in one go; they take a quarter of so many steps.
-const BYTES_PER_SCAN: usize = 4 * STEPS_PER_POLL;
+/// Bytes that are compared with one item of a pattern in one go. Four of them count as a step.
+const BYTES_PER_SCAN: usize = 16 << 10;
 
 /// The sets `[...]` of a pattern that are kept as bits.
 const SETS_KEPT: usize = 4;
@@ -78,7 +75,6 @@ pub struct Matcher<'a> {
     captures: SmallVec<[Capture; CAPTURES_MAX]>,
     choices: SmallVec<[Choice; 16]>,
     sets: SmallVec<[KeptSet; SETS_KEPT]>,
-    steps_left: usize,
 }
 
 impl<'a> Matcher<'a> {
@@ -91,7 +87,6 @@ impl<'a> Matcher<'a> {
             captures: SmallVec::new(),
             choices: SmallVec::new(),
             sets: SmallVec::new(),
-            steps_left: STEPS_PER_POLL,
         }
     }
 
@@ -131,7 +126,7 @@ impl<'a> Matcher<'a> {
         debug_assert!(self.choices.is_empty());
         let (mut text, mut pattern) = (start, 0);
         loop {
-            self.take_steps(call, 1)?;
+            call.work(1)?;
             if pattern == self.pattern.len() {
                 self.choices.clear();
                 return Ok(Some(text));
@@ -229,7 +224,7 @@ impl<'a> Matcher<'a> {
             Some(byte) => {
                 let places = &self.text[text..self.text.len().min(text + more + 1)];
                 let found = memchr::memrchr(byte, places);
-                self.take_steps(call, (places.len() - found.unwrap_or(0)) / 64)?;
+                call.work((places.len() - found.unwrap_or(0)) / 64)?;
                 match found {
                     Some(found) => found,
                     None => return Ok(None),
@@ -301,7 +296,7 @@ impl<'a> Matcher<'a> {
                 if *byte == close {
                     depth -= 1;
                     if depth == 0 {
-                        self.take_steps(call, offset / 4)?;
+                        call.work(offset / 4)?;
                         return Ok(Some((place + offset + 1, pattern + 2)));
                     }
                 } else if *byte == open {
@@ -309,7 +304,7 @@ impl<'a> Matcher<'a> {
                 }
             }
             place += scanned.len();
-            self.take_steps(call, scanned.len() / 4)?;
+            call.work(scanned.len() / 4)?;
         }
         Ok(None)
     }
@@ -340,7 +335,7 @@ impl<'a> Matcher<'a> {
             Some(Capture { length: Length::Position, .. }) => return Ok(None),
             _ => return Err(call.error("invalid capture index")),
         };
-        self.take_steps(call, length / 64)?;
+        call.work(length / 64)?;
         let is_repeated = self.text[text..].starts_with(&self.text[start..start + length]);
         Ok(is_repeated.then_some((text + length, pattern)))
     }
@@ -389,7 +384,7 @@ impl Matcher<'_> {
     fn end_of_set(&mut self, call: &mut Call<'_>, start: usize) -> Result<usize, Raise> {
         let mut place = start + 1 + usize::from(self.at(start + 1) == Some(b'^'));
         loop {
-            self.take_steps(call, 1)?;
+            call.work(1)?;
             match self.at(place) {
                 None => return Err(call.error("malformed pattern (missing ']')")),
                 Some(b'%') if place + 1 < self.pattern.len() => place += 2,
@@ -407,7 +402,7 @@ impl Matcher<'_> {
         let is_complement = self.at(start + 1) == Some(b'^');
         let mut place = start + 1 + usize::from(is_complement);
         while place < end {
-            self.take_steps(call, 1)?;
+            call.work(1)?;
             let byte = self.pattern[place];
             if byte == b'%' {
                 let letter = self.pattern[place + 1];
@@ -465,7 +460,7 @@ impl Matcher<'_> {
             Item::Any => text,
             Item::Byte(expected) => {
                 let found = memchr::memchr(expected, &self.text[text..]).map_or(self.text.len(), |found| text + found);
-                self.take_steps(call, (found - text) / 64)?;
+                call.work((found - text) / 64)?;
                 found
             }
             Item::Class(class) => self.scan(call, text, |byte| class.contains(byte))?,
@@ -498,7 +493,7 @@ impl Matcher<'_> {
         loop {
             let scanned = &self.text[place..self.text.len().min(place + BYTES_PER_SCAN)];
             let found = scanned.iter().position(|byte| ends(*byte)).unwrap_or(scanned.len());
-            self.take_steps(call, found / 4)?;
+            call.work(found / 4)?;
             place += found;
             if found < scanned.len() || place == self.text.len() {
                 return Ok(place);
@@ -541,24 +536,6 @@ impl Matcher<'_> {
 
 /// Bounds.
 impl Matcher<'_> {
-    /// Counts steps, and looks at the script every few thousand.
-    #[inline]
-    fn take_steps(&mut self, call: &mut Call<'_>, steps: usize) -> Result<(), Raise> {
-        match self.steps_left.checked_sub(steps) {
-            Some(left) => {
-                self.steps_left = left;
-                Ok(())
-            }
-            None => self.poll(call),
-        }
-    }
-
-    #[cold]
-    fn poll(&mut self, call: &mut Call<'_>) -> Result<(), Raise> {
-        self.steps_left = STEPS_PER_POLL;
-        call.poll()
-    }
-
     /// Notes what to try when the match fails further on.
     #[inline]
     fn choose(&mut self, call: &mut Call<'_>, choice: Choice) -> Result<(), Raise> {

@@ -14,17 +14,20 @@ mod output;
 mod spec;
 #[cfg(test)]
 mod stock;
+#[cfg(test)]
+mod tests;
 
 use super::install_table;
 use crate::script::lua::{Call, Function};
 
-/// In the order in which Lua adds them, since that decides in which order `pairs` finds them. There is no `dump`: bytecode
-/// is of no use where none can be loaded.
+/// In the order in which Lua adds them, since that decides in which order `pairs` finds them.
 const FUNCTIONS: &[(&str, Function)] = &[
     ("byte", basic::byte),
     ("char", basic::char),
+    (ABSENT, basic::len),
     ("find", find::find),
     ("format", format::format),
+    ("gfind", find::gmatch),
     ("gmatch", find::gmatch),
     ("gsub", gsub::gsub),
     ("len", basic::len),
@@ -36,10 +39,15 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("upper", basic::upper),
 ];
 
+/// Bytecode is of no use where none can be loaded. The place that Lua has for it stays, for the order of `pairs`.
+const ABSENT: &str = "dump";
+
 /// Puts `string` among the globals, and gives strings their methods.
 pub fn install(call: &mut Call<'_>) {
     install_table(call, "string", FUNCTIONS);
     call.raw_get_field(Call::GLOBALS, "string");
+    call.push_nil();
+    call.raw_set_field(-2, ABSENT);
     call.raw_get_field(-1, "gmatch");
     call.raw_set_field(-2, "gfind");
     call.push_bytes("");

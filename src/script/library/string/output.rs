@@ -2,8 +2,11 @@
 
 use crate::script::lua::{Answer, Call, Raise};
 
-/// Copied bytes between two looks at the script: some tenths of a millisecond.
-pub const BYTES_PER_POLL: usize = 1 << 20;
+/// A long text is copied in parts of this size, after each of which the script is looked at.
+pub const PART_BYTES: usize = 1 << 20;
+
+/// So many copied bytes count as a step.
+const BYTES_PER_STEP: usize = 64;
 
 /// Up to here a buffer grows without asking for room, and is kept for the next string.
 const SMALL_BYTES: usize = 32 << 10;
@@ -12,8 +15,6 @@ const SMALL_BYTES: usize = 32 << 10;
 #[derive(Debug, Default)]
 pub struct Output {
     bytes: Vec<u8>,
-    /// Bytes copied since the script was last looked at.
-    copied: usize,
 }
 
 impl Output {
@@ -21,7 +22,7 @@ impl Output {
     pub fn new(call: &Call<'_>) -> Self {
         let mut bytes = call.context().text.take();
         bytes.clear();
-        Self { bytes, copied: 0 }
+        Self { bytes }
     }
 
     /// As [`Output::new`], with room for so many bytes.
@@ -49,11 +50,8 @@ impl Output {
         Ok(())
     }
 
-    #[inline]
     pub fn push(&mut self, call: &mut Call<'_>, byte: u8) -> Result<(), Raise> {
-        self.reserve(call, 1)?;
-        self.bytes.push(byte);
-        Ok(())
+        self.extend(call, &[byte]).map(drop)
     }
 
     /// Appends bytes, and returns them as they are now in the string.
@@ -61,8 +59,8 @@ impl Output {
     pub fn extend(&mut self, call: &mut Call<'_>, bytes: &[u8]) -> Result<&mut [u8], Raise> {
         self.reserve(call, bytes.len())?;
         let start = self.bytes.len();
-        self.copied += bytes.len();
-        if self.copied < BYTES_PER_POLL {
+        if bytes.len() <= PART_BYTES {
+            call.work(1 + bytes.len() / BYTES_PER_STEP)?;
             self.bytes.extend_from_slice(bytes);
         } else {
             self.extend_in_parts(call, bytes)?;
@@ -72,8 +70,7 @@ impl Output {
 
     #[cold]
     fn extend_in_parts(&mut self, call: &mut Call<'_>, bytes: &[u8]) -> Result<(), Raise> {
-        self.copied = 0;
-        for part in bytes.chunks(BYTES_PER_POLL) {
+        for part in bytes.chunks(PART_BYTES) {
             call.poll()?;
             self.bytes.extend_from_slice(part);
         }
@@ -82,26 +79,22 @@ impl Output {
 
     /// Appends the string on top of the stack.
     pub fn extend_from_top(&mut self, call: &mut Call<'_>) -> Result<(), Raise> {
-        self.reserve(call, call.len(-1))?;
-        let bytes = call.bytes(-1).unwrap_or_default();
-        self.copied += bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        if self.copied < BYTES_PER_POLL {
-            return Ok(());
-        }
-        self.copied = 0;
-        call.poll()
+        let len = call.len(-1);
+        self.reserve(call, len)?;
+        call.work(1 + len / BYTES_PER_STEP)?;
+        self.bytes.extend_from_slice(call.bytes(-1).unwrap_or_default());
+        Ok(())
     }
 
     /// Appends `bytes` so many times.
     pub fn repeat(&mut self, call: &mut Call<'_>, bytes: &[u8], times: usize) -> Result<(), Raise> {
         let len = bytes.len().saturating_mul(times);
         self.reserve(call, len)?;
-        if len == 0 || bytes.len() > BYTES_PER_POLL / 2 {
+        if len == 0 || bytes.len() > PART_BYTES / 2 {
             return (0..if len == 0 { 0 } else { times }).try_for_each(|_| self.extend(call, bytes).map(drop));
         }
         // What is there already is copied, so that short texts are copied in large blocks.
-        let block_max = BYTES_PER_POLL / bytes.len() * bytes.len();
+        let block_max = PART_BYTES / bytes.len() * bytes.len();
         let start = self.bytes.len();
         let end = start + len;
         self.bytes.extend_from_slice(bytes);
@@ -109,9 +102,7 @@ impl Output {
             let filled = self.bytes.len();
             let block = (filled - start).min(block_max).min(end - filled);
             self.bytes.extend_from_within(start..start + block);
-            if block == block_max {
-                call.poll()?;
-            }
+            call.work(1 + block / BYTES_PER_STEP)?;
         }
         Ok(())
     }
