@@ -1,6 +1,6 @@
 //! SLOWLOG (<https://redis.io/docs/latest/commands/slowlog-get/>), and which arguments no log may show.
 
-use super::framework::arguments::integer_from;
+use super::framework::arguments::integer_or;
 use super::framework::{
     AdminCtx, Answer, Arity, Command, CommandError, CommandResult, Flags, Group, Handler, ObserveRequest, help,
 };
@@ -71,8 +71,11 @@ fn get(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     if args.len() > 3 {
         return Err(help::unknown_or_wrong_arity(args, "SLOWLOG"));
     }
-    let refused = CommandError::text("ERR count should be greater than or equal to -1");
-    let count = args.get(2).map_or(Ok(COUNT_DEFAULT), |arg| integer_from(arg, -1, refused))?;
+    const REFUSED: CommandError = CommandError::text("ERR count should be greater than or equal to -1");
+    let count = args.get(2).map_or(Ok(COUNT_DEFAULT), |arg| integer_or(arg, REFUSED))?;
+    if count < -1 {
+        return Err(REFUSED);
+    }
     ctx.push(Answer::Observe(ObserveRequest::SlowLogGet { count: usize::try_from(count).ok() }).into());
     Ok(())
 }
