@@ -209,11 +209,18 @@ impl WriteCtx<'_> {
         if let Some(value) = result {
             self.insert(destination, value, None);
             self.commit(destination, Change::new(class, event).times(times));
-        } else if self.find(destination).is_some() {
-            let lazily = self.keyspace.lazy_free.policy.server_del;
-            self.remove(destination, lazily);
+        } else {
+            self.remove_destination(destination);
+        }
+    }
+
+    /// Deletes a key of which nothing is left to store, also one past its expiry. Returns whether it was there.
+    pub fn remove_destination(&mut self, destination: &[u8]) -> bool {
+        let was_there = self.remove(destination, self.keyspace.lazy_free.policy.server_del);
+        if was_there {
             self.commit(destination, Change::new(EventClass::GENERIC, "del"));
         }
+        was_there
     }
 
     /// Commits a change of `key` that was made; see [`Keyspace::commit`].

@@ -1,7 +1,7 @@
 //! Ranges: ZRANGE with its older forms, and ZRANGESTORE.
 
 use super::bounds::{By, Interval};
-use super::{Layout, remove_destination, store};
+use super::{Layout, store};
 use crate::commands::framework::arguments::Limit;
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, SIZE_SAMPLES, WriteCtx, require_memory};
 use crate::resp::Args;
@@ -80,7 +80,7 @@ pub fn zrangestore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     // Among members of several scores, which ones are found depends on how the set is laid out.
     if matches!(query.interval, Interval::Members(..)) {
         if taken.is_empty() {
-            if remove_destination(ctx, destination) {
+            if ctx.remove_destination(destination) {
                 ctx.record_instead(|out| out.extend([b"DEL", destination]));
             }
             ctx.reply.integer(0);
