@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::framework::arguments::{integer, integer_from};
+use super::framework::arguments::deadline_in_ms;
+use super::framework::arguments::{count, integer};
 use super::framework::help as help_text;
-use super::framework::waiting::deadline_in_ms;
 use super::framework::{
     Answer, Arity, Command, CommandError, CommandResult, Effect, Flags, Group, Handler, InVain, ReadCtx, Wait,
 };
@@ -236,7 +236,7 @@ fn waitaof(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     if !(0..=1).contains(&local) {
         return Err(CommandError::text("ERR value is out of range, value must between 0 and 1"));
     }
-    let replicas = integer_from(args.arg(2), 0, CommandError::NotPositive)?;
+    let replicas = count(args.arg(2), 0, CommandError::NotPositive)? as i64;
     let deadline = deadline_in_ms(args.arg(3), ctx.now)?;
     if local > 0 {
         return Err(CommandError::text("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."));

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::framework::arguments::database;
+use super::framework::arguments::{database, integer_or};
 use super::framework::{
     Answer, Arity, ClientCtx, Command, CommandError, CommandResult, ConnectionEffect, Effect, Flags, Group, Handler,
 };
@@ -151,8 +151,8 @@ fn hello(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
     let protocol = match args.get(1) {
         None => None,
         Some(version) => {
-            let version = crate::stdx::number::parse_i64(version)
-                .ok_or(CommandError::text("ERR Protocol version is not an integer or out of range"))?;
+            let refused = CommandError::text("ERR Protocol version is not an integer or out of range");
+            let version = integer_or(version, refused)?;
             Some(Protocol::from_version(version).ok_or(CommandError::NoProto)?)
         }
     };

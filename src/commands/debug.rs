@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::framework::arguments::integer;
+use super::framework::arguments::{count, integer};
 use super::framework::{
     AdminCtx, Answer, Arity, Command, CommandError, CommandResult, ConfigRequest, Crash, DebugEffect, Effect, Flags,
     Group, Handler, SnapshotRequest, help,
@@ -257,8 +257,7 @@ fn describe_nodes<C: NodeCodec>(list: &Quicklist<C>) -> String {
 }
 
 fn populate(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
-    let positive =
-        |arg| integer(arg).ok().and_then(|number| usize::try_from(number).ok()).ok_or(CommandError::NotPositive);
+    let positive = |arg| count(arg, 0, CommandError::NotPositive);
     let count = positive(args.arg(0))?;
     let prefix = args.get(1).unwrap_or(b"key");
     let size = args.get(2).map_or(Ok(0), positive)?;

@@ -1,6 +1,7 @@
-//! INFO (<https://redis.io/docs/latest/commands/info/>).
+//! INFO (<https://redis.io/docs/latest/commands/info/>). The server writes its text: it reports clients, snapshots, memory and the
+//! process, which no handler sees.
 
-use super::framework::{AdminCtx, Answer, Arity, Command, CommandResult, Flags, Group, Handler, ObserveRequest};
+use super::framework::{AdminCtx, Answer, Arity, Command, CommandResult, Flags, Group, Handler};
 use crate::resp::Args;
 
 pub(super) const COMMANDS: &[Command] = &[Command {
@@ -17,6 +18,6 @@ pub(super) const COMMANDS: &[Command] = &[Command {
 
 fn info(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     let sections = args.tail(1).iter().map(Into::into).collect();
-    ctx.push(Answer::Observe(ObserveRequest::Info(sections)).into());
+    ctx.push(Answer::Info(sections).into());
     Ok(())
 }

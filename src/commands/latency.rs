@@ -1,7 +1,8 @@
 //! LATENCY (<https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/latency-monitor/>).
 
-use super::framework::{AdminCtx, Answer, Arity, Command, CommandResult, Flags, Group, Handler, ObserveRequest, help};
-use crate::resp::Args;
+use super::framework::{AdminCtx, Arity, Command, CommandError, CommandResult, Flags, Group, Handler, Row, help};
+use crate::observe::{LatencySample, LatencySetup};
+use crate::resp::{Args, Reply};
 
 const FLAGS: Flags = Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE);
 const TIPS: &[&str] = &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"];
@@ -92,40 +93,91 @@ pub(super) const COMMANDS: &[Command] = &[Command {
 }];
 
 fn doctor(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Answer::Observe(ObserveRequest::LatencyDoctor).into());
+    let setup = LatencySetup {
+        now_seconds: ctx.now.unix_seconds(),
+        threshold_ms: ctx.config.latency_monitor_threshold_ms,
+        slowlog_threshold_us: ctx.config.slowlog_log_slower_than_us,
+        hz: ctx.config.hz,
+    };
+    ctx.reply.verbatim(b"txt", ctx.observed.latency.report(&setup).as_bytes());
     Ok(())
 }
 
 fn graph(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
-    ctx.push(Answer::Observe(ObserveRequest::LatencyGraph(args.arg(2).into())).into());
+    let event = args.arg(2);
+    let Some(graph) = ctx.observed.latency.graph(event, ctx.now.unix_seconds()) else {
+        return Err(CommandError::Bytes([b"ERR No samples available for event '", event, b"'"].concat()));
+    };
+    ctx.reply.verbatim(b"txt", graph.as_bytes());
     Ok(())
 }
 
 fn histogram(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
-    let rows = ctx.table.rows();
-    let commands = if args.len() == 2 {
-        rows.iter().map(|row| row.id).collect()
+    let table = ctx.table;
+    let rows: Vec<&Row> = if args.len() == 2 {
+        table.rows().iter().collect()
     } else {
-        let asked = args.tail(2).iter().filter_map(|name| ctx.table.by_full_name(name));
-        asked.flat_map(|row| std::iter::once(row.id).chain(row.subcommands.iter().copied())).collect()
+        let asked = args.tail(2).iter().filter_map(|name| table.by_full_name(name));
+        asked.flat_map(|row| std::iter::once(row).chain(row.subcommands.iter().map(|id| table.row(*id)))).collect()
     };
-    ctx.push(Answer::Observe(ObserveRequest::LatencyHistogram(commands)).into());
+    let stats = ctx.observed.command_stats;
+    let histograms = || {
+        let latency = |row: &&Row| stats.get(row.id.index()).latency.as_ref();
+        rows.iter().filter_map(move |row| Some((&*row.full_name, latency(row)?)))
+    };
+    let reply = &mut *ctx.reply;
+    reply.map(histograms().count());
+    for (name, histogram) in histograms() {
+        reply.bulk(name);
+        reply.map(2);
+        reply.bulk("calls");
+        reply.integer(histogram.total() as i64);
+        reply.bulk("histogram_usec");
+        let steps = histogram.cumulative_by_microseconds();
+        reply.map(steps.len());
+        for (microseconds, count) in steps {
+            reply.integer(microseconds as i64);
+            reply.integer(count as i64);
+        }
+    }
     Ok(())
 }
 
 fn history(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
-    ctx.push(Answer::Observe(ObserveRequest::LatencyHistory(args.arg(2).into())).into());
+    let series = ctx.observed.latency.series(args.arg(2));
+    let samples: Vec<_> = series.into_iter().flat_map(|series| series.samples()).collect();
+    ctx.reply.array(samples.len());
+    for sample in samples {
+        ctx.reply.array(2);
+        write_sample(ctx.reply, *sample);
+    }
     Ok(())
 }
 
 fn latest(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Answer::Observe(ObserveRequest::LatencyLatest).into());
+    ctx.reply.array(ctx.observed.latency.iter().len());
+    for (name, series) in ctx.observed.latency.iter() {
+        ctx.reply.array(4);
+        ctx.reply.bulk(name);
+        write_sample(ctx.reply, series.latest());
+        ctx.reply.integer(series.worst_ms as i64);
+    }
     Ok(())
 }
 
+fn write_sample(reply: &mut Reply, sample: LatencySample) {
+    reply.integer(sample.unix_seconds);
+    reply.integer(sample.milliseconds as i64);
+}
+
 fn reset(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
-    let events = args.tail(2).iter().map(Into::into).collect();
-    ctx.push(Answer::Observe(ObserveRequest::LatencyReset(events)).into());
+    let latency = &mut *ctx.observed.latency;
+    let events = args.tail(2);
+    let dropped = match events.len() {
+        0 => latency.clear(),
+        _ => events.iter().filter(|event| latency.forget(event)).count(),
+    };
+    ctx.reply.integer(dropped as i64);
     Ok(())
 }
 

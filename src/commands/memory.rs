@@ -1,6 +1,6 @@
 //! Where the memory goes: MEMORY.
 
-use super::framework::arguments::integer;
+use super::framework::arguments::{at_least, integer};
 use super::framework::{
     AdminCtx, Answer, Arity, ClientCtx, Command, CommandError, CommandResult, Flags, Group, Handler, KeyFlags, KeySpec,
     MemoryRequest, ReadCtx, help,
@@ -8,7 +8,7 @@ use super::framework::{
 use crate::resp::Args;
 
 /// Elements of a collection that MEMORY USAGE looks at by default.
-const SAMPLES_DEFAULT: i64 = 5;
+const SAMPLES_DEFAULT: usize = 5;
 
 pub(super) const COMMANDS: &[Command] = &[Command {
     name: "MEMORY",
@@ -91,14 +91,11 @@ fn usage(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let mut rest = args.tail(3).iter();
     while let Some(option) = rest.next() {
         let count = rest.next().filter(|_| option.eq_ignore_ascii_case(b"SAMPLES")).ok_or(CommandError::Syntax)?;
-        samples = integer(count)?;
-        if samples < 0 {
-            return Err(CommandError::Syntax);
-        }
+        samples = at_least(integer(count)?, 0, CommandError::Syntax)?;
     }
     match ctx.keyspace.db(ctx.session.db).peek(args.arg(2)) {
         Some(entry) => {
-            let bytes = entry.memory_usage(samples as usize) + entry.handle_bytes();
+            let bytes = entry.memory_usage(samples) + entry.handle_bytes();
             ctx.reply.integer(bytes as i64);
         }
         None => ctx.reply.null(),

@@ -1,6 +1,6 @@
 //! The commands: one row each beside its handler, one file per group.
 //! Owns:  the command table, what a handler may see and change, and what it may ask of the server.
-//! Uses:  keyspace, types, structures, rdb, config, resp, stdx.
+//! Uses:  keyspace, types, structures, rdb, config, observe, resp, stdx.
 //! Never: a socket, a file, or another client; for those a handler returns an `Effect`.
 
 mod absent;
@@ -40,9 +40,9 @@ pub use framework::{
     AccessRules, AdminCtx, Answer, ChannelKind, ClientCtx, ClientEffect, ClientFilter, ClientRequest, ClientType,
     Command, CommandError, CommandId, CommandTable, ConfigPair, ConfigRequest, ConnectionEffect, Crash, DebugEffect,
     Denial, DenialContext, DenialReason, Denied, Effect, ElementHint, Flags, FunctionsRequest, Handler, InVain,
-    MemoryRequest, MigratedKey, Migration, ObserveRequest, PauseMode, Peer, PubSubRequest, ReadCtx, Reloaded,
-    ReplyMode, RestorePolicy, RunRequest, ScriptName, ScriptsRequest, Session, ShutdownRequest, SnapshotRequest,
-    Transaction, UnblockWith, User, UserChange, Users, UsersEffect, UsersRequest, Wait, WriteCtx, missing_feature,
+    MemoryRequest, MigratedKey, Migration, Observed, PauseMode, Peer, PubSubRequest, ReadCtx, Reloaded, ReplyMode,
+    RestorePolicy, RunRequest, ScriptName, ScriptsRequest, Session, ShutdownRequest, SnapshotRequest, Transaction,
+    UnblockWith, User, UserChange, Users, UsersEffect, UsersRequest, Wait, WriteCtx, missing_feature,
 };
 pub use keys::serialize::write_restore;
 pub use scripting::function_keys;

@@ -1,9 +1,7 @@
 //! SLOWLOG (<https://redis.io/docs/latest/commands/slowlog-get/>), and which arguments no log may show.
 
-use super::framework::arguments::integer_from;
-use super::framework::{
-    AdminCtx, Answer, Arity, Command, CommandError, CommandResult, Flags, Group, Handler, ObserveRequest, help,
-};
+use super::framework::arguments::integer_or;
+use super::framework::{AdminCtx, Arity, Command, CommandError, CommandResult, Flags, Group, Handler, help};
 use crate::config;
 use crate::resp::Args;
 
@@ -71,19 +69,37 @@ fn get(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     if args.len() > 3 {
         return Err(help::unknown_or_wrong_arity(args, "SLOWLOG"));
     }
-    let refused = CommandError::text("ERR count should be greater than or equal to -1");
-    let count = args.get(2).map_or(Ok(COUNT_DEFAULT), |arg| integer_from(arg, -1, refused))?;
-    ctx.push(Answer::Observe(ObserveRequest::SlowLogGet { count: usize::try_from(count).ok() }).into());
+    const REFUSED: CommandError = CommandError::text("ERR count should be greater than or equal to -1");
+    let count = args.get(2).map_or(Ok(COUNT_DEFAULT), |arg| integer_or(arg, REFUSED))?;
+    if count < -1 {
+        return Err(REFUSED);
+    }
+    let log = &ctx.observed.slow_log;
+    let count = usize::try_from(count).unwrap_or(usize::MAX).min(log.len());
+    ctx.reply.array(count);
+    for command in log.iter().take(count) {
+        ctx.reply.array(6);
+        ctx.reply.integer(command.id as i64);
+        ctx.reply.integer(command.unix_seconds);
+        ctx.reply.integer(command.duration_us as i64);
+        ctx.reply.array(command.args.len());
+        for arg in &command.args {
+            ctx.reply.bulk(arg);
+        }
+        ctx.reply.bulk(&command.peer);
+        ctx.reply.bulk(&command.client_name);
+    }
     Ok(())
 }
 
 fn len(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Answer::Observe(ObserveRequest::SlowLogLen).into());
+    ctx.reply.integer(ctx.observed.slow_log.len() as i64);
     Ok(())
 }
 
 fn reset(ctx: &mut AdminCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.push(Answer::Observe(ObserveRequest::SlowLogReset).into());
+    ctx.observed.slow_log.clear();
+    ctx.reply.ok();
     Ok(())
 }
 

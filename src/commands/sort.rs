@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::framework::arguments::integer;
+use super::framework::arguments::Limit;
 use super::framework::{
     Arity, Begin, Command, CommandError, CommandResult, CommandTable, Find, Flags, Group, Handler, KeyFlags, KeySpec,
     ReadCtx, SIZE_SAMPLES, Session, WriteCtx, require_memory,
@@ -62,9 +62,7 @@ struct Options<'a> {
     /// BY named a constant: the elements stay as they come.
     unsorted: bool,
     get: Vec<Pattern<'a>>,
-    offset: i64,
-    /// Negative: all that are left.
-    count: i64,
+    limit: Limit,
     descending: bool,
     alpha: bool,
     store: Option<&'a [u8]>,
@@ -78,8 +76,7 @@ impl<'a> Options<'a> {
             by: None,
             unsorted: false,
             get: Vec::new(),
-            offset: 0,
-            count: -1,
+            limit: Limit { offset: 0, count: -1 },
             descending: false,
             alpha: false,
             store: None,
@@ -97,8 +94,7 @@ impl<'a> Options<'a> {
                 options.alpha = true;
             } else if is("LIMIT") {
                 let (offset, count) = (operand()?, operand()?);
-                options.offset = integer(offset)?;
-                options.count = integer(count)?;
+                options.limit = Limit::parse(offset, count)?;
             } else if is("STORE") && may_store {
                 options.store = Some(operand()?);
             } else if is("BY") {
@@ -128,11 +124,10 @@ impl<'a> Options<'a> {
         Err(CommandError::owned(format!("ERR {option} option of SORT denied due to insufficient ACL permissions.")))
     }
 
-    /// The first of `len` elements that LIMIT lets through, and how many.
+    /// The first of `len` elements that LIMIT lets through, and how many. A negative offset is none.
     fn range(&self, len: usize) -> (usize, usize) {
-        let start = usize::try_from(self.offset.max(0)).unwrap_or(usize::MAX).min(len);
-        let left = len - start;
-        (start, usize::try_from(self.count).map_or(left, |count| count.min(left)))
+        let range = Limit { offset: self.limit.offset.max(0), ..self.limit }.of(len);
+        (range.start, range.len())
     }
 
     /// Refuses values of whose elements there is no memory for a copy, or for two where the result is stored.

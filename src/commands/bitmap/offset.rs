@@ -1,7 +1,7 @@
 //! Arguments that name a bit, or the bits from one to another.
 
 use crate::commands::framework::CommandError;
-use crate::commands::framework::arguments::integer;
+use crate::commands::framework::arguments::{byte_range, integer, is_reversed_from_back};
 use crate::resp::Args;
 use crate::stdx::number::parse_i64;
 
@@ -54,16 +54,12 @@ impl BitRange {
     pub fn bits(self, bytes: usize) -> Option<(u64, u64)> {
         let unit = if self.in_bits { 1 } else { 8 };
         let len = bytes as i64 * (8 / unit);
-        let from_front = |index: i64| if index < 0 { len.saturating_add(index).max(0) } else { index };
-        let end = self.end.unwrap_or(-1);
-        let (first, last) = (from_front(self.start), from_front(end).min(len - 1));
-        (first <= last).then(|| ((first * unit) as u64, (last * unit + unit - 1) as u64))
+        let (first, last) = byte_range(self.start, self.end.unwrap_or(-1), len)?;
+        Some(((first * unit) as u64, (last * unit + unit - 1) as u64))
     }
 
-    /// Whether both ends are counted from the back and are out of order, which they need not be once they are cut to the
-    /// string: both may lie before it.
     pub fn is_reversed_from_back(self) -> bool {
-        self.end.is_some_and(|end| self.start < 0 && end < 0 && self.start > end)
+        self.end.is_some_and(|end| is_reversed_from_back(self.start, end))
     }
 }
 

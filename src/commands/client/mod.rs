@@ -1,22 +1,19 @@
 //! CLIENT: what a connection may know and change of itself, and of the others.
 //! Owns:  the rows of CLIENT, how its options are read.
-//! Uses:  effects, sessions, resp, stdx.
+//! Uses:  effects, sessions, resp.
 //! Never: another connection; the server performs what concerns one.
 
 mod rows;
 
 pub(super) use rows::COMMANDS;
 
-use std::time::Duration;
-
 use super::connection::{check_attribute, check_name};
-use super::framework::arguments::integer;
+use super::framework::arguments::{count, deadline_in_ms, integer, integer_or};
 use super::framework::{
     Answer, ClientCtx, ClientEffect, ClientFilter, ClientRequest, ClientType, CommandError, CommandResult,
     ConnectionEffect, Effect, PauseMode, ReplyMode, UnblockWith, help,
 };
 use crate::resp::Args;
-use crate::stdx::number::parse_i64;
 
 fn id(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {
     ctx.reply.integer(ctx.session.id as i64);
@@ -61,7 +58,7 @@ fn list(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
     let filter = if args.len() == 4 && is(b"type") {
         ClientFilter { kind: Some(client_type(args.arg(3))?), ..ClientFilter::default() }
     } else if args.len() > 3 && is(b"id") {
-        let ids = args.tail(3).iter().map(|arg| parse_i64(arg).ok_or(CommandError::text("ERR Invalid client ID")));
+        let ids = args.tail(3).iter().map(|arg| integer_or(arg, CommandError::text("ERR Invalid client ID")));
         return ask(ctx, ClientRequest::ListIds { ids: ids.collect::<Result<_, _>>()?, args_bytes });
     } else if args.len() == 2 {
         ClientFilter::default()
@@ -84,8 +81,8 @@ fn kill(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
         let value = args.get(index + 1).ok_or(CommandError::Syntax)?;
         let is = |word: &[u8]| option.eq_ignore_ascii_case(word);
         if is(b"id") {
-            let id = parse_i64(value).filter(|id| *id > 0);
-            filter.id = Some(id.ok_or(CommandError::text("ERR client-id should be greater than 0"))? as u64);
+            let id = count(value, 1, CommandError::text("ERR client-id should be greater than 0"))?;
+            filter.id = Some(id as u64);
         } else if is(b"type") {
             filter.kind = Some(client_type(value)?);
         } else if is(b"addr") {
@@ -147,17 +144,7 @@ fn pause(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
         Some(mode) if mode.eq_ignore_ascii_case(b"write") => PauseMode::Writes,
         Some(_) => return Err(CommandError::text("ERR CLIENT PAUSE mode must be WRITE or ALL")),
     };
-    let timeout = parse_i64(args.arg(2)).ok_or(CommandError::text("ERR timeout is not an integer or out of range"))?;
-    if timeout < 0 {
-        return Err(CommandError::text("ERR timeout is negative"));
-    }
-    // The moment itself, in milliseconds since 1970, has to be a number of 63 bits; it is kept by the clock that nobody sets.
-    let until = ctx
-        .now
-        .unix_ms
-        .checked_add(timeout)
-        .and_then(|_| ctx.now.monotonic().checked_add(Duration::from_millis(timeout.unsigned_abs())))
-        .ok_or(CommandError::text("ERR timeout is out of range"))?;
+    let until = deadline_in_ms(args.arg(2), ctx.now)?.unwrap_or(ctx.now.monotonic());
     ctx.reply.ok();
     ctx.effects.push(Effect::Client(ClientEffect::Pause { until, mode }));
     Ok(())

@@ -7,6 +7,7 @@ use super::session::Session;
 use super::table::CommandTable;
 use crate::config::Config;
 use crate::keyspace::{Change, Entry, EventClass, ExpiryPolicy, Keyspace, Touch, WrongType};
+use crate::observe::{CommandStats, LatencyMonitor, SlowLog};
 use crate::resp::{ArgsBuf, Reply};
 use crate::stdx::clock::Now;
 use crate::stdx::number::format_i64;
@@ -54,11 +55,19 @@ pub struct ClientCtx<'a> {
     pub effects: &'a mut Vec<Effect>,
 }
 
+/// What the server has noted about its own speed.
+pub struct Observed<'a> {
+    pub slow_log: &'a mut SlowLog,
+    pub latency: &'a mut LatencyMonitor,
+    pub command_stats: &'a CommandStats,
+}
+
 /// For commands that concern the server.
 pub struct AdminCtx<'a> {
     pub keyspace: &'a mut Keyspace,
     pub session: &'a mut Session,
     pub users: &'a mut Users,
+    pub observed: Observed<'a>,
     pub config: &'a Config,
     pub table: &'a CommandTable,
     pub now: Now,
@@ -209,11 +218,18 @@ impl WriteCtx<'_> {
         if let Some(value) = result {
             self.insert(destination, value, None);
             self.commit(destination, Change::new(class, event).times(times));
-        } else if self.find(destination).is_some() {
-            let lazily = self.keyspace.lazy_free.policy.server_del;
-            self.remove(destination, lazily);
+        } else {
+            self.remove_destination(destination);
+        }
+    }
+
+    /// Deletes a key of which nothing is left to store, also one past its expiry. Returns whether it was there.
+    pub fn remove_destination(&mut self, destination: &[u8]) -> bool {
+        let was_there = self.remove(destination, self.keyspace.lazy_free.policy.server_del);
+        if was_there {
             self.commit(destination, Change::new(EventClass::GENERIC, "del"));
         }
+        was_there
     }
 
     /// Commits a change of `key` that was made; see [`Keyspace::commit`].

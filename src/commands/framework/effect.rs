@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::access::{User, UserChange};
-use super::row::CommandId;
 use super::session::ReplyMode;
 use crate::keyspace::Awaited;
 use crate::resp::ArgsBuf;
@@ -37,7 +36,8 @@ pub enum Answer {
     Reset,
     PubSub(PubSubRequest),
     Config(ConfigRequest),
-    Observe(ObserveRequest),
+    /// INFO with the names of sections.
+    Info(Vec<Box<[u8]>>),
     Client(ClientRequest),
     Users(UsersRequest),
     Snapshot(SnapshotRequest),
@@ -244,27 +244,6 @@ pub enum ConfigRequest {
     Set(Vec<ConfigPair>),
     /// CONFIG REWRITE; with `everything` the defaults are spelt out too.
     Rewrite { everything: bool },
-}
-
-/// Requests for what the server knows of itself.
-#[derive(Debug)]
-pub enum ObserveRequest {
-    /// INFO with the names of sections.
-    Info(Vec<Box<[u8]>>),
-    /// All entries where there is no count.
-    SlowLogGet {
-        count: Option<usize>,
-    },
-    SlowLogLen,
-    SlowLogReset,
-    LatencyDoctor,
-    LatencyGraph(Box<[u8]>),
-    /// The histograms of these commands, of those that have one.
-    LatencyHistogram(Vec<CommandId>),
-    LatencyHistory(Box<[u8]>),
-    LatencyLatest,
-    /// Of these events, or of all if none is named.
-    LatencyReset(Vec<Box<[u8]>>),
 }
 
 /// Requests about clients as a whole.

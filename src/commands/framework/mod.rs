@@ -1,6 +1,6 @@
 //! What every command group is made of: the row, the table of all rows, and what a handler may see, change and ask for.
 //! Owns:  rows, contexts, effects, errors, sessions, users, and how arguments are read.
-//! Uses:  keyspace, types, structures, rdb, config, resp, stdx.
+//! Uses:  keyspace, types, structures, rdb, config, observe, resp, stdx.
 //! Never: a command group; the groups use it, and `GROUPS` brings them together.
 
 mod access;
@@ -25,14 +25,14 @@ pub(super) mod waiting;
 pub use access::{AccessRules, Denial, DenialContext, DenialReason, Denied, Reloaded, User, UserChange, Users};
 pub(super) use access::{CATEGORIES, DEFAULT_USER, Selector, belongs_to, categories_of};
 pub use command::{Command, Handler};
-pub use context::{AdminCtx, ClientCtx, ReadCtx, WriteCtx};
+pub use context::{AdminCtx, ClientCtx, Observed, ReadCtx, WriteCtx};
 pub(super) use context::{SIZE_SAMPLES, require_memory};
 pub(super) use effect::Credentials;
 pub use effect::{
     Answer, ChannelKind, ClientEffect, ClientFilter, ClientRequest, ClientType, ConfigPair, ConfigRequest,
     ConnectionEffect, Crash, DebugEffect, Effect, FunctionsRequest, InVain, MemoryRequest, MigratedKey, Migration,
-    ObserveRequest, PauseMode, PubSubRequest, RestorePolicy, RunRequest, ScriptName, ScriptsRequest, ShutdownRequest,
-    SnapshotRequest, UnblockWith, UsersEffect, UsersRequest, Wait,
+    PauseMode, PubSubRequest, RestorePolicy, RunRequest, ScriptName, ScriptsRequest, ShutdownRequest, SnapshotRequest,
+    UnblockWith, UsersEffect, UsersRequest, Wait,
 };
 pub use error::CommandError;
 pub(super) use error::CommandResult;

@@ -1,6 +1,6 @@
 //! What LMPOP and ZMPOP have in common, and those of their kind that wait.
 
-use super::arguments::integer_from;
+use super::arguments::count;
 use super::context::WriteCtx;
 use super::error::CommandError;
 use crate::resp::Args;
@@ -15,23 +15,21 @@ pub struct MultiPop<'a, S> {
 
 impl<'a, S> MultiPop<'a, S> {
     pub fn parse(args: Args<'a>, side: fn(&[u8]) -> Result<S, CommandError>) -> Result<Self, CommandError> {
-        let numkeys = CommandError::text("ERR numkeys should be greater than 0");
-        let numkeys = integer_from(args.arg(0), 1, numkeys)?;
-        let numkeys = usize::try_from(numkeys).unwrap_or(usize::MAX);
+        let numkeys = count(args.arg(0), 1, CommandError::text("ERR numkeys should be greater than 0"))?;
         let side = side(args.get(numkeys.saturating_add(1)).ok_or(CommandError::Syntax)?)?;
         let (keys, rest) = (args.tail(1).head(numkeys), args.tail(numkeys + 2));
         // As in Redis the count is read before anything behind it is looked at.
         let count = match (rest.get(0), rest.get(1)) {
             (None, _) => 1,
-            (Some(word), Some(count)) if word.eq_ignore_ascii_case(b"COUNT") => {
-                integer_from(count, 1, CommandError::text("ERR count should be greater than 0"))?
+            (Some(word), Some(number)) if word.eq_ignore_ascii_case(b"COUNT") => {
+                count(number, 1, CommandError::text("ERR count should be greater than 0"))?
             }
             _ => return Err(CommandError::Syntax),
         };
         if rest.len() > 2 {
             return Err(CommandError::Syntax);
         }
-        Ok(Self { keys, side, count: usize::try_from(count).unwrap_or(usize::MAX) })
+        Ok(Self { keys, side, count })
     }
 }
 

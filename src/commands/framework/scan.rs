@@ -1,6 +1,6 @@
 //! What SCAN, HSCAN, SSCAN and ZSCAN share: the options, the walk and the reply.
 
-use super::arguments::integer;
+use super::arguments::{at_least, integer};
 use super::error::CommandError;
 use crate::resp::{Args, ArgsBuf, Reply};
 use crate::stdx::glob::glob_match;
@@ -51,8 +51,7 @@ impl<'a> Scan<'a> {
             }
             let value = rest.next().ok_or(CommandError::Syntax)?;
             if is("COUNT") {
-                let count = integer(value)?;
-                options.count = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(CommandError::Syntax)?;
+                options.count = at_least(integer(value)?, 1, CommandError::Syntax)?;
             } else if is("MATCH") {
                 options.pattern = (value != b"*").then_some(value);
             } else if own == OwnOption::Type && is("TYPE") {

@@ -26,13 +26,9 @@ fn parse_options(args: Args<'_>) -> Result<(AddOptions, Args<'_>), CommandError>
     let mut options = AddOptions::default();
     let mut count = 0;
     for arg in args {
-        if arg.eq_ignore_ascii_case(b"NX") {
-            options.only_new = true;
-        } else if arg.eq_ignore_ascii_case(b"XX") {
-            options.only_existing = true;
-        } else if arg.eq_ignore_ascii_case(b"CH") {
+        if arg.eq_ignore_ascii_case(b"CH") {
             options.count_changed = true;
-        } else {
+        } else if !options.condition.read_existence(arg) {
             break;
         }
         count += 1;
@@ -40,7 +36,7 @@ fn parse_options(args: Args<'_>) -> Result<(AddOptions, Args<'_>), CommandError>
     let members = args.tail(count);
     if members.is_empty()
         || !members.len().is_multiple_of(ARGS_OF_MEMBER)
-        || (options.only_new && options.only_existing)
+        || (options.condition.only_new && options.condition.only_existing)
     {
         return Err(CommandError::Syntax);
     }

@@ -12,8 +12,9 @@ mod search;
 pub use rows::COMMANDS;
 
 use super::framework::CommandError;
+use super::framework::arguments::float;
 use crate::resp::Reply;
-use crate::stdx::number::{LongDouble, parse_f64};
+use crate::stdx::number::LongDouble;
 use crate::structures::geohash::Point;
 use crate::types::zset::ZsetView;
 
@@ -47,8 +48,8 @@ impl Unit {
 
 /// Reads a longitude and a latitude.
 fn point(longitude: &[u8], latitude: &[u8]) -> Result<Point, CommandError> {
-    let longitude = parse_f64(longitude).ok_or(CommandError::NotFloat)?;
-    let latitude = parse_f64(latitude).ok_or(CommandError::NotFloat)?;
+    let longitude = float(longitude)?;
+    let latitude = float(latitude)?;
     Point::on_map(longitude, latitude)
         .ok_or_else(|| CommandError::owned(format!("ERR invalid longitude,latitude pair {longitude:.6},{latitude:.6}")))
 }

@@ -2,11 +2,10 @@
 
 use super::found::Found;
 use super::{Unit, point, point_of_member};
-use crate::commands::framework::arguments::integer;
+use crate::commands::framework::arguments::{at_least, float_or, integer};
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
 use crate::keyspace::{Entry, EventClass, Touch};
 use crate::resp::Args;
-use crate::stdx::number::parse_f64;
 use crate::structures::geohash::{Area, Point, Search};
 use crate::types::zset::{ZsetValue, ZsetView};
 
@@ -170,8 +169,7 @@ impl<'a> Query<'a> {
             b"desc" => self.order = Some(Order::Farthest),
             b"storedist" if self.form == Form::SearchStore => self.stores_distance = true,
             b"count" if values >= 1 => {
-                let count = usize::try_from(integer(args.arg(1))?).ok().filter(|&count| count > 0);
-                self.count = Some(count.ok_or(CommandError::text("ERR COUNT must be > 0"))?);
+                self.count = Some(at_least(integer(args.arg(1))?, 1, CommandError::text("ERR COUNT must be > 0"))?);
                 return Ok(2);
             }
             word @ (b"store" | b"storedist") if values >= 1 && naming => {
@@ -202,7 +200,7 @@ impl<'a> Query<'a> {
 
     /// Reads `radius unit`.
     fn set_circle(&mut self, args: Args<'_>) -> Result<(), CommandError> {
-        let radius = parse_f64(args.arg(0)).ok_or(CommandError::text("ERR need numeric radius"))?;
+        let radius = float_or(args.arg(0), CommandError::text("ERR need numeric radius"))?;
         if radius < 0.0 {
             return Err(CommandError::text("ERR radius cannot be negative"));
         }
@@ -213,8 +211,8 @@ impl<'a> Query<'a> {
 
     /// Reads `width height unit`.
     fn set_rectangle(&mut self, args: Args<'_>) -> Result<(), CommandError> {
-        let width = parse_f64(args.arg(0)).ok_or(CommandError::text("ERR need numeric width"))?;
-        let height = parse_f64(args.arg(1)).ok_or(CommandError::text("ERR need numeric height"))?;
+        let width = float_or(args.arg(0), CommandError::text("ERR need numeric width"))?;
+        let height = float_or(args.arg(1), CommandError::text("ERR need numeric height"))?;
         if width < 0.0 || height < 0.0 {
             return Err(CommandError::text("ERR height or width cannot be negative"));
         }

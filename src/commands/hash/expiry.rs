@@ -1,7 +1,7 @@
 //! The expiry of single fields: HEXPIRE and its relatives, HTTL and its relatives, HPERSIST.
 
 use super::hash;
-use crate::commands::framework::arguments::{integer, integer_from};
+use crate::commands::framework::arguments::{Condition, TimeUnit, count, integer};
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
 use crate::keyspace::{Change, Edited, EventClass};
 use crate::resp::{Args, ArgsBuf};
@@ -22,102 +22,49 @@ const CONDITION_UNMET: i64 = 0;
 const DONE: i64 = 1;
 const DELETED: i64 = 2;
 
-/// How an argument or an answer counts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Seconds,
-    Milliseconds,
-}
-
-/// From where an argument or an answer counts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    Now,
-    Epoch,
-}
-
-/// When the expiry is set at all.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Condition {
-    Always,
-    IfNone,
-    IfSome,
-    IfLater,
-    IfEarlier,
-}
-
-impl Condition {
-    fn of_option(option: &[u8]) -> Option<Self> {
-        match option {
-            _ if option.eq_ignore_ascii_case(b"NX") => Some(Self::IfNone),
-            _ if option.eq_ignore_ascii_case(b"XX") => Some(Self::IfSome),
-            _ if option.eq_ignore_ascii_case(b"GT") => Some(Self::IfLater),
-            _ if option.eq_ignore_ascii_case(b"LT") => Some(Self::IfEarlier),
-            _ => None,
-        }
-    }
-
-    /// A field without an expiry lives for ever: no moment is later than that, and every one is earlier.
-    fn holds(self, old: Option<i64>, new: i64) -> bool {
-        match self {
-            Self::Always => true,
-            Self::IfNone => old.is_none(),
-            Self::IfSome => old.is_some(),
-            Self::IfLater => old.is_some_and(|old| new > old),
-            Self::IfEarlier => old.is_none_or(|old| new < old),
-        }
-    }
-}
-
 pub fn hexpire(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    set_expiry(ctx, args, Unit::Seconds, Origin::Now, "hexpire")
+    set_expiry(ctx, args, TimeUnit::Seconds, "hexpire")
 }
 
 pub fn hpexpire(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    set_expiry(ctx, args, Unit::Milliseconds, Origin::Now, "hpexpire")
+    set_expiry(ctx, args, TimeUnit::Milliseconds, "hpexpire")
 }
 
 pub fn hexpireat(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    set_expiry(ctx, args, Unit::Seconds, Origin::Epoch, "hexpireat")
+    set_expiry(ctx, args, TimeUnit::UnixSeconds, "hexpireat")
 }
 
 pub fn hpexpireat(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    set_expiry(ctx, args, Unit::Milliseconds, Origin::Epoch, "hpexpireat")
+    set_expiry(ctx, args, TimeUnit::UnixMilliseconds, "hpexpireat")
 }
 
 pub fn httl(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    tell_expiry(ctx, args, Unit::Seconds, Origin::Now)
+    answer_expiry(ctx, args, TimeUnit::Seconds)
 }
 
 pub fn hpttl(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    tell_expiry(ctx, args, Unit::Milliseconds, Origin::Now)
+    answer_expiry(ctx, args, TimeUnit::Milliseconds)
 }
 
 pub fn hexpiretime(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    tell_expiry(ctx, args, Unit::Seconds, Origin::Epoch)
+    answer_expiry(ctx, args, TimeUnit::UnixSeconds)
 }
 
 pub fn hpexpiretime(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    tell_expiry(ctx, args, Unit::Milliseconds, Origin::Epoch)
+    answer_expiry(ctx, args, TimeUnit::UnixMilliseconds)
 }
 
-fn set_expiry(
-    ctx: &mut WriteCtx<'_>,
-    args: Args<'_>,
-    unit: Unit,
-    origin: Origin,
-    command: &'static str,
-) -> CommandResult {
+fn set_expiry(ctx: &mut WriteCtx<'_>, args: Args<'_>, unit: TimeUnit, command: &'static str) -> CommandResult {
     let key = args.arg(1);
     check_type(ctx, key)?;
-    let moment = moment(ctx, args.arg(2), unit, origin, command)?;
+    let moment = moment(ctx, args.arg(2), unit, command)?;
     let deletes = ctx.has_passed(moment);
-    let condition = Condition::of_option(args.arg(3));
-    let fields = fields(args.tail(if condition.is_some() { 4 } else { 3 }), TOO_FEW_FIELDS_TO_EXPIRE)?;
-    let condition = condition.unwrap_or(Condition::Always);
+    let mut condition = Condition::default();
+    let has_condition = condition.read(args.arg(3));
+    let fields = fields(args.tail(3 + usize::from(has_condition)), TOO_FEW_FIELDS_TO_EXPIRE)?;
     let edited = edit_fields(ctx, key, fields, |hash, field| match hash.expiry(field) {
         None => NO_FIELD,
-        Some(old) if !condition.holds(old, moment) => CONDITION_UNMET,
+        Some(old) if !condition.allows_expiry(old, moment) => CONDITION_UNMET,
         Some(_) if deletes => {
             hash.remove(field);
             DELETED
@@ -193,7 +140,7 @@ fn edit_fields(
     Ok(ctx.edit(key, |hash: &mut HashValue| fields.iter().map(|field| change(hash, field)).collect())?)
 }
 
-fn tell_expiry(ctx: &mut ReadCtx<'_>, args: Args<'_>, unit: Unit, origin: Origin) -> CommandResult {
+fn answer_expiry(ctx: &mut ReadCtx<'_>, args: Args<'_>, unit: TimeUnit) -> CommandResult {
     let now_ms = ctx.now.unix_ms;
     let hash = hash(ctx, args.arg(1))?;
     let fields = fields(args.tail(2), TOO_FEW_FIELDS)?;
@@ -203,9 +150,10 @@ fn tell_expiry(ctx: &mut ReadCtx<'_>, args: Args<'_>, unit: Unit, origin: Origin
             None => NO_FIELD,
             Some(None) => NO_EXPIRY,
             Some(Some(at_ms)) => {
-                let ms = if origin == Origin::Now { at_ms - now_ms } else { at_ms };
+                let ms = if unit.is_absolute() { at_ms } else { at_ms - now_ms };
                 // A part of a second that is left counts as a whole one.
-                if unit == Unit::Seconds { ms / 1000 + i64::from(ms % 1000 > 0) } else { ms }
+                let is_seconds = matches!(unit, TimeUnit::Seconds | TimeUnit::UnixSeconds);
+                if is_seconds { ms / 1000 + i64::from(ms % 1000 > 0) } else { ms }
             }
         });
     }
@@ -213,22 +161,13 @@ fn tell_expiry(ctx: &mut ReadCtx<'_>, args: Args<'_>, unit: Unit, origin: Origin
 }
 
 /// The moment that an argument names, in milliseconds of the unix clock. A record may name any that a payload of RESTORE had.
-fn moment(
-    ctx: &WriteCtx<'_>,
-    arg: &[u8],
-    unit: Unit,
-    origin: Origin,
-    command: &'static str,
-) -> Result<i64, CommandError> {
+fn moment(ctx: &WriteCtx<'_>, arg: &[u8], unit: TimeUnit, command: &'static str) -> Result<i64, CommandError> {
     let number = integer(arg)?;
     if number < 0 {
         return Err(CommandError::text("ERR invalid expire time, must be >= 0"));
     }
-    let ms = if unit == Unit::Seconds { number.checked_mul(1000) } else { Some(number) };
-    let base = if origin == Origin::Now { ctx.now_ms() } else { 0 };
-    ms.and_then(|ms| ms.checked_add(base))
-        .filter(|&moment| moment <= MOMENT_MS_MAX || ctx.repeats_record())
-        .ok_or(CommandError::InvalidExpire(command))
+    let moment = unit.moment(number, ctx.now_ms(), command)?;
+    if moment <= MOMENT_MS_MAX || ctx.repeats_record() { Ok(moment) } else { Err(CommandError::InvalidExpire(command)) }
 }
 
 /// Refuses a key of another type, which Redis does before it reads any other argument.
@@ -242,9 +181,9 @@ fn fields(args: Args<'_>, too_few: CommandError) -> Result<Args<'_>, CommandErro
     if !args.get(0).is_some_and(|word| word.eq_ignore_ascii_case(b"FIELDS")) {
         return Err(CommandError::text("ERR Mandatory argument FIELDS is missing or not at the right position"));
     }
-    let count = integer_from(args.get(1).unwrap_or_default(), 1, too_few)?;
+    let count = count(args.get(1).unwrap_or_default(), 1, too_few)?;
     let fields = args.tail(2);
-    if usize::try_from(count) != Ok(fields.len()) {
+    if count != fields.len() {
         return Err(CommandError::text("ERR The `numfields` parameter must match the number of arguments"));
     }
     Ok(fields)

@@ -1,4 +1,7 @@
 //! Hash commands: fields, counters in fields, and the expiry of fields.
+//! Owns:  the rows and handlers of HDEL to HVALS.
+//! Uses:  keyspace, types, resp, stdx.
+//! Never: when a field past its expiry is deleted; the keyspace does that.
 
 mod expiry;
 mod number;

@@ -1,4 +1,7 @@
 //! HyperLogLog commands: how many different elements there were, from sketches that are kept in strings.
+//! Owns:  the rows and handlers of PFADD to PFSELFTEST.
+//! Uses:  keyspace, types, structures, config, resp.
+//! Never: how a sketch counts, which the structure `hyperloglog` knows.
 
 mod add;
 mod count;

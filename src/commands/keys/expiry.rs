@@ -1,6 +1,6 @@
 //! When keys expire: EXPIRE and TTL with their families, PERSIST.
 
-use crate::commands::framework::arguments::integer;
+use crate::commands::framework::arguments::{Condition, TimeUnit, integer};
 use crate::commands::framework::{
     Arity, Command, CommandError, CommandResult, Flags, Group, Handler, KeyFlags, KeySpec, ReadCtx, WriteCtx,
 };
@@ -115,45 +115,29 @@ pub(in crate::commands) const COMMANDS: &[Command] = &[
     },
 ];
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    Seconds,
-    Milliseconds,
-}
-
 fn expire(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    let now_ms = ctx.now_ms();
-    set_expiry(ctx, args, now_ms, Unit::Seconds, "expire")
+    set_expiry(ctx, args, TimeUnit::Seconds, "expire")
 }
 
 fn pexpire(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    let now_ms = ctx.now_ms();
-    set_expiry(ctx, args, now_ms, Unit::Milliseconds, "pexpire")
+    set_expiry(ctx, args, TimeUnit::Milliseconds, "pexpire")
 }
 
 fn expireat(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    set_expiry(ctx, args, 0, Unit::Seconds, "expireat")
+    set_expiry(ctx, args, TimeUnit::UnixSeconds, "expireat")
 }
 
 fn pexpireat(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    set_expiry(ctx, args, 0, Unit::Milliseconds, "pexpireat")
+    set_expiry(ctx, args, TimeUnit::UnixMilliseconds, "pexpireat")
 }
 
-/// The time in the second argument counts from `base_ms`; `command` is named when it is out of range.
-fn set_expiry(
-    ctx: &mut WriteCtx<'_>,
-    args: Args<'_>,
-    base_ms: i64,
-    unit: Unit,
-    command: &'static str,
-) -> CommandResult {
+/// Sets the expiry to the moment that the second argument names; `command` is named when it is out of range.
+fn set_expiry(ctx: &mut WriteCtx<'_>, args: Args<'_>, unit: TimeUnit, command: &'static str) -> CommandResult {
     let key = args.arg(1);
-    let condition = Condition::parse(args.tail(3))?;
-    let time = integer(args.arg(2))?;
-    let time_ms = if unit == Unit::Seconds { time.checked_mul(1000) } else { Some(time) };
-    let at_ms = time_ms.and_then(|time_ms| time_ms.checked_add(base_ms)).ok_or(CommandError::InvalidExpire(command))?;
+    let condition = condition(args.tail(3))?;
+    let at_ms = unit.moment(integer(args.arg(2))?, ctx.now_ms(), command)?;
     let current = ctx.find(key).map(crate::keyspace::Entry::expiry);
-    let applies = current.is_some_and(|expiry| condition.allows(expiry, at_ms));
+    let applies = current.is_some_and(|expiry| condition.allows_expiry(expiry, at_ms));
     ctx.reply.integer(i64::from(applies));
     if !applies {
         return Ok(());
@@ -169,44 +153,22 @@ fn set_expiry(
     Ok(())
 }
 
-/// When a new expiry is to take the place of the current one.
-#[derive(Clone, Copy, Default)]
-struct Condition {
-    only_without: bool,
-    only_with: bool,
-    only_later: bool,
-    only_sooner: bool,
-}
-
-impl Condition {
-    fn parse(args: Args<'_>) -> Result<Self, CommandError> {
-        let mut condition = Self::default();
-        for option in args {
-            let flag = match option.to_ascii_uppercase().as_slice() {
-                b"NX" => &mut condition.only_without,
-                b"XX" => &mut condition.only_with,
-                b"GT" => &mut condition.only_later,
-                b"LT" => &mut condition.only_sooner,
-                _ => return Err(CommandError::Bytes([b"ERR Unsupported option ", option].concat())),
-            };
-            *flag = true;
+/// Reads NX, XX, GT and LT, of which XX goes together with GT or LT.
+fn condition(args: Args<'_>) -> Result<Condition, CommandError> {
+    let mut condition = Condition::default();
+    for option in args {
+        if !condition.read(option) {
+            return Err(CommandError::Bytes([b"ERR Unsupported option ", option].concat()));
         }
-        if condition.only_without && (condition.only_with || condition.only_later || condition.only_sooner) {
-            return Err(CommandError::text("ERR NX and XX, GT or LT options at the same time are not compatible"));
-        }
-        if condition.only_later && condition.only_sooner {
-            return Err(CommandError::text("ERR GT and LT options at the same time are not compatible"));
-        }
-        Ok(condition)
     }
-
-    /// A key without an expiry counts as one that expires later than any time.
-    fn allows(self, current: Option<i64>, new_ms: i64) -> bool {
-        !(self.only_without && current.is_some()
-            || self.only_with && current.is_none()
-            || self.only_later && current.is_none_or(|at_ms| new_ms <= at_ms)
-            || self.only_sooner && current.is_some_and(|at_ms| new_ms >= at_ms))
+    let Condition { only_new, only_existing, only_greater, only_less } = condition;
+    if only_new && (only_existing || only_greater || only_less) {
+        return Err(CommandError::text("ERR NX and XX, GT or LT options at the same time are not compatible"));
     }
+    if only_greater && only_less {
+        return Err(CommandError::text("ERR GT and LT options at the same time are not compatible"));
+    }
+    Ok(condition)
 }
 
 fn persist(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -259,34 +221,11 @@ mod tests {
     use super::*;
     use crate::resp::ArgsBuf;
 
-    fn condition(options: &[&str]) -> Result<Condition, CommandError> {
-        Condition::parse(options.iter().collect::<ArgsBuf>().as_args())
-    }
-
-    #[test]
-    fn conditions_compare_with_the_current_expiry() {
-        for (options, current, new, allowed) in [
-            (&[][..], None, 5, true),
-            (&["nx"], None, 5, true),
-            (&["NX"], Some(9), 5, false),
-            (&["XX"], None, 5, false),
-            (&["XX"], Some(9), 5, true),
-            (&["GT"], None, 5, false),
-            (&["GT"], Some(5), 5, false),
-            (&["GT"], Some(4), 5, true),
-            (&["LT"], None, 5, true),
-            (&["LT"], Some(5), 5, false),
-            (&["LT"], Some(6), 5, true),
-            (&["LT", "XX"], None, 5, false),
-        ] {
-            assert_eq!(condition(options).unwrap().allows(current, new), allowed, "{options:?} {current:?} {new}");
-        }
-    }
-
     #[test]
     fn conditions_that_exclude_each_other_are_refused() {
         for options in [&["NX", "XX"][..], &["NX", "GT"], &["LT", "NX"], &["GT", "LT"], &["AB"]] {
-            assert!(condition(options).is_err(), "{options:?}");
+            let args: ArgsBuf = options.iter().collect();
+            assert!(condition(args.as_args()).is_err(), "{options:?}");
         }
     }
 

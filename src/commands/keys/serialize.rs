@@ -1,6 +1,6 @@
 //! Values as bytes: DUMP and RESTORE.
 
-use crate::commands::framework::arguments::integer;
+use crate::commands::framework::arguments::{TimeUnit, at_least, integer};
 use crate::commands::framework::{
     Arity, Command, CommandError, CommandResult, Flags, Group, Handler, KeyFlags, KeySpec, ReadCtx, SIZE_SAMPLES,
     WriteCtx, require_memory,
@@ -110,9 +110,8 @@ impl RestoreOptions {
                 options.absolute_ttl = true;
             } else if option.eq_ignore_ascii_case(b"IDLETIME") && options.frequency.is_none() {
                 let seconds = integer(rest.next().ok_or(CommandError::Syntax)?)?;
-                let seconds = u64::try_from(seconds)
-                    .map_err(|_| CommandError::text("ERR Invalid IDLETIME value, must be >= 0"))?;
-                options.idle_seconds = Some(seconds);
+                let negative = CommandError::text("ERR Invalid IDLETIME value, must be >= 0");
+                options.idle_seconds = Some(at_least(seconds, 0, negative)? as u64);
             } else if option.eq_ignore_ascii_case(b"FREQ") && options.idle_seconds.is_none() {
                 let frequency = integer(rest.next().ok_or(CommandError::Syntax)?)?;
                 let frequency = u8::try_from(frequency)
@@ -138,11 +137,8 @@ fn restore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Err(CommandError::text("ERR Invalid TTL value, must be >= 0"));
     }
     let value = open_payload(ctx, args.arg(3))?;
-    let expiry = match ttl {
-        0 => None,
-        at_ms if options.absolute_ttl => Some(at_ms),
-        ttl => Some(ttl.checked_add(ctx.now_ms()).ok_or(CommandError::InvalidExpire("restore"))?),
-    };
+    let unit = if options.absolute_ttl { TimeUnit::UnixMilliseconds } else { TimeUnit::Milliseconds };
+    let expiry = if ttl == 0 { None } else { Some(unit.moment(ttl, ctx.now_ms(), "restore")?) };
     if expiry.is_some_and(|at_ms| ctx.has_passed(at_ms)) {
         let lazily = ctx.keyspace.lazy_free.policy.server_del;
         if replaces {

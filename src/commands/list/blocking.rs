@@ -2,7 +2,8 @@
 
 use super::pop::{move_element, pop_command, pop_into_reply, pop_many};
 use super::{end, exists};
-use crate::commands::framework::waiting::{deadline, pop_many_or_wait, pop_or_wait, wait};
+use crate::commands::framework::arguments::deadline;
+use crate::commands::framework::waiting::{pop_many_or_wait, pop_or_wait, wait};
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::Args;
 use crate::types::Type;

@@ -10,7 +10,6 @@ mod read;
 mod remove;
 mod rows;
 
-pub use read::clamp;
 pub use rows::COMMANDS;
 
 use super::framework::{CommandError, WriteCtx};

@@ -2,7 +2,7 @@
 
 use super::insert::push_event;
 use super::{end, exists, report};
-use crate::commands::framework::arguments::integer_from;
+use crate::commands::framework::arguments::count;
 use crate::commands::framework::multi_pop::{MultiPop, record_taken};
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx, element};
 use crate::resp::Args;
@@ -46,12 +46,12 @@ fn pop_counted(ctx: &mut WriteCtx<'_>, args: Args<'_>, end: End, command: &str) 
     if args.len() > 3 {
         return Err(CommandError::wrong_arity(command));
     }
-    let (key, count) = (args.arg(1), integer_from(args.arg(2), 0, CommandError::NotPositive)?);
+    let (key, count) = (args.arg(1), count(args.arg(2), 0, CommandError::NotPositive)?);
     let Some(list) = ctx.view::<ListValue>(key)? else {
         ctx.reply.null_array();
         return Ok(());
     };
-    let taken = usize::try_from(count).unwrap_or(usize::MAX).min(list.len());
+    let taken = count.min(list.len());
     ctx.reply.array(taken);
     if taken > 0 {
         pop_into_reply(ctx, key, end, taken)?;

@@ -1,6 +1,6 @@
 //! Reading lists: LLEN, LINDEX, LRANGE, LPOS.
 
-use crate::commands::framework::arguments::{integer, integer_from};
+use crate::commands::framework::arguments::{count, index_range, integer, unlimited_if_zero};
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, element};
 use crate::resp::{Args, Reply};
 use crate::types::list::{Direction, ListValue, ListView};
@@ -31,18 +31,10 @@ pub fn lrange(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
         ctx.reply.empty_array();
         return Ok(());
     };
-    let range = clamp(start, stop, list.len());
+    let range = index_range(start, stop, list.len());
     ctx.reply.array(range.len());
     list.visit(range.start, range.len(), Direction::Forward, |next| element::bulk(ctx.reply, next));
     Ok(())
-}
-
-/// The indexes from `start` to `stop`, both included and counted from the end if negative.
-pub fn clamp(start: i64, stop: i64, len: usize) -> std::ops::Range<usize> {
-    let signed = len as i64;
-    let from_front = |index: i64| if index < 0 { signed.saturating_add(index) } else { index };
-    let (start, stop) = (from_front(start).max(0), from_front(stop).min(signed - 1));
-    if start > stop { 0..0 } else { start as usize..stop as usize + 1 }
 }
 
 /// The options of LPOS.
@@ -78,11 +70,10 @@ impl Search {
             if option.eq_ignore_ascii_case(b"RANK") {
                 search.set_rank(integer(value)?)?;
             } else if option.eq_ignore_ascii_case(b"COUNT") {
-                let count = integer_from(value, 0, CommandError::text("ERR COUNT can't be negative"))?;
-                search.count = Some(usize::try_from(count).unwrap_or(usize::MAX));
+                search.count = Some(count(value, 0, CommandError::text("ERR COUNT can't be negative"))?);
             } else if option.eq_ignore_ascii_case(b"MAXLEN") {
-                let most = integer_from(value, 0, CommandError::text("ERR MAXLEN can't be negative"))?;
-                search.elements_max = usize::try_from(most).ok().filter(|&most| most > 0).unwrap_or(usize::MAX);
+                let most = count(value, 0, CommandError::text("ERR MAXLEN can't be negative"))?;
+                search.elements_max = unlimited_if_zero(most);
             } else {
                 return Err(CommandError::Syntax);
             }
@@ -107,11 +98,7 @@ impl Search {
 
     fn run(&self, list: ListView<'_>, wanted: &[u8], reply: &mut Reply) {
         let header = self.count.map(|_| reply.deferred());
-        let most = match self.count {
-            None => 1,
-            Some(0) => usize::MAX,
-            Some(count) => count,
-        };
+        let most = self.count.map_or(1, unlimited_if_zero);
         let (len, mut left_to_skip, mut found) = (list.len(), self.skip, 0);
         let mut iter = list.iter(self.direction);
         let mut distance = 0;
@@ -135,21 +122,5 @@ impl Search {
             None if found == 0 => reply.null(),
             None => {}
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::clamp;
-
-    #[test]
-    fn ranges_are_cut_to_the_list() {
-        assert_eq!(clamp(0, -1, 5), 0..5);
-        assert_eq!(clamp(-3, 100, 5), 2..5);
-        assert_eq!(clamp(i64::MIN, i64::MAX, 5), 0..5);
-        for (start, stop) in [(5, 9), (3, 2), (-1, -5), (0, -6), (-100, -90), (0, i64::MIN)] {
-            assert!(clamp(start, stop, 5).is_empty(), "{start} {stop}");
-        }
-        assert!(clamp(0, -1, 0).is_empty());
     }
 }

@@ -1,8 +1,7 @@
 //! Taking elements out anywhere: LTRIM, LREM.
 
-use super::read::clamp;
 use super::{exists, report};
-use crate::commands::framework::arguments::integer;
+use crate::commands::framework::arguments::{index_range, integer};
 use crate::commands::framework::{CommandResult, WriteCtx};
 use crate::resp::Args;
 use crate::types::list::{Direction, ListValue};
@@ -13,7 +12,7 @@ pub fn ltrim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let limits = ctx.limits;
     let edited = ctx.edit::<ListValue, _>(key, |list| {
         let len = list.len();
-        let kept = clamp(start, stop, len);
+        let kept = index_range(start, stop, len);
         list.remove_range(kept.end, len - kept.end);
         list.remove_range(0, kept.start);
         list.shrink(limits);

@@ -1,6 +1,6 @@
 //! Several sets at once: intersection, union and difference, answered or stored.
 
-use crate::commands::framework::arguments::integer;
+use crate::commands::framework::arguments::{count, unlimited_if_zero};
 use crate::commands::framework::element::bulk;
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, SIZE_SAMPLES, WriteCtx, require_memory};
 use crate::keyspace::{Entry, EventClass, Keyspace, Touch, WrongType};
@@ -118,20 +118,18 @@ pub fn sinter(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 pub fn sintercard(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let count = integer(args.arg(1)).ok().and_then(|count| usize::try_from(count).ok()).filter(|&count| count > 0);
-    let count = count.ok_or(CommandError::text("ERR numkeys should be greater than 0"))?;
+    let numkeys = count(args.arg(1), 1, CommandError::text("ERR numkeys should be greater than 0"))?;
     let rest = args.tail(2);
-    if count > rest.len() {
+    if numkeys > rest.len() {
         return Err(CommandError::text("ERR Number of keys can't be greater than number of args"));
     }
-    let mut limit = 0;
-    let mut options = rest.tail(count).iter();
+    let mut limit = usize::MAX;
+    let mut options = rest.tail(numkeys).iter();
     while let Some(option) = options.next() {
         let value = options.next().filter(|_| option.eq_ignore_ascii_case(b"LIMIT")).ok_or(CommandError::Syntax)?;
-        let number = integer(value).ok().and_then(|number| usize::try_from(number).ok());
-        limit = number.ok_or(CommandError::text("ERR LIMIT can't be negative"))?;
+        limit = unlimited_if_zero(count(value, 0, CommandError::text("ERR LIMIT can't be negative"))?);
     }
-    let sets = Sources::of_read(ctx).sets(rest.head(count))?;
+    let sets = Sources::of_read(ctx).sets(rest.head(numkeys))?;
     let mut members = 0;
     intersect(sets, |_| {
         members += 1;

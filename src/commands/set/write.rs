@@ -1,6 +1,6 @@
 //! Changing sets: SADD, SREM, SMOVE, SPOP.
 
-use crate::commands::framework::arguments::integer_from;
+use crate::commands::framework::arguments::count;
 use crate::commands::framework::element::bulk;
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
@@ -80,7 +80,7 @@ pub fn spop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     }
     let key = args.arg(1);
     let mut rng = fastrand::Rng::new();
-    let Some(count) = args.get(2) else {
+    let Some(wanted) = args.get(2) else {
         let (db, now_ms) = (ctx.db(), ctx.now_ms());
         let (reply, wanted) = (&mut *ctx.reply, ctx.keyspace.journal.is_wanted());
         let take = |set: &mut SetValue| {
@@ -100,8 +100,7 @@ pub fn spop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         }
         return Ok(());
     };
-    let count = integer_from(count, 0, CommandError::NotPositive)?;
-    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let count = count(wanted, 0, CommandError::NotPositive)?;
     let exists = ctx.view::<SetValue>(key)?.is_some();
     if count == 0 || !exists {
         ctx.reply.empty_set();

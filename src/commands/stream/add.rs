@@ -3,7 +3,7 @@
 use super::ids::{self, NewId};
 use super::trim::{Trim, TrimOptions, Trimmed};
 use super::{edit, note};
-use crate::commands::framework::arguments::integer;
+use crate::commands::framework::arguments::{at_least, integer};
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
@@ -161,8 +161,8 @@ pub fn xsetid(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     while let Some(option) = options.next() {
         let Some(value) = options.next() else { return Err(CommandError::Syntax) };
         if option.eq_ignore_ascii_case(b"ENTRIESADDED") {
-            let number = u64::try_from(integer(value)?);
-            added = Some(number.map_err(|_| CommandError::text("ERR entries_added must be positive"))?);
+            let negative = CommandError::text("ERR entries_added must be positive");
+            added = Some(at_least(integer(value)?, 0, negative)? as u64);
         } else if option.eq_ignore_ascii_case(b"MAXDELETEDID") {
             let id = ids::strict(value)?;
             if last < id {

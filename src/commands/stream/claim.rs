@@ -3,20 +3,19 @@
 use super::handover::{Handover, Recipient};
 use super::range::write_entry;
 use super::{ids, no_key_or_group};
-use crate::commands::framework::arguments::integer_from;
+use crate::commands::framework::arguments::{count, integer, integer_or};
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::{Args, Reply};
-use crate::stdx::number::parse_i64;
 use crate::types::stream::{Group, Log, StreamId, StreamValue};
 
 /// What XAUTOCLAIM looks at for each entry that it may claim.
 const ATTEMPTS_PER_ENTRY: usize = 10;
 
 /// How many entries XAUTOCLAIM claims at most, unless the client names a number.
-const AUTO_COUNT_DEFAULT: i64 = 100;
+const AUTO_COUNT_DEFAULT: usize = 100;
 
 /// The greatest number that the client may name.
-const AUTO_COUNT_MAX: i64 = i64::MAX / 16;
+const AUTO_COUNT_MAX: usize = (i64::MAX / 16) as usize;
 
 /// How a claimed entry is noted and answered.
 #[derive(Clone, Copy)]
@@ -92,7 +91,7 @@ fn require_group(ctx: &mut WriteCtx<'_>, key: &[u8], group: &[u8]) -> CommandRes
 
 /// Reads the least idle time of the entries to claim.
 fn idle_ms_min(arg: &[u8], refused: &'static str) -> Result<i64, CommandError> {
-    parse_i64(arg).map(|idle| idle.max(0)).ok_or(CommandError::text(refused))
+    integer_or(arg, CommandError::text(refused)).map(|idle| idle.max(0))
 }
 
 /// The arguments of XCLAIM behind the least idle time.
@@ -125,8 +124,8 @@ impl ClaimOptions {
             }
             let Some(value) = options.next() else { return Err(unrecognized(option)) };
             let number = |name: &str| {
-                let refused = || CommandError::owned(format!("ERR Invalid {name} option argument for XCLAIM"));
-                parse_i64(value).ok_or_else(refused)
+                integer(value)
+                    .map_err(|_| CommandError::owned(format!("ERR Invalid {name} option argument for XCLAIM")))
             };
             if is("IDLE") {
                 delivered_ms = Some(now_ms.wrapping_sub(number("IDLE")?));
@@ -194,7 +193,7 @@ struct AutoClaim {
 impl AutoClaim {
     fn parse(args: Args<'_>, idle_ms_min: i64, now_ms: i64) -> Result<Self, CommandError> {
         let start = ids::range_start(args.arg(0))?;
-        let mut count = AUTO_COUNT_DEFAULT;
+        let mut wanted = AUTO_COUNT_DEFAULT;
         let mut just_id = false;
         let mut options = args.tail(1).iter();
         while let Some(option) = options.next() {
@@ -204,13 +203,13 @@ impl AutoClaim {
             }
             let value = options.next().filter(|_| option.eq_ignore_ascii_case(b"COUNT"));
             const REFUSED: CommandError = CommandError::text("ERR COUNT must be > 0");
-            count = integer_from(value.ok_or(CommandError::Syntax)?, 1, REFUSED)?;
-            if count > AUTO_COUNT_MAX {
+            wanted = count(value.ok_or(CommandError::Syntax)?, 1, REFUSED)?;
+            if wanted > AUTO_COUNT_MAX {
                 return Err(REFUSED);
             }
         }
         let claim = Claim { idle_ms_min, delivered_ms: now_ms, deliveries: None, force: false, just_id, now_ms };
-        Ok(Self { start, count: usize::try_from(count).unwrap_or(usize::MAX), claim })
+        Ok(Self { start, count: wanted, claim })
     }
 
     /// Claims entries, and writes where the next call has to go on, the entries, and those that are gone.

@@ -2,7 +2,7 @@
 
 use super::range::{write_entries, write_entry};
 use super::{ids, no_group};
-use crate::commands::framework::arguments::integer;
+use crate::commands::framework::arguments::{integer, unlimited_if_zero};
 use crate::commands::framework::{ClientCtx, CommandError, CommandResult, ReadCtx, help};
 use crate::resp::{Args, Reply};
 use crate::types::stream::{Consumer, Group, StreamValue};
@@ -29,8 +29,7 @@ pub fn stream(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let count = match options.len() {
         1 => COUNT_DEFAULT,
         3 if options.arg(1).eq_ignore_ascii_case(b"COUNT") => match usize::try_from(integer(options.arg(2))?) {
-            Ok(0) => usize::MAX,
-            Ok(count) => count,
+            Ok(count) => unlimited_if_zero(count),
             Err(_) => COUNT_DEFAULT,
         },
         _ => return Err(malformed()),

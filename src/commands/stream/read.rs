@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::handover::{Handover, Recipient};
 use super::range::{write_entries, write_entry};
 use super::{ids, no_key_or_group};
-use crate::commands::framework::arguments::integer;
-use crate::commands::framework::waiting::deadline_in_ms;
+use crate::commands::framework::arguments::deadline_in_ms;
+use crate::commands::framework::arguments::{integer, unlimited_if_zero};
 use crate::commands::framework::{Answer, CommandError, CommandResult, Effect, InVain, ReadCtx, Wait, WriteCtx};
 use crate::keyspace::Awaited;
 use crate::resp::{Args, ArgsBuf, Deferred, Protocol, Reply};
@@ -50,8 +50,7 @@ impl<'a> Options<'a> {
                 }
                 (Some(value), _) if is("COUNT") => {
                     // All entries are wanted where the number is none.
-                    let count = usize::try_from(integer(value)?).ok().filter(|&count| count > 0);
-                    options.count = count.unwrap_or(usize::MAX);
+                    options.count = unlimited_if_zero(usize::try_from(integer(value)?).unwrap_or(0));
                     2
                 }
                 (Some(_), _) if is("STREAMS") => {

@@ -2,7 +2,7 @@
 
 use super::ids;
 use crate::commands::framework::CommandError;
-use crate::commands::framework::arguments::integer;
+use crate::commands::framework::arguments::{at_least, integer};
 use crate::resp::{Args, ArgsBuf};
 use crate::types::Limits;
 use crate::types::stream::{StreamId, StreamValue};
@@ -56,9 +56,8 @@ impl TrimOptions {
         if !option.eq_ignore_ascii_case(b"LIMIT") {
             return Ok(0);
         }
-        let limit = integer(args.arg(1))?;
-        self.limit =
-            Some(usize::try_from(limit).map_err(|_| CommandError::text("ERR The LIMIT argument must be >= 0."))?);
+        let negative = CommandError::text("ERR The LIMIT argument must be >= 0.");
+        self.limit = Some(at_least(integer(args.arg(1))?, 0, negative)?);
         Ok(2)
     }
 
@@ -72,8 +71,8 @@ impl TrimOptions {
         self.approximate = signed && args.arg(1) == b"~";
         let threshold = args.arg(1 + usize::from(signed));
         self.strategy = Some(if length {
-            let length = usize::try_from(integer(threshold)?);
-            Strategy::Length(length.map_err(|_| CommandError::text("ERR The MAXLEN argument must be >= 0."))?)
+            let negative = CommandError::text("ERR The MAXLEN argument must be >= 0.");
+            Strategy::Length(at_least(integer(threshold)?, 0, negative)?)
         } else {
             Strategy::FirstId(ids::strict(threshold)?)
         });

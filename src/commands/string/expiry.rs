@@ -1,8 +1,8 @@
 //! The expiry options that SET and GETEX share.
 
 use crate::commands::framework::CommandError;
-use crate::commands::framework::arguments::integer;
-use crate::stdx::clock::Now;
+use crate::commands::framework::arguments::{TimeUnit, integer};
+use crate::resp::Args;
 
 /// What is to become of a key's expiry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,49 +11,40 @@ pub enum ExpiryOption<'a> {
     Default,
     KeepTtl,
     Persist,
-    Set(Unit, &'a [u8]),
+    Set(TimeUnit, &'a [u8]),
 }
 
-/// How an expiry argument counts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unit {
-    Seconds,
-    Milliseconds,
-    UnixSeconds,
-    UnixMilliseconds,
+impl<'a> ExpiryOption<'a> {
+    /// Reads one option, the one at `index - 1`; `word` is the one that takes no time, which has this `meaning`. The same
+    /// unit may be given again (its last argument counts), two different ones may not.
+    pub fn read(
+        &mut self,
+        args: Args<'a>,
+        index: &mut usize,
+        (word, meaning): (&[u8], Self),
+    ) -> Result<(), CommandError> {
+        let option = args.arg(*index - 1);
+        if option.eq_ignore_ascii_case(word) && (*self == Self::Default || *self == meaning) {
+            *self = meaning;
+            return Ok(());
+        }
+        let unit = TimeUnit::of_option(option).ok_or(CommandError::Syntax)?;
+        match self {
+            Self::Set(known, _) if *known != unit => return Err(CommandError::Syntax),
+            Self::KeepTtl | Self::Persist => return Err(CommandError::Syntax),
+            _ => {}
+        }
+        let argument = args.get(*index).ok_or(CommandError::Syntax)?;
+        *index += 1;
+        *self = Self::Set(unit, argument);
+        Ok(())
+    }
 }
 
-impl Unit {
-    /// The unit of an option's name.
-    pub fn of_option(option: &[u8]) -> Option<Unit> {
-        match option {
-            _ if option.eq_ignore_ascii_case(b"EX") => Some(Unit::Seconds),
-            _ if option.eq_ignore_ascii_case(b"PX") => Some(Unit::Milliseconds),
-            _ if option.eq_ignore_ascii_case(b"EXAT") => Some(Unit::UnixSeconds),
-            _ if option.eq_ignore_ascii_case(b"PXAT") => Some(Unit::UnixMilliseconds),
-            _ => None,
-        }
-    }
-
-    pub fn is_absolute(self) -> bool {
-        matches!(self, Unit::UnixSeconds | Unit::UnixMilliseconds)
-    }
-
-    /// The moment that `arg` names, in milliseconds of the unix clock.
-    pub fn moment(self, arg: &[u8], now: Now, command: &'static str) -> Result<i64, CommandError> {
-        let number = integer(arg)?;
-        let invalid = CommandError::InvalidExpire(command);
-        if number <= 0 {
-            return Err(invalid);
-        }
-        let milliseconds = match self {
-            Unit::Seconds | Unit::UnixSeconds => number.checked_mul(1000),
-            Unit::Milliseconds | Unit::UnixMilliseconds => Some(number),
-        };
-        let moment = match self {
-            _ if self.is_absolute() => milliseconds,
-            _ => milliseconds.and_then(|milliseconds| milliseconds.checked_add(now.unix_ms)),
-        };
-        moment.ok_or(invalid)
+/// The moment that a positive number names, in milliseconds of the unix clock.
+pub fn moment(unit: TimeUnit, arg: &[u8], now_ms: i64, command: &'static str) -> Result<i64, CommandError> {
+    match integer(arg)? {
+        ..=0 => Err(CommandError::InvalidExpire(command)),
+        number => unit.moment(number, now_ms, command),
     }
 }

@@ -1,6 +1,6 @@
 //! Reading strings: GET, MGET, GETRANGE, STRLEN.
 
-use crate::commands::framework::arguments::integer;
+use crate::commands::framework::arguments::{byte_range, integer, is_reversed_from_back};
 use crate::commands::framework::{CommandResult, ReadCtx};
 use crate::keyspace::Entry;
 use crate::resp::{Args, Reply};
@@ -55,36 +55,11 @@ pub fn getrange(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
         ctx.reply.empty_bulk();
         return Ok(());
     };
-    view.with_bytes(|bytes| match clamp_range(start, end, bytes.len()) {
-        Some(range) => ctx.reply.bulk(&bytes[range]),
-        None => ctx.reply.empty_bulk(),
+    view.with_bytes(|bytes| match byte_range(start, end, bytes.len() as i64) {
+        Some((first, last)) if !is_reversed_from_back(start, end) => {
+            ctx.reply.bulk(&bytes[first as usize..=last as usize]);
+        }
+        _ => ctx.reply.empty_bulk(),
     });
     Ok(())
-}
-
-/// The part of `len` bytes from `start` to `end`, both included and counted from the end if negative.
-fn clamp_range(start: i64, end: i64, len: usize) -> Option<std::ops::RangeInclusive<usize>> {
-    if len == 0 || (start < 0 && end < 0 && start > end) {
-        return None;
-    }
-    let len = len as i64;
-    let from_front = |index: i64| if index < 0 { (len + index).max(0) } else { index };
-    let (start, end) = (from_front(start), from_front(end).min(len - 1));
-    (start <= end).then_some(start as usize..=end as usize)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::clamp_range;
-
-    #[test]
-    fn ranges_are_cut_to_the_string() {
-        assert_eq!(clamp_range(0, -1, 5), Some(0..=4));
-        assert_eq!(clamp_range(-3, 100, 5), Some(2..=4));
-        assert_eq!(clamp_range(i64::MIN, i64::MAX, 5), Some(0..=4));
-        assert_eq!(clamp_range(-100, -90, 5), Some(0..=0));
-        for (start, end) in [(5, 9), (3, 2), (-1, -5), (-5, -6)] {
-            assert_eq!(clamp_range(start, end, 5), None, "{start} {end}");
-        }
-    }
 }

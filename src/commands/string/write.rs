@@ -1,8 +1,8 @@
 //! Setting strings: SET and its older forms, MSET, APPEND, SETRANGE, and the reads that change a key.
 
-use super::expiry::{ExpiryOption, Unit};
+use super::expiry::{ExpiryOption, moment};
 use super::read::bulk;
-use crate::commands::framework::arguments::integer;
+use crate::commands::framework::arguments::{Condition, TimeUnit, at_least, integer};
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass, Touch};
 use crate::resp::Args;
@@ -13,15 +13,9 @@ use crate::types::string::{StringValue, StringView};
 
 /// The options of SET.
 struct SetOptions<'a> {
-    only_if: Option<Existence>,
+    condition: Condition,
     get: bool,
     expiry: ExpiryOption<'a>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Existence {
-    Absent,
-    Present,
 }
 
 pub fn set(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -33,19 +27,15 @@ pub fn set(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     }
     let options = parse_set_options(args)?;
     let expiry = match options.expiry {
-        ExpiryOption::Set(unit, arg) => Some(unit.moment(arg, ctx.now, "set")?),
+        ExpiryOption::Set(unit, arg) => Some(moment(unit, arg, ctx.now_ms(), "set")?),
         _ => None,
     };
     if options.get {
         reply_current(ctx, key)?;
     }
     let old = ctx.find(key).map(|entry| entry.expiry());
-    let refused = match options.only_if {
-        Some(Existence::Absent) => old.is_some(),
-        Some(Existence::Present) => old.is_none(),
-        None => false,
-    };
-    if refused {
+    let Condition { only_new, only_existing, .. } = options.condition;
+    if only_new && old.is_some() || only_existing && old.is_none() {
         if !options.get {
             ctx.reply.null();
         }
@@ -64,45 +54,21 @@ pub fn set(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 fn parse_set_options(args: Args<'_>) -> Result<SetOptions<'_>, CommandError> {
-    let mut options = SetOptions { only_if: None, get: false, expiry: ExpiryOption::Default };
+    let mut options = SetOptions { condition: Condition::default(), get: false, expiry: ExpiryOption::Default };
     let mut index = 3;
     while let Some(option) = args.get(index) {
         index += 1;
-        if option.eq_ignore_ascii_case(b"NX") && options.only_if != Some(Existence::Present) {
-            options.only_if = Some(Existence::Absent);
-        } else if option.eq_ignore_ascii_case(b"XX") && options.only_if != Some(Existence::Absent) {
-            options.only_if = Some(Existence::Present);
+        if options.condition.read_existence(option) {
+            if options.condition.only_new && options.condition.only_existing {
+                return Err(CommandError::Syntax);
+            }
         } else if option.eq_ignore_ascii_case(b"GET") {
             options.get = true;
         } else {
-            options.expiry = parse_expiry(args, &mut index, options.expiry, b"KEEPTTL", ExpiryOption::KeepTtl)?;
+            options.expiry.read(args, &mut index, (b"KEEPTTL", ExpiryOption::KeepTtl))?;
         }
     }
     Ok(options)
-}
-
-/// Reads one expiry option, the one at `index - 1`. The same unit may be given again (its last argument counts), two
-/// different ones may not.
-fn parse_expiry<'a>(
-    args: Args<'a>,
-    index: &mut usize,
-    current: ExpiryOption<'a>,
-    word: &[u8],
-    meaning: ExpiryOption<'a>,
-) -> Result<ExpiryOption<'a>, CommandError> {
-    let option = args.arg(*index - 1);
-    if option.eq_ignore_ascii_case(word) && (current == ExpiryOption::Default || current == meaning) {
-        return Ok(meaning);
-    }
-    let unit = Unit::of_option(option).ok_or(CommandError::Syntax)?;
-    match current {
-        ExpiryOption::Set(known, _) if known != unit => return Err(CommandError::Syntax),
-        ExpiryOption::KeepTtl | ExpiryOption::Persist => return Err(CommandError::Syntax),
-        _ => {}
-    }
-    let argument = args.get(*index).ok_or(CommandError::Syntax)?;
-    *index += 1;
-    Ok(ExpiryOption::Set(unit, argument))
 }
 
 /// Writes the string that `key` holds now, as a read of it.
@@ -131,16 +97,16 @@ pub fn setnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 pub fn setex(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    set_until(ctx, args, Unit::Seconds, "setex")
+    set_until(ctx, args, TimeUnit::Seconds, "setex")
 }
 
 pub fn psetex(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    set_until(ctx, args, Unit::Milliseconds, "psetex")
+    set_until(ctx, args, TimeUnit::Milliseconds, "psetex")
 }
 
-fn set_until(ctx: &mut WriteCtx<'_>, args: Args<'_>, unit: Unit, command: &'static str) -> CommandResult {
+fn set_until(ctx: &mut WriteCtx<'_>, args: Args<'_>, unit: TimeUnit, command: &'static str) -> CommandResult {
     let key = args.arg(1);
-    let expiry = unit.moment(args.arg(2), ctx.now, command)?;
+    let expiry = moment(unit, args.arg(2), ctx.now_ms(), command)?;
     overwrite(ctx, key, args.arg(3), Some(expiry));
     record_set_until(ctx, key, args.arg(3), expiry);
     ctx.notify(key, EventClass::GENERIC, "expire");
@@ -213,7 +179,7 @@ pub fn getex(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let mut index = 2;
     while index < args.len() {
         index += 1;
-        option = parse_expiry(args, &mut index, option, b"PERSIST", ExpiryOption::Persist)?;
+        option.read(args, &mut index, (b"PERSIST", ExpiryOption::Persist))?;
     }
     if !reply_current(ctx, key)? {
         return Ok(());
@@ -228,12 +194,12 @@ pub fn getex(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
             }
         }
         ExpiryOption::Set(unit, arg) => {
-            let moment = unit.moment(arg, ctx.now, "getex")?;
-            if unit.is_absolute() && ctx.has_passed(moment) {
+            let at_ms = moment(unit, arg, ctx.now_ms(), "getex")?;
+            if unit.is_absolute() && ctx.has_passed(at_ms) {
                 ctx.delete_instead(key, ctx.keyspace.lazy_free.policy.expire);
             } else {
-                set_expiry(ctx, key, Some(moment));
-                ctx.record_expiry(key, moment);
+                set_expiry(ctx, key, Some(at_ms));
+                ctx.record_expiry(key, at_ms);
                 ctx.commit(key, Change::new(EventClass::GENERIC, "expire"));
             }
         }
@@ -274,8 +240,7 @@ pub fn append(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 
 pub fn setrange(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, bytes) = (args.arg(1), args.arg(3));
-    let offset = integer(args.arg(2))?;
-    let offset = u64::try_from(offset).map_err(|_| CommandError::text("ERR offset is out of range"))?;
+    let offset = at_least(integer(args.arg(2))?, 0, CommandError::text("ERR offset is out of range"))? as u64;
     let len = ctx.view::<StringValue>(key)?.map(StringView::len);
     if bytes.is_empty() {
         ctx.reply.integer(len.unwrap_or(0) as i64);

@@ -3,9 +3,9 @@
 use smallvec::SmallVec;
 
 use super::report;
+use crate::commands::framework::arguments::{Condition, float};
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::Args;
-use crate::stdx::number::parse_f64;
 use crate::types::zset::ZsetValue;
 
 const NOT_A_NUMBER: CommandError = CommandError::text("ERR resulting score is not a number (NaN)");
@@ -13,10 +13,7 @@ const NOT_A_NUMBER: CommandError = CommandError::text("ERR resulting score is no
 /// The options of ZADD.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Options {
-    pub only_new: bool,
-    pub only_existing: bool,
-    only_greater: bool,
-    only_less: bool,
+    pub condition: Condition,
     pub count_changed: bool,
     increment: bool,
 }
@@ -49,15 +46,16 @@ impl Options {
         let mut options = Self::default();
         let mut count = 0;
         for arg in args {
-            let Some(option) = options.named(arg) else { break };
-            *option = true;
+            if !options.read(arg) {
+                break;
+            }
             count += 1;
         }
         let pairs = args.tail(count);
         if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
             return Err(CommandError::Syntax);
         }
-        let Self { only_new, only_existing, only_greater, only_less, .. } = options;
+        let Condition { only_new, only_existing, only_greater, only_less } = options.condition;
         if only_new && only_existing {
             return Err(CommandError::text("ERR XX and NX options at the same time are not compatible"));
         }
@@ -70,31 +68,30 @@ impl Options {
         Ok((options, pairs))
     }
 
-    fn named(&mut self, name: &[u8]) -> Option<&mut bool> {
+    /// Notes an option. Returns whether the argument was one.
+    fn read(&mut self, arg: &[u8]) -> bool {
         // Nearly always a score is here, which begins with no letter.
-        if !name.first()?.is_ascii_alphabetic() {
-            return None;
+        if !arg.first().is_some_and(u8::is_ascii_alphabetic) {
+            return false;
         }
-        match name.to_ascii_lowercase().as_slice() {
-            b"nx" => Some(&mut self.only_new),
-            b"xx" => Some(&mut self.only_existing),
-            b"gt" => Some(&mut self.only_greater),
-            b"lt" => Some(&mut self.only_less),
-            b"ch" => Some(&mut self.count_changed),
-            b"incr" => Some(&mut self.increment),
-            _ => None,
-        }
+        let flag = match arg {
+            _ if arg.eq_ignore_ascii_case(b"CH") => &mut self.count_changed,
+            _ if arg.eq_ignore_ascii_case(b"INCR") => &mut self.increment,
+            _ => return self.condition.read(arg),
+        };
+        *flag = true;
+        true
     }
 
     /// The score that a member is to have, if it is to be set.
     fn decide(self, old: Option<f64>, given: f64, outcome: &mut Outcome) -> Option<f64> {
         let Some(old) = old else {
-            let score = (!self.only_existing).then_some(given);
+            let score = (!self.condition.only_existing).then_some(given);
             outcome.added += usize::from(score.is_some());
             outcome.score = score;
             return score;
         };
-        if self.only_new {
+        if self.condition.only_new {
             outcome.score = None;
             return None;
         }
@@ -103,7 +100,7 @@ impl Options {
             outcome.not_a_number = true;
             return None;
         }
-        if (self.only_less && score >= old) || (self.only_greater && score <= old) {
+        if (self.condition.only_less && score >= old) || (self.condition.only_greater && score <= old) {
             outcome.score = None;
             return None;
         }
@@ -118,7 +115,7 @@ fn add(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, pairs: Args<'_>) ->
     let mut scored: SmallVec<[(f64, &[u8]); 4]> = SmallVec::with_capacity(pairs.len() / 2);
     let mut words = pairs.iter();
     while let (Some(score), Some(member)) = (words.next(), words.next()) {
-        scored.push((parse_f64(score).ok_or(CommandError::NotFloat)?, member));
+        scored.push((float(score)?, member));
     }
     add_scored(ctx, key, options, &scored)
 }
@@ -133,7 +130,7 @@ pub fn add_scored(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, scored: 
             zset.upsert(member, limits, |old| options.decide(old, score, outcome));
         }
     };
-    if options.only_existing {
+    if options.condition.only_existing {
         ctx.edit(key, |zset| change(zset, &mut outcome))?;
     } else {
         let fresh = |room| {

@@ -3,6 +3,7 @@
 use std::ops::{Bound, Range};
 
 use crate::commands::framework::CommandError;
+use crate::commands::framework::arguments::{Limit, index_range, integer};
 use crate::stdx::number::parse_f64;
 use crate::types::zset::{LexWalk, ZsetView};
 
@@ -28,10 +29,7 @@ pub enum Interval<'a> {
 impl<'a> Interval<'a> {
     pub fn parse(by: By, min: &'a [u8], max: &'a [u8]) -> Result<Self, CommandError> {
         match by {
-            By::Rank => {
-                let rank = |arg| crate::commands::framework::arguments::integer(arg);
-                Ok(Self::Ranks(rank(min)?, rank(max)?))
-            }
+            By::Rank => Ok(Self::Ranks(integer(min)?, integer(max)?)),
             By::Score => {
                 let both = score_bound(min).zip(score_bound(max));
                 let (min, max) = both.ok_or(CommandError::text("ERR min or max is not a float"))?;
@@ -53,7 +51,7 @@ impl<'a> Interval<'a> {
         match self {
             Self::Ranks(start, stop) => {
                 let len = zset.len();
-                let range = crate::commands::list::clamp(start, stop, len);
+                let range = index_range(start, stop, len);
                 if reverse { len - range.end..len - range.start } else { range }
             }
             Self::Scores(min, max) => zset.score_ranks(min, max),
@@ -63,13 +61,13 @@ impl<'a> Interval<'a> {
     }
 
     /// The part of those ranks that LIMIT leaves.
-    pub fn limited_ranks(self, zset: ZsetView<'_>, reverse: bool, (offset, count): (i64, i64)) -> Range<usize> {
-        match (self, usize::try_from(offset)) {
+    pub fn limited_ranks(self, zset: ZsetView<'_>, reverse: bool, limit: Limit) -> Range<usize> {
+        match (self, usize::try_from(limit.offset)) {
             (Self::Members(min, max), Ok(skip)) => {
-                let most = usize::try_from(count).unwrap_or(usize::MAX);
+                let most = usize::try_from(limit.count).unwrap_or(usize::MAX);
                 zset.lex_ranks(LexWalk { min, max, reverse, skip, most })
             }
-            _ => limit(self.ranks(zset, reverse), offset, count, reverse),
+            _ => limited(self.ranks(zset, reverse), limit, reverse),
         }
     }
 }
@@ -121,18 +119,13 @@ impl<'a> LexEnd<'a> {
     }
 }
 
-/// The part of a range that LIMIT leaves; a negative offset leaves nothing, a negative count everything behind it.
-fn limit(ranks: Range<usize>, offset: i64, count: i64, reverse: bool) -> Range<usize> {
-    let len = ranks.len();
-    let Ok(offset) = usize::try_from(offset) else { return 0..0 };
-    let skipped = offset.min(len);
-    let taken = usize::try_from(count).unwrap_or(usize::MAX).min(len - skipped);
+/// The part of a range that LIMIT leaves.
+fn limited(ranks: Range<usize>, limit: Limit, reverse: bool) -> Range<usize> {
+    let left = limit.of(ranks.len());
     if reverse {
-        let end = ranks.end - skipped;
-        end - taken..end
+        ranks.end - left.end..ranks.end - left.start
     } else {
-        let start = ranks.start + skipped;
-        start..start + taken
+        ranks.start + left.start..ranks.start + left.end
     }
 }
 
@@ -168,11 +161,12 @@ mod tests {
 
     #[test]
     fn limit_cuts_from_the_end_that_the_range_starts_at() {
-        assert_eq!(limit(2..8, 1, 2, false), 3..5);
-        assert_eq!(limit(2..8, 1, 2, true), 5..7);
-        assert_eq!(limit(2..8, 4, -1, false), 6..8);
-        assert_eq!(limit(2..8, 4, -1, true), 2..4);
-        assert!(limit(2..8, 6, 1, false).is_empty() && limit(2..8, 100, 1, true).is_empty());
-        assert!(limit(2..8, -1, 5, false).is_empty() && limit(2..8, 0, 0, false).is_empty());
+        let limited = |offset, count, reverse| limited(2..8, Limit { offset, count }, reverse);
+        assert_eq!(limited(1, 2, false), 3..5);
+        assert_eq!(limited(1, 2, true), 5..7);
+        assert_eq!(limited(4, -1, false), 6..8);
+        assert_eq!(limited(4, -1, true), 2..4);
+        assert!(limited(6, 1, false).is_empty() && limited(100, 1, true).is_empty());
+        assert!(limited(-1, 5, false).is_empty() && limited(0, 0, true).is_empty());
     }
 }

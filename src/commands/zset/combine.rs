@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use super::{Layout, store};
-use crate::commands::framework::arguments::{integer, integer_from};
+use crate::commands::framework::arguments::{count, float_or, integer, unlimited_if_zero};
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, SIZE_SAMPLES, WriteCtx, require_memory};
 use crate::keyspace::{Entry, Keyspace, Touch, WrongType};
 use crate::resp::Args;
-use crate::stdx::number::parse_f64;
 use crate::types::set::SetView;
 use crate::types::zset::{Member, ZsetView};
 use crate::types::{ValueRef, View as _};
@@ -220,8 +219,8 @@ impl<'a> Query<'a> {
         while let Some(option) = rest.get(0) {
             let taken = if weighted && rest.len() > keys.len() && option.eq_ignore_ascii_case(b"WEIGHTS") {
                 let weights = rest.tail(1).head(keys.len());
-                let weights: Option<Vec<f64>> = weights.iter().map(parse_f64).collect();
-                query.weights = Some(weights.ok_or(CommandError::text("ERR weight value is not a float"))?);
+                let weight = |arg| float_or(arg, CommandError::text("ERR weight value is not a float"));
+                query.weights = Some(weights.iter().map(weight).collect::<Result<_, _>>()?);
                 keys.len() + 1
             } else if weighted && rest.len() > 1 && option.eq_ignore_ascii_case(b"AGGREGATE") {
                 query.aggregate = Aggregate::parse(rest.arg(1))?;
@@ -230,8 +229,8 @@ impl<'a> Query<'a> {
                 query.with_scores = true;
                 1
             } else if purpose == Purpose::Count && rest.len() > 1 && option.eq_ignore_ascii_case(b"LIMIT") {
-                let most = integer_from(rest.arg(1), 0, CommandError::text("ERR LIMIT can't be negative"))?;
-                query.most = usize::try_from(most).ok().filter(|&most| most > 0).unwrap_or(usize::MAX);
+                let most = count(rest.arg(1), 0, CommandError::text("ERR LIMIT can't be negative"))?;
+                query.most = unlimited_if_zero(most);
                 2
             } else {
                 return Err(CommandError::Syntax);

@@ -21,8 +21,7 @@ pub(super) use add::{Options as AddOptions, add_scored};
 use super::framework::{WriteCtx, element};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::{Protocol, Reply};
-use crate::types::Value;
-use crate::types::zset::Member;
+use crate::types::zset::{Member, ZsetValue};
 
 /// Reports a change of so many members, and that nothing is left if that is so.
 fn report(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str, changes: usize, emptied: bool) {
@@ -34,23 +33,9 @@ fn report(ctx: &mut WriteCtx<'_>, key: &[u8], event: &'static str, changes: usiz
 
 /// Sets `key` to the sorted set of these pairs, or deletes it if there are none, and answers how many there are.
 fn store(ctx: &mut WriteCtx<'_>, key: &[u8], pairs: &[(Vec<u8>, f64)], event: &'static str) {
-    if pairs.is_empty() {
-        remove_destination(ctx, key);
-    } else {
-        let value = crate::types::zset::ZsetValue::from_pairs(pairs, ctx.limits);
-        ctx.insert(key, Value::from(value), None);
-        report(ctx, key, event, 1, false);
-    }
+    let value = (!pairs.is_empty()).then(|| ZsetValue::from_pairs(pairs, ctx.limits).into());
+    ctx.store(key, value, EventClass::ZSET, event, 1);
     ctx.reply.integer(pairs.len() as i64);
-}
-
-/// Deletes a key of which nothing is left to store. Returns whether it was there.
-fn remove_destination(ctx: &mut WriteCtx<'_>, key: &[u8]) -> bool {
-    let was_there = ctx.remove(key, ctx.keyspace.lazy_free.policy.server_del);
-    if was_there {
-        ctx.commit(key, Change::new(EventClass::GENERIC, "del"));
-    }
-    was_there
 }
 
 /// How members and scores are laid out in a reply.

@@ -1,7 +1,7 @@
 //! Taking out the members of lowest or highest score: ZPOPMIN, ZPOPMAX, ZMPOP.
 
 use super::{Layout, report};
-use crate::commands::framework::arguments::integer_from;
+use crate::commands::framework::arguments::count;
 use crate::commands::framework::multi_pop::{MultiPop, record_taken};
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::{Args, Protocol};
@@ -49,11 +49,11 @@ fn pop(ctx: &mut WriteCtx<'_>, args: Args<'_>, side: Side) -> CommandResult {
         return Err(CommandError::Syntax);
     }
     let key = args.arg(1);
-    let count = args.get(2).map(|arg| integer_from(arg, 0, CommandError::NotPositive)).transpose()?;
+    let count = args.get(2).map(|arg| count(arg, 0, CommandError::NotPositive)).transpose()?;
     let nested = count.is_some() && ctx.reply.protocol() == Protocol::Resp3;
     let layout = if nested { Layout::Nested } else { Layout::Flat };
     let len = ctx.view::<ZsetValue>(key)?.map_or(0, |zset| zset.len());
-    let taken = count.map_or(1, |count| usize::try_from(count).unwrap_or(usize::MAX)).min(len);
+    let taken = count.unwrap_or(1).min(len);
     layout.header(ctx.reply, taken);
     if taken == 0 { Ok(()) } else { pop_into_reply(ctx, key, side, taken, layout) }
 }

@@ -1,8 +1,8 @@
 //! Ranges: ZRANGE with its older forms, and ZRANGESTORE.
 
 use super::bounds::{By, Interval};
-use super::{Layout, remove_destination, store};
-use crate::commands::framework::arguments::integer;
+use super::{Layout, store};
+use crate::commands::framework::arguments::Limit;
 use crate::commands::framework::{CommandError, CommandResult, ReadCtx, SIZE_SAMPLES, WriteCtx, require_memory};
 use crate::resp::Args;
 use crate::types::View as _;
@@ -24,7 +24,7 @@ struct Query<'a> {
     key: &'a [u8],
     interval: Interval<'a>,
     reverse: bool,
-    limit: Option<(i64, i64)>,
+    limit: Option<Limit>,
     with_scores: bool,
 }
 
@@ -80,7 +80,7 @@ pub fn zrangestore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     // Among members of several scores, which ones are found depends on how the set is laid out.
     if matches!(query.interval, Interval::Members(..)) {
         if taken.is_empty() {
-            if remove_destination(ctx, destination) {
+            if ctx.remove_destination(destination) {
                 ctx.record_instead(|out| out.extend([b"DEL", destination]));
             }
             ctx.reply.integer(0);
@@ -109,7 +109,7 @@ impl<'a> Query<'a> {
             } else if option.eq_ignore_ascii_case(b"LIMIT")
                 && let (Some(offset), Some(count)) = (args.get(index), args.get(index + 1))
             {
-                limit = Some((integer(offset)?, integer(count)?));
+                limit = Some(Limit::parse(offset, count)?);
                 index += 2;
             } else if form.reverse.is_none() && option.eq_ignore_ascii_case(b"REV") && reverse.is_none() {
                 reverse = Some(true);
@@ -122,7 +122,7 @@ impl<'a> Query<'a> {
             }
         }
         let (by, reverse) = (by.unwrap_or(By::Rank), reverse.unwrap_or(false));
-        if by == By::Rank && limit.is_some_and(|(_, count)| count != -1) {
+        if by == By::Rank && limit.is_some_and(|limit: Limit| limit.count != -1) {
             return Err(CommandError::text(
                 "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
             ));

@@ -174,8 +174,8 @@ impl Executor {
                 run(&mut ClientCtx { session, users, config, now, reply, effects }, args)
             }
             Handler::Admin(run) => {
-                let (keyspace, users) = (&mut self.keyspace, &mut self.users);
-                run(&mut AdminCtx { keyspace, session, users, config, table, now, reply, effects }, args)
+                let (keyspace, users, observed) = (&mut self.keyspace, &mut self.users, self.stats.observed());
+                run(&mut AdminCtx { keyspace, session, users, observed, config, table, now, reply, effects }, args)
             }
             Handler::Container => Err(CommandError::wrong_arity(&self.table.row(command).full_name)),
         }

@@ -6,6 +6,7 @@ use nix::sys::time::TimeVal;
 use crate::commands::ChannelKind;
 use crate::config::ClientClass;
 use crate::observe::{InfoSection, InfoText};
+use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
 use crate::stdx::version;
 
@@ -13,6 +14,14 @@ use crate::stdx::version;
 const NO_REPLID: &str = "0000000000000000000000000000000000000000";
 
 impl Executor {
+    /// Answers INFO.
+    pub(in crate::server) fn answer_info(&mut self, key: ClientKey, names: &[Box<[u8]>]) {
+        let names: Vec<&[u8]> = names.iter().map(|name| &**name).collect();
+        self.poll_child();
+        let text = self.info(&names);
+        self.clients.get_mut(key).reply.verbatim(b"txt", &text);
+    }
+
     /// The text of INFO for these sections.
     pub fn info(&self, names: &[&[u8]]) -> Vec<u8> {
         let mut out = InfoText::default();

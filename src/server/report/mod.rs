@@ -1,9 +1,8 @@
 //! What the server measures about itself: INFO, SLOWLOG and LATENCY.
 //! Owns:  counters, rates, the slow log and the latency monitor as the server fills them.
-//! Uses:  commands, config, observe, resp, stdx.
+//! Uses:  commands, config, observe, stdx.
 //! Never: a change of what it reports.
 
-mod answer;
 mod info;
 mod memory_info;
 mod meters;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::meters::Meters;
-use crate::commands::CommandId;
+use crate::commands::{CommandId, Observed};
 use crate::observe::{CommandStats, Counters, ErrorStats, LatencyMonitor, SlowLog};
 use crate::server::net::RoundCounts;
 
@@ -36,6 +36,11 @@ impl Stats {
             rounds: RoundCounts::default(),
             noteworthy_ns: ROUND_COMMAND_NS,
         }
+    }
+
+    /// What SLOWLOG and LATENCY show and reset.
+    pub fn observed(&mut self) -> Observed<'_> {
+        Observed { slow_log: &mut self.slow_log, latency: &mut self.latency, command_stats: &self.command_stats }
     }
 
     /// Counts a command that was executed. Returns whether it took long enough for `Executor::note_slow_command`.

@@ -352,3 +352,28 @@ fn changes_publish_their_events() {
         assert_eq!(format!("{name} {}", message[3]), event);
     }
 }
+
+#[test]
+fn a_result_of_nothing_deletes_a_destination_past_its_expiry_as_any_other() {
+    let server = Server::with_config("notify-keyspace-events Exg\nenable-debug-command yes");
+    let mut listener = server.client();
+    listener.run("PSUBSCRIBE __keyevent@0__:*");
+    let mut client = server.client();
+    client.run("DEBUG SET-ACTIVE-EXPIRE 0");
+    for store in [
+        "SINTERSTORE to missing",
+        "ZUNIONSTORE to 1 missing",
+        "ZRANGESTORE to missing 0 -1",
+        "SORT missing STORE to",
+        "GEOSEARCHSTORE to missing FROMLONLAT 1 1 BYRADIUS 1 m",
+        "BITOP AND to missing",
+    ] {
+        client.run("SET to value PX 1");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(client.run(store) == int(0), "{store}");
+        for event in ["expire", "del"] {
+            let message = listener.read().texts();
+            assert_eq!(message[2], format!("__keyevent@0__:{event}"), "{store}");
+        }
+    }
+}

@@ -47,7 +47,7 @@ impl Executor {
             Answer::Reset => self.reset_connection(key),
             Answer::PubSub(request) => self.answer_pubsub(frame, request),
             Answer::Config(request) => self.answer_config(key, request),
-            Answer::Observe(request) => self.answer_observe(key, request),
+            Answer::Info(sections) => self.answer_info(key, &sections),
             Answer::Client(request) => self.answer_client(frame, request),
             Answer::Users(request) => self.answer_users(key, request),
             Answer::Snapshot(request) => self.answer_snapshot(frame, request),
