@@ -1,9 +1,41 @@
-"""Sends what would go to the usual port, 6379 of this machine, to the server under test. The suites of applications name
-that port in many places; Python imports this module before any of them, in their child processes too."""
+"""Sends what would go to the usual port of this machine, socket or sentinel to those under test. The suites of applications
+name them in many places; Python imports this module before any of them, in their child processes too. Of several servers each
+worker of pytest-xdist has its own."""
 
 import os
 
-PORT = int(os.environ.get("COPAL_PORT", "6379"))
+
+def port():
+    ports = os.environ.get("COPAL_PORTS", "6379").split()
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return int(ports[worker % len(ports)])
+
+
+def redirect_port(connection_class):
+    original = connection_class.__init__
+
+    def init(self, *args, **options):
+        if len(args) < 2:
+            wanted = int(options.get("port") or 6379)
+            if wanted == 6379:
+                options["port"] = port()
+            elif wanted == 26379:
+                options["port"] = int(os.environ.get("COPAL_SENTINEL_PORT", "26379"))
+        original(self, *args, **options)
+
+    connection_class.__init__ = init
+
+
+def redirect_path(connection_class):
+    original = connection_class.__init__
+
+    def init(self, path="", **options):
+        if path == "/tmp/redis.sock":
+            path = os.environ.get("COPAL_SOCKET", path)
+        original(self, path=path, **options)
+
+    connection_class.__init__ = init
+
 
 try:
     from redis import connection as sync_connection
@@ -11,16 +43,6 @@ try:
 except ImportError:
     pass
 else:
-
-    def redirect(connection_class):
-        original = connection_class.__init__
-
-        def init(self, *args, **options):
-            if len(args) < 2 and int(options.get("port") or 6379) == 6379:
-                options["port"] = PORT
-            original(self, *args, **options)
-
-        connection_class.__init__ = init
-
-    redirect(sync_connection.Connection)
-    redirect(async_connection.Connection)
+    redirect_port(sync_connection.Connection)
+    redirect_port(async_connection.Connection)
+    redirect_path(sync_connection.UnixDomainSocketConnection)

@@ -12,7 +12,7 @@ from applications import worker
 
 @pytest.fixture(scope="module", autouse=True)
 def running_worker():
-    with worker("arq.cli", "arq_tasks.WorkerSettings"):
+    with worker("arq", "arq_tasks.WorkerSettings"):
         yield
 
 
