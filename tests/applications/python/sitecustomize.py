@@ -1,14 +1,10 @@
 """Sends what would go to the usual port of this machine, socket or sentinel to those under test. The suites of applications
-name them in many places; Python imports this module before any of them, in their child processes too. Of several servers each
-worker of pytest-xdist has its own."""
+name them in many places; Python imports this module before any of them, in their child processes too."""
 
 import os
 
 
-def port():
-    ports = os.environ.get("COPAL_PORTS", "6379").split()
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    return int(ports[worker % len(ports)])
+PORT = int(os.environ.get("COPAL_PORT", "6379"))
 
 
 def redirect_port(connection_class):
@@ -18,7 +14,7 @@ def redirect_port(connection_class):
         if len(args) < 2:
             wanted = int(options.get("port") or 6379)
             if wanted == 6379:
-                options["port"] = port()
+                options["port"] = PORT
             elif wanted == 26379:
                 options["port"] = int(os.environ.get("COPAL_SENTINEL_PORT", "26379"))
         original(self, *args, **options)
