@@ -4,7 +4,7 @@ from huey import PriorityRedisHuey
 
 from applications import PORT
 
-huey = PriorityRedisHuey("tests", host="127.0.0.1", port=PORT, results=True)
+huey = PriorityRedisHuey("tests", host="127.0.0.1", port=PORT, results=True, store_intermediate_errors=False)
 
 
 @huey.task()
