@@ -5,7 +5,9 @@
 
 mod base;
 mod bit;
+mod cjson;
 mod coroutine;
+mod document;
 mod math;
 mod string;
 mod structure;
@@ -35,6 +37,7 @@ pub fn install(call: &mut Call<'_>) {
         call.raw_set_field(Call::GLOBALS, name);
     }
     base::install_pairs(call);
+    cjson::install(call);
     string::install(call);
 }
 

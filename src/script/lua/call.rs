@@ -400,6 +400,13 @@ impl Call<'_> {
         Ok(())
     }
 
+    /// As [`Call::raw_set`], where the key is known to be a string.
+    pub fn raw_set_by_text(&mut self, table: i32) {
+        debug_assert!(self.kind(table) == Kind::Table && self.kind(-2) == Kind::String);
+        // SAFETY: it is a table, the key is one that it takes, and memory is not refused.
+        unsafe { ffi::lua_rawset(self.state, table) };
+    }
+
     /// Takes the value on top into the list at `table`.
     pub fn raw_set_index(&mut self, table: i32, index: i32) {
         debug_assert_eq!(self.kind(table), Kind::Table);

@@ -25,6 +25,10 @@ pub struct Context {
     pub command: RefCell<ArgsBuf>,
     /// What a command has answered, kept from one to the next.
     pub reply: RefCell<Vec<u8>>,
+    /// What a library puts a text together in, kept from one call to the next.
+    pub buffer: RefCell<Vec<u8>>,
+    /// How many functions were run from outside, the one that runs now included.
+    pub(super) runs: Cell<u64>,
     /// What a string is put together in, kept from one to the next.
     pub text: Cell<Vec<u8>>,
     /// Whether redis.call may be called: not while a library of functions is loaded.
@@ -56,6 +60,8 @@ impl Context {
             running: Cell::new(std::ptr::null_mut()),
             command: RefCell::default(),
             reply: RefCell::default(),
+            buffer: RefCell::default(),
+            runs: Cell::new(0),
             text: Cell::default(),
             may_call: Cell::new(false),
             random: Cell::new(0x1234_ABCD_330E),
@@ -65,6 +71,11 @@ impl Context {
             stack_end: Cell::new(0),
             registrations: RefCell::default(),
         }
+    }
+
+    /// The number of the run of a script or function that is going on.
+    pub fn runs(&self) -> u64 {
+        self.runs.get()
     }
 
     pub fn is_killed(&self) -> bool {

@@ -133,6 +133,7 @@ impl Lua {
             let call = Call::of(state);
             let context = call.context();
             context.running.set(state);
+            context.runs.set(context.runs() + 1);
             let here = ptr::from_ref(&call) as usize;
             context.stack_end.set(here.saturating_sub(STACK_BYTES - STACK_RESERVE));
             context.looked_at.set(None);

@@ -35,6 +35,20 @@ impl Binary {
         (kept as u64, exponent)
     }
 
+    /// Rounds to a double.
+    pub(super) fn to_f64(self) -> f64 {
+        // The last bit of the smallest doubles is 2^-1074.
+        let (mantissa, exponent) = self.round(53, -1074);
+        if mantissa == 0 {
+            return 0.0;
+        }
+        let Some(exponent) = i32::try_from(exponent).ok().filter(|&exponent| exponent <= 1023) else {
+            return f64::INFINITY;
+        };
+        // A mantissa of 53 bits is exact as a double, and so are the powers; two of them reach the subnormal range.
+        mantissa as f64 * 2f64.powi(exponent.max(-1022)) * 2f64.powi(exponent.min(-1022) + 1022)
+    }
+
     /// Reads what follows the `0x` of a hexadecimal number: digits with at most one point, and perhaps `p` and a
     /// binary exponent in decimal.
     pub(super) fn parse_hexadecimal(text: &[u8]) -> Option<Self> {

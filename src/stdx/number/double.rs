@@ -73,21 +73,11 @@ pub fn format_f64_17g(value: f64) -> FloatText {
     }
     let mut scientific = FloatText::new();
     write!(scientific, "{value:.16e}").expect("17 digits, a sign and an exponent fit");
-    let decimal = Decimal::of(&scientific);
-    let mut text = FloatText::new();
-    if decimal.negative {
-        text.push(b"-");
-    }
-    if (-4..17).contains(&decimal.exponent) {
-        decimal.push_positional(&mut text);
-    } else {
-        decimal.push_scientific(&mut text, 2);
-    }
-    text
+    Decimal::of(&scientific).general(17)
 }
 
 /// Zero keeps its sign, as `%g` prints it.
-fn format_special(value: f64) -> Option<FloatText> {
+pub(super) fn format_special(value: f64) -> Option<FloatText> {
     let word: &[u8] = if value.is_nan() {
         b"nan"
     } else if value == f64::INFINITY {
@@ -146,7 +136,7 @@ fn lay_out(decimal: &Decimal) -> FloatText {
 }
 
 /// Digits without leading or trailing zeros, and the power of ten of the first of them.
-struct Decimal {
+pub(super) struct Decimal {
     negative: bool,
     digits: FloatText,
     exponent: i32,
@@ -154,7 +144,7 @@ struct Decimal {
 
 impl Decimal {
     /// Takes apart a finite number other than zero, in either notation.
-    fn of(text: &[u8]) -> Self {
+    pub(super) fn of(text: &[u8]) -> Self {
         let mut digits = [0u8; 24];
         let mut count = 0;
         let mut negative = false;
@@ -184,6 +174,42 @@ impl Decimal {
         let mut kept = FloatText::new();
         kept.push(&digits[..count]);
         Self { negative, digits: kept, exponent }
+    }
+
+    /// Rounds to so many digits. Returns false, and changes nothing, if it is exactly half way between two such numbers.
+    pub(super) fn round(&mut self, digits: usize) -> bool {
+        let Some((kept, cut)) = self.digits.split_at_checked(digits) else { return true };
+        if cut == b"5" {
+            return false;
+        }
+        let is_up = cut.first().is_some_and(|first| *first >= b'5');
+        let mut rounded = FloatText::new();
+        match kept.iter().rposition(|digit| if is_up { *digit != b'9' } else { *digit != b'0' }) {
+            Some(last) => {
+                rounded.push(&kept[..last]);
+                rounded.push(&[kept[last] + u8::from(is_up)]);
+            }
+            None => {
+                rounded.push(b"1");
+                self.exponent += 1;
+            }
+        }
+        self.digits = rounded;
+        true
+    }
+
+    /// As C's `%g` prints it with so many digits, which it has at most.
+    pub(super) fn general(&self, digits: i32) -> FloatText {
+        let mut text = FloatText::new();
+        if self.negative {
+            text.push(b"-");
+        }
+        if (-4..digits).contains(&self.exponent) {
+            self.push_positional(&mut text);
+        } else {
+            self.push_scientific(&mut text, 2);
+        }
+        text
     }
 
     fn push_positional(&self, text: &mut FloatText) {
@@ -238,11 +264,7 @@ fn parse_hexadecimal(text: &[u8]) -> Option<f64> {
     if number.mantissa == 0 {
         return Some(0.0);
     }
-    // The last bit of the smallest doubles is 2^-1074.
-    let (mantissa, exponent) = number.round(53, -1074);
-    let exponent = i32::try_from(exponent).ok().filter(|&exponent| exponent <= 1023)?;
-    // A mantissa of 53 bits is exact as a double, and so are the powers; two of them reach the subnormal range.
-    let value = mantissa as f64 * 2f64.powi(exponent.max(-1022)) * 2f64.powi(exponent.min(-1022) + 1022);
+    let value = number.to_f64();
     (value.is_finite() && value != 0.0).then_some(value)
 }
 

@@ -10,6 +10,7 @@ mod integer;
 mod long_double;
 #[cfg(all(test, feature = "peers"))]
 mod peers;
+mod significant;
 mod stack_text;
 
 pub use double::{format_f64, format_f64_17g, parse_f64};
@@ -17,6 +18,7 @@ pub use integer::{
     IntText, SHORT_NUMBER_END, format_i64, format_u64, parse_i64, parse_u64_like_strtoull, short_digits,
 };
 pub use long_double::LongDouble;
+pub use significant::{format_significant, parse_f64_prefix};
 pub use stack_text::StackText;
 
 /// The text of one double; the longest, `-2.2250738585072014e-308`, has 24 bytes.
