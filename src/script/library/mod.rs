@@ -6,6 +6,7 @@
 mod base;
 mod bit;
 mod cjson;
+mod cmsgpack;
 mod coroutine;
 mod document;
 mod math;
@@ -38,6 +39,7 @@ pub fn install(call: &mut Call<'_>) {
     }
     base::install_pairs(call);
     cjson::install(call);
+    cmsgpack::install(call);
     string::install(call);
 }
 

@@ -582,7 +582,7 @@ impl<'c> Call<'c> {
         let name = place.as_ref().and_then(|place| place.name.clone()).unwrap_or_else(|| "?".to_owned());
         let is_method = place.is_some_and(|place| place.is_method);
         let what = match arg - i32::from(is_method) {
-            0 => format!("calling '{name}' on bad self ("),
+            0 if is_method => format!("calling '{name}' on bad self ("),
             arg => format!("bad argument #{arg} to '{name}' ("),
         };
         self.error([what.as_bytes(), text.as_ref(), b")"].concat())
