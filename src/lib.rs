@@ -49,6 +49,7 @@ pub fn rdb_main() -> ExitCode {
 #[cfg(feature = "internals")]
 pub mod internals {
     pub mod fuzzing {
+        pub use crate::script::fuzzing::*;
         pub use crate::server::fuzzing::*;
         pub use crate::tool::fuzzing::*;
     }

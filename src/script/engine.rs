@@ -100,6 +100,15 @@ impl Engine {
         self.lua.context().memory.used()
     }
 
+    /// All that one script could leave for the next one.
+    #[cfg(any(test, feature = "internals"))]
+    pub fn shared_state(&mut self) -> String {
+        let mut call = self.lua.enter();
+        let state = globals::shared_state(&mut call, GLOBALS);
+        call.set_top(0);
+        state
+    }
+
     pub fn set_memory_limit(&mut self, bytes: usize) {
         self.lua.context().memory.set_limit(bytes);
     }
@@ -194,8 +203,9 @@ impl Engine {
     /// Once memory was refused, or much of it is in use, all garbage is collected: the next script must find room.
     pub(super) fn after_shortage(&mut self) {
         let memory = &self.lua.context().memory;
-        if memory.take_refused() || memory.wants_collection() {
+        if memory.take_refused() || memory.is_to_be_cleared() {
             self.lua.enter().collect(false);
+            self.lua.context().memory.note_cleared();
         }
     }
 }

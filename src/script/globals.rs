@@ -137,3 +137,74 @@ fn nonexistent(call: &mut Call<'_>) -> Answer {
     };
     Err(call.error(format!("Script attempted to access nonexistent global variable '{name}'")))
 }
+
+/// All that one script could leave for the next one, in words: the globals, the tables of the libraries, and all
+/// metatables. `globals` is the place of the globals as they are.
+#[cfg(any(test, feature = "internals"))]
+pub fn shared_state(call: &mut Call<'_>, globals: i32) -> String {
+    let mut state = Shared::default();
+    call.push_copy(globals);
+    state.add(call);
+    call.push_copy(Call::GLOBALS);
+    state.add(call);
+    // The kinds of values that could have a metatable for all of them.
+    call.push_bytes("");
+    state.add_metatable(call);
+    call.push_number(0.0);
+    state.add_metatable(call);
+    call.push_boolean(true);
+    state.add_metatable(call);
+    call.push_nil();
+    state.add_metatable(call);
+    call.push_address(0);
+    state.add_metatable(call);
+    call.push_function(not_found, 0);
+    state.add_metatable(call);
+    state.text
+}
+
+#[cfg(any(test, feature = "internals"))]
+#[derive(Default)]
+struct Shared {
+    text: String,
+    seen: std::collections::HashSet<usize>,
+}
+
+#[cfg(any(test, feature = "internals"))]
+impl Shared {
+    /// Adds the value on top, which goes, with all that is reached from it.
+    fn add(&mut self, call: &mut Call<'_>) {
+        let shown = match call.value(-1) {
+            Value::Other(kind) => format!("{} {:x}", kind.name(), call.address(-1)),
+            value => format!("{value:?}"),
+        };
+        self.text.push_str(&shown);
+        self.text.push('\n');
+        if call.kind(-1) == Kind::Table && self.seen.insert(call.address(-1)) && call.try_reserve(8) {
+            call.push_nil();
+            while call.next(-2) {
+                // The arguments are each script's own.
+                if matches!(call.bytes(-2), Some(b"KEYS" | b"ARGV")) {
+                    call.pop(1);
+                    continue;
+                }
+                call.push_copy(-2);
+                self.add(call);
+                self.add(call);
+            }
+            call.push_copy(-1);
+            self.add_metatable(call);
+        }
+        call.pop(1);
+    }
+
+    /// Adds the metatable of the value on top, which goes.
+    fn add_metatable(&mut self, call: &mut Call<'_>) {
+        if call.push_metatable(-1) {
+            self.add(call);
+        } else {
+            self.text.push_str("none\n");
+        }
+        call.pop(1);
+    }
+}

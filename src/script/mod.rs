@@ -9,11 +9,15 @@ mod convert;
 mod engine;
 mod fiber;
 mod functions;
+#[cfg(any(test, feature = "internals"))]
+pub mod fuzzing;
 mod globals;
 mod host;
 mod library;
 mod lua;
 mod places;
+#[cfg(test)]
+mod sandbox_tests;
 mod shebang;
 #[cfg(test)]
 mod testing;

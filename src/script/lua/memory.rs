@@ -32,6 +32,8 @@ pub struct Memory {
     collect_at: Cell<usize>,
     /// Bytes in use after the last collection.
     collected: Cell<usize>,
+    /// Bytes in use after the last collection while no script ran.
+    cleared: Cell<usize>,
 }
 
 impl Memory {
@@ -44,6 +46,7 @@ impl Memory {
             was_refused: Cell::new(false),
             collect_at: Cell::new(limit / 2),
             collected: Cell::new(0),
+            cleared: Cell::new(0),
         }
     }
 
@@ -58,8 +61,18 @@ impl Memory {
     }
 
     /// Whether so much is in use that the garbage is to be collected now, lest it be taken for what is needed.
-    pub fn wants_collection(&self) -> bool {
+    pub(super) fn wants_collection(&self) -> bool {
         self.used.get() >= self.collect_at.get()
+    }
+
+    /// Whether a script that has ended has left so much that the next one could lack it.
+    pub fn is_to_be_cleared(&self) -> bool {
+        self.used.get() > (self.limit.get() / 2).max(self.cleared.get() + self.limit.get() / 8)
+    }
+
+    /// No script runs, and there is no garbage.
+    pub fn note_cleared(&self) {
+        self.cleared.set(self.used.get());
     }
 
     /// Whether so much was taken since the last collection that another one can be of use.
