@@ -139,6 +139,17 @@ const CLUSTER: &[Command] = &[
         ..Command::in_group(Group::Cluster)
     },
     Command {
+        name: "RESET",
+        summary: "Resets a node.",
+        since: "3.0.0",
+        complexity: "O(N) where N is the number of known nodes. The command may execute a FLUSHALL as a side effect.",
+        arity: Arity::at_least(2),
+        flags: Flags::ADMIN.or(Flags::STALE).or(Flags::NOSCRIPT),
+        syntax: "[HARD | SOFT]",
+        run: Handler::Read(no_cluster),
+        ..Command::in_group(Group::Cluster)
+    },
+    Command {
         name: "SHARDS",
         summary: "Returns the mapping of cluster slots to shards.",
         since: "7.0.0",

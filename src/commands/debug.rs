@@ -90,6 +90,11 @@ fn debug(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
             ctx.push(Effect::Debug(DebugEffect::SetActiveExpire(is_on(args.arg(2)))));
             ctx.reply.ok();
         }
+        // Tests of scripts ask for replies of every kind.
+        (b"SET-DISABLE-DENY-SCRIPTS", 3) => {
+            ctx.push(Effect::Debug(DebugEffect::AllowInScripts(is_on(args.arg(2)))));
+            ctx.reply.ok();
+        }
         (b"SET-SKIP-CHECKSUM-VALIDATION", 3) => {
             ctx.keyspace.skips_checksums = is_on(args.arg(2));
             ctx.reply.ok();
@@ -154,6 +159,7 @@ const HELP: &[(&str, &str)] = &[
         "SET-ACTIVE-EXPIRE <0|1>",
         "Setting it to 0 disables expiring keys in background when they are not\naccessed (otherwise the Redis behavior). Setting it to 1 reenables back the\ndefault.",
     ),
+    ("SET-DISABLE-DENY-SCRIPTS <0|1>", "Setting it to 1 lets scripts call DEBUG."),
     ("SET-SKIP-CHECKSUM-VALIDATION <0|1>", "Enables or disables checksum checks for RDB files and RESTORE's payload."),
     ("SLEEP <seconds>", "Stop the server for <seconds>. Decimals allowed."),
     ("STRINGMATCH-LEN <pattern> <string>", "Return whether <string> matches the glob <pattern>."),

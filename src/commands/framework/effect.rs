@@ -378,6 +378,8 @@ pub struct ShutdownRequest {
 pub enum DebugEffect {
     /// Whether keys past their expiry are deleted without being asked for.
     SetActiveExpire(bool),
+    /// Whether scripts may call DEBUG.
+    AllowInScripts(bool),
     /// Whether the timer's rounds are left out.
     PauseCron(bool),
     /// Stop the whole server for so long.

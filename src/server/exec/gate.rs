@@ -79,7 +79,8 @@ pub fn check_script(
     if !row.arity.accepts(args.len()) {
         return refuse(command, "ERR Wrong number of args calling Redis command from script");
     }
-    if row.flags.has(Flags::NOSCRIPT.or(PROTECTED)) {
+    let is_open = row.flags.has(Flags::PROTECTED) && executor.scripts.allows_debug();
+    if row.flags.has(Flags::NOSCRIPT.or(PROTECTED)) && !is_open {
         return refuse(command, "ERR This Redis command is not allowed from script");
     }
     if let Some(denied) = executor.denial(key, id, args) {

@@ -38,6 +38,8 @@ pub struct Scripts {
     busy: bool,
     /// What the interpreter took when its last script ended: while one runs, it is not here to be asked.
     vm_bytes: u64,
+    /// Whether scripts may call DEBUG.
+    allows_debug: bool,
     /// Raised when a script has paused.
     wake: Rc<Wake>,
     functions: Functions,
@@ -53,6 +55,14 @@ pub(in crate::server) enum Language {
 }
 
 impl Scripts {
+    pub fn allow_debug(&mut self, allowed: bool) {
+        self.allows_debug = allowed;
+    }
+
+    pub fn allows_debug(&self) -> bool {
+        self.allows_debug
+    }
+
     /// Who has called the script that runs its commands as this client.
     pub fn caller_of(&self, client: ClientKey) -> Option<ClientKey> {
         self.current.as_ref().filter(|_| self.client == Some(client)).map(|current| current.caller)

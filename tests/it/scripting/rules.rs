@@ -9,6 +9,8 @@ fn what_a_script_may_not_call_is_refused_with_its_place() {
         r#"
         > EVAL "return redis.call('SUBSCRIBE', 'a')" 0
         -ERR This Redis command is not allowed from script script: ..., on @user_script:1.
+        > EVAL "return redis.call('CLUSTER', 'RESET')" 0
+        -ERR This Redis command is not allowed from script script: ..., on @user_script:1.
         > EVAL "return redis.call('NONE')" 0
         -ERR Unknown Redis command called from script script: ..., on @user_script:1.
         > EVAL "return redis.call('GET')" 0
@@ -29,6 +31,27 @@ fn what_a_script_may_not_call_is_refused_with_its_place() {
         -ERR Write commands are not allowed from read-only scripts. script: ..., on @user_script:1.
         > EVAL_RO "return redis.call('GET', KEYS[1])" 1 a
         nil
+        "#,
+    );
+}
+
+#[test]
+fn scripts_call_debug_only_where_that_is_asked_for() {
+    let server = Server::with_config("enable-debug-command yes");
+    server.client().transcript(
+        r#"
+        > EVAL "return redis.call('DEBUG', 'PROTOCOL', 'integer')" 0
+        -ERR This Redis command is not allowed from script script: ..., on @user_script:1.
+        > DEBUG SET-DISABLE-DENY-SCRIPTS 1
+        +OK
+        > EVAL "return redis.call('DEBUG', 'PROTOCOL', 'integer')" 0
+        :12345
+        > EVAL "return redis.call('SUBSCRIBE', 'a')" 0
+        -ERR This Redis command is not allowed from script script: ..., on @user_script:1.
+        > DEBUG SET-DISABLE-DENY-SCRIPTS 0
+        +OK
+        > EVAL "return redis.call('DEBUG', 'PROTOCOL', 'integer')" 0
+        -ERR This Redis command is not allowed from script script: ..., on @user_script:1.
         "#,
     );
 }

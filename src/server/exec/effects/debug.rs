@@ -9,6 +9,7 @@ impl Executor {
     pub(in crate::server) fn perform_debug(&mut self, effect: DebugEffect) {
         match effect {
             DebugEffect::SetActiveExpire(active) => self.keyspace.set_active_expiry(active),
+            DebugEffect::AllowInScripts(allowed) => self.scripts.allow_debug(allowed),
             DebugEffect::PauseCron(paused) => self.process.pause_cron(paused),
             DebugEffect::LendOutput(lend) => self.clients.keep_output(!lend),
             // Everybody waits: that is what is asked for.
