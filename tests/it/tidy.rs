@@ -105,6 +105,8 @@ const OPEN_FIELDS: &[(&str, &str)] = &[
     ("Excess", "a value: what INFO and MEMORY show"),
     ("Launch", "a value: how the process was started"),
     ("RepeatError", "a value: what could not be repeated"),
+    ("Functions", "the room around it lends and counts the interpreter of functions"),
+    ("ScriptUsage", "a value: what INFO and MEMORY show"),
 ];
 
 struct Source {

@@ -1,6 +1,6 @@
 //! EVAL, FCALL and their like, SCRIPT, FUNCTION (<https://redis.io/docs/latest/develop/programmability/eval-intro/>).
 //! Owns:  what of these commands can be read without the interpreter.
-//! Uses:  keyspace, resp; the framework.
+//! Uses:  resp; the framework.
 //! Never: the interpreter; the server runs scripts.
 
 pub(super) mod functions;

@@ -11,9 +11,9 @@ const TOO_LONG: &str = "ERR the reply takes more memory than lua-memory-limit al
 
 /// The server, lent to a script.
 pub(super) struct ScriptHost<'a> {
-    pub executor: &'a mut Executor,
+    pub(super) executor: &'a mut Executor,
     /// For whom its commands run.
-    pub client: ClientKey,
+    pub(super) client: ClientKey,
 }
 
 impl Host for ScriptHost<'_> {

@@ -1,6 +1,6 @@
 //! Running scripts: EVAL and its like, and what a script asks of the server.
 //! Owns:  the interpreter, the scripts that are known, the script that runs.
-//! Uses:  script, commands, and the rooms that run a command.
+//! Uses:  commands, keyspace, rdb, resp, script, snapshot, stdx, and the rooms that run a command.
 //! Never: a value of Lua's.
 
 mod answer;

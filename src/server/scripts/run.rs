@@ -12,41 +12,41 @@ use crate::stdx::clock::Now;
 
 /// What is to be run.
 pub(super) struct Runnable {
-    pub language: Language,
-    pub script: ScriptId,
-    pub flags: ScriptFlags,
+    pub(super) language: Language,
+    pub(super) script: ScriptId,
+    pub(super) flags: ScriptFlags,
     /// The script's SHA, or the function's name.
-    pub name: String,
+    pub(super) name: String,
     /// How many keys there are, from the third argument on.
-    pub keys: usize,
+    pub(super) keys: usize,
     /// The command wants it not to write.
-    pub read_only: bool,
+    pub(super) read_only: bool,
 }
 
 /// The script that runs.
 pub(in crate::server) struct Current {
     /// Which interpreter it runs in.
-    pub language: Language,
+    pub(super) language: Language,
     /// Who has called it, and by which command.
-    pub caller: ClientKey,
-    pub command: CommandId,
+    pub(super) caller: ClientKey,
+    pub(super) command: CommandId,
     /// The time that all its commands see.
-    pub now: Now,
+    pub(super) now: Now,
     /// Since when it has had the thread to itself.
-    pub slice_start: Now,
+    pub(super) slice_start: Now,
     /// Its SHA, or the function's name.
-    pub name: String,
-    pub flags: ScriptFlags,
-    pub read_only: bool,
+    pub(super) name: String,
+    pub(super) flags: ScriptFlags,
+    pub(super) read_only: bool,
     /// In which its commands are answered.
-    pub protocol: Protocol,
-    pub replicate: Replicate,
+    pub(super) protocol: Protocol,
+    pub(super) replicate: Replicate,
     /// It has called a command that writes: from now on it may not be ended, nor refused memory.
-    pub has_written: bool,
+    pub(super) has_written: bool,
     /// It is to end at its next look.
-    pub is_killed: bool,
+    pub(super) is_killed: bool,
     /// Whether others may be served in its middle.
-    pub may_pause: bool,
+    pub(super) may_pause: bool,
 }
 
 impl Executor {

@@ -1,6 +1,6 @@
 //! Functions: FUNCTION and FCALL, and the libraries that dumps hold.
 //! Owns:  the interpreter for functions, the libraries that are known.
-//! Uses:  script, commands, rdb, and the rooms that run a command.
+//! Uses:  commands, rdb, resp, script, snapshot, stdx, and the rooms that run a command.
 //! Never: a library of which the functions are known in part.
 
 mod answer;
