@@ -3,7 +3,6 @@ name them in many places; Python imports this module before any of them, in thei
 
 import os
 
-
 PORT = int(os.environ.get("COPAL_PORT", "6379"))
 
 
