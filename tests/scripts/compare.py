@@ -53,11 +53,17 @@ OWN = {"info", "spop", "srandmember", "randomkey", "hrandfield", "zrandmember", 
 # Where Copal answers like 7.2, or is meant to differ: what redis-server 7.0.15 replies, what Copal does, and why.
 EXPECTED = [
     (rb"nonexistent global variable 'server'", rb"", "`server` is another name of `redis`, as in Valkey"),
-    (rb"This Redis command is not allowed from script", rb"(?!-ERR This Redis)", "7.2 lets scripts run commands that may block, which do not"),
+    (rb"This Redis command is not allowed from script", rb"^(?!-ERR This Redis)", "7.2 lets scripts run commands that may block, which do not"),
     (rb"command is not allowed with BLOCK option from scripts", rb"", "as 7.2"),
     (rb"attempt to call a nil value", rb"attempt to call field 'dump'", "there is no string.dump, whose result none could load"),
-    (rb"(?s).*-ERR reached lua stack limit\r\n$", rb"(?s).*-ERR reached lua stack limit\r\n$", "two levels fewer of 8,000"),
+    (rb"-ERR reached lua stack limit\r\n$", rb"-ERR reached lua stack limit\r\n$", "two levels fewer of 8,000"),
 ]
+
+# The same for single runs, by the script's digest and the run's number.
+EXPECTED_RUNS = {
+    "9541a8ecffcc24500a308d0efb234ae1be64c725/2": "pairs() gives keys of 32 and more bytes in another order: Redis's copy of "
+    "Lua hashes all bytes of a string, Lua 5.1 a part of a long one",
+}
 
 MONITORED = re.compile(rb'^[\d.]+ \[\d+ lua\] (.*)$', re.S)
 WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.S)
@@ -201,7 +207,7 @@ class Run:
                 continue
             if self.touched.commands & OWN:
                 return "order"
-            if any(re.search(one, theirs[0]) and re.match(other, ours[0]) for one, other, _ in EXPECTED):
+            if self.seed in EXPECTED_RUNS or any(re.search(one, theirs[0]) and re.search(other, ours[0]) for one, other, _ in EXPECTED):
                 return "expected"
             what = "reply" if theirs[0] != ours[0] else "keys" if theirs[1] != ours[1] else "digest"
             return self.difference(what, values, prepared, theirs, ours)
@@ -213,6 +219,7 @@ class Run:
                 f"  keys {self.keys}, arguments {short(values, 600)}"]
         if what == "digest":
             text += [f"  of {key!r}" for key in self.keys_that_differ(ours[1])]
+            text += [f"  after {short(command, 600)}" for command in prepared[4:]]
         return "\n".join(text)
 
     def keys_that_differ(self, keys):
