@@ -138,7 +138,7 @@ fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
 
 fn take_arguments(call: &mut Call<'_>, command: &mut ArgsBuf) -> Result<(), Raise> {
     if call.args() == 0 {
-        call.push_error_table("ERR Please specify at least one argument for this redis.call() call");
+        call.push_error_table("ERR Please specify at least one argument for this redis lib call");
         return Err(call.raise());
     }
     for arg in 1..=call.args() as i32 {
@@ -259,7 +259,7 @@ fn set_repl(call: &mut Call<'_>) -> Answer {
     }
     let number = call.number(1).map_or(0, whole);
     let Some(to) = Replicate::from_number(number) else {
-        return fail(call, "ERR Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
+        return fail(call, "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
     };
     call.context().with_host(|host| host.set_replication(to));
     Ok(0)

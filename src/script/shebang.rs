@@ -1,5 +1,7 @@
 //! The first line of a script: `#!lua name=lib flags=no-writes,allow-oom`.
 
+use crate::stdx::text::split_args;
+
 /// What a script says of itself. Without a first line of this kind it is as scripts were before Redis 7.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ScriptFlags {
@@ -66,15 +68,15 @@ impl Shebang {
         }
         let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let len = memchr::memchr(b'\n', text).ok_or("Invalid script shebang")?;
-        let mut words = text[..len].split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let mut words = split_args(&text[..len]).ok_or("Invalid engine in script shebang")?.into_iter();
         let engine = words.next().unwrap_or_default();
         if engine != b"#!lua" {
-            return Err(format!("Unexpected engine in script shebang: {}", shown(engine)));
+            return Err(format!("Unexpected engine in script shebang: {}", shown(&engine)));
         }
         let mut flags = ScriptFlags::default();
         for word in words {
             let Some(names) = word.strip_prefix(b"flags=") else {
-                return Err(format!("Unknown lua shebang option: {}", shown(word)));
+                return Err(format!("Unknown lua shebang option: {}", shown(&word)));
             };
             for name in names.split(|byte| *byte == b',').filter(|_| !names.is_empty()) {
                 if !flags.set(name) {
@@ -99,6 +101,8 @@ mod tests {
         let error = |text: &[u8]| Shebang::read(text).expect_err("no shebang");
         assert_eq!(error(b"#!lua"), "Invalid script shebang");
         assert_eq!(error(b"#!not-lua\n"), "Unexpected engine in script shebang: #!not-lua");
+        assert_eq!(error(b"#!lua flags=\"a\n"), "Invalid engine in script shebang");
+        assert_eq!(error(b"#!lua badger=\"da ta\"\n"), "Unknown lua shebang option: badger=da ta");
         assert_eq!(error(b"#!lua badger=data\n"), "Unknown lua shebang option: badger=data");
         assert_eq!(error(b"#!lua flags=bad\n"), "Unexpected flag in script shebang: bad");
     }
