@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::framework::arguments::Limit;
 use super::framework::{
     Arity, Begin, Command, CommandError, CommandResult, CommandTable, Find, Flags, Group, Handler, KeyFlags, KeySpec,
-    ReadCtx, SIZE_SAMPLES, Session, WriteCtx, require_memory,
+    Peer, ReadCtx, SIZE_SAMPLES, Session, WriteCtx, require_memory,
 };
 use crate::keyspace::{EventClass, Keyspace, Touch};
 use crate::resp::{Args, Reply};
@@ -66,6 +66,8 @@ struct Options<'a> {
     descending: bool,
     alpha: bool,
     store: Option<&'a [u8]>,
+    /// A script asks, for which a set has an order.
+    in_script: bool,
     /// The first option that looks up keys of which the command line says nothing.
     looks_up: Option<&'static str>,
 }
@@ -80,6 +82,7 @@ impl<'a> Options<'a> {
             descending: false,
             alpha: false,
             store: None,
+            in_script: false,
             looks_up: None,
         };
         let mut rest = args.iter();
@@ -258,7 +261,8 @@ impl Sorted {
     fn new(source: &Source<'_>, key: &[u8], options: &Options<'_>) -> Result<Self, CommandError> {
         let Some(value) = source.find(key) else { return Ok(Self { elements: Texts::default(), order: Vec::new() }) };
         // A set has no order of its own that a stored list should hang on.
-        let settle = options.unsorted && options.store.is_some() && matches!(value, ValueRef::Set(_));
+        let is_ordered = options.store.is_some() || options.in_script;
+        let settle = options.unsorted && is_ordered && matches!(value, ValueRef::Set(_));
         options.require_memory_for(value, settle)?;
         if options.unsorted && !settle {
             let elements = unsorted(value, options)?;
@@ -410,7 +414,8 @@ fn answer(reply: &mut Reply, source: &Source<'_>, key: &[u8], options: &Options<
 }
 
 fn sort_ro(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let options = Options::parse(args.tail(2), false)?;
+    let mut options = Options::parse(args.tail(2), false)?;
+    options.in_script = ctx.session.peer == Peer::Internal;
     options.check_user(ctx.session, ctx.table, args)?;
     let touch = ctx.session.touch();
     let source = Source { keyspace: ctx.keyspace, db: ctx.session.db, now_ms: ctx.now.unix_ms, touch };
@@ -435,7 +440,8 @@ fn record_stored(ctx: &mut WriteCtx<'_>, destination: &[u8], result: &ListValue)
 }
 
 fn sort(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    let options = Options::parse(args.tail(2), true)?;
+    let mut options = Options::parse(args.tail(2), true)?;
+    options.in_script = ctx.session.peer == Peer::Internal;
     options.check_user(ctx.session, ctx.table, args)?;
     ctx.expire_keys([args.arg(1)]);
     let source = Source { keyspace: ctx.keyspace, db: ctx.session.db, now_ms: ctx.now.unix_ms, touch: Touch::Yes };

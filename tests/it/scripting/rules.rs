@@ -57,6 +57,18 @@ fn scripts_call_debug_only_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_set_has_an_order_for_scripts() {
+    dialogue(
+        r#"
+        > SADD s c a d b
+        :4
+        > EVAL "return redis.call('SORT', 's', 'BY', 'nosort')" 0
+        ["a", "b", "c", "d"]
+        "#,
+    );
+}
+
+#[test]
 fn a_script_neither_waits_nor_changes_its_callers_database() {
     dialogue(
         r#"
