@@ -95,6 +95,10 @@ if {[info procs start_server] ne {}} {
         if {[dict exists $options overrides appendonly] && [dict get $options overrides appendonly] eq {yes}} {
             return
         }
+        # There is no debugger for scripts, and these ask for it outside of their cases.
+        if {[string match {*r script debug *} $code] && ![string match {*start_server*} $code]} {
+            return
+        }
         uplevel 1 [list start_server_of_suite $options $code]
     }
 }
