@@ -126,11 +126,6 @@ impl Cache {
         evicted
     }
 
-    /// Forgets all scripts.
-    pub fn clear(&mut self) {
-        *self = Self { tick: self.tick, evicted: self.evicted, ..Self::default() };
-    }
-
     /// Bytes of memory that the texts and the tables take (`used_memory_scripts`), without the compiled scripts.
     pub fn memory_usage(&self) -> usize {
         self.text_bytes + self.by_sha.capacity() * ENTRY_BYTES + self.evals.len() * size_of::<(u64, Sha)>()
@@ -160,8 +155,6 @@ mod tests {
             !cache.contains(sha(1)) && cache.contains(sha(0)) && cache.contains(sha(2)) && cache.contains(sha(1000))
         );
         assert_eq!((cache.len(), cache.evicted), (EVALS_MAX + 2, 1));
-        cache.clear();
-        assert_eq!((cache.len(), cache.memory_usage()), (0, 0));
     }
 
     #[test]

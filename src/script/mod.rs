@@ -22,7 +22,7 @@ mod shebang;
 #[cfg(test)]
 mod testing;
 
-pub use cache::{Cache, Cached, Sha};
+pub use cache::{Cache, Sha};
 pub use engine::{CompileError, Engine, Outcome, Progress, ScriptId};
 pub use functions::{ENGINE_NAME, Function, Libraries, Library, LibraryHead, LoadLibraryError};
 pub use host::{Host, Permission, Replicate, Verdict};

@@ -166,7 +166,7 @@ fn load(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
     if let Some(other) = options.iter().find(|option| !option.eq_ignore_ascii_case(b"replace")) {
         return Err(CommandError::Bytes([b"ERR Unknown option given: ", other].concat()));
     }
-    ask(ctx, FunctionsRequest::Load { replace: options.len() > 0 })
+    ask(ctx, FunctionsRequest::Load { replace: !options.is_empty() })
 }
 
 fn delete(ctx: &mut ClientCtx<'_>, _args: Args<'_>) -> CommandResult {

@@ -117,9 +117,9 @@ fn push_error(call: &mut Call<'_>, text: &[u8]) {
     call.push_table(0, 2);
     // As Redis makes it: an error without a code is one of code ERR.
     if text.contains(&b' ') {
-        call.push_bytes(text)
+        call.push_bytes(text);
     } else {
-        call.push_bytes([b"ERR ", text].concat())
+        call.push_bytes([b"ERR ", text].concat());
     }
     call.raw_set_field(-2, "err");
     call.push_boolean(true);

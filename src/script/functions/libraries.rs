@@ -34,19 +34,22 @@ impl Library {
     }
 
     fn memory_usage(&self) -> usize {
-        let of_function = |(name, function): (&Box<[u8]>, &Function)| {
-            FUNCTION_BYTES + 2 * name.len() + function.description.as_ref().map_or(0, |text| text.len())
-        };
-        LIBRARY_BYTES + self.code.len() + self.functions.iter().map(of_function).sum::<usize>()
+        let names: usize = self.functions.keys().map(|name| 2 * name.len()).sum();
+        let of_function =
+            |function: &Function| FUNCTION_BYTES + function.description.as_ref().map_or(0, |text| text.len());
+        LIBRARY_BYTES + self.code.len() + names + self.functions.values().map(of_function).sum::<usize>()
     }
 }
+
+/// The library that a function belongs to, and the function's own name.
+type Owner = (Box<[u8]>, Box<[u8]>);
 
 /// The libraries that are known, by name. Each function's name is there once.
 #[derive(Clone, Default, Debug)]
 pub struct Libraries {
     by_name: BTreeMap<Box<[u8]>, Library>,
     /// By the name of a function in small letters, its library and its own name: calls do not ask for the case.
-    owners: HashMap<Vec<u8>, (Box<[u8]>, Box<[u8]>)>,
+    owners: HashMap<Vec<u8>, Owner>,
     functions: usize,
     memory: usize,
 }

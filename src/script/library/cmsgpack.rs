@@ -178,9 +178,9 @@ impl Packer {
             0x100..=0xffff => (Some(0xcd), 2),
             0x1_0000..=0xffff_ffff => (Some(0xce), 4),
             0x1_0000_0000.. => (Some(0xcf), 8),
-            -0x80..0 => (Some(0xd0), 1),
-            -0x8000..0 => (Some(0xd1), 2),
-            -0x8000_0000..0 => (Some(0xd2), 4),
+            -0x80..-32 => (Some(0xd0), 1),
+            -0x8000..-0x80 => (Some(0xd1), 2),
+            -0x8000_0000..-0x8000 => (Some(0xd2), 4),
             _ => (Some(0xd3), 8),
         };
         self.out.extend(kind);

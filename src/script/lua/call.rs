@@ -234,16 +234,10 @@ impl<'c> Call<'c> {
         unsafe { ffi::lua_topointer(self.state, place) as usize }
     }
 
-    /// Whether two values are the same, without metamethods.
-    pub fn is_same(&self, one: i32, other: i32) -> bool {
-        // SAFETY: any places may be compared.
-        unsafe { ffi::lua_rawequal(self.state, one, other) != 0 }
-    }
-
     /// The length of a string or table, without metamethods.
     pub fn len(&self, place: i32) -> usize {
-        // SAFETY: any place may be asked for.
         match self.kind(place) {
+            // SAFETY: any place may be asked for.
             Kind::String | Kind::Table => unsafe { ffi::lua_objlen(self.state, place) },
             _ => 0,
         }
@@ -288,9 +282,9 @@ impl Call<'_> {
 
     /// Pushes the value at `place` once more.
     pub fn push_copy(&mut self, place: i32) {
-        // SAFETY: there is room; a place that is not there is nil.
         match self.kind(place) {
             Kind::None => self.push_nil(),
+            // SAFETY: there is room, and such a place.
             _ => unsafe { ffi::lua_pushvalue(self.state, place) },
         }
     }
@@ -461,6 +455,7 @@ impl<'c> Call<'c> {
     }
 
     /// As [`Call::call`], with as many results as there are. Returns how many.
+    #[cfg(test)]
     pub fn call_for_all(&mut self, args: usize) -> Result<usize, Raise> {
         let below = self.top() - args as i32 - 1;
         self.call_protected(args, ffi::LUA_MULTRET)?;
@@ -604,7 +599,7 @@ impl<'c> Call<'c> {
 
     /// An argument that is a number, or a string that is one.
     pub fn check_number(&mut self, arg: i32) -> Result<f64, Raise> {
-        self.number(arg).ok_or(()).or_else(|()| Err(self.wrong_type(arg, "number")))
+        self.number(arg).ok_or(()).map_err(|()| self.wrong_type(arg, "number"))
     }
 
     /// As [`Call::check_number`], cut to a whole number as C does where it fits.

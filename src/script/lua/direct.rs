@@ -26,8 +26,6 @@ impl Direct {
     pub const XPCALL: Self = Self(xpcall);
     /// Whether its first argument is less than the second, metamethods included.
     pub(super) const LESS: Self = Self(less);
-    /// What its first argument has for the second, metamethods included.
-    pub(super) const INDEX: Self = Self(index);
 }
 
 impl Call<'_> {
@@ -55,16 +53,6 @@ impl Call<'_> {
                 Ok(is_less)
             }
         }
-    }
-
-    /// Pushes what the value at `place` has under a name, metamethods included.
-    pub fn get_field(&mut self, place: i32, name: &str) -> Result<(), super::call::Raise> {
-        let place = self.absolute(place);
-        self.reserve(4)?;
-        self.push_direct(Direct::INDEX);
-        self.push_copy(place);
-        self.push_bytes(name);
-        self.call(2, 1)
     }
 }
 
@@ -103,14 +91,6 @@ unsafe extern "C-unwind" fn less(state: *mut ffi::lua_State) -> c_int {
     unsafe {
         let is_less = ffi::lua_lessthan(state, 1, 2);
         ffi::lua_pushboolean(state, is_less);
-        1
-    }
-}
-
-unsafe extern "C-unwind" fn index(state: *mut ffi::lua_State) -> c_int {
-    // SAFETY: there are two arguments.
-    unsafe {
-        ffi::lua_gettable_(state, 1);
         1
     }
 }

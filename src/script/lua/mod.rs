@@ -31,10 +31,8 @@ mod state;
 mod value;
 
 pub use call::{Answer, Call, Function, Raise};
-pub use context::Context;
 pub use coroutine::Left;
 pub use direct::Direct;
-pub use error::Place;
 pub use number::{NumberText, append_number, format_number, number_text, whole};
-pub use state::{LoadError, Lua, RawState, Status};
+pub use state::{Lua, RawState, Status};
 pub use value::{Kind, Value};

@@ -37,11 +37,7 @@ impl NumberText {
 
 /// A number cut to a whole one, as `lua_tointeger` on x86-64 does: what does not fit is the least integer.
 pub fn whole(number: f64) -> i64 {
-    if number >= -9_223_372_036_854_775_808.0 && number < 9_223_372_036_854_775_808.0 {
-        number as i64
-    } else {
-        i64::MIN
-    }
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&number) { number as i64 } else { i64::MIN }
 }
 
 /// A number as Lua writes it: `%.14g`.
