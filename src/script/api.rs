@@ -125,6 +125,7 @@ fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
     let result = match is_command {
         Ok(()) => {
             context.with_host(|host| host.call(command.as_args(), &mut reply));
+            call.drop_args();
             push_reply(call, &reply).map(|()| reply.first() == Some(&b'-'))
         }
         Err(raise) => Err(raise),
@@ -283,4 +284,21 @@ fn acl_check_cmd(call: &mut Call<'_>) -> Answer {
         }
     }
     Ok(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::script::testing::run;
+
+    #[test]
+    fn a_command_may_have_as_many_arguments_as_lua_has_places() {
+        let script = "local args = {} for i = 1, 7998 do args[i] = 1 end return redis.call('lpush', unpack(args))";
+        assert!(run(script).starts_with("-ERR no server"), "{}", run(script));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_call_is_said_as_redis_says_it() {
+        assert!(run("return redis.call()").contains("Please specify at least one argument for this redis lib call"));
+        assert!(run("redis.set_repl(99)").contains("Invalid replication flags. Use REPL_AOF"));
+    }
 }

@@ -146,6 +146,12 @@ impl<'c> Call<'c> {
         self.args as usize
     }
 
+    /// Takes the arguments off the stack, with all above them: a C function may use 8000 places, and they may be as many.
+    pub fn drop_args(&mut self) {
+        self.args = 0;
+        self.set_top(0);
+    }
+
     /// How many values are on the stack, the arguments included.
     pub fn top(&self) -> i32 {
         // SAFETY: the state is live.
