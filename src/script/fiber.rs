@@ -12,11 +12,7 @@ use std::rc::Rc;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 
-use super::lua::{Lua, RawState, Status};
-
-/// Address space of the stack; only what is used takes memory. Lua nests 200 calls of C at most, and commands need as much
-/// as they do on the main stack.
-pub const STACK_BYTES: usize = 8 << 20;
+use super::lua::{Lua, RawState, STACK_BYTES, Status};
 
 /// The stack on which the functions of one interpreter run, one at a time.
 pub struct Fiber {

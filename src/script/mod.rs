@@ -1,6 +1,6 @@
 //! Scripts: the Lua interpreter, what scripts may call, and what keeps them within bounds.
 //! Owns:  the interpreter's memory and stack, the compiled scripts, the libraries that scripts see.
-//! Uses:  resp, structures, stdx.
+//! Uses:  resp, stdx.
 //! Never: the keyspace, a client, a socket; a script reaches the server only by its [`Host`].
 
 mod api;

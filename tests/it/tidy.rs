@@ -53,6 +53,8 @@ const BYTE_ORDER_ALLOWED: &[(&str, &str)] = &[
     ("structures/", "encoded blocks"),
     ("keyspace/entry.rs", "numbers inside the entry's block"),
     ("types/string/encoding.rs", "integers inside the entry's block"),
+    ("script/library/cmsgpack.rs", "the format is byte order"),
+    ("script/library/structure.rs", "what struct packs is byte order"),
     ("stdx/number/integer.rs", "digits found side by side in a word"),
 ];
 

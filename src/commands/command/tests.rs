@@ -2,7 +2,7 @@
 
 use super::docs::KeySpecs;
 use super::syntax::{self, Argument, Kind};
-use crate::commands::framework::{Arity, Begin, CommandTable, KeyFlags, Row, keys_of};
+use crate::commands::framework::{Arity, Begin, CommandTable, Flags, KeyFlags, Row, keys_of};
 use crate::resp::ArgsBuf;
 
 fn arguments_of(table: &CommandTable, row: &Row) -> Vec<Argument> {
@@ -68,7 +68,9 @@ fn every_command_with_keys_yields_them_from_its_shortest_form() {
         if !row.keys.iter().any(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
             continue;
         }
-        let words = row.arity.number().unsigned_abs() as usize;
+        // Where keys need not be there, one is added.
+        let optional = usize::from(row.flags.has(Flags::NO_MANDATORY_KEYS));
+        let words = row.arity.number().unsigned_abs() as usize + optional;
         let mut line = vec!["1"; words];
         for spec in row.keys {
             if let Begin::Keyword(keyword, from) = spec.begin

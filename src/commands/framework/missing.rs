@@ -29,7 +29,6 @@ const MISSING: &[(&str, &[&str])] = &[
             "cluster|myshardid",
             "cluster|replicas",
             "cluster|replicate",
-            "cluster|reset",
             "cluster|saveconfig",
             "cluster|set-config-epoch",
             "cluster|setslot",

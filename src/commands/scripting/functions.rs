@@ -16,7 +16,7 @@ const fn calls_function() -> Command {
         complexity: "Depends on the function that is executed.",
         arity: Arity::at_least(3),
         flags: CALLS_FUNCTION,
-        syntax: "function numkeys [key ...] [arg ...]",
+        syntax: "function numkeys [key [key ...]] [arg [arg ...]]",
         ..Command::in_group(Group::Scripting)
     }
 }

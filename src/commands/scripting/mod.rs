@@ -35,7 +35,7 @@ const fn runs_script() -> Command {
         complexity: "Depends on the script that is executed.",
         arity: Arity::at_least(3),
         flags: RUNS_SCRIPT,
-        syntax: "script numkeys [key ...] [arg ...]",
+        syntax: "script numkeys [key [key ...]] [arg [arg ...]]",
         ..Command::in_group(Group::Scripting)
     }
 }
@@ -61,7 +61,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "EVALSHA",
         summary: "Executes a server-side Lua script by SHA1 digest.",
         keys: &[WORST_KEYS],
-        syntax: "sha1 numkeys [key ...] [arg ...]",
+        syntax: "sha1 numkeys [key [key ...]] [arg [arg ...]]",
         run: Handler::Client(evalsha),
         ..runs_script()
     },
@@ -71,7 +71,7 @@ pub(super) const COMMANDS: &[Command] = &[
         since: "7.0.0",
         flags: RUNS_READER,
         keys: &[READ_KEYS],
-        syntax: "sha1 numkeys [key ...] [arg ...]",
+        syntax: "sha1 numkeys [key [key ...]] [arg [arg ...]]",
         run: Handler::Client(evalsha_ro),
         ..runs_script()
     },

@@ -1,7 +1,7 @@
 //! Replies of commands to Lua's values, and what a script returns to a reply
 //! (<https://redis.io/docs/latest/develop/programmability/lua-api/#data-type-conversion>).
 //! Owns:  nothing.
-//! Uses:  the interpreter's stack, resp.
+//! Uses:  the interpreter's stack, resp, stdx.
 //! Never: a tree of values in between.
 
 mod to_lua;

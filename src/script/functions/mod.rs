@@ -1,6 +1,6 @@
 //! Libraries of functions: what their first line says, loading one, and which are known.
 //! Owns:  the book of libraries and of their functions.
-//! Uses:  the interpreter, stdx.
+//! Uses:  the interpreter, resp, stdx.
 //! Never: a function without its library.
 
 mod head;

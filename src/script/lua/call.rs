@@ -1,4 +1,5 @@
 //! A function that scripts call, as it is written in Rust.
+#![expect(unsafe_code, reason = "Lua's interface")]
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -103,7 +104,7 @@ unsafe fn run<const MAY_END_SCRIPT: bool>(state: *mut ffi::lua_State) -> c_int {
 ///
 /// # Safety
 /// Lua calls it, with two arguments.
-unsafe extern "C-unwind" fn get_entry(state: *mut ffi::lua_State) -> c_int {
+unsafe extern "C-unwind" fn look_up(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: both are there. Here nothing is owned when Lua leaves by a jump.
     unsafe { ffi::lua_gettable_(state, 1) };
     1
@@ -473,7 +474,7 @@ impl<'c> Call<'c> {
         let table = self.absolute(table);
         // SAFETY: there is room for two values, and memory is not refused.
         unsafe {
-            ffi::lua_pushcclosure(self.state, get_entry, 0);
+            ffi::lua_pushcclosure(self.state, look_up, 0);
             ffi::lua_insert(self.state, -2);
             ffi::lua_pushvalue(self.state, table);
             ffi::lua_insert(self.state, -2);

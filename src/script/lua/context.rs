@@ -11,6 +11,10 @@ use crate::resp::ArgsBuf;
 use crate::script::functions::Registrations;
 use crate::script::host::{Host, Verdict};
 
+/// Address space of the stack; only what is used takes memory. Lua nests 200 calls of C at most, and commands need as much
+/// as they do on the main stack.
+pub const STACK_BYTES: usize = 8 << 20;
+
 /// Has no `&mut`: Lua's threads, its hook and functions written in Rust all hold it at a time.
 pub struct Context {
     pub memory: Memory,

@@ -1,4 +1,5 @@
 //! Coroutines of scripts. The C stack is bounded since each begins at the depth of C calls of the one that resumes it.
+#![expect(unsafe_code, reason = "Lua's interface")]
 
 use libc::c_int;
 use mlua_sys::lua51 as ffi;

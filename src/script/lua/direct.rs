@@ -3,6 +3,7 @@
 //!
 //! A script's code is protected here and in [`Call::call`] and in `coroutine.rs` only. Each lets an error pass if the script
 //! is killed: nothing that a script writes keeps it alive.
+#![expect(unsafe_code, reason = "Lua's interface")]
 
 use libc::c_int;
 use mlua_sys::lua51 as ffi;

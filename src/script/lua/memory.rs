@@ -1,15 +1,6 @@
 //! The interpreter's memory: counted to the byte, and bounded.
 
-use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::cell::Cell;
-use std::ffi::c_void;
-use std::ptr;
-
-use super::context::Context;
-use super::state::look_soon;
-
-/// What Lua aligns its blocks to.
-const ALIGN: usize = 16;
 
 /// Blocks from this size on count as work of their own: many of them are copied in the time of one look at the clock.
 const LARGE_BYTES: usize = 64 << 10;
@@ -117,99 +108,26 @@ impl Memory {
         self.large.set(0);
     }
 
+    /// Whether a function written in Rust runs, in which no request is refused.
+    pub(super) fn is_in_rust(&self) -> bool {
+        self.in_rust.get()
+    }
+
+    /// Counts a block of `old` bytes that has `new` now. Returns whether the script is to be looked at soon.
+    pub(super) fn note_change(&self, old: usize, new: usize) -> bool {
+        self.used.set(self.used.get() + new - old);
+        if new >= LARGE_BYTES {
+            self.large.set(self.large.get() + new);
+        }
+        (new > old && self.wants_collection()) || (new >= LARGE_BYTES && self.large.get() >= LARGE_BYTES_PER_POLL)
+    }
+
     /// Whether a request for `more` bytes is granted.
-    fn grants(&self, more: usize) -> bool {
+    pub(super) fn grants(&self, more: usize) -> bool {
         let granted = self.in_rust.get() || more <= self.left();
         if !granted {
             self.was_refused.set(true);
         }
         granted
-    }
-}
-
-/// What Lua calls for all of its memory (`lua_Alloc`): to take, resize and free a block.
-///
-/// # Safety
-/// `context` is a [`Context`]; `block` is null, or a block from here of `old` bytes.
-pub(super) unsafe extern "C" fn allocate(
-    context: *mut c_void,
-    block: *mut c_void,
-    old: usize,
-    new: usize,
-) -> *mut c_void {
-    // SAFETY: by the contract above.
-    let context = unsafe { &*context.cast::<Context>() };
-    let memory = &context.memory;
-    let old = if block.is_null() { 0 } else { old };
-    if new > old && !memory.grants(new - old) {
-        return ptr::null_mut();
-    }
-    let layout = |bytes| Layout::from_size_align(bytes, ALIGN).ok();
-    // SAFETY: a block of `old` bytes was taken with the layout that `old` gives.
-    let taken = unsafe {
-        match (old, new) {
-            (0, 0) => ptr::null_mut(),
-            (0, _) => layout(new).map_or(ptr::null_mut(), |layout| alloc(layout)),
-            (_, 0) => {
-                if let Some(layout) = layout(old) {
-                    dealloc(block.cast(), layout);
-                }
-                ptr::null_mut()
-            }
-            (..) => match (layout(old), layout(new)) {
-                (Some(old), Some(_)) => realloc(block.cast(), old, new),
-                _ => ptr::null_mut(),
-            },
-        }
-    };
-    if taken.is_null() && new > 0 {
-        if memory.in_rust.get() {
-            // As everywhere in Rust.
-            std::alloc::handle_alloc_error(Layout::new::<u8>());
-        }
-        memory.was_refused.set(true);
-        return ptr::null_mut();
-    }
-    memory.used.set(memory.used.get() + new - old);
-    if new > old && memory.wants_collection() {
-        look_soon(context);
-    }
-    if new >= LARGE_BYTES {
-        memory.large.set(memory.large.get() + new);
-        if memory.large.get() >= LARGE_BYTES_PER_POLL {
-            look_soon(context);
-        }
-    }
-    taken.cast()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resize(context: &Context, block: *mut c_void, old: usize, new: usize) -> *mut c_void {
-        // SAFETY: the blocks are those that the calls before have returned.
-        unsafe { allocate(ptr::from_ref(context).cast_mut().cast(), block, old, new) }
-    }
-
-    #[test]
-    fn what_is_taken_is_counted_and_bounded() {
-        let context = Context::new(100);
-        let memory = &context.memory;
-        memory.set_in_rust(false);
-        let block = resize(&context, ptr::null_mut(), 0, 60);
-        assert!(!block.is_null());
-        assert_eq!((memory.used(), memory.left()), (60, 40));
-        assert!(resize(&context, ptr::null_mut(), 4, 41).is_null(), "the old size of no block is a kind of object");
-        assert!(memory.take_refused() && !memory.take_refused());
-        assert!(resize(&context, block, 60, 101).is_null());
-        let block = resize(&context, block, 60, 100);
-        assert_eq!(memory.used(), 100);
-        assert!(!memory.is_over_limit());
-        memory.set_in_rust(true);
-        let block = resize(&context, block, 100, 1000);
-        assert!(!block.is_null() && memory.is_over_limit());
-        assert!(resize(&context, block, 1000, 0).is_null());
-        assert_eq!(memory.used(), 0);
     }
 }

@@ -1,7 +1,7 @@
 //! PUC Lua 5.1 behind functions that a caller cannot use wrongly: all of Lua's C interface is used here and in
 //! `fiber.rs` only.
 //! Owns:  the interpreter's memory, the way into a function written in Rust and out of it, the interpreter itself.
-//! Uses:  stdx.
+//! Uses:  resp.
 //! Never: an error that leaves by `longjmp` a Rust function that has something to drop.
 //!
 //! Lua reports errors by `longjmp`, which must not leave a Rust frame that owns anything. Three rules keep it so:
@@ -13,24 +13,20 @@
 //! 3. Of Lua's interface, [`Call`] offers only what can fail for want of memory, and what runs a script's code
 //!    ([`Call::call`]) in protected mode.
 
-#[expect(unsafe_code, reason = "Lua's interface")]
+mod allocator;
 mod call;
 mod context;
-#[expect(unsafe_code, reason = "Lua's interface")]
 mod coroutine;
-#[expect(unsafe_code, reason = "Lua's interface")]
 mod direct;
 mod error;
-#[expect(unsafe_code, reason = "what Lua calls for its memory")]
 mod memory;
 mod number;
-#[expect(unsafe_code, reason = "Lua's interface")]
 mod read_only;
-#[expect(unsafe_code, reason = "Lua's interface")]
 mod state;
 mod value;
 
 pub use call::{Answer, Call, Function, Raise};
+pub use context::STACK_BYTES;
 pub use coroutine::Left;
 pub use direct::Direct;
 pub use number::{NumberText, append_number, format_number, number_text, whole};

@@ -3,6 +3,7 @@
 //! Lua 5.1 has no such tables. What a script gets instead of one is an empty table before it: reading falls through to what
 //! is behind, and each write finds no key and is refused. The functions that would see or change the empty table itself
 //! (`next`, `rawset`, `table.insert` ..) know it by a mark in its metatable, which no script can make or see.
+#![expect(unsafe_code, reason = "Lua's interface")]
 
 use mlua_sys::lua51 as ffi;
 

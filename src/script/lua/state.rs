@@ -1,4 +1,5 @@
 //! The interpreter: its life, compiling, and running a function from outside.
+#![expect(unsafe_code, reason = "Lua's interface")]
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
@@ -7,13 +8,12 @@ use std::time::{Duration, Instant};
 use libc::c_int;
 use mlua_sys::lua51 as ffi;
 
+use super::allocator::allocate;
 use super::call::Call;
-use super::context::Context;
+use super::context::{Context, STACK_BYTES};
 use super::coroutine::TEXTS_IN_NEED;
 use super::direct::push_killed;
-use super::memory::allocate;
 use super::value::Kind;
-use crate::script::fiber::STACK_BYTES;
 use crate::script::host::Host;
 
 /// After so many instructions the hook looks at the clock: some tenths of a millisecond, where they are cheap.

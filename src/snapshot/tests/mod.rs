@@ -238,7 +238,7 @@ fn function_libraries_are_handed_over_with_their_places() {
     });
     let loaded = load(&file).expect("it loads");
     let texts: Vec<_> = loaded.libraries.iter().map(|(offset, text)| (*offset, &**text)).collect();
-    assert_eq!(texts, [(9, &b"#!lua name=x"[..]), (35, b"#!lua name=y")]);
+    assert_eq!(texts, [(9, &b"#!lua name=x"[..]), (34, b"#!lua name=y")]);
     assert_eq!((loaded.keys, loaded.left_out.total()), (1, 0));
 }
 

@@ -277,7 +277,7 @@ fn libraries_and_figures_are_listed() {
     let help = server.client().run("FUNCTION HELP").texts();
     assert!(help.len() > 20 && help[0].starts_with("FUNCTION <subcommand>"), "{help:?}");
     dialogue_resp3(
-        "> FUNCTION STATS\n{\"running_script\": nil, \"engines\": {\"LUA\": {\"libraries_count\": :0, \"functions_count\": :0}}}",
+        "> FUNCTION STATS\n{\"running_script\": _, \"engines\": {\"LUA\": {\"libraries_count\": :0, \"functions_count\": :0}}}",
     );
 }
 

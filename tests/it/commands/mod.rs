@@ -76,9 +76,11 @@ fn every_command_of_the_table_occurs_in_these_tests() {
     if against_redis() {
         return;
     }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/commands");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let files =
+        ["commands", "scripting"].map(|folder| fs::read_dir(tests.join(folder)).expect("the tests can be read"));
     let mut tested = String::new();
-    for entry in fs::read_dir(folder).expect("the tests can be read").flatten() {
+    for entry in files.into_iter().flatten().flatten() {
         tested.push_str(&fs::read_to_string(entry.path()).expect("tests are UTF-8").to_lowercase());
     }
     let tested: std::collections::HashSet<_> =
