@@ -23,7 +23,7 @@ pub type Answer = Result<usize, Raise>;
 #[derive(Clone, Copy, Debug)]
 pub struct Raise(());
 
-/// What a killed script is told, whatever it does.
+/// The error that ends a killed script.
 pub const KILLED: &str = "ERR Script killed by user with SCRIPT KILL...";
 
 const NO_MEMORY: &str = "not enough memory";

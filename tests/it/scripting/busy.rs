@@ -282,6 +282,6 @@ fn nothing_expires_and_nothing_is_saved_in_the_middle_of_a_script() {
     assert_eq!(other.run("WATCH short"), ok());
     caller.set_read_limit(Duration::from_secs(120)).expect("a time limit");
     let reply = caller.read();
-    assert_eq!(reply.items()[0].text(), "1", "for a script time stands still");
+    assert_eq!(reply.items()[0].text(), "1", "time is frozen for a script");
     assert_eq!(reply.items()[1].integer(), before);
 }

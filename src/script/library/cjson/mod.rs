@@ -23,7 +23,7 @@ const FUNCTIONS: &[(&str, Function)] = &[
     ("new", new),
 ];
 
-/// What stands for JSON's null: a table cannot hold nil.
+/// Represents JSON's null, since a table cannot hold nil.
 const NULL_ADDRESS: usize = 0;
 
 /// So many tables within tables need no more places of the stack than every function has.

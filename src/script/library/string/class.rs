@@ -58,7 +58,7 @@ const fn classes() -> [u16; 256] {
     classes
 }
 
-/// Whether a pattern is a text that stands for itself. As in Lua, nothing behind a zero is looked at.
+/// Whether a pattern is a literal text. As in Lua, nothing behind a zero is looked at.
 pub fn is_plain(pattern: &[u8]) -> bool {
     let ends = |byte: &&u8| CLASSES[usize::from(**byte)] & (SPECIAL | ZERO) != 0;
     pattern.iter().find(ends).is_none_or(|byte| *byte == 0)
@@ -72,7 +72,7 @@ pub struct Class {
 }
 
 impl Class {
-    /// The class that a letter after `%` names. What names none stands for itself.
+    /// The class that a letter after `%` names. A letter that names none is matched literally.
     pub fn named(letter: u8) -> Option<Self> {
         let bits = match letter.to_ascii_lowercase() {
             b'a' => LETTER,

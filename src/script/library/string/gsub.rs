@@ -11,7 +11,7 @@ const REPLACEMENT: i32 = 3;
 /// The replacement for each match.
 #[derive(Clone, Copy)]
 enum Replacement<'a> {
-    /// A text that stands for itself.
+    /// A literal text.
     Text(&'a [u8]),
     /// A text in which `%1` is the first capture.
     Template(&'a [u8]),
