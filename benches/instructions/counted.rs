@@ -145,9 +145,13 @@ impl Drop for CountedServer {
 
 /// Builds the clock that takes the place of the machine's in the measured server.
 fn build_clock(folder: &Path) -> PathBuf {
-    let (source, library) = (folder.join("clock.c"), folder.join("clock.so"));
-    fs::write(&source, include_str!("clock.c")).expect("a file");
-    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O2", "-o"]).arg(&library).arg(&source).status();
+    let (package, library) = (Path::new(env!("CARGO_MANIFEST_DIR")), folder.join("clock.so"));
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O2", "-o"])
+        .arg(&library)
+        .arg("-I")
+        .args(["tests", "benches/instructions/clock.c"].map(|path| package.join(path)))
+        .status();
     assert!(compiled.expect("the C compiler that the allocator is built with").success(), "clock.c is not compiled");
     library
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
@@ -28,9 +29,10 @@ impl WallClock {
             return None;
         }
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("wall_clock.c"), include_str!("wall_clock.c")).expect("a file");
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
         let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-o", "wall_clock.so", "wall_clock.c"])
+            .args(["-shared", "-fPIC", "-O1", "-o", "wall_clock.so", "-I"])
+            .args([&tests, &tests.join("it/wall_clock.c")])
             .current_dir(folder.path())
             .output();
         let compiled = compiled.expect("the C compiler that the allocator is built with");

@@ -1,13 +1,13 @@
 /* Gives the process it is loaded into the clocks that a file holds: the wall clock and the one that never goes back, each
  * in microseconds. Both lie in the future, so that a thread that waits until a moment of theirs waits long, and does not
  * turn without end. */
+#include "clock_calls.h"
+
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 
 static const volatile int64_t *clocks;
@@ -33,21 +33,4 @@ int clock_gettime(clockid_t clock, struct timespec *at) {
     at->tv_sec = micros / 1000000;
     at->tv_nsec = micros % 1000000 * 1000;
     return 0;
-}
-
-int gettimeofday(struct timeval *restrict at, void *restrict zone) {
-    struct timespec now;
-    (void)zone;
-    clock_gettime(CLOCK_REALTIME, &now);
-    at->tv_sec = now.tv_sec;
-    at->tv_usec = now.tv_nsec / 1000;
-    return 0;
-}
-
-time_t time(time_t *at) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (at)
-        *at = now.tv_sec;
-    return now.tv_sec;
 }
