@@ -39,12 +39,7 @@ const NUMBERS: &[(&str, f64)] = &[
 pub fn install(call: &mut Call<'_>) {
     install_table(call, "redis", FUNCTIONS);
     call.raw_get_field(Call::GLOBALS, "redis");
-    for (name, number) in NUMBERS {
-        call.push_number(*number);
-        call.raw_set_field(-2, name);
-    }
-    call.push_bytes(version::REDIS);
-    call.raw_set_field(-2, "REDIS_VERSION");
+    set_constants(call, |_| true);
     call.pop(1);
 }
 
@@ -52,7 +47,12 @@ pub fn install(call: &mut Call<'_>) {
 pub fn fill_for_loading(call: &mut Call<'_>) {
     call.push_function(log, 0);
     call.raw_set_field(-2, "log");
-    for (name, number) in NUMBERS.iter().filter(|(name, _)| !name.starts_with("REPL_")) {
+    set_constants(call, |name| !name.starts_with("REPL_"));
+}
+
+/// Fills the table on top with the wanted numbers and the version.
+fn set_constants(call: &mut Call<'_>, is_wanted: impl Fn(&str) -> bool) {
+    for (name, number) in NUMBERS.iter().filter(|(name, _)| is_wanted(name)) {
         call.push_number(*number);
         call.raw_set_field(-2, name);
     }

@@ -1,6 +1,7 @@
 //! The scripts that are known by their SHA-1.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use sha1::{Digest as _, Sha1};
 
@@ -35,14 +36,12 @@ impl Sha {
         }
         Some(Self(bytes))
     }
+}
 
-    pub fn to_hex(self) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [0; 40];
-        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
-            *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-        }
-        String::from_utf8_lossy(&text).into_owned()
+/// Its 40 digits, in small letters.
+impl fmt::Display for Sha {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
     }
 }
 
@@ -174,7 +173,7 @@ mod tests {
     #[test]
     fn a_sha_is_read_in_both_cases() {
         let sha = Sha::of(b"return 1");
-        assert_eq!(sha.to_hex(), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
+        assert_eq!(sha.to_string(), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
         assert_eq!(Sha::from_hex(b"E0E1F9FABFC9d4800c877a703b823ac0578ff8db"), Some(sha));
         assert_eq!(Sha::from_hex(b"e0e1"), None);
         assert_eq!(Sha::from_hex(&[b'g'; 40]), None);

@@ -1,6 +1,7 @@
 //! The interpreter with all that scripts find in it: compiling them, running one, and what it has answered.
 
 use std::ffi::CStr;
+use std::fmt::Display;
 use std::io;
 
 use super::convert::{Counted, write_value};
@@ -115,8 +116,6 @@ impl Engine {
 
     /// Compiles a script, without its first line if that is a shebang.
     pub fn compile(&mut self, text: &[u8]) -> Result<ScriptId, CompileError> {
-        // The last script may have been.
-        self.lua.context().set_killed(false);
         let mut call = self.lua.enter();
         if call.load(text, SCRIPT_NAME).is_err() {
             let text = call.bytes(-1).unwrap_or(b"not enough memory").to_vec();
@@ -159,7 +158,6 @@ impl Engine {
 
     /// Begins with the function below the `args` values on top. Only where `may_call` is set may it call commands.
     pub(super) fn begin(&mut self, args: usize, handler: i32, may_call: bool, host: &mut dyn Host) -> Progress {
-        self.lua.context().set_killed(false);
         self.lua.context().may_call.set(may_call);
         self.run(host, |fiber, lua| fiber.start(lua, args, handler))
     }
@@ -183,7 +181,7 @@ impl Engine {
 
     /// Writes what the script that has ended has returned, or takes its error. `name` is the script's SHA, or the
     /// function's name; `script` is the protocol that it has asked for.
-    pub fn finish(&mut self, name: &str, script: Protocol, reply: &mut Reply, count: Counted<'_>) -> Outcome {
+    pub fn finish(&mut self, name: &dyn Display, script: Protocol, reply: &mut Reply, count: Counted<'_>) -> Outcome {
         let mut call = self.lua.enter();
         let outcome = match self.ended.take() {
             Some(Status::Done) => {
@@ -192,12 +190,16 @@ impl Engine {
             }
             _ => failure(&mut call, name),
         };
-        call.set_top(0);
+        self.end_run();
+        outcome
+    }
+
+    /// Clears what a run leaves once its result is taken: what comes next, such as compiling another script, may go on.
+    pub(super) fn end_run(&mut self) {
+        self.lua.enter().set_top(0);
         self.lua.context().may_call.set(false);
-        // What comes next, such as compiling another script, may go on.
         self.lua.context().set_killed(false);
         self.after_shortage();
-        outcome
     }
 
     /// Once memory was refused, or much of it is in use, all garbage is collected: the next script must find room.
@@ -219,13 +221,13 @@ pub(super) fn push_args(call: &mut Call<'_>, args: Args<'_>) {
 }
 
 /// The error on top as the text of a reply.
-fn failure(call: &mut Call<'_>, name: &str) -> Outcome {
+fn failure(call: &mut Call<'_>, name: &dyn Display) -> Outcome {
     if call.kind(-1) != Kind::Table {
         let text = match call.value(-1) {
             Value::Bytes(bytes) => bytes[..bytes.len().min(100)].to_vec(),
             _ => b"execution failure".to_vec(),
         };
-        let text = [b"ERR Error running script ", name.as_bytes(), b", ", &text].concat();
+        let text = [b"ERR Error running script ", name.to_string().as_bytes(), b", ", &text].concat();
         return Outcome::Failed { text, is_counted: false };
     }
     let mut field = |name| {
@@ -241,7 +243,9 @@ fn failure(call: &mut Call<'_>, name: &str) -> Outcome {
     let (mut text, source, line) =
         (field("err").unwrap_or(b"ERR unknown error".to_vec()), field("source"), field("line"));
     if let (Some(source), Some(line)) = (source, line) {
-        text.extend_from_slice(&[b" script: ", name.as_bytes(), b", on ", &source, b":", &line, b"."].concat());
+        text.extend_from_slice(
+            &[b" script: ", name.to_string().as_bytes(), b", on ", &source, b":", &line, b"."].concat(),
+        );
     }
     let is_counted = call.raw_get_field(-1, "ignore_error_stats_update") == Kind::Boolean && call.truth(-1);
     Outcome::Failed { text, is_counted }

@@ -100,7 +100,7 @@ impl Interpreter {
             progress = self.engine.resume(&mut server);
         }
         let mut reply = Reply::new(Protocol::Resp3);
-        let outcome = self.engine.finish("sha", Protocol::Resp3, &mut reply, &mut |_, _| {});
+        let outcome = self.engine.finish(&"sha", Protocol::Resp3, &mut reply, &mut |_, _| {});
         self.engine.remove(script);
         if server.looks_left == 0 {
             assert!(matches!(outcome, Outcome::Failed { .. }), "a killed script has returned");

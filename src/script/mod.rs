@@ -24,6 +24,6 @@ mod testing;
 
 pub use cache::{Cache, Sha};
 pub use engine::{CompileError, Engine, Outcome, Progress, ScriptId};
-pub use functions::{ENGINE_NAME, Function, Libraries, Library, LibraryHead, LoadLibraryError};
+pub use functions::{ENGINE_NAME, Function, Libraries, Library, LibraryHead, LoadLibraryError, LoadingHost};
 pub use host::{Host, Permission, Replicate, Verdict};
 pub use shebang::{ScriptFlags, Shebang};

@@ -283,7 +283,7 @@ fn a_script_survives_a_lack_of_memory_anywhere() {
         let mut server = NoServer { polls_left: u32::MAX };
         assert_eq!(engine.start(script, none.as_args(), none.as_args(), &mut server), Progress::Ended);
         let mut reply = Reply::new(Protocol::Resp2);
-        let outcome = engine.finish("sha", Protocol::Resp2, &mut reply, &mut |_, _| {});
+        let outcome = engine.finish(&"sha", Protocol::Resp2, &mut reply, &mut |_, _| {});
         failed += u32::from(outcome != super::Outcome::Replied);
     }
     assert!(failed > 10, "{failed}");

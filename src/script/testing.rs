@@ -58,7 +58,7 @@ impl Interpreter {
         let progress = self.engine.start(id, none.as_args(), values.as_args(), &mut self.server);
         assert_eq!(progress, Progress::Ended);
         let mut reply = Reply::new(Protocol::Resp2);
-        let outcome = self.engine.finish("sha", Protocol::Resp2, &mut reply, &mut |_, _| {});
+        let outcome = self.engine.finish(&"sha", Protocol::Resp2, &mut reply, &mut |_, _| {});
         self.engine.remove(id);
         if let Outcome::Failed { text, .. } = outcome {
             return [b"-", &*text].concat();

@@ -1,15 +1,9 @@
 //! Whether a server can load the function libraries of a dump: they are loaded, as it would load them.
 
-use std::time::{Duration, Instant};
-
-use crate::resp::{Args, Protocol};
-use crate::script::{Engine, Host, Libraries, LoadLibraryError, Permission, Replicate, Verdict};
+use crate::script::{Engine, Libraries, LoadLibraryError, LoadingHost};
 
 /// What a server allows by default.
 const MEMORY_LIMIT: usize = 256 << 20;
-
-/// As a server allows when it loads a dump.
-const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// The libraries of one dump so far.
 #[derive(Default)]
@@ -28,7 +22,7 @@ impl LibraryCheck {
                 self.engine.insert(engine.map_err(|error| format!("the interpreter cannot start: {error}"))?)
             }
         };
-        let mut host = Alone { deadline: Instant::now() + TIME_LIMIT };
+        let mut host = LoadingHost::new(LoadingHost::TIME_LIMIT_FROM_DUMP, |_, _| {});
         let loaded = engine.load_library(text, &mut host).and_then(|(name, library)| {
             let mut new = Libraries::default();
             new.add(name, library);
@@ -36,31 +30,6 @@ impl LibraryCheck {
         });
         loaded.map_err(|LoadLibraryError(why)| String::from_utf8_lossy(&why).into_owned())
     }
-}
-
-/// There is no server: a library that is loaded may ask for nothing but the time.
-struct Alone {
-    deadline: Instant,
-}
-
-impl Host for Alone {
-    fn call(&mut self, _args: Args<'_>, reply: &mut Vec<u8>) {
-        reply.extend_from_slice(b"-ERR there is no server\r\n");
-    }
-
-    fn poll(&mut self) -> Verdict {
-        if Instant::now() < self.deadline { Verdict::GoOn } else { Verdict::Kill }
-    }
-
-    fn set_protocol(&mut self, _protocol: Protocol) {}
-
-    fn set_replication(&mut self, _to: Replicate) {}
-
-    fn check_permission(&mut self, _args: Args<'_>) -> Permission {
-        Permission::Denied
-    }
-
-    fn log(&mut self, _level: u8, _text: &[u8]) {}
 }
 
 #[cfg(test)]

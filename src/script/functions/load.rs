@@ -83,7 +83,6 @@ impl Engine {
 
     /// What the code registers.
     fn register(&mut self, code: &[u8], host: &mut dyn Host) -> Result<Registrations, LoadLibraryError> {
-        self.lua.context().set_killed(false);
         let mut call = self.lua.enter();
         if call.load(code, LIBRARY_NAME).is_err() {
             let text = [b"Error compiling function: ", call.bytes(-1).unwrap_or(b"not enough memory")].concat();
@@ -106,9 +105,8 @@ impl Engine {
             _ if is_killed => Err(b"ERR FUNCTION LOAD timeout".to_vec()),
             _ => Err(error_text(&mut call)),
         };
-        call.set_top(0);
+        self.end_run();
         self.lua.enter().put_behind(Call::GLOBALS, GLOBALS);
-        self.after_shortage();
         result.map_err(|why| LoadLibraryError([b"Error registering functions: ", &*why].concat()))
     }
 

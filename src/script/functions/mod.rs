@@ -6,10 +6,12 @@
 mod head;
 mod libraries;
 mod load;
+mod loading_host;
 mod register;
 mod registration;
 
 pub use head::{ENGINE_NAME, Head as LibraryHead};
 pub use libraries::{Function, Libraries, Library};
 pub use load::LoadLibraryError;
+pub use loading_host::LoadingHost;
 pub use registration::Registrations;

@@ -27,7 +27,7 @@ fn look(call: &mut Call<'_>, bytes: usize) -> Result<(), Raise> {
 
 /// The buffer that is kept from one call to the next, empty.
 pub fn take_buffer(call: &Call<'_>) -> Vec<u8> {
-    let mut buffer = call.context().buffer.take();
+    let mut buffer = call.context().text.take();
     buffer.clear();
     buffer
 }
@@ -35,6 +35,6 @@ pub fn take_buffer(call: &Call<'_>) -> Vec<u8> {
 /// Puts the buffer back, but none of unusual size.
 pub fn keep_buffer(call: &Call<'_>, buffer: Vec<u8>) {
     if buffer.capacity() <= LONG_BYTES {
-        call.context().buffer.replace(buffer);
+        call.context().text.set(buffer);
     }
 }

@@ -29,11 +29,9 @@ pub struct Context {
     pub command: RefCell<ArgsBuf>,
     /// What a command has answered, kept from one to the next.
     pub reply: RefCell<Vec<u8>>,
-    /// What a library puts a text together in, kept from one call to the next.
-    pub buffer: RefCell<Vec<u8>>,
     /// How many functions were run from outside, the one that runs now included.
     pub(super) runs: Cell<u64>,
-    /// What a string is put together in, kept from one to the next.
+    /// What a function of a library puts a text together in, kept from one call to the next. Taken by one at a time.
     pub text: Cell<Vec<u8>>,
     /// Whether redis.call may be called: not while a library of functions is loaded.
     pub may_call: Cell<bool>,
@@ -64,7 +62,6 @@ impl Context {
             running: Cell::new(std::ptr::null_mut()),
             command: RefCell::default(),
             reply: RefCell::default(),
-            buffer: RefCell::default(),
             runs: Cell::new(0),
             text: Cell::default(),
             may_call: Cell::new(false),

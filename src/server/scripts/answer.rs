@@ -36,7 +36,7 @@ impl Executor {
                 if !self.scripts.cache.pin(sha) {
                     self.add_script(sha, &text, false)?;
                 }
-                self.clients.get_mut(key).reply.bulk(sha.to_hex());
+                self.clients.get_mut(key).reply.bulk(sha.to_string());
             }
         }
         Ok(())

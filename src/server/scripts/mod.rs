@@ -13,7 +13,7 @@ mod usage;
 
 use functions::Functions;
 pub(in crate::server) use run::Current;
-use run::Runnable;
+use run::{Name, Runnable};
 pub(in crate::server) use usage::ScriptUsage;
 
 use std::rc::Rc;

@@ -1,5 +1,7 @@
 //! One run of a script, from the command that asks for it to its reply.
 
+use std::fmt;
+
 use super::Language;
 use super::host::ScriptHost;
 use crate::commands::{CommandError, CommandId, RunRequest, ScriptName};
@@ -15,12 +17,26 @@ pub(super) struct Runnable {
     pub(super) language: Language,
     pub(super) script: ScriptId,
     pub(super) flags: ScriptFlags,
-    /// The script's SHA, or the function's name.
-    pub(super) name: String,
+    pub(super) name: Name,
     /// How many keys there are, from the third argument on.
     pub(super) keys: usize,
     /// The command wants it not to write.
     pub(super) read_only: bool,
+}
+
+/// What a script is called in errors and logs. A SHA is spelled only where it is shown.
+pub(super) enum Name {
+    Script(Sha),
+    Function(String),
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Script(sha) => sha.fmt(out),
+            Self::Function(name) => name.fmt(out),
+        }
+    }
 }
 
 /// The script that runs.
@@ -34,8 +50,7 @@ pub(in crate::server) struct Current {
     pub(super) now: Now,
     /// Since when it has had the thread to itself.
     pub(super) slice_start: Now,
-    /// Its SHA, or the function's name.
-    pub(super) name: String,
+    pub(super) name: Name,
     pub(super) flags: ScriptFlags,
     pub(super) read_only: bool,
     /// In which its commands are answered.
@@ -60,7 +75,10 @@ impl Executor {
     fn try_run_script(&mut self, frame: &Frame<'_>, request: RunRequest) -> Result<(), CommandError> {
         let (script, flags, sha) = self.find_script(request.name, frame.args.arg(1))?;
         let RunRequest { keys, read_only, .. } = request;
-        self.run_found(frame, Runnable { language: Language::Eval, script, flags, name: sha.to_hex(), keys, read_only })
+        self.run_found(
+            frame,
+            Runnable { language: Language::Eval, script, flags, name: Name::Script(sha), keys, read_only },
+        )
     }
 
     /// Runs a script or function that is known.

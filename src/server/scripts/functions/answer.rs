@@ -116,7 +116,7 @@ impl Executor {
         let Self { scripts, clients, .. } = self;
         let running = scripts.current.as_ref().map(|current| {
             let command: Vec<&[u8]> = scripts.running_command().map(|args| args.iter().collect()).unwrap_or_default();
-            (&current.name, command, now.since(current.now).as_millis() as i64)
+            (current.name.to_string(), command, now.since(current.now).as_millis() as i64)
         });
         let reply = &mut clients.get_mut(frame.client).reply;
         reply.map(2);

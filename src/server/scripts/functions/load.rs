@@ -3,18 +3,15 @@
 use std::time::Duration;
 
 use super::Functions;
-use super::host::LoadingHost;
 use super::payload;
 use crate::commands::{CommandError, RestorePolicy};
-use crate::script::{Engine, Libraries, Library, LibraryHead, LoadLibraryError};
+use crate::script::{Engine, Libraries, Library, LibraryHead, LoadLibraryError, LoadingHost};
 use crate::server::executor::Executor;
+use crate::server::scripts::host::log;
 use crate::snapshot::LoadFault;
 
 /// So long may one library take to register its functions (FUNCTION LOAD and RESTORE).
 pub(super) const TIME_LIMIT: Duration = Duration::from_millis(500);
-
-/// The same where a dump is loaded, and the machine may be busy with other things.
-const TIME_LIMIT_FROM_DUMP: Duration = Duration::from_secs(5);
 
 /// What the interpreter, and what registering functions may take.
 pub(super) struct LoadingLimits {
@@ -51,7 +48,8 @@ impl Functions {
         if libraries.contains(&name) {
             return Err(already_exists(&name));
         }
-        let (name, library) = self.engine(limits.memory)?.load_library(text, &mut LoadingHost::new(limits.time))?;
+        let (name, library) =
+            self.engine(limits.memory)?.load_library(text, &mut LoadingHost::new(limits.time, log))?;
         let mut new = Libraries::default();
         new.add(name.clone(), library);
         // A copy of what only names numbers of the interpreter, in case they have to be given back.
@@ -116,7 +114,7 @@ impl Executor {
 
     /// Loads the libraries of a dump, all or none. They are not known before [`Executor::take_libraries`].
     pub(in crate::server) fn load_libraries(&mut self, texts: &[(u64, Box<[u8]>)]) -> Result<NewLibraries, LoadFault> {
-        let limits = self.limits_of_libraries(TIME_LIMIT_FROM_DUMP);
+        let limits = self.limits_of_libraries(LoadingHost::TIME_LIMIT_FROM_DUMP);
         let functions = &mut self.scripts.functions;
         let mut libraries = Libraries::default();
         for (offset, text) in texts {

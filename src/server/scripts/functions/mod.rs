@@ -4,13 +4,12 @@
 //! Never: a library of which the functions are known in part.
 
 mod answer;
-mod host;
 mod load;
 mod payload;
 
 use std::sync::Arc;
 
-use super::{Language, Runnable};
+use super::{Language, Name, Runnable};
 use crate::commands::{CommandError, function_keys};
 use crate::script::{Engine, Libraries, ScriptFlags};
 use crate::server::exec::Frame;
@@ -46,7 +45,7 @@ impl Executor {
             return Err(CommandError::text("ERR Function not found"));
         };
         let (script, flags) = (function.script, function.flags);
-        let name = String::from_utf8_lossy(name).into_owned();
+        let name = Name::Function(String::from_utf8_lossy(name).into_owned());
         let keys = function_keys(frame.args)?;
         self.run_found(frame, Runnable { language: Language::Function, script, flags, name, keys, read_only })
     }
