@@ -70,8 +70,18 @@ const ENCODINGS: &[&str] = &["u8", "i8", "u63", "i64", "i5", "u1"];
 const LONGITUDES: &[&str] = &["13.361389", "15.087269", "-120.25", "0", "179.9"];
 const LATITUDES: &[&str] = &["38.115556", "37.502669", "45.5", "0", "-60"];
 
-/// How many payloads of DUMP are kept, and how many ids of entries: few, so that commands name those that are there.
+/// Libraries of functions, and the functions of each.
+const LIBRARIES: u8 = 3;
+const FUNCTIONS: u8 = 2;
+
+/// Runs the commands in ARGV, each behind the number of its words.
+const RUN_COMMANDS: &str = "local at, answers = 1, {} while at <= #ARGV do local count = tonumber(ARGV[at]) \
+    answers[#answers + 1] = CALL(unpack(ARGV, at + 1, at + count)) at = at + 1 + count end return answers";
+
+/// How many payloads of DUMP and of FUNCTION DUMP are kept, and how many ids of entries: few, so that commands name
+/// those that are there.
 const PAYLOADS_MAX: usize = 30;
+const LIBRARY_PAYLOADS_MAX: usize = 5;
 const IDS_MAX: usize = 5;
 
 /// One command of the table.
@@ -90,6 +100,8 @@ pub struct Generator {
     others: Vec<Syntax>,
     /// What DUMP has answered.
     payloads: Vec<Vec<u8>>,
+    /// What FUNCTION DUMP has answered.
+    library_payloads: Vec<Vec<u8>>,
     /// Ids of entries, as XADD has answered.
     ids: Vec<Vec<u8>>,
     unix_ms: i64,
@@ -118,7 +130,15 @@ impl Generator {
             };
             if row.flags.has(Flags::WRITE) { &mut writes } else { &mut others }.push(syntax);
         }
-        Self { rng: fastrand::Rng::with_seed(seed), writes, others, payloads: Vec::new(), ids: Vec::new(), unix_ms: 0 }
+        Self {
+            rng: fastrand::Rng::with_seed(seed),
+            writes,
+            others,
+            payloads: Vec::new(),
+            library_payloads: Vec::new(),
+            ids: Vec::new(),
+            unix_ms: 0,
+        }
     }
 
     /// What happens next.
@@ -144,6 +164,7 @@ impl Generator {
         let Step::Command { args, .. } = step else { return };
         let (kept, kept_max) = match args.as_args().arg(0) {
             b"DUMP" => (&mut self.payloads, PAYLOADS_MAX),
+            b"FUNCTION" if args.as_args().arg(1) == b"DUMP" => (&mut self.library_payloads, LIBRARY_PAYLOADS_MAX),
             b"XADD" => (&mut self.ids, IDS_MAX),
             _ => return,
         };
@@ -199,20 +220,40 @@ impl Generator {
         self.single_command()
     }
 
-    /// A script that calls some commands, whose errors it ignores or ends with.
+    /// A script or a function that calls some commands, whose errors it ignores or ends with.
     fn script(&mut self) -> Words {
-        let call = if self.rng.bool() { "redis.pcall" } else { "redis.call" };
-        let text = format!(
-            "local at, answers = 1, {{}} while at <= #ARGV do local count = tonumber(ARGV[at]) \
-             answers[#answers + 1] = {call}(unpack(ARGV, at + 1, at + count)) at = at + 1 + count end return answers"
-        );
-        let mut words: Words = [b"EVAL".to_vec(), text.into_bytes(), b"0".to_vec()].into();
+        let mut words: Words = match self.rng.u8(..3) {
+            0 => vec![b"FCALL".to_vec(), self.function_name().into_bytes(), b"0".to_vec()],
+            _ => vec![b"EVAL".to_vec(), self.script_text().into_bytes(), b"0".to_vec()],
+        };
         for _ in 0..self.rng.usize(1..=5) {
             let command = self.single_command();
             words.push(command.len().to_string().into_bytes());
             words.extend(command);
         }
         words
+    }
+
+    fn script_text(&mut self) -> String {
+        RUN_COMMANDS.replace("CALL", if self.rng.bool() { "redis.pcall" } else { "redis.call" })
+    }
+
+    fn library_name(&mut self) -> String {
+        format!("library{}", self.rng.u8(..LIBRARIES))
+    }
+
+    /// The name of a function, which any library may have.
+    fn function_name(&mut self) -> String {
+        format!("function{}", self.rng.u8(..FUNCTIONS * LIBRARIES))
+    }
+
+    fn library_text(&mut self) -> String {
+        let mut text = format!("#!lua name={}\n", self.library_name());
+        for _ in 0..self.rng.u8(1..=FUNCTIONS) {
+            let (name, run) = (self.function_name(), self.script_text());
+            text.push_str(&format!("redis.register_function('{name}', function(KEYS, ARGV) {run} end)\n"));
+        }
+        text
     }
 
     fn single_command(&mut self) -> Words {
@@ -308,8 +349,17 @@ impl Generator {
     fn value(&mut self, kind: Kind, name: &str, syntax: &Syntax) -> Vec<u8> {
         let command = &*syntax.full_name;
         let is = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        if name == "serialized-value" && command == "function|restore" {
+            return self.rng.choice(&self.library_payloads).cloned().unwrap_or_default();
+        }
         if name == "serialized-value" {
             return self.rng.choice(&self.payloads).cloned().unwrap_or_default();
+        }
+        match name {
+            "function-code" => return self.library_text().into_bytes(),
+            "library-name" => return self.library_name().into_bytes(),
+            "function" => return self.function_name().into_bytes(),
+            _ => {}
         }
         if name == "subcommand" && command == "pfdebug" {
             return self.rng.choice([&b"TODENSE"[..], b"GETREG", b"ENCODING"]).map_or_else(Vec::new, <[u8]>::to_vec);

@@ -1,6 +1,7 @@
 //! A server that records what happens to it, and one that repeats it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Machine, compare};
@@ -176,13 +177,24 @@ impl Pair {
             };
             compare::difference_at_keys(first, second, named.chain(sent.into_iter().flatten()).filter(is_key))
         };
+        let found = found.or_else(|| self.difference_of_libraries());
         found.map_or(Ok(()), |difference| Err(shown(&difference, groups)))
+    }
+
+    fn difference_of_libraries(&self) -> Option<String> {
+        let [first, second] = [&self.first, &self.second].map(|machine| machine.executor.library_texts());
+        let shown = |texts: &[Arc<[u8]>]| {
+            let texts = texts.iter().map(|text| format!("\n    {}", text.escape_ascii()));
+            texts.collect::<String>()
+        };
+        (first != second).then(|| format!("libraries\n   first:{}\n  second:{}", shown(&first), shown(&second)))
     }
 
     /// Compares everything, and what a dump of either server holds.
     pub fn finish(&mut self) -> Result<(), String> {
         let (first, second) = (&self.first.executor.keyspace, &self.second.executor.keyspace);
-        compare::difference(first, second).map_or(Ok(()), |difference| Err(shown(&difference, &[])))?;
+        let found = compare::difference(first, second).or_else(|| self.difference_of_libraries());
+        found.map_or(Ok(()), |difference| Err(shown(&difference, &[])))?;
         for machine in [&mut self.first, &mut self.second] {
             // As of that time nothing is past its expiry.
             let dumped = machine.dumped(Now::at_unix_ms(0));
