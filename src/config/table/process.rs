@@ -250,7 +250,7 @@ pub const CLIENTS: &[Key] = &[
     .doc(
         "Close the clients that take the most memory when all take more than this together, as an amount or as a \
          percentage of maxmemory such as 5%; 0 for no limit. Less than 128 kb counts as 128 kb. CLIENT NO-EVICT takes a \
-         connection out.",
+         connection out: it counts, but is not closed. However much such connections take, 128 kb are left for the others.",
     ),
     Key::new(
         "client-output-buffer-limit",

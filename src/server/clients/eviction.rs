@@ -1,11 +1,9 @@
 //! Clients that go because all of them hold more memory than `maxmemory-clients` allows.
 
 use super::client::ClientKey;
+use super::memory::EVICTABLE_BYTES_MIN;
 use crate::observe::client_line_for_log;
 use crate::server::executor::Executor;
-
-/// The least limit, below which a server could not be talked to.
-const LIMIT_BYTES_MIN: u64 = 128 * 1024;
 
 impl Executor {
     /// Counts what a client holds after a round of its task, and evicts clients if all hold too much.
@@ -21,7 +19,7 @@ impl Executor {
     /// client that has set it has its answer.
     pub(in crate::server) fn follow_client_memory_limit(&mut self) {
         let limit = self.config.maxmemory_clients.bytes_of(self.config.maxmemory_bytes);
-        self.clients.set_memory_limit(if limit == 0 { 0 } else { limit.max(LIMIT_BYTES_MIN) });
+        self.clients.set_memory_limit(if limit == 0 { 0 } else { limit.max(EVICTABLE_BYTES_MIN) });
     }
 
     #[inline]
@@ -42,7 +40,7 @@ impl Executor {
         }
         let is_short = self.clients.memory.is_over_limit();
         if is_short && !self.clients.memory.shortage_logged {
-            tracing::warn!("Over client maxmemory after evicting all evictable clients");
+            tracing::warn!("Over client maxmemory because of clients that may not be evicted (CLIENT NO-EVICT)");
         }
         self.clients.memory.shortage_logged = is_short;
     }

@@ -3,6 +3,11 @@
 //! While there is a limit, a client is counted anew whenever its task has done something, which whatever grows a client
 //! makes it do. Those of about the same size are kept together, so that the largest are found without a look at the
 //! others. Without a limit nothing is kept, and a round of a connection's task costs one comparison.
+//!
+//! Clients that may not be evicted count too: the others share what these leave of the limit. Some room is left for the
+//! others whatever these hold. In Redis all others go when these alone are over the limit, which cannot bring the sum below
+//! it, and nobody can connect until the large client has ended. Its end may reach the server after what the same peer does
+//! next on other connections: TCP may hold back the FIN, as BBR does to pace what it sends.
 
 use std::cmp::Reverse;
 
@@ -13,6 +18,9 @@ const SMALL_LOG2: u32 = 15;
 
 /// Those of more bytes than two to this power too.
 const LARGE_LOG2: u32 = 33;
+
+/// The least room for clients that may be evicted, below which a server could not be talked to. No limit is less, either.
+pub(super) const EVICTABLE_BYTES_MIN: u64 = 128 * 1024;
 
 const BUCKETS: usize = (LARGE_LOG2 - SMALL_LOG2 + 1) as usize;
 
@@ -36,6 +44,8 @@ pub struct ClientMemory {
     /// 0: no limit.
     limit_bytes: u64,
     total_bytes: u64,
+    /// What of it is held by clients that may be evicted.
+    evictable_bytes: u64,
     buckets: [Vec<ClientKey>; BUCKETS],
     /// The log has been warned that evicting was not enough.
     pub(super) shortage_logged: bool,
@@ -49,6 +59,12 @@ impl ClientMemory {
 
     pub(super) fn is_over_limit(&self) -> bool {
         self.is_limited() && self.total_bytes >= self.limit_bytes
+    }
+
+    /// What clients that may be evicted have to hold less than, all together.
+    fn evictable_bytes_end(&self) -> u64 {
+        let kept_bytes = self.total_bytes - self.evictable_bytes;
+        self.limit_bytes.saturating_sub(kept_bytes).max(EVICTABLE_BYTES_MIN)
     }
 
     fn enter(&mut self, bucket: usize, key: ClientKey) -> Place {
@@ -85,7 +101,11 @@ impl Clients {
 
     fn set_counted(&mut self, key: ClientKey, bytes: usize, bucket: Option<usize>) {
         let old = self.get(key).counted;
-        self.memory.total_bytes = self.memory.total_bytes - old.bytes as u64 + bytes as u64;
+        let evictable = |bytes: usize, may_go: bool| if may_go { bytes as u64 } else { 0 };
+        let memory = &mut self.memory;
+        memory.total_bytes = memory.total_bytes - old.bytes as u64 + bytes as u64;
+        memory.evictable_bytes =
+            memory.evictable_bytes - evictable(old.bytes, old.place.is_some()) + evictable(bytes, bucket.is_some());
         let stays = old.place.map(|place| place.bucket) == bucket;
         let place = if stays { old.place } else { self.move_to(key, old.place, bucket) };
         self.get_mut(key).counted = Counted { bytes, place };
@@ -118,19 +138,24 @@ impl Clients {
         }
     }
 
-    /// The clients that have to go for the others to fit below the limit, the largest first; all that may go if that is
-    /// not enough.
+    /// The clients that have to go for the others to fit below the limit, the largest first. If that cannot be reached,
+    /// those that leave no room for the others.
     pub(super) fn largest_beyond_limit(&self) -> Vec<ClientKey> {
-        let mut total = self.memory.total_bytes;
+        let end = self.memory.evictable_bytes_end();
+        let mut left = self.memory.evictable_bytes;
         let mut found = Vec::new();
         for bucket in self.memory.buckets.iter().rev() {
+            // Looked at before the bucket is sorted, since this may be asked in every round for a long time.
+            if left < end {
+                break;
+            }
             let mut keys = bucket.clone();
             keys.sort_by_key(|key| Reverse(self.get(*key).counted.bytes));
             for key in keys {
-                if total < self.memory.limit_bytes {
-                    return found;
+                if left < end {
+                    break;
                 }
-                total -= self.get(key).counted.bytes as u64;
+                left -= self.get(key).counted.bytes as u64;
                 found.push(key);
             }
         }
@@ -166,6 +191,9 @@ mod tests {
     fn check(clients: &Clients) {
         let total: usize = clients.iter().map(|(_, client)| client.counted.bytes).sum();
         assert_eq!(clients.memory.total_bytes, total as u64);
+        let evictable = clients.iter().filter(|(_, client)| client.counted.place.is_some());
+        let evictable: usize = evictable.map(|(_, client)| client.counted.bytes).sum();
+        assert_eq!(clients.memory.evictable_bytes, evictable as u64);
         let placed = clients.iter().filter_map(|(key, client)| Some((key, client.counted.place?)));
         let mut count = 0;
         for (key, place) in placed {
@@ -188,11 +216,38 @@ mod tests {
         clients.set_memory_limit(2 << 20);
         assert_eq!(clients.largest_beyond_limit(), [keys[4], keys[2]]);
         clients.set_memory_limit(1);
-        assert_eq!(clients.largest_beyond_limit().len(), 6);
+        assert_eq!(clients.largest_beyond_limit(), [keys[4], keys[2], keys[0]]);
         clients.get_mut(keys[4]).session.no_evict = true;
         clients.recount(keys[4]);
         check(&clients);
-        assert_eq!(clients.largest_beyond_limit()[..2], [keys[2], keys[0]]);
+        assert_eq!(clients.largest_beyond_limit(), [keys[2], keys[0]]);
+    }
+
+    #[test]
+    fn clients_that_may_not_go_leave_the_others_some_room_however_large_they_are() {
+        let (large, modest) = (90 << 10, 30 << 10);
+        let mut clients = clients(&[1 << 20, large, modest, modest]);
+        let keys: Vec<ClientKey> = clients.iter().map(|(key, _)| key).collect();
+        clients.get_mut(keys[0]).session.no_evict = true;
+        for (limit_bytes, expected) in [
+            // The others share what is left of the limit.
+            ((1 << 20) + (200 << 10), &[][..]),
+            ((1 << 20) + (130 << 10), &keys[1..2]),
+            // Nothing is left of it.
+            (1 << 20, &keys[1..2]),
+            (1 << 18, &keys[1..2]),
+        ] {
+            clients.set_memory_limit(limit_bytes);
+            check(&clients);
+            assert_eq!(clients.largest_beyond_limit(), expected, "{limit_bytes}");
+        }
+        clients.retire(keys[1]);
+        check(&clients);
+        assert!(clients.memory.is_over_limit());
+        assert!(clients.largest_beyond_limit().is_empty());
+        let newcomer = add(&mut clients);
+        assert!(clients.get(newcomer).counted.bytes > 0);
+        assert!(clients.largest_beyond_limit().is_empty());
     }
 
     #[test]
