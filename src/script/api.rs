@@ -125,7 +125,7 @@ fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
     let result = match is_command {
         Ok(()) => {
             context.with_host(|host| host.call(command.as_args(), &mut reply));
-            call.drop_args();
+            call.keep_args(0);
             push_reply(call, &reply).map(|()| reply.first() == Some(&b'-'))
         }
         Err(raise) => Err(raise),

@@ -237,17 +237,20 @@ fn unpack(call: &mut Call<'_>) -> Answer {
 
 fn unpack_one(call: &mut Call<'_>) -> Answer {
     let offset = call.integer_or(2, 0)?;
+    call.keep_args(1);
     unpack_from(call, 1, offset)
 }
 
 fn unpack_limit(call: &mut Call<'_>) -> Answer {
     let limit = call.check_integer(2)?;
     let offset = call.integer_or(3, 0)?;
+    call.keep_args(1);
     unpack_from(call, limit, offset)
 }
 
 /// Unpacks `limit` values from `offset` on, and returns where the next is before them: -1 for nowhere. If both are zero,
-/// it unpacks all, and returns only them.
+/// it unpacks all, and returns only them. Other arguments than the document are no longer on the stack, as in Redis: how deep
+/// a document may be depends on the places that are left.
 fn unpack_from(call: &mut Call<'_>, limit: i64, offset: i64) -> Answer {
     let bytes = call.check_bytes(1)?;
     if offset < 0 || limit < 0 {
@@ -556,6 +559,23 @@ mod tests {
         ] {
             assert_eq!(attempt(call), result, "{call}");
         }
+    }
+
+    #[test]
+    fn arguments_behind_the_document_do_not_count_for_how_deep_it_may_be() {
+        let nested =
+            |call: &str| attempt(&format!("cmsgpack.{}", call.replace("DOCUMENT", "string.rep('\\145', 6000)")));
+        for call in [
+            "unpack(DOCUMENT)",
+            "unpack_one(DOCUMENT, 0)",
+            "unpack_one(DOCUMENT, 0, 1)",
+            "unpack_limit(DOCUMENT, 1)",
+            "unpack_limit(DOCUMENT, 1, 0, 4, 5)",
+        ] {
+            assert_eq!(nested(call), "stack overflow (in function mp_decode_to_lua_array)", "{call}");
+        }
+        // Redis has `unpack` keep them.
+        assert!(nested("unpack(DOCUMENT, 0)").starts_with("stack overflow (too many return values at once"));
     }
 
     #[test]

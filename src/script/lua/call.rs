@@ -147,9 +147,10 @@ impl<'c> Call<'c> {
         self.args as usize
     }
 
-    /// Takes the arguments off the stack, with all above them: a C function may use 8000 places, and they may be as many.
-    pub fn drop_args(&mut self) {
-        self.args = 0;
+    /// Takes all but the first `count` arguments off the stack, with what is above them: a C function may use 8000 places,
+    /// and they may be as many.
+    pub fn keep_args(&mut self, count: i32) {
+        self.args = self.args.min(count);
         self.set_top(0);
     }
 
