@@ -5,6 +5,7 @@
 mod data;
 mod differential;
 mod dumps;
+mod formats;
 mod histories;
 mod newer;
 mod tools;
