@@ -40,7 +40,7 @@ const LEFT_OUT: &[(&str, &[&str])] = &[
     ("they replicate", &["psync", "sync", "replconf", "replicaof", "slaveof", "restore-asking"]),
     ("they save or end the server", &["save", "bgsave", "bgrewriteaof", "shutdown"]),
     (
-        "they script, which Copal does not",
+        "they run scripts, which have tests of their own",
         &["eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro", "function", "script"],
     ),
     (
