@@ -20,12 +20,17 @@ fn every_syntax_is_well_formed_and_agrees_with_the_arity() {
         let max = arguments.iter().try_fold(names, |sum, argument| Some(sum + argument.words_max()?));
         let arity = row.arity;
         // A row may let more through than its syntax says, where the handler answers with an error of its own.
-        assert!(arity.accepts(min), "{}: {min} words against {arity:?}", row.full_name);
+        assert!(arity.accepts(min), "{}: its syntax has {min} words or more, its arity is {arity:?}", row.full_name);
         match max {
             Some(max) if max == min && arity == Arity::exactly(min as i32) => {}
-            _ => assert!(arity.number() < 0, "{}: {arity:?} against {min} to {max:?}", row.full_name),
+            _ => assert!(
+                arity.number() < 0,
+                "{}: its syntax has {min} to {max:?} words, its arity is {arity:?}",
+                row.full_name
+            ),
         }
-        assert!(arity.number().unsigned_abs() as usize <= min, "{}: {arity:?} against {min}", row.full_name);
+        let least = arity.number().unsigned_abs() as usize;
+        assert!(least <= min, "{}: its syntax has {min} words or more, its arity is {arity:?}", row.full_name);
     }
 }
 
@@ -46,7 +51,13 @@ fn keys_in_the_syntax_fall_under_key_specifications() {
         let mut found = Vec::new();
         key_arguments(&arguments_of(&table, row), &mut KeySpecs::new(keys), &mut found);
         let real = keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)).count();
-        assert_eq!(real > 0, found.iter().any(Option::is_some), "{}: {found:?}", row.full_name);
+        let named = found.iter().filter(|index| index.is_some()).count();
+        assert_eq!(
+            real > 0,
+            named > 0,
+            "{}: the row has {real} key specifications, and its syntax names {named} keys",
+            row.full_name
+        );
         assert!(found.iter().flatten().max().is_none_or(|last| *last < keys.len()), "{}", row.full_name);
     }
 }

@@ -89,5 +89,8 @@ fn every_command_of_the_table_occurs_in_these_tests() {
     assert!(names.len() > 50, "COMMAND LIST answers the table: {names:?}");
     let is_tested = |name: &String| name.to_lowercase().split('|').all(|word| tested.contains(word));
     let untested: Vec<_> = names.iter().filter(|name| !is_tested(name)).collect();
-    assert!(untested.is_empty(), "commands without a test: {untested:?}");
+    assert!(
+        untested.is_empty(),
+        "no test in tests/it/commands or tests/it/scripting names these commands: {untested:?}"
+    );
 }
