@@ -31,8 +31,16 @@ struct Pair {
 impl Pair {
     /// Both answers, where they are not alike.
     fn difference(&mut self, program: &Program) -> Option<(Value, Value)> {
-        let mut command = vec![b"EVAL".to_vec(), program.script().into_bytes(), b"0".to_vec()];
-        command.extend_from_slice(&program.args);
+        let difference = self.run(program.script(), &program.args)?;
+        match program.script_without_order() {
+            Some(script) => self.run(script, &program.args),
+            None => Some(difference),
+        }
+    }
+
+    fn run(&mut self, script: String, args: &[Vec<u8>]) -> Option<(Value, Value)> {
+        let mut command = vec![b"EVAL".to_vec(), script.into_bytes(), b"0".to_vec()];
+        command.extend_from_slice(args);
         let (ours, theirs) = (self.ours.cmd(&command), self.theirs.cmd(&command));
         (ours != theirs).then_some((ours, theirs))
     }

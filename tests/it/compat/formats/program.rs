@@ -9,7 +9,7 @@ use super::{json, layout, msgpack};
 /// come. That order is only in part the same in both servers: a table hashes some keys by their address, and PUC Lua does not
 /// look at all bytes of a string that has 32 or more, but Redis's Lua does.
 const START: &str = r"local out, depth_max = {}, 25
-local function is_alike(key) local kind = type(key) return kind ~= 'table' and (kind ~= 'string' or #key < 32) end
+local function is_alike(key) local kind = type(key) return shows_order and kind ~= 'table' and (kind ~= 'string' or #key < 32) end
 local function show(value, depth)
   local kind = type(value)
   if kind == 'number' then return string.format('%.17g', value) end
@@ -81,9 +81,20 @@ impl Program {
     }
 
     pub fn script(&self) -> String {
+        self.script_that_shows(true)
+    }
+
+    /// As [`Program::script`], with the pairs of tables in no order. `None` where no key can be hidden: one whose item is nil
+    /// has its place in a table like others, and is not seen.
+    pub fn script_without_order(&self) -> Option<String> {
+        const NIL: u8 = 0xc0;
+        self.args.iter().any(|arg| arg.contains(&NIL)).then(|| self.script_that_shows(false))
+    }
+
+    fn script_that_shows(&self, order: bool) -> String {
         let library = if self.own_library { "local json = cjson.new()" } else { "local json = cjson" };
         let steps = self.steps.join("\n");
-        format!("{START}{library}\n{steps}\n{END}")
+        format!("local shows_order = {order}\n{START}{library}\n{steps}\n{END}")
     }
 }
 
