@@ -1,8 +1,9 @@
 //! The scripts that are known by their SHA-1.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 
+use hashbrown::HashMap;
 use sha1::{Digest as _, Sha1};
 
 use super::engine::ScriptId;
@@ -26,15 +27,21 @@ impl Sha {
 
     /// From its 40 digits, in small letters or capitals.
     pub fn from_hex(text: &[u8]) -> Option<Self> {
+        let text: &[u8; 40] = text.try_into().ok()?;
+        // Without a branch for a digit, so that the compiler takes many digits at once.
+        let mut digits = [0; 40];
+        let mut wrong = false;
+        for (digit, character) in digits.iter_mut().zip(text) {
+            let decimal = character.wrapping_sub(b'0');
+            let letter = (character | 0x20).wrapping_sub(b'a');
+            *digit = if decimal < 10 { decimal } else { letter.wrapping_add(10) };
+            wrong |= (decimal >= 10) & (letter >= 6);
+        }
         let mut bytes = [0; 20];
-        if text.len() != 40 {
-            return None;
+        for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
+            *byte = high << 4 | low;
         }
-        for (byte, pair) in bytes.iter_mut().zip(text.as_chunks::<2>().0) {
-            let [high, low] = pair.map(hex_digit);
-            *byte = high? << 4 | low?;
-        }
-        Some(Self(bytes))
+        (!wrong).then_some(Self(bytes))
     }
 }
 
@@ -42,15 +49,6 @@ impl Sha {
 impl fmt::Display for Sha {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
-    }
-}
-
-fn hex_digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
     }
 }
 
@@ -176,6 +174,10 @@ mod tests {
         assert_eq!(sha.to_string(), "e0e1f9fabfc9d4800c877a703b823ac0578ff8db");
         assert_eq!(Sha::from_hex(b"E0E1F9FABFC9d4800c877a703b823ac0578ff8db"), Some(sha));
         assert_eq!(Sha::from_hex(b"e0e1"), None);
-        assert_eq!(Sha::from_hex(&[b'g'; 40]), None);
+        for character in 0..=u8::MAX {
+            let mut text = *b"e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
+            text[17] = character;
+            assert_eq!(Sha::from_hex(&text).is_some(), character.is_ascii_hexdigit(), "{character}");
+        }
     }
 }
