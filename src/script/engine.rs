@@ -8,7 +8,8 @@ use super::convert::{Counted, write_value};
 use super::fiber::{Event, Fiber};
 use super::host::Host;
 use super::lua::{Call, Kind, Lua, Status, Value};
-use super::places::{ERROR_HANDLER, GLOBALS, SCRIPTS};
+use super::mentions::Mentions;
+use super::places::{ARGV, ERROR_HANDLER, GLOBALS, KEYS, SCRIPTS};
 use super::{api, globals, library};
 use crate::resp::{Args, Protocol, Reply};
 
@@ -23,6 +24,10 @@ pub struct Engine {
     /// Numbers of scripts that are gone.
     free: Vec<ScriptId>,
     scripts: u32,
+    /// What each script mentions, by its place in the list of compiled scripts.
+    mentions: Vec<Mentions>,
+    /// Which of the globals `KEYS` and `ARGV` are not there yet, or may hold what a script was given or has made of it.
+    filled: Mentions,
     pub(super) ended: Option<Status>,
 }
 
@@ -86,9 +91,14 @@ impl Engine {
         debug_assert_eq!(call.top(), SCRIPTS);
         globals::install(&mut call);
         debug_assert_eq!(call.top(), GLOBALS);
+        call.push_bytes("KEYS");
+        debug_assert_eq!(call.top(), KEYS);
+        call.push_bytes("ARGV");
+        debug_assert_eq!(call.top(), ARGV);
         lua.keep();
         let fiber = Fiber::new(&mut lua)?;
-        Ok(Self { fiber, lua, free: Vec::new(), scripts: 0, ended: None })
+        let filled = Mentions { keys: true, args: true };
+        Ok(Self { fiber, lua, free: Vec::new(), scripts: 0, mentions: Vec::new(), filled, ended: None })
     }
 
     /// What there is to free when no script is to run here any more; another thread may do it.
@@ -125,6 +135,9 @@ impl Engine {
         }
         let id = self.new_id();
         self.lua.enter().raw_set_index(SCRIPTS, id.index());
+        let index = id.index() as usize;
+        self.mentions.resize(self.mentions.len().max(index + 1), Mentions::default());
+        self.mentions[index] = Mentions::of(text);
         Ok(id)
     }
 
@@ -149,10 +162,15 @@ impl Engine {
         debug_assert!(self.ended.is_none());
         let mut call = self.lua.enter();
         call.raw_get_index(SCRIPTS, script.index());
-        for (name, args) in [("KEYS", keys), ("ARGV", args)] {
-            push_args(&mut call, args);
-            call.raw_set_field(GLOBALS, name);
+        // What the script cannot find is made empty at most, so that nothing is kept of what another one has left.
+        let mentions = self.mentions[script.index() as usize];
+        if mentions.keys || self.filled.keys {
+            set_list(&mut call, KEYS, if mentions.keys { keys } else { Args::empty() });
         }
+        if mentions.args || self.filled.args {
+            set_list(&mut call, ARGV, if mentions.args { args } else { Args::empty() });
+        }
+        self.filled = mentions;
         self.begin(0, ERROR_HANDLER, true, host)
     }
 
@@ -210,6 +228,13 @@ impl Engine {
             self.lua.context().memory.note_cleared();
         }
     }
+}
+
+/// Makes a list of these the global whose name is at `name`.
+fn set_list(call: &mut Call<'_>, name: i32, args: Args<'_>) {
+    call.push_copy(name);
+    push_args(call, args);
+    call.raw_set_by_text(GLOBALS);
 }
 
 pub(super) fn push_args(call: &mut Call<'_>, args: Args<'_>) {

@@ -15,6 +15,7 @@ mod globals;
 mod host;
 mod library;
 mod lua;
+mod mentions;
 mod places;
 #[cfg(test)]
 mod sandbox_tests;

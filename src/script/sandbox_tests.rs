@@ -288,3 +288,21 @@ fn a_script_survives_a_lack_of_memory_anywhere() {
     }
     assert!(failed > 10, "{failed}");
 }
+
+#[test]
+fn each_script_finds_its_own_arguments_and_nothing_of_those_before() {
+    let mut interpreter = Interpreter::new();
+    let mut answer = |script: &str, args: &[&[u8]]| {
+        String::from_utf8(interpreter.run_bytes(script.as_bytes(), args)).expect("a text")
+    };
+    let any = "local list = _G['AR' .. 'GV'] return #list .. tostring(list[1]) .. tostring(list.mark)";
+    assert_eq!(answer(any, &[b"a"]), "1anil");
+    assert_eq!(answer("ARGV.mark = 'x' ARGV[1] = 'y' return ARGV.mark", &[b"a"]), "x");
+    assert_eq!(answer("return 1", &[b"b", b"c"]), ":1", "which cannot look at its arguments");
+    assert_eq!(answer(any, &[]), "0nilnil");
+    assert_eq!(answer("return ARGV[2]", &[b"b", b"c"]), "c");
+    assert_eq!(answer("return #KEYS", &[b"b"]), ":0");
+    assert_eq!(answer(any, &[b"d"]), "1dnil");
+    assert_eq!(answer("return loadstring('return ARGV[1]')()", &[b"e"]), "e");
+    assert!(answer("return getfenv(0).ARGV[1]", &[b"f"]).contains("nonexistent global variable 'getfenv'"));
+}
