@@ -441,6 +441,18 @@ impl Reply {
         out
     }
 
+    /// Drops all that was written, for replies in `protocol` from now on. The buffer stays allocated if it is of usual size.
+    pub fn restart(&mut self, protocol: Protocol) {
+        const KEPT_BYTES: usize = 64 << 10;
+        if !self.blocks.is_empty() || self.out.capacity() > KEPT_BYTES {
+            self.discard();
+        }
+        self.out.clear();
+        self.sent = 0;
+        self.overfull = None;
+        self.protocol = protocol;
+    }
+
     pub fn buffer_mut(&mut self) -> &mut Vec<u8> {
         &mut self.out
     }

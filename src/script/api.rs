@@ -119,21 +119,16 @@ fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
     let context = call.context();
     let mut command = context.command.take();
     command.clear();
-    let is_command = take_arguments(call, &mut command);
-    let mut reply = context.reply.take();
-    reply.clear();
-    let result = match is_command {
-        Ok(()) => {
-            context.with_host(|host| host.call(command.as_args(), &mut reply));
-            call.keep_args(0);
-            push_reply(call, &reply).map(|()| reply.first() == Some(&b'-'))
-        }
-        Err(raise) => Err(raise),
-    };
-    keep_small(&mut reply);
+    let result = take_arguments(call, &mut command).and_then(|()| {
+        call.keep_args(0);
+        let pushed = context.with_host(|host| {
+            let reply = host.call(command.as_args());
+            push_reply(call, reply).map(|()| reply.first() == Some(&b'-'))
+        });
+        pushed.unwrap_or_else(|| Err(call.error("no server runs the script")))
+    });
     command.shrink_to_usual();
     context.command.replace(command);
-    context.reply.replace(reply);
     result
 }
 
@@ -162,14 +157,6 @@ fn push_number(command: &mut ArgsBuf, number: f64) {
         command.push(itoa::Buffer::new().format(whole));
     } else {
         command.push(format_number(c"%.17g", number));
-    }
-}
-
-/// A reply of unusual size does not stay allocated.
-fn keep_small(reply: &mut Vec<u8>) {
-    const KEPT_BYTES: usize = 64 << 10;
-    if reply.capacity() > KEPT_BYTES {
-        *reply = Vec::new();
     }
 }
 

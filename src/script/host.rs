@@ -4,9 +4,9 @@ use crate::resp::{Args, Protocol};
 
 /// The server, as a running script reaches it.
 pub trait Host {
-    /// Runs a command of the script. Its reply, or the error that refuses it, is appended to `reply`, in the protocol
-    /// that the script has asked for.
-    fn call(&mut self, args: Args<'_>, reply: &mut Vec<u8>);
+    /// Runs a command of the script. Returns its reply, or the error that refuses it, in the protocol that the script has
+    /// asked for.
+    fn call(&mut self, args: Args<'_>) -> &[u8];
 
     /// Called at least every millisecond or so of a script's work.
     fn poll(&mut self) -> Verdict;

@@ -9,8 +9,8 @@ pub struct NoServer {
 }
 
 impl Host for NoServer {
-    fn call(&mut self, _args: Args<'_>, reply: &mut Vec<u8>) {
-        reply.extend_from_slice(b"-ERR no server\r\n");
+    fn call(&mut self, _args: Args<'_>) -> &[u8] {
+        b"-ERR no server\r\n"
     }
 
     fn poll(&mut self) -> Verdict {

@@ -6,6 +6,12 @@ use crate::stdx::number::{parse_f64, parse_i64};
 /// Replies are nested this deep at most. Those of our own commands are far from it.
 const DEPTH_MAX: usize = 128;
 
+/// What a value with others within takes of the stack, the five places for one of these included.
+const PLACES: usize = 8;
+
+/// Numbers of so many digits fit into 64 bits whatever they are.
+const SHORT_DIGITS_MAX: usize = 16;
+
 /// Pushes the value of a whole reply. An error becomes a table with its text in `err`, marked as counted already.
 pub fn push_reply(call: &mut Call<'_>, reply: &[u8]) -> Result<(), Raise> {
     let mut reader = Reader { rest: reply };
@@ -25,6 +31,30 @@ impl<'a> Reader<'a> {
         line
     }
 
+    /// The line at the front as a number.
+    fn integer(&mut self) -> i64 {
+        // Nearly all have few digits and no sign.
+        let (mut number, mut end) = (0, 0);
+        for byte in self.rest.iter().take(SHORT_DIGITS_MAX) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit >= 10 {
+                break;
+            }
+            number = number * 10 + i64::from(digit);
+            end += 1;
+        }
+        if end == 0 || self.rest.get(end) != Some(&b'\r') {
+            return parse_i64(self.line()).unwrap_or(0);
+        }
+        self.rest = self.rest.get(end + 2..).unwrap_or_default();
+        number
+    }
+
+    /// A length; `None` is that of a null.
+    fn length(&mut self) -> Option<usize> {
+        usize::try_from(self.integer()).ok()
+    }
+
     /// So many bytes, and the line's end behind them.
     fn bytes(&mut self, len: usize) -> &'a [u8] {
         let bytes = &self.rest[..len.min(self.rest.len())];
@@ -32,26 +62,31 @@ impl<'a> Reader<'a> {
         bytes
     }
 
+    /// Pushes the value at the front. There are at least five places on the stack.
     fn push(&mut self, call: &mut Call<'_>, depth: usize) -> Result<(), Raise> {
         let Some((&kind, rest)) = self.rest.split_first() else { return Err(call.error("empty reply")) };
         self.rest = rest;
-        let line = self.line();
-        let count = || parse_i64(line).unwrap_or(0);
-        call.reserve(5)?;
         match kind {
-            b'+' => push_field(call, "ok", |call| call.push_bytes(line)),
-            b'-' => push_error(call, line),
-            b':' => call.push_number(count() as f64),
-            b'$' => match usize::try_from(count()) {
-                Ok(len) => call.push_bytes(self.bytes(len)),
-                Err(_) => call.push_boolean(false),
+            b'$' => match self.length() {
+                Some(len) => call.push_bytes(self.bytes(len)),
+                None => call.push_boolean(false),
             },
-            b'_' => call.push_nil(),
-            b'#' => call.push_boolean(line == b"t"),
-            b',' => push_field(call, "double", |call| call.push_number(parse_f64(line).unwrap_or(f64::NAN))),
-            b'(' => push_field(call, "big_number", |call| call.push_bytes(line)),
+            b':' => call.push_number(self.integer() as f64),
+            b'+' => push_field(call, "ok", |call| call.push_bytes(self.line())),
+            b'-' => push_error(call, self.line()),
+            b'_' => {
+                self.line();
+                call.push_nil();
+            }
+            b'#' => call.push_boolean(self.line() == b"t"),
+            b',' => {
+                let number = parse_f64(self.line()).unwrap_or(f64::NAN);
+                push_field(call, "double", |call| call.push_number(number));
+            }
+            b'(' => push_field(call, "big_number", |call| call.push_bytes(self.line())),
             b'=' => {
-                let text = self.bytes(usize::try_from(count()).unwrap_or(0));
+                let len = self.length().unwrap_or(0);
+                let text = self.bytes(len);
                 let (format, text) = text.split_at(text.len().min(3));
                 push_field(call, "verbatim_string", |call| {
                     call.push_table(0, 2);
@@ -62,15 +97,15 @@ impl<'a> Reader<'a> {
                 });
             }
             _ if depth == 0 => return Err(call.error("too deeply nested reply")),
-            b'*' | b'>' => match usize::try_from(count()) {
-                Ok(len) => self.push_list(call, len, depth)?,
-                Err(_) => call.push_boolean(false),
+            b'*' | b'>' => match self.length() {
+                Some(len) => self.push_list(call, len, depth)?,
+                None => call.push_boolean(false),
             },
-            b'%' => self.push_collection(call, "map", count(), depth)?,
-            b'~' => self.push_collection(call, "set", count(), depth)?,
+            b'%' => self.push_collection(call, "map", depth)?,
+            b'~' => self.push_collection(call, "set", depth)?,
             b'|' => {
                 // Attributes are not shown to scripts.
-                for _ in 0..count() * 2 {
+                for _ in 0..self.integer() * 2 {
                     self.push(call, depth - 1)?;
                     call.pop(1);
                 }
@@ -82,6 +117,7 @@ impl<'a> Reader<'a> {
     }
 
     fn push_list(&mut self, call: &mut Call<'_>, len: usize, depth: usize) -> Result<(), Raise> {
+        call.reserve(PLACES)?;
         call.push_table(len, 0);
         for index in 1..=len {
             self.push(call, depth - 1)?;
@@ -91,9 +127,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A table with the elements as keys in its one field: with their values in a map, `true` in a set.
-    fn push_collection(&mut self, call: &mut Call<'_>, name: &str, len: i64, depth: usize) -> Result<(), Raise> {
+    fn push_collection(&mut self, call: &mut Call<'_>, name: &str, depth: usize) -> Result<(), Raise> {
+        call.reserve(PLACES)?;
+        let len = self.length().unwrap_or(0);
         call.push_table(0, 1);
-        call.push_table(0, usize::try_from(len).unwrap_or(0));
+        call.push_table(0, len);
         for _ in 0..len {
             self.push(call, depth - 1)?;
             match name {

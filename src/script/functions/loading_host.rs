@@ -22,8 +22,8 @@ impl LoadingHost {
 }
 
 impl Host for LoadingHost {
-    fn call(&mut self, _args: Args<'_>, reply: &mut Vec<u8>) {
-        reply.extend_from_slice(b"-ERR redis.call/pcall can only be called inside a script invocation\r\n");
+    fn call(&mut self, _args: Args<'_>) -> &[u8] {
+        b"-ERR redis.call/pcall can only be called inside a script invocation\r\n"
     }
 
     fn poll(&mut self) -> Verdict {

@@ -27,8 +27,6 @@ pub struct Context {
     pub(super) running: Cell<*mut ffi::lua_State>,
     /// What a command is put together in, kept from one to the next.
     pub command: RefCell<ArgsBuf>,
-    /// What a command has answered, kept from one to the next.
-    pub reply: RefCell<Vec<u8>>,
     /// How many functions were run from outside, the one that runs now included.
     pub(super) runs: Cell<u64>,
     /// What a function of a library puts a text together in, kept from one call to the next. Taken by one at a time.
@@ -61,7 +59,6 @@ impl Context {
             killed: Cell::new(false),
             running: Cell::new(std::ptr::null_mut()),
             command: RefCell::default(),
-            reply: RefCell::default(),
             runs: Cell::new(0),
             text: Cell::default(),
             may_call: Cell::new(false),

@@ -1,7 +1,7 @@
 //! What a script asks of the server while it runs.
 
 use crate::commands::{CommandError, CommandId};
-use crate::resp::{Args, Protocol, Reply};
+use crate::resp::{Args, Protocol};
 use crate::script::{Host, Permission, Replicate, Verdict};
 use crate::server::clients::ClientKey;
 use crate::server::exec::{Frame, Nesting, gate};
@@ -17,14 +17,14 @@ pub(super) struct ScriptHost<'a> {
 }
 
 impl Host for ScriptHost<'_> {
-    fn call(&mut self, args: Args<'_>, reply: &mut Vec<u8>) {
+    fn call(&mut self, args: Args<'_>) -> &[u8] {
         let Self { executor, client } = self;
         let current = executor.scripts.current.as_ref().expect("a script runs");
         let (now, protocol, replicates) = (current.now, current.protocol, current.replicate.to_replicas);
         // What is larger than the interpreter could hold need not be put together.
         let bytes_max = executor.script_memory_limit().min(executor.memory.free_bytes());
         let answer = &mut executor.clients.get_mut(*client).reply;
-        *answer = Reply::with_buffer(std::mem::take(reply), protocol);
+        answer.restart(protocol);
         answer.set_unsent_max(bytes_max);
         let command = executor.table.find(args).map(|row| row.id);
         match gate::check_script(executor, *client, command, args) {
@@ -41,10 +41,10 @@ impl Host for ScriptHost<'_> {
         }
         let answered = &mut executor.clients.get_mut(*client).reply;
         if answered.is_overfull() {
-            *answered = Reply::new(protocol);
+            answered.restart(protocol);
             executor.reply_error(*client, &CommandError::text(TOO_LONG));
         }
-        *reply = executor.clients.get_mut(*client).reply.take();
+        executor.clients.get(*client).reply.front()
     }
 
     fn poll(&mut self) -> Verdict {

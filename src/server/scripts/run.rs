@@ -1,6 +1,7 @@
 //! One run of a script, from the command that asks for it to its reply.
 
 use std::fmt;
+use std::rc::Rc;
 
 use super::Language;
 use super::host::ScriptHost;
@@ -96,7 +97,7 @@ impl Executor {
             caller: frame.client,
             command: frame.command,
             now: frame.now,
-            slice_start: self.clock.advance(),
+            slice_start: self.clock.latest(),
             name,
             flags,
             read_only: read_only || flags.no_writes,
@@ -133,6 +134,9 @@ impl Executor {
             }
         });
         self.scripts.put_back(current.language, engine);
+        if let Some(client) = self.scripts.client {
+            self.clients.get_mut(client).reply.restart(Protocol::Resp2);
+        }
         if let Outcome::Failed { text, is_counted } = outcome {
             let error = CommandError::Bytes(text);
             if is_counted {
@@ -188,20 +192,22 @@ impl Executor {
 
     /// The client for whom scripts run commands, as `caller` for now.
     fn script_client(&mut self, caller: ClientKey) -> ClientKey {
+        let is_new = self.scripts.client.is_none();
         let client = match self.scripts.client {
             Some(client) => client,
-            None => {
-                let client = self.connect_internal();
-                self.scripts.client = Some(client);
-                client
-            }
+            None => self.connect_internal(),
         };
+        self.scripts.client = Some(client);
         let session = &self.clients.get(caller).session;
-        let (db, no_touch, user) = (session.db, session.no_touch, std::rc::Rc::clone(session.user()));
+        let (db, no_touch, user) = (session.db, session.no_touch, session.user());
+        let is_same_user = Rc::ptr_eq(user, self.clients.get(client).session.user());
+        let new_user = (is_new || !is_same_user).then(|| Rc::clone(user));
         let session = &mut self.clients.get_mut(client).session;
         session.db = db;
         session.no_touch = no_touch;
-        session.log_in(user);
+        if let Some(user) = new_user {
+            session.log_in(user);
+        }
         client
     }
 }
