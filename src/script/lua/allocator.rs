@@ -6,10 +6,8 @@ use std::ffi::c_void;
 use std::ptr;
 
 use super::context::Context;
+use super::spare::{ALIGN, SMALL_MAX, SpareBlocks, size_index};
 use super::state::look_soon;
-
-/// What Lua aligns its blocks to.
-const ALIGN: usize = 16;
 
 /// What Lua calls for all of its memory (`lua_Alloc`): to take, resize and free a block.
 ///
@@ -28,22 +26,17 @@ pub(super) unsafe extern "C" fn allocate(
     if new > old && !memory.grants(new - old) {
         return ptr::null_mut();
     }
-    let layout = |bytes| Layout::from_size_align(bytes, ALIGN).ok();
-    // SAFETY: a block of `old` bytes was taken with the layout that `old` gives.
+    let spare = &context.spare;
+    // SAFETY: a block of `old` bytes was taken for that size.
     let taken = unsafe {
         match (old, new) {
             (0, 0) => ptr::null_mut(),
-            (0, _) => layout(new).map_or(ptr::null_mut(), |layout| alloc(layout)),
+            (0, _) => take(spare, new),
             (_, 0) => {
-                if let Some(layout) = layout(old) {
-                    dealloc(block.cast(), layout);
-                }
+                give_back(spare, block.cast(), old);
                 ptr::null_mut()
             }
-            (..) => match (layout(old), layout(new)) {
-                (Some(old), Some(_)) => realloc(block.cast(), old, new),
-                _ => ptr::null_mut(),
-            },
+            (..) => resize(spare, block.cast(), old, new),
         }
     };
     if taken.is_null() && new > 0 {
@@ -58,6 +51,57 @@ pub(super) unsafe extern "C" fn allocate(
         look_soon(context);
     }
     taken.cast()
+}
+
+fn layout(bytes: usize) -> Option<Layout> {
+    Layout::from_size_align(bytes, ALIGN).ok()
+}
+
+/// A block of more than no bytes, or null if there is no memory.
+#[inline]
+fn take(spare: &SpareBlocks, bytes: usize) -> *mut u8 {
+    if bytes <= SMALL_MAX {
+        return spare.take(bytes);
+    }
+    // SAFETY: the size is not zero.
+    layout(bytes).map_or(ptr::null_mut(), |layout| unsafe { alloc(layout) })
+}
+
+/// # Safety
+/// The block was taken for so many bytes, and nobody uses it any more.
+#[inline]
+unsafe fn give_back(spare: &SpareBlocks, block: *mut u8, bytes: usize) {
+    // SAFETY: by the contract.
+    unsafe {
+        if bytes <= SMALL_MAX {
+            spare.give_back(block, bytes);
+        } else if let Some(layout) = layout(bytes) {
+            dealloc(block, layout);
+        }
+    }
+}
+
+/// # Safety
+/// The block was taken for `old` bytes; neither size is zero.
+unsafe fn resize(spare: &SpareBlocks, block: *mut u8, old: usize, new: usize) -> *mut u8 {
+    // SAFETY: by the contract. What is copied is within both blocks, which are two.
+    unsafe {
+        if old > SMALL_MAX && new > SMALL_MAX {
+            return match (layout(old), layout(new)) {
+                (Some(old), Some(_)) => realloc(block, old, new),
+                _ => ptr::null_mut(),
+            };
+        }
+        if old <= SMALL_MAX && new <= SMALL_MAX && size_index(old) == size_index(new) {
+            return block;
+        }
+        let moved = take(spare, new);
+        if !moved.is_null() {
+            ptr::copy_nonoverlapping(block, moved, old.min(new));
+            give_back(spare, block, old);
+        }
+        moved
+    }
 }
 
 #[cfg(test)]
@@ -88,5 +132,23 @@ mod tests {
         assert!(!block.is_null() && memory.is_over_limit());
         assert!(resize(&context, block, 1000, 0).is_null());
         assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn a_block_keeps_its_bytes_whatever_size_it_gets() {
+        let context = Context::new(1 << 20);
+        let sizes = [1, 16, 17, 32, 128, 129, 1000, 5000, 140, 128, 100, 97, 200, 16, 3];
+        let mut block = resize(&context, ptr::null_mut(), 0, sizes[0]);
+        for pair in sizes.windows(2) {
+            let (old, new) = (pair[0], pair[1]);
+            // SAFETY: the block has that many bytes.
+            unsafe { ptr::write_bytes(block.cast::<u8>(), old as u8, old) };
+            block = resize(&context, block, old, new);
+            // SAFETY: as many bytes as both sizes have were copied.
+            let bytes = unsafe { std::slice::from_raw_parts(block.cast::<u8>(), old.min(new)) };
+            assert!(bytes.iter().all(|byte| *byte == old as u8), "from {old} to {new}");
+        }
+        assert!(resize(&context, block, 3, 0).is_null());
+        assert_eq!(context.memory.used(), 0);
     }
 }

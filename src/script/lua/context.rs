@@ -7,6 +7,7 @@ use std::time::Instant;
 use mlua_sys::lua51 as ffi;
 
 use super::memory::Memory;
+use super::spare::SpareBlocks;
 use crate::resp::ArgsBuf;
 use crate::script::functions::Registrations;
 use crate::script::host::{Host, Verdict};
@@ -18,6 +19,7 @@ pub const STACK_BYTES: usize = 8 << 20;
 /// Has no `&mut`: Lua's threads, its hook and functions written in Rust all hold it at a time.
 pub struct Context {
     pub memory: Memory,
+    pub(super) spare: SpareBlocks,
     /// The server, while it runs the script.
     host: Cell<Option<NonNull<dyn Host>>>,
     /// Leaves the script's stack for that of the server. Set by `fiber.rs`.
@@ -54,6 +56,7 @@ impl Context {
     pub(super) fn new(memory_limit: usize) -> Self {
         Self {
             memory: Memory::new(memory_limit),
+            spare: SpareBlocks::new(),
             host: Cell::new(None),
             pause: Cell::new(None),
             killed: Cell::new(false),

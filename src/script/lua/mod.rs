@@ -22,6 +22,7 @@ mod error;
 mod memory;
 mod number;
 mod read_only;
+mod spare;
 mod state;
 mod value;
 

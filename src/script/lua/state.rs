@@ -144,7 +144,6 @@ impl Lua {
             context.memory.set_in_rust(true);
             context.running.set(ptr::null_mut());
             context.stack_end.set(0);
-            ffi::lua_sethook(state, None, 0, 0);
             if status == ffi::LUA_OK && !context.is_killed() { Status::Done } else { Status::Failed }
         }
     }
