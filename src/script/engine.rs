@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::fmt::Display;
 use std::io;
 
-use super::convert::{Counted, write_value};
+use super::convert::{Counted, up_to_zero, write_value};
 use super::fiber::{Event, Fiber};
 use super::host::Host;
 use super::lua::{Call, Kind, Lua, Status, Value};
@@ -258,7 +258,7 @@ fn failure(call: &mut Call<'_>, name: &dyn Display) -> Outcome {
     let mut field = |name| {
         call.raw_get_field(-1, name);
         let text = match call.value(-1) {
-            Value::Bytes(bytes) => Some(bytes.to_vec()),
+            Value::Bytes(bytes) => Some(up_to_zero(bytes).to_vec()),
             Value::Number(number) => Some(super::lua::number_text(number).into_bytes()),
             _ => None,
         };

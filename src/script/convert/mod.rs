@@ -9,3 +9,8 @@ mod to_reply;
 
 pub use to_lua::push_reply;
 pub use to_reply::{Counted, write_value};
+
+/// A text as C reads it, which is how Redis takes statuses and errors from scripts: it ends at the first zero.
+pub fn up_to_zero(text: &[u8]) -> &[u8] {
+    &text[..memchr::memchr(0, text).unwrap_or(text.len())]
+}

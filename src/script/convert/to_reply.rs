@@ -1,5 +1,6 @@
 //! What a script returns, to a reply in the client's protocol.
 
+use super::up_to_zero;
 use crate::resp::{Protocol, Reply};
 use crate::script::lua::{Call, Kind, Value, whole};
 
@@ -43,7 +44,7 @@ impl Writer<'_> {
         if call.raw_get_field(-1, "err") == Kind::String {
             let is_counted = call.raw_get_field(-2, "ignore_error_stats_update") == Kind::Boolean && call.truth(-1);
             call.pop(1);
-            let text = call.bytes(-1).unwrap_or_default();
+            let text = up_to_zero(call.bytes(-1).unwrap_or_default());
             (self.count)(text, is_counted);
             self.reply.error(text);
             call.pop(1);
@@ -51,7 +52,7 @@ impl Writer<'_> {
         }
         call.pop(1);
         if call.raw_get_field(-1, "ok") == Kind::String {
-            self.reply.status(call.bytes(-1).unwrap_or_default());
+            self.reply.status(up_to_zero(call.bytes(-1).unwrap_or_default()));
             call.pop(1);
             return;
         }
@@ -90,8 +91,8 @@ impl Writer<'_> {
         let is_whole =
             call.raw_get_field(-1, "format") == Kind::String && call.raw_get_field(-2, "string") == Kind::String;
         if is_whole {
-            let mut format = *b"txt";
-            for (to, from) in format.iter_mut().zip(call.bytes(-2).unwrap_or_default()) {
+            let mut format = *b"   ";
+            for (to, from) in format.iter_mut().zip(up_to_zero(call.bytes(-2).unwrap_or_default())) {
                 *to = *from;
             }
             self.reply.verbatim(&format, call.bytes(-1).unwrap_or_default());

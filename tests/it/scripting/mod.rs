@@ -1,6 +1,7 @@
 //! Scripts by what a client sees of them.
 
 mod busy;
+mod replies;
 mod rules;
 mod usage;
 
