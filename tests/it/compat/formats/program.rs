@@ -55,18 +55,33 @@ local function loud() error('called') end
 const END: &str = "cjson.encode_sparse_array(false, 2, 10) cjson.encode_max_depth(1000) cjson.decode_max_depth(1000)
 cjson.encode_number_precision(14) cjson.encode_keep_buffer(true)
 cjson.encode_invalid_numbers(false) cjson.decode_invalid_numbers(true)
-return out
 ";
 
 pub struct Program {
     own_library: bool,
+    /// The last statement: what the script returns or raises, which the server converts.
+    result: String,
     pub steps: Vec<String>,
     pub args: Vec<Vec<u8>>,
 }
 
 impl Program {
     pub fn draw(random: &mut Rng) -> Self {
-        let mut program = Self { own_library: random.bool(), steps: Vec::new(), args: Vec::new() };
+        let result = match random.usize(..24) {
+            0..=2 => {
+                // How deep a reply may be is by two levels of 8,000 not the same, and the client reads one level within another.
+                let mut reply = values::reply(random, 4).replace("circle()", "deep(60, 7)");
+                for depth in values::DEEP {
+                    reply = reply.replace(&format!("({depth}, "), "(60, ");
+                }
+                format!("return {{out, {reply}}}")
+            }
+            // A table without a text as `err` ends redis-server.
+            3 => format!("error({{err = {}}})", values::text(random)),
+            4 => format!("error({})", values::text(random)),
+            _ => "return out".to_owned(),
+        };
+        let mut program = Self { own_library: random.bool(), result, steps: Vec::new(), args: Vec::new() };
         let topic = random.usize(..8);
         for _ in 0..random.usize(1..6) {
             let call = match topic {
@@ -94,7 +109,8 @@ impl Program {
     fn script_that_shows(&self, order: bool) -> String {
         let library = if self.own_library { "local json = cjson.new()" } else { "local json = cjson" };
         let steps = self.steps.join("\n");
-        format!("local shows_order = {order}\n{START}{library}\n{steps}\n{END}")
+        let result = &self.result;
+        format!("local shows_order = {order}\n{START}{library}\n{steps}\n{END}{result}\n")
     }
 }
 

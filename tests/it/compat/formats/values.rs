@@ -69,6 +69,9 @@ const EDGES: &[&str] = &[
     "65536",
 ];
 
+/// Tables within tables, around what cjson allows and far above.
+pub const DEEP: &[usize] = &[998, 999, 1000, 1001, 6000];
+
 pub fn number(random: &mut Rng) -> String {
     match random.usize(..8) {
         0 | 1 => random.i32(-20..200).to_string(),
@@ -158,7 +161,10 @@ pub fn value(random: &mut Rng, depth: usize) -> String {
     }
     match random.usize(..24) {
         0 => {
-            let depth = one_of(random, &[1, 2, 14, 15, 16, 17, 40, 120, 998, 999, 1000, 1001, 6000]);
+            let depth = match random.usize(..3) {
+                0 => one_of(random, DEEP),
+                _ => one_of(random, &[1, 2, 14, 15, 16, 17, 40, 120]),
+            };
             let function = one_of(random, &["deep", "deep_map"]);
             format!("{function}({depth}, {})", scalar(random))
         }
@@ -180,6 +186,43 @@ pub fn value(random: &mut Rng, depth: usize) -> String {
         }
         5 => format!("{{{}}}", (0..random.usize(1..20)).map(|_| scalar(random)).collect::<Vec<_>>().join(", ")),
         _ => table(random, depth - 1),
+    }
+}
+
+/// A value that a script returns, with the tables that have a meaning there.
+pub fn reply(random: &mut Rng, depth: usize) -> String {
+    if depth == 0 {
+        return scalar(random);
+    }
+    let inner = |random: &mut Rng| reply(random, depth - 1);
+    // Now and then it is none of what it should be.
+    let wrong = random.usize(..12) == 0;
+    match random.usize(..16) {
+        0 | 1 => format!("{{ok = {}}}", if wrong { inner(random) } else { text(random) }),
+        2 | 3 => format!("{{err = {}}}", if wrong { inner(random) } else { text(random) }),
+        // Since 7.2 a float has no more digits than it needs. These have few.
+        4 | 5 => {
+            let float = one_of(random, &["0.5", "-2.25", "7", "-0", "1e5", "1/0", "-1/0", "'7'", "'x'", "nil"]);
+            format!("{{double = {float}}}")
+        }
+        6 => format!("{{big_number = {}}}", if wrong { inner(random) } else { text(random) }),
+        7 | 8 => format!("{{map = {}}}", if wrong { inner(random) } else { table(random, depth - 1) }),
+        9 => {
+            let members: Vec<_> =
+                (0..random.usize(..5)).map(|_| format!("[{}] = {}", key(random), inner(random))).collect();
+            format!("{{set = {{{}}}}}", members.join(", "))
+        }
+        10 => {
+            let format = one_of(random, &["'txt'", "'mkd'", "'longer'", "'x'", "''", "7", "nil", "{}"]);
+            let string = if wrong { inner(random) } else { text(random) };
+            format!("{{verbatim_string = {{format = {format}, string = {string}}}}}")
+        }
+        11 => value(random, depth),
+        12 => scalar(random),
+        _ => {
+            let items: Vec<_> = (0..random.usize(..6)).map(|_| inner(random)).collect();
+            format!("{{{}}}", items.join(", "))
+        }
     }
 }
 
