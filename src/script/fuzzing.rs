@@ -462,8 +462,9 @@ mod tests {
             .collect();
         assert!(corpus.len() >= 10);
         corpus.iter().for_each(|text| scripts(text));
-        let rounds = std::env::var("COPAL_FUZZ_SCRIPTS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(300);
-        let mut random = fastrand::Rng::with_seed(12);
+        let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+        let rounds = number("COPAL_FUZZ_SCRIPTS").unwrap_or(300);
+        let mut random = fastrand::Rng::with_seed(number("COPAL_FUZZ_SEED").unwrap_or(12));
         for _ in 0..rounds {
             let mut bytes = vec![0];
             let choices = random.usize(..120);
