@@ -164,6 +164,7 @@ impl ArgsBuf {
         Self::default()
     }
 
+    #[inline]
     pub fn push(&mut self, arg: impl AsRef<[u8]>) {
         let arg = arg.as_ref();
         self.spans.push(Span { start: self.bytes.len(), len: arg.len() });

@@ -5,7 +5,7 @@ use sha1::{Digest as _, Sha1};
 use super::convert::push_reply;
 use super::host::{Permission, Replicate};
 use super::library::install_table;
-use super::lua::{Answer, Call, Function, Kind, Raise, Value, format_number, whole};
+use super::lua::{Answer, Call, Frequent, Function, Kind, Raise, Value, format_number, whole};
 use crate::resp::{ArgsBuf, Protocol};
 use crate::stdx::version;
 
@@ -39,6 +39,10 @@ const NUMBERS: &[(&str, f64)] = &[
 pub fn install(call: &mut Call<'_>) {
     install_table(call, "redis", FUNCTIONS);
     call.raw_get_field(Call::GLOBALS, "redis");
+    call.push_frequent::<CallCommand>();
+    call.raw_set_field(-2, "call");
+    call.push_frequent::<TryCommand>();
+    call.raw_set_field(-2, "pcall");
     set_constants(call, |_| true);
     call.pop(1);
 }
@@ -96,6 +100,20 @@ pub fn on_error(call: &mut Call<'_>) -> Answer {
     Ok(1)
 }
 
+/// redis.call, as scripts call it.
+struct CallCommand;
+
+impl Frequent for CallCommand {
+    const FUNCTION: Function = command;
+}
+
+/// redis.pcall, as scripts call it.
+struct TryCommand;
+
+impl Frequent for TryCommand {
+    const FUNCTION: Function = protected_command;
+}
+
 /// redis.call: an error of the command is one of the script.
 fn command(call: &mut Call<'_>) -> Answer {
     if run_command(call)? { Err(call.raise()) } else { Ok(1) }
@@ -117,7 +135,8 @@ fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
         return Err(call.raise());
     }
     let context = call.context();
-    let mut command = context.command.take();
+    // No command calls a script, so that nobody else wants it meanwhile.
+    let mut command = context.command.borrow_mut();
     command.clear();
     let result = take_arguments(call, &mut command).and_then(|()| {
         call.keep_args(0);
@@ -128,7 +147,6 @@ fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
         pushed.unwrap_or_else(|| Err(call.error("no server runs the script")))
     });
     command.shrink_to_usual();
-    context.command.replace(command);
     result
 }
 
@@ -138,8 +156,11 @@ fn take_arguments(call: &mut Call<'_>, command: &mut ArgsBuf) -> Result<(), Rais
         return Err(call.raise());
     }
     for arg in 1..=call.args() as i32 {
+        if let Some(bytes) = call.arg_bytes(arg) {
+            command.push(bytes);
+            continue;
+        }
         match call.value(arg) {
-            Value::Bytes(bytes) => command.push(bytes),
             Value::Number(number) => push_number(command, number),
             _ => {
                 call.push_error_table("ERR Lua redis lib command arguments must be strings or integers");

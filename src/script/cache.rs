@@ -28,18 +28,22 @@ impl Sha {
     /// From its 40 digits, in small letters or capitals.
     pub fn from_hex(text: &[u8]) -> Option<Self> {
         let text: &[u8; 40] = text.try_into().ok()?;
-        // Without a branch for a digit, so that the compiler takes many digits at once.
+        // Loops without a branch for a digit and without an iterator's calls: the compiler takes many digits at once.
         let mut digits = [0; 40];
         let mut wrong = false;
-        for (digit, character) in digits.iter_mut().zip(text) {
-            let decimal = character.wrapping_sub(b'0');
-            let letter = (character | 0x20).wrapping_sub(b'a');
-            *digit = if decimal < 10 { decimal } else { letter.wrapping_add(10) };
+        let mut at = 0;
+        while at < 40 {
+            let decimal = text[at].wrapping_sub(b'0');
+            let letter = (text[at] | 0x20).wrapping_sub(b'a');
+            digits[at] = if decimal < 10 { decimal } else { letter.wrapping_add(10) };
             wrong |= (decimal >= 10) & (letter >= 6);
+            at += 1;
         }
         let mut bytes = [0; 20];
-        for (byte, [high, low]) in bytes.iter_mut().zip(digits.as_chunks().0) {
-            *byte = high << 4 | low;
+        let mut at = 0;
+        while at < 20 {
+            bytes[at] = digits[2 * at] << 4 | digits[2 * at + 1];
+            at += 1;
         }
         (!wrong).then_some(Self(bytes))
     }

@@ -36,11 +36,12 @@ pub fn ticks_are_steady() -> bool {
     ticks::are_steady(&std::fs::read_to_string(CLOCK_SOURCE).unwrap_or_default())
 }
 
-/// The latest reading, and how it is carried on.
+/// The last reading of the clocks, and how it is carried on.
 #[derive(Debug)]
 pub struct ServerClock {
     base: Now,
-    latest: Now,
+    /// The latest reading, as so much after that of the clocks.
+    since_base_ns: u64,
     counter: Option<Counter>,
     /// The time is what [`ServerClock::set`] has made it.
     #[cfg(any(test, feature = "internals"))]
@@ -67,7 +68,7 @@ impl ServerClock {
         let counter = counter.map(|base| Counter { base, end: 0, rate: 0, measured: 0 });
         Self {
             base: now,
-            latest: now,
+            since_base_ns: 0,
             counter,
             #[cfg(any(test, feature = "internals"))]
             frozen: false,
@@ -77,23 +78,27 @@ impl ServerClock {
     /// Sets the time, which goes on only by further calls.
     #[cfg(any(test, feature = "internals"))]
     pub fn set(&mut self, now: Now) {
-        *self = Self { base: now, latest: now, counter: None, frozen: true };
+        *self = Self { base: now, since_base_ns: 0, counter: None, frozen: true };
     }
 
     /// The time as of the last [`ServerClock::advance`].
     #[inline]
     pub fn latest(&self) -> Now {
-        self.latest
+        #[cfg(any(test, feature = "internals"))]
+        if self.frozen {
+            return self.base;
+        }
+        self.base.later(self.since_base_ns)
     }
 
     /// Reads the time.
     #[inline]
     pub fn advance(&mut self) -> Now {
         match self.counter.and_then(|counter| counter.elapsed_ns()) {
-            Some(nanoseconds) => self.latest = self.base.later(nanoseconds),
+            Some(nanoseconds) => self.since_base_ns = nanoseconds,
             None => self.ask_clocks(),
         }
-        self.latest
+        self.latest()
     }
 
     /// What the time comes from, as INFO shows it.
@@ -114,7 +119,7 @@ impl ServerClock {
         }
         let elapsed = Instant::now().saturating_duration_since(self.base.monotonic());
         if elapsed <= CARRIED_ON_FOR {
-            self.latest = self.base.later(elapsed.as_nanos() as u64);
+            self.since_base_ns = elapsed.as_nanos() as u64;
             return;
         }
         let before = ticks::read();
@@ -124,7 +129,7 @@ impl ServerClock {
             counter.calibrate(before..after, now.since(self.base));
         }
         self.base = now;
-        self.latest = now;
+        self.since_base_ns = 0;
     }
 }
 

@@ -46,7 +46,27 @@ pub struct Call<'c> {
 pub(super) unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: `push_function` has put the function there. Here nothing is owned, so that Lua may leave by a jump.
     unsafe {
-        let results = run::<true>(state);
+        let results = run::<true>(state, function_of(state));
+        if results < 0 {
+            ffi::lua_error(state);
+        }
+        results
+    }
+}
+
+/// A function that scripts call so often that it pays not to look for it first.
+pub trait Frequent {
+    const FUNCTION: Function;
+}
+
+/// Calls the function of `F`.
+///
+/// # Safety
+/// Lua calls it, as [`Call::push_frequent`] has pushed it.
+unsafe extern "C-unwind" fn enter_frequent<F: Frequent>(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        let results = run::<true>(state, F::FUNCTION);
         if results < 0 {
             ffi::lua_error(state);
         }
@@ -61,7 +81,7 @@ pub(super) unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_in
 unsafe extern "C-unwind" fn enter_handler(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
-        let results = run::<false>(state);
+        let results = run::<false>(state, function_of(state));
         if results < 0 {
             ffi::lua_error(state);
         }
@@ -69,16 +89,26 @@ unsafe extern "C-unwind" fn enter_handler(state: *mut ffi::lua_State) -> c_int {
     }
 }
 
-/// Runs a function with all that it owns. Returns how many results it has left on top, or -1 if an error is there.
+/// The function that is the first upvalue.
 ///
 /// # Safety
 /// As of [`enter`].
-unsafe fn run<const MAY_END_SCRIPT: bool>(state: *mut ffi::lua_State) -> c_int {
-    // SAFETY: the state is live, and `push_function` has put the function there.
-    let (mut call, function) = unsafe {
+unsafe fn function_of(state: *mut ffi::lua_State) -> Function {
+    // SAFETY: `push_function` has put it there.
+    unsafe {
         let function = ffi::lua_touserdata(state, ffi::lua_upvalueindex(1));
-        (Call::of(state), std::mem::transmute::<*mut std::ffi::c_void, Function>(function))
-    };
+        std::mem::transmute::<*mut std::ffi::c_void, Function>(function)
+    }
+}
+
+/// Runs a function with all that it owns. Returns how many results it has left on top, or -1 if an error is there.
+///
+/// # Safety
+/// Lua calls what calls it.
+#[inline(always)]
+unsafe fn run<const MAY_END_SCRIPT: bool>(state: *mut ffi::lua_State, function: Function) -> c_int {
+    // SAFETY: the state is live.
+    let mut call = unsafe { Call::of(state) };
     let context = call.context;
     let outer_thread = context.running.replace(state);
     let outer = context.memory.set_in_rust(true);
@@ -115,6 +145,7 @@ impl<'c> Call<'c> {
     ///
     /// # Safety
     /// The state is live for as long as `'c`, and one that [`super::Lua`] has made.
+    #[inline]
     pub(super) unsafe fn of(state: *mut ffi::lua_State) -> Self {
         // SAFETY: the state is live.
         unsafe { Self::above(state, ffi::lua_gettop(state)) }
@@ -124,6 +155,7 @@ impl<'c> Call<'c> {
     ///
     /// # Safety
     /// As of [`Call::of`].
+    #[inline]
     pub(super) unsafe fn above(state: *mut ffi::lua_State, args: i32) -> Self {
         // SAFETY: the allocator's argument is the context, which lives longer than the state.
         let context = unsafe {
@@ -138,11 +170,13 @@ impl<'c> Call<'c> {
         self.state
     }
 
+    #[inline]
     pub fn context(&self) -> &'c Context {
         self.context
     }
 
     /// How many arguments there are.
+    #[inline]
     pub fn args(&self) -> usize {
         self.args as usize
     }
@@ -155,6 +189,7 @@ impl<'c> Call<'c> {
     }
 
     /// How many values are on the stack, the arguments included.
+    #[inline]
     pub fn top(&self) -> i32 {
         // SAFETY: the state is live.
         unsafe { ffi::lua_gettop(self.state) }
@@ -166,11 +201,13 @@ impl<'c> Call<'c> {
         ffi::lua_upvalueindex(number + 1)
     }
 
+    #[inline]
     pub fn kind(&self, place: i32) -> Kind {
         // SAFETY: any place may be asked for.
         Kind::from_code(unsafe { ffi::lua_type(self.state, place) })
     }
 
+    #[inline]
     pub fn value(&self, place: i32) -> Value<'_> {
         match self.kind(place) {
             Kind::None | Kind::Nil => Value::Nil,
@@ -183,23 +220,27 @@ impl<'c> Call<'c> {
     }
 
     /// Whether it counts as true: all but `nil` and `false` do.
+    #[inline]
     pub fn truth(&self, place: i32) -> bool {
         // SAFETY: any place may be asked for.
         unsafe { ffi::lua_toboolean(self.state, place) != 0 }
     }
 
     /// The bytes of a string on the stack, as long as nothing is pushed or popped.
+    #[inline]
     pub fn bytes(&self, place: i32) -> Option<&[u8]> {
         (self.kind(place) == Kind::String).then(|| self.bytes_of(place))
     }
 
     /// The bytes of an argument that is a string.
+    #[inline]
     pub fn arg_bytes(&self, arg: i32) -> Option<&'c [u8]> {
         debug_assert!(arg > 0 && arg <= self.args || self.kind(arg) == Kind::None);
         (self.kind(arg) == Kind::String).then(|| self.bytes_of(arg))
     }
 
     /// The bytes of what is known to be a string. `'b` is chosen by the caller: for as long as it stays on the stack.
+    #[inline]
     fn bytes_of<'b>(&self, place: i32) -> &'b [u8] {
         // SAFETY: of a string Lua returns its own bytes, which do not move while it is on the stack.
         unsafe {
@@ -272,16 +313,19 @@ impl Call<'_> {
         unsafe { ffi::lua_pushnil(self.state) }
     }
 
+    #[inline]
     pub fn push_boolean(&mut self, value: bool) {
         // SAFETY: there is room.
         unsafe { ffi::lua_pushboolean(self.state, value.into()) }
     }
 
+    #[inline]
     pub fn push_number(&mut self, value: f64) {
         // SAFETY: there is room.
         unsafe { ffi::lua_pushnumber(self.state, value) }
     }
 
+    #[inline]
     pub fn push_bytes(&mut self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
         // SAFETY: there is room, and memory is not refused.
@@ -310,6 +354,12 @@ impl Call<'_> {
         self.push_closure(enter, function, upvalues);
     }
 
+    /// Pushes the function of `F`.
+    pub fn push_frequent<F: Frequent>(&mut self) {
+        // SAFETY: there is room, and memory is not refused.
+        unsafe { ffi::lua_pushcclosure(self.state, enter_frequent::<F>, 0) }
+    }
+
     /// Pushes a function that completes errors, as [`super::Lua::run`] wants one.
     pub fn push_handler(&mut self, function: Function) {
         self.push_closure(enter_handler, function, 0);
@@ -331,12 +381,14 @@ impl Call<'_> {
     }
 
     /// Takes values from the top, but none of the arguments.
+    #[inline]
     pub fn pop(&mut self, values: usize) {
         let top = (self.top() - values as i32).max(self.args);
         self.set_top(top);
     }
 
     /// Leaves so many values, but at least the arguments.
+    #[inline]
     pub fn set_top(&mut self, top: i32) {
         let top = top.max(self.args);
         debug_assert!(top <= self.top());
@@ -375,6 +427,7 @@ impl Call<'_> {
     }
 
     /// Pushes element `index` of the list at `table`.
+    #[inline]
     pub fn raw_get_index(&mut self, table: i32, index: i32) {
         debug_assert_eq!(self.kind(table), Kind::Table);
         // SAFETY: it is a table, and there is room.
@@ -410,6 +463,7 @@ impl Call<'_> {
     }
 
     /// Takes the value on top into the list at `table`.
+    #[inline]
     pub fn raw_set_index(&mut self, table: i32, index: i32) {
         debug_assert_eq!(self.kind(table), Kind::Table);
         // SAFETY: it is a table, and memory is not refused.

@@ -19,6 +19,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    #[inline]
     pub(super) fn from_code(code: i32) -> Self {
         match code {
             ffi::LUA_TNIL => Self::Nil,
