@@ -22,7 +22,7 @@ import time
 
 import arguments
 import extract
-from servers import Clock, Connection, Ended, Error, Server, Text
+from servers import PATIENCE, Clock, Connection, Ended, Error, Server, Text
 
 # How a run chooses: its arguments, how much of what the script asks for is there, and which protocol it speaks.
 Manner = collections.namedtuple("Manner", "arguments present protocol")
@@ -253,12 +253,15 @@ def short(value, most=300):
 def ask(server, command):
     """The reply in a list, or None when there is none in time; then the script is killed, with its server if need be."""
     server.connection.send(command)
+    server.connection.socket.settimeout(server.timeout)
     try:
         return [server.connection.raw()]
     except TimeoutError:
         pass
     except (Ended, ConnectionError):
         raise Ended(f"{server.name} ended: {server.log()}")
+    finally:
+        server.connection.socket.settimeout(PATIENCE)
     try:
         # So that the time that a script may take is over for the server too.
         server.clock.pass_by(10_000_000)
@@ -342,7 +345,7 @@ def one(script, clock, ours, reference, monitor, count, options):
         if options.runs and number not in options.runs:
             continue
         if monitor is None or monitor.server != reference.process.pid:
-            monitor = Connection(reference.port, 10)
+            monitor = Connection(reference.port, PATIENCE)
             monitor.server = reference.process.pid
             monitor.ask("MONITOR")
         run = Run((ours, reference, monitor), script, manner, number)

@@ -11,6 +11,10 @@ SETTINGS = ["--save", "", "--appendonly", "no", "--enable-debug-command", "yes",
             "--hash-max-listpack-value", "100000", "--hash-max-listpack-entries", "10000", "--loglevel", "warning"]
 
 
+# How many seconds a server that runs no script may take for an answer, on a busy machine.
+PATIENCE = 60
+
+
 class Ended(Exception):
     """The server closed the connection, or has ended."""
 
@@ -168,7 +172,7 @@ class Server:
     def connect(self):
         for _ in range(500):
             try:
-                self.connection = Connection(self.port, self.timeout)
+                self.connection = Connection(self.port, PATIENCE)
                 if self.connection.ask("PING") == b"PONG":
                     return
             except (OSError, Ended):
