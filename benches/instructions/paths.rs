@@ -65,5 +65,24 @@ pub const PATHS: &[Path] = &[
     path("xrange_10", &["XADD stream * field $"], 3000, "XRANGE stream - + COUNT 10"),
     path("publish", &[], 0, "PUBLISH channel $"),
     path("pfadd", &[], 0, "PFADD visitors visitor:#"),
+    path("evalsha", &["SCRIPT LOAD return(1)"], 1, "EVALSHA 930269f31393d0be681588b6ab08dccee7d6bb67 0"),
+    path(
+        "evalsha_get",
+        &["SET key:% $", "SCRIPT LOAD return(redis.call('GET',KEYS[1]))"],
+        4000,
+        "EVALSHA bfef805d9dcd9d3857da9372933ef22c17736f58 1 key:%",
+    ),
+    path(
+        "evalsha_50_gets",
+        &["SET key:% $", "SCRIPT LOAD for\ti=1,50\tdo\tredis.call('GET',KEYS[1])\tend"],
+        4000,
+        "EVALSHA af3ca58511863c14e8a63a5070a667e4e171e2e2 1 key:%",
+    ),
+    path(
+        "evalsha_json",
+        &["SCRIPT LOAD return(cjson.encode(cjson.decode(ARGV[1])))"],
+        1,
+        "EVALSHA b44887e3574e2d9315131670b7e73b3d1b90bf30 0 {\"id\":123,\"name\":\"somebody\",\"tags\":[\"a\",\"b\"],\"price\":1.5}",
+    ),
     path("geoadd", &[], 0, "GEOADD places 13.361389 38.115556 place:%"),
 ];

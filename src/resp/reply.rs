@@ -356,6 +356,7 @@ impl Reply {
     }
 
     /// The bytes that are to be sent first; all, unless blocks were set aside.
+    #[inline]
     pub fn front(&self) -> &[u8] {
         &self.blocks.front().unwrap_or(&self.out)[self.sent..]
     }
@@ -442,6 +443,7 @@ impl Reply {
     }
 
     /// Drops all that was written, for replies in `protocol` from now on. The buffer stays allocated if it is of usual size.
+    #[inline]
     pub fn restart(&mut self, protocol: Protocol) {
         const KEPT_BYTES: usize = 64 << 10;
         if !self.blocks.is_empty() || self.out.capacity() > KEPT_BYTES {

@@ -115,6 +115,7 @@ impl Frequent for TryCommand {
 }
 
 /// redis.call: an error of the command is one of the script.
+#[inline]
 fn command(call: &mut Call<'_>) -> Answer {
     if run_command(call)? { Err(call.raise()) } else { Ok(1) }
 }
@@ -129,6 +130,7 @@ fn protected_command(call: &mut Call<'_>) -> Answer {
 }
 
 /// Runs the command that the arguments are, and pushes its reply. Returns whether that is an error.
+#[inline]
 fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
     if !call.context().may_call.get() {
         call.push_error_table("ERR redis.call/pcall can only be called inside a script invocation");
@@ -150,6 +152,7 @@ fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
     result
 }
 
+#[inline]
 fn take_arguments(call: &mut Call<'_>, command: &mut ArgsBuf) -> Result<(), Raise> {
     if call.args() == 0 {
         call.push_error_table("ERR Please specify at least one argument for this redis lib call");

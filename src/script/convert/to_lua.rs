@@ -13,6 +13,7 @@ const PLACES: usize = 8;
 const SHORT_DIGITS_MAX: usize = 16;
 
 /// Pushes the value of a whole reply. An error becomes a table with its text in `err`, marked as counted already.
+#[inline]
 pub fn push_reply(call: &mut Call<'_>, reply: &[u8]) -> Result<(), Raise> {
     let mut reader = Reader { rest: reply };
     reader.push(call, DEPTH_MAX)
@@ -32,6 +33,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The line at the front as a number.
+    #[inline]
     fn integer(&mut self) -> i64 {
         // Nearly all have few digits and no sign.
         let (mut number, mut end) = (0, 0);

@@ -100,6 +100,7 @@ impl Context {
     }
 
     /// The server, if it runs the script now.
+    #[inline]
     #[expect(unsafe_code, reason = "the pointer that lend keeps")]
     pub fn with_host<R>(&self, ask: impl FnOnce(&mut dyn Host) -> R) -> Option<R> {
         let mut host = self.host.take()?;

@@ -57,6 +57,7 @@ impl Executor {
     }
 
     /// Why a client may not run a command, if it may not.
+    #[inline]
     pub(in crate::server) fn denial(&self, key: ClientKey, command: CommandId, args: Args<'_>) -> Option<Denied> {
         let session = &self.clients.get(key).session;
         if session.is_free() {

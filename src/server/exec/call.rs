@@ -244,6 +244,7 @@ impl Executor {
     }
 
     /// Takes back what the client asked not to be sent (CLIENT REPLY).
+    #[inline]
     fn apply_reply_mode(&mut self, key: ClientKey, mark: usize) {
         let client = self.clients.get_mut(key);
         match client.session.reply_mode {

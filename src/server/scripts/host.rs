@@ -101,6 +101,7 @@ impl Executor {
     }
 
     /// Why the running script may not call this command, beyond what the gate knows.
+    #[inline]
     pub(in crate::server) fn script_refusal(&self, command: CommandId) -> Option<CommandError> {
         use crate::commands::Flags;
         let current = self.scripts.current.as_ref()?;
