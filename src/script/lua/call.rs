@@ -151,6 +151,15 @@ impl<'c> Call<'c> {
         unsafe { Self::above(state, ffi::lua_gettop(state)) }
     }
 
+    /// As [`Call::of`], with the state's context and the first `args` values as those that stay.
+    ///
+    /// # Safety
+    /// As of [`Call::of`].
+    #[inline]
+    pub(super) unsafe fn within(state: *mut ffi::lua_State, context: &'c Context, args: i32) -> Self {
+        Self { state, context, args, marker: PhantomData }
+    }
+
     /// As [`Call::of`], with the first `args` values as those that stay.
     ///
     /// # Safety

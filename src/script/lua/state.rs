@@ -78,15 +78,17 @@ impl Lua {
         Some(Self { state, context, kept: 0 })
     }
 
+    #[inline]
     pub fn context(&self) -> &Context {
         // SAFETY: it lives as long as this does.
         unsafe { &*self.context }
     }
 
     /// The stack, from outside of any call, above what is kept.
+    #[inline]
     pub fn enter(&mut self) -> Call<'_> {
-        // SAFETY: the state is live, and borrowed.
-        unsafe { Call::above(self.state, self.kept) }
+        // SAFETY: the state is live and borrowed, and the context is its own.
+        unsafe { Call::within(self.state, &*self.context, self.kept) }
     }
 
     /// Keeps what is on the stack now, as the places 1 and up of every later call from outside.

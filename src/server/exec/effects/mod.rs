@@ -20,24 +20,34 @@ impl Executor {
     /// Performs what the last handler asked for, in order.
     #[inline(never)]
     pub(in crate::server) fn perform_effects(&mut self, frame: &Frame<'_>) {
-        let key = frame.client;
-        // An effect may run further commands (EXEC), which bring effects of their own.
+        // An effect may run further commands (EXEC, EVAL), which bring effects of their own.
+        if self.exec.effects.len() == 1
+            && let Some(effect) = self.exec.effects.pop()
+        {
+            return self.perform(frame, effect);
+        }
         let mut effects = std::mem::take(&mut self.exec.effects);
         for effect in effects.drain(..) {
-            match effect {
-                Effect::Answer(answer) => self.answer(frame, answer),
-                Effect::Connection(effect) => self.perform_connection(key, effect),
-                Effect::Client(effect) => self.perform_client(effect),
-                Effect::Users(effect) => self.perform_users(key, effect),
-                Effect::Debug(effect) => self.perform_debug(effect),
-                Effect::ResetStatistics => self.reset_statistics(),
-                Effect::AfterFlushAll => self.after_flush_all(),
-                Effect::Unwatch => self.unwatch(key),
-            }
+            self.perform(frame, effect);
         }
         debug_assert!(self.exec.effects.is_empty(), "whatever commands an effect has run, theirs are performed");
         // The next command's have the same memory.
         self.exec.effects = effects;
+    }
+
+    #[inline]
+    fn perform(&mut self, frame: &Frame<'_>, effect: Effect) {
+        let key = frame.client;
+        match effect {
+            Effect::Answer(answer) => self.answer(frame, answer),
+            Effect::Connection(effect) => self.perform_connection(key, effect),
+            Effect::Client(effect) => self.perform_client(effect),
+            Effect::Users(effect) => self.perform_users(key, effect),
+            Effect::Debug(effect) => self.perform_debug(effect),
+            Effect::ResetStatistics => self.reset_statistics(),
+            Effect::AfterFlushAll => self.after_flush_all(),
+            Effect::Unwatch => self.unwatch(key),
+        }
     }
 
     /// Writes the reply that a command has left to the server.
