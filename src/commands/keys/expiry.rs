@@ -134,7 +134,8 @@ fn pexpireat(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 /// Sets the expiry to the moment that the second argument names; `command` is named when it is out of range.
 fn set_expiry(ctx: &mut WriteCtx<'_>, args: Args<'_>, unit: TimeUnit, command: &'static str) -> CommandResult {
     let key = args.arg(1);
-    let condition = condition(args.tail(3))?;
+    // Mostly there is none, and nothing to read.
+    let condition = if args.len() > 3 { condition(args.tail(3))? } else { Condition::default() };
     let at_ms = unit.moment(integer(args.arg(2))?, ctx.now_ms(), command)?;
     let current = ctx.find(key).map(crate::keyspace::Entry::expiry);
     let applies = current.is_some_and(|expiry| condition.allows_expiry(expiry, at_ms));
