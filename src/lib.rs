@@ -3,7 +3,7 @@
 //! The modules are in reading order; a module may import only from the layers above its own:
 //!
 //! ```text
-//! stdx | resp structures rdb config observe | types | keyspace | commands snapshot | server tool
+//! stdx | resp structures rdb config observe | types | keyspace | commands snapshot replication | server tool
 //! ```
 //!
 //! `commands` and `snapshot` never import each other; they meet in `server::effects`. Nobody imports `server` or `tool`.
@@ -24,6 +24,7 @@ mod types;
 mod keyspace;
 
 mod commands;
+mod replication;
 mod snapshot;
 
 mod server;
