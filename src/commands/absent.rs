@@ -55,25 +55,6 @@ pub(super) const COMMANDS: &[Command] = &[
         ..Command::in_group(Group::Cluster)
     },
     Command {
-        name: "ROLE",
-        summary: "Returns the replication role.",
-        since: "2.8.12",
-        flags: Flags::NOSCRIPT.or(Flags::LOADING).or(Flags::STALE).or(Flags::FAST),
-        run: Handler::Read(role),
-        ..Command::in_group(Group::Server)
-    },
-    Command {
-        name: "WAIT",
-        summary: "Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.",
-        since: "3.0.0",
-        arity: Arity::exactly(3),
-        flags: Flags::BLOCKING,
-        syntax: "numreplicas timeout",
-        tips: &["request_policy:all_shards", "response_policy:agg_min"],
-        run: Handler::Read(wait),
-        ..Command::in_group(Group::Generic)
-    },
-    Command {
         name: "WAITAOF",
         summary: "Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas.",
         since: "7.2.0",
@@ -222,26 +203,7 @@ fn no_cluster(_ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
     Err(CommandError::text("ERR This instance has cluster support disabled"))
 }
 
-/// A master without replicas, which has sent them nothing.
-fn role(ctx: &mut ReadCtx<'_>, _args: Args<'_>) -> CommandResult {
-    ctx.reply.array(3);
-    ctx.reply.bulk("master");
-    ctx.reply.integer(0);
-    ctx.reply.empty_array();
-    Ok(())
-}
-
-/// Waits for replicas that do not come, and then says that none has what was written.
-fn wait(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
-    let replicas = integer(args.arg(1))?;
-    let deadline = deadline_in_ms(args.arg(2), ctx.now)?;
-    if !wait_in_vain(ctx, args, replicas, deadline, InVain::Zero) {
-        ctx.reply.integer(0);
-    }
-    Ok(())
-}
-
-/// As [`wait`], for replicas that have written an append-only file. This server has no such file either.
+/// Waits for replicas that have written an append-only file. Neither they nor this server have one.
 fn waitaof(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     let local = integer(args.arg(1))?;
     if !(0..=1).contains(&local) {

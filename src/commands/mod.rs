@@ -24,6 +24,7 @@ mod lolwut;
 mod memory;
 mod monitor;
 mod pubsub;
+mod replication;
 mod scripting;
 mod set;
 mod slowlog;
@@ -39,10 +40,11 @@ pub use command::{Argument, Kind, parse_syntax};
 pub use framework::{
     AccessRules, AdminCtx, Answer, ChannelKind, ClientCtx, ClientEffect, ClientFilter, ClientRequest, ClientType,
     Command, CommandError, CommandId, CommandTable, ConfigPair, ConfigRequest, ConnectionEffect, Crash, DebugEffect,
-    Denial, DenialContext, DenialReason, Denied, Effect, ElementHint, Flags, FunctionsRequest, Handler, InVain,
-    MemoryRequest, MigratedKey, Migration, Observed, PauseMode, Peer, PubSubRequest, ReadCtx, Reloaded, ReplyMode,
-    RestorePolicy, RunRequest, ScriptName, ScriptsRequest, Session, ShutdownRequest, SnapshotRequest, Transaction,
-    UnblockWith, User, UserChange, Users, UsersEffect, UsersRequest, Wait, WriteCtx, missing_feature,
+    Denial, DenialContext, DenialReason, Denied, Effect, ElementHint, FailoverRequest, Flags, FunctionsRequest,
+    Handler, InVain, MemoryRequest, MigratedKey, Migration, Observed, PauseMode, Peer, PrimaryTarget, PubSubRequest,
+    ReadCtx, Reloaded, ReplicationRequest, ReplyMode, RestorePolicy, RunRequest, ScriptName, ScriptsRequest, Session,
+    ShutdownRequest, SnapshotRequest, Transaction, UnblockWith, User, UserChange, Users, UsersEffect, UsersRequest,
+    Wait, WriteCtx, missing_feature,
 };
 pub use keys::serialize::write_restore;
 pub use scripting::function_keys;
@@ -75,6 +77,7 @@ const GROUPS: &[&[Command]] = &[
     memory::COMMANDS,
     monitor::COMMANDS,
     pubsub::COMMANDS,
+    replication::COMMANDS,
     scripting::COMMANDS,
     scripting::functions::COMMANDS,
     set::COMMANDS,

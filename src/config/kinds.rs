@@ -271,3 +271,39 @@ pub struct RenamedCommand {
     pub from: Vec<u8>,
     pub to: Vec<u8>,
 }
+
+/// Where a primary is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrimaryAddress {
+    pub host: String,
+    pub port: u16,
+}
+
+/// Where a replica keeps the data of a full sync until they are whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisklessLoad {
+    /// In a file.
+    Disabled,
+    /// In memory.
+    OnEmptyDb,
+    /// In memory.
+    SwapDb,
+}
+
+impl DisklessLoad {
+    pub const NAMES: &'static [&'static str] = &["disabled", "on-empty-db", "swapdb"];
+    pub const ALL: [Self; 3] = [Self::Disabled, Self::OnEmptyDb, Self::SwapDb];
+}
+
+/// What a replica does when a command of its primary fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PropagationErrors {
+    Ignore,
+    Panic,
+    PanicOnReplicas,
+}
+
+impl PropagationErrors {
+    pub const NAMES: &'static [&'static str] = &["ignore", "panic", "panic-on-replicas"];
+    pub const ALL: [Self; 3] = [Self::Ignore, Self::Panic, Self::PanicOnReplicas];
+}

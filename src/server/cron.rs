@@ -92,6 +92,7 @@ impl Executor {
         self.memory_cron();
         self.read_meters();
         self.snapshot_cron();
+        self.replication_cron();
         self.shutdown_cron();
         self.close_idle_clients();
         self.migrations.close_idle_links(now.monotonic());

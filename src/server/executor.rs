@@ -12,6 +12,7 @@ use crate::server::memory::Memory;
 use crate::server::migrate::Migrations;
 use crate::server::persistence::Snapshots;
 use crate::server::process::{Launch, Process, fatal_signal};
+use crate::server::replication::Replication;
 use crate::server::report::Stats;
 use crate::server::scripts::Scripts;
 use crate::stdx::HashSeed;
@@ -31,6 +32,7 @@ pub struct Executor {
     pub memory: Memory,
     pub migrations: Migrations,
     pub scripts: Scripts,
+    pub replication: Replication,
     pub process: Process,
 }
 
@@ -50,6 +52,7 @@ impl Executor {
             memory: Memory::new(),
             migrations: Migrations::new(),
             scripts: Scripts::default(),
+            replication: Replication::new(),
             process: Process::new(launch, clock.latest()),
             clock,
             table,

@@ -1,6 +1,6 @@
 //! The running server: sockets, the one thread that executes commands, and what happens around a command.
 //! Owns:  every connection, the executor and its subsystems, the listeners, signals and timers.
-//! Uses:  commands, snapshot, keyspace, types, script, structures, rdb, resp, config, observe, stdx.
+//! Uses:  commands, snapshot, replication, keyspace, types, script, structures, rdb, resp, config, observe, stdx.
 //! Never: a Redis rule about one command; that is beside the command.
 
 mod apply;
@@ -16,6 +16,7 @@ mod migrate;
 mod net;
 mod persistence;
 mod process;
+mod replication;
 mod report;
 mod scripts;
 #[cfg(any(test, feature = "internals"))]

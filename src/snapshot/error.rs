@@ -21,6 +21,8 @@ pub enum SaveError {
         path.display()
     )]
     InTheWay { path: PathBuf, what: &'static str },
+    #[error("cannot send the data to replicas: {}", reason(.0))]
+    Send(io::Error),
     #[error("cannot start the process that saves: {}", reason(.0))]
     Fork(io::Error),
     #[error("a save is in progress already")]
@@ -132,6 +134,7 @@ impl SaveError {
         match self {
             Self::Replace(error) => error.step(),
             Self::Encode { .. } => Step::Encode,
+            Self::Send(_) => Step::Write,
             Self::Keep { .. } => Step::Keep,
             Self::InTheWay { .. } => Step::Rename,
             Self::Fork(_) => Step::Fork,

@@ -33,6 +33,6 @@ pub use huge_pages::{HealingProgress, HugePageDecision, HugePageSystem};
 pub use interrupt::InterruptWatch;
 pub use load::{Duplicates, LoadSettings, Loaded, Loader, Progress, Verification};
 pub use process_title::ProcessTitle;
-pub use supervisor::{Cancelled, Supervisor};
+pub use supervisor::{Cancelled, EndedChild, Supervisor};
 pub use system_calls::{OptionalCall, probe as probe_system_calls};
 pub use task::{Task, Trigger};

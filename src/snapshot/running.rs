@@ -41,6 +41,8 @@ pub struct Running {
     pub is_stopped: bool,
     /// It was asked to end, so that its end is no failure.
     pub is_dismissed: bool,
+    /// It sends the data to replicas, and writes no dump.
+    pub is_for_replicas: bool,
 }
 
 impl Running {
@@ -67,6 +69,7 @@ impl Running {
             failure: None,
             is_stopped: false,
             is_dismissed: false,
+            is_for_replicas: task.pipe.is_some(),
         }
     }
 
@@ -131,6 +134,9 @@ impl Running {
     /// Whether the new dump is in its place for good. A child that was killed between its rename and its last report
     /// has left its temp file under the dump's name; what it did not come to do is done here.
     fn has_saved(&self, end: End) -> bool {
+        if self.is_for_replicas {
+            return self.done;
+        }
         let has_renamed = || {
             let was_about_to = self.renaming && self.failure.is_none() && matches!(end, End::Signaled(_));
             let dump = Disk.look_at(&self.place.path()).ok().flatten();
@@ -243,7 +249,7 @@ mod tests {
             std::fs::remove_file(&temp).expect("the temp file goes");
         }
         let options = SaveOptions::new(&Config::default(), 0, true, Now::read());
-        let task = Task { place, options, trigger: Trigger::Command, title: None };
+        let task = Task { place, options, trigger: Trigger::Command, title: None, pipe: None };
         let keyspace = Keyspace::new(1, HashSeed { k0: 1, k1: 2 });
         let mut running = Running::new(child, &task, &keyspace, 0);
         let end = loop {

@@ -1,12 +1,12 @@
 //! The state of saving: whether a child runs, how the last saves went, and when the rules ask for the next.
 
 use std::ops::ControlFlow;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::{Duration, Instant};
 
 use super::child;
 use super::child::report::Figures;
-use super::child::{Child, KnownDump, Observer, SaveOptions, Saved, save};
+use super::child::{Child, KnownDump, Observer, SaveOptions, Saved, Target, save};
 use super::error::SaveError;
 use super::file::{Disk, FileSystem, Temp};
 use super::history::{History, Outcome, Record};
@@ -52,9 +52,19 @@ pub struct Supervisor {
     worst_fork_us: u64,
     forks: u64,
     saves: u64,
+    /// How the last child has ended that wrote for replicas, or whose dump they wait for.
+    ended: Option<EndedChild>,
     /// The change count of the data that were last saved.
     changes_saved: u64,
     history: History,
+}
+
+/// How a child has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EndedChild {
+    /// It has sent the data to replicas, and written no dump.
+    pub sent: bool,
+    pub succeeded: bool,
 }
 
 /// What [`Supervisor::cancel`] has cancelled.
@@ -82,6 +92,7 @@ impl Supervisor {
             worst_fork_us: 0,
             forks: 0,
             saves: 0,
+            ended: None,
             changes_saved: 0,
             history: History::default(),
         }
@@ -161,11 +172,19 @@ impl Supervisor {
         self.saves += 1;
         self.last_try_steady = now.steady_seconds();
         let task = &self.with_known_dump(keyspace, task);
-        if let Ok(Some(obstacle)) = task.place.obstacle(&Disk) {
+        if task.pipe.is_none()
+            && let Ok(Some(obstacle)) = task.place.obstacle(&Disk)
+        {
             return Err(self.fail_to_start(task, self.changes_since_save(keyspace), obstacle));
         }
         let held = self.healer.hold();
-        let forked = child::start(keyspace, &task.place, &task.options, task.title.as_ref());
+        let forked = {
+            let target = match &task.pipe {
+                Some(pipe) => Target::Pipe(pipe.as_fd()),
+                None => Target::File(&task.place),
+            };
+            child::start(keyspace, target, &task.options, task.title.as_ref())
+        };
         let child = match forked {
             Ok(child) => Child { fork_us: child.fork_us + held.as_micros() as u64, ..child },
             Err(cause) => {
@@ -179,7 +198,9 @@ impl Supervisor {
         self.forks += 1;
         self.last_fork_us = child.fork_us;
         self.worst_fork_us = self.worst_fork_us.max(child.fork_us);
-        self.scheduled = false;
+        if task.pipe.is_none() {
+            self.scheduled = false;
+        }
         let pid = child.pid;
         tracing::info!("Background saving started by pid {pid}");
         self.running = Some(Running::new(child, task, keyspace, self.changes_saved));
@@ -289,6 +310,10 @@ impl Supervisor {
     /// The child has ended: notes how, and clears away what it left.
     fn conclude(&mut self, running: Running, end: End, now: Now) {
         let duration = now.since(running.started);
+        if running.is_for_replicas {
+            self.conclude_sent(running, end, duration);
+            return;
+        }
         self.last_duration_seconds = duration.as_secs() as i64;
         let outcome = running.outcome(end);
         if let (End::Signaled(signal), Outcome::Failed { .. }) = (end, &outcome) {
@@ -313,7 +338,25 @@ impl Supervisor {
                 self.fail(error.clone());
             }
         }
+        self.ended = Some(EndedChild { sent: false, succeeded: outcome == Outcome::Saved });
         self.history.push(running.into_record(outcome, duration));
+    }
+
+    /// As [`Supervisor::conclude`], of a child that has sent the data to replicas: no dump is any newer.
+    fn conclude_sent(&mut self, running: Running, end: End, duration: Duration) {
+        let outcome = running.outcome(end);
+        match &outcome {
+            Outcome::Saved => tracing::info!("Background RDB transfer terminated with success"),
+            Outcome::Cancelled => tracing::info!("Background RDB transfer cancelled"),
+            Outcome::Failed { error, .. } => tracing::warn!("Background transfer error: {error}"),
+        }
+        self.ended = Some(EndedChild { sent: true, succeeded: outcome == Outcome::Saved });
+        self.history.push(running.into_record(outcome, duration));
+    }
+
+    /// How a child has ended since the last call, if one has.
+    pub fn take_ended(&mut self) -> Option<EndedChild> {
+        self.ended.take()
     }
 
     /// Saves in the foreground. The observer may end it.

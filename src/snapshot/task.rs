@@ -1,5 +1,8 @@
 //! A snapshot that is to be taken.
 
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
 use super::child::SaveOptions;
 use super::file::Place;
 use super::process_title::ProcessTitle;
@@ -13,6 +16,8 @@ pub struct Task {
     pub trigger: Trigger,
     /// What process lists show of the child.
     pub title: Option<ProcessTitle>,
+    /// Where the data go that are for replicas, and not into a file.
+    pub pipe: Option<Rc<OwnedFd>>,
 }
 
 /// What asked for a snapshot.
@@ -25,6 +30,8 @@ pub enum Trigger {
     Shutdown,
     Flush,
     Reload,
+    /// A full sync of replicas.
+    Replication,
 }
 
 impl Trigger {
@@ -36,6 +43,7 @@ impl Trigger {
             Self::Shutdown => "shutdown",
             Self::Flush => "flush",
             Self::Reload => "reload",
+            Self::Replication => "replication",
         }
     }
 }

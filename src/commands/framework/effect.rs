@@ -56,6 +56,47 @@ pub enum Answer {
         read_only: bool,
     },
     Functions(FunctionsRequest),
+    Replication(ReplicationRequest),
+}
+
+/// Requests of replicas and primaries, and about them.
+#[derive(Debug)]
+pub enum ReplicationRequest {
+    /// Become a replica of another server, or a primary (REPLICAOF).
+    Follow(Option<PrimaryTarget>),
+    /// Send the stream from the byte numbered `next` on, or all data first.
+    Psync {
+        id: Box<[u8]>,
+        next: i64,
+        takes_over: bool,
+    },
+    /// Send all data, and then the stream.
+    Sync,
+    /// REPLCONF, whose options are the arguments of the command.
+    Configure,
+    Role,
+    /// Wait until so many replicas have what the client has written (WAIT).
+    Wait {
+        replicas: i64,
+        deadline: Option<Instant>,
+    },
+    Failover(FailoverRequest),
+}
+
+/// Where a server is reached.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PrimaryTarget {
+    pub host: Box<str>,
+    pub port: u16,
+}
+
+/// What FAILOVER asks for.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct FailoverRequest {
+    pub aborts: bool,
+    pub to: Option<PrimaryTarget>,
+    pub forces: bool,
+    pub timeout_ms: Option<u64>,
 }
 
 /// What of EVAL or EVALSHA is to be run. The text or SHA is the command's first argument.
@@ -144,8 +185,10 @@ pub struct Wait {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum InVain {
     NullArray,
-    /// So many replicas have what was written.
-    Zero,
+    /// How many replicas have the stream up to this byte.
+    Replicas {
+        offset: u64,
+    },
     /// So many append-only files have it: here and on replicas.
     TwoZeros,
 }

@@ -30,9 +30,9 @@ pub(super) use context::{SIZE_SAMPLES, require_memory};
 pub(super) use effect::Credentials;
 pub use effect::{
     Answer, ChannelKind, ClientEffect, ClientFilter, ClientRequest, ClientType, ConfigPair, ConfigRequest,
-    ConnectionEffect, Crash, DebugEffect, Effect, FunctionsRequest, InVain, MemoryRequest, MigratedKey, Migration,
-    PauseMode, PubSubRequest, RestorePolicy, RunRequest, ScriptName, ScriptsRequest, ShutdownRequest, SnapshotRequest,
-    UnblockWith, UsersEffect, UsersRequest, Wait,
+    ConnectionEffect, Crash, DebugEffect, Effect, FailoverRequest, FunctionsRequest, InVain, MemoryRequest,
+    MigratedKey, Migration, PauseMode, PrimaryTarget, PubSubRequest, ReplicationRequest, RestorePolicy, RunRequest,
+    ScriptName, ScriptsRequest, ShutdownRequest, SnapshotRequest, UnblockWith, UsersEffect, UsersRequest, Wait,
 };
 pub use error::CommandError;
 pub(super) use error::CommandResult;

@@ -204,6 +204,15 @@ impl Peer {
         }
     }
 
+    /// The address alone.
+    pub fn ip(&self) -> String {
+        match self {
+            Peer::Tcp { remote, .. } => remote.ip().to_canonical().to_string(),
+            Peer::Unix { path } => path.to_string(),
+            Peer::Internal => "?".to_owned(),
+        }
+    }
+
     /// `addr` of CLIENT LIST.
     pub fn remote(&self) -> String {
         match self {

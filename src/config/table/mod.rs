@@ -8,6 +8,7 @@ mod foreign;
 mod memory;
 mod observing;
 mod process;
+mod replication;
 mod scripts;
 mod snapshot;
 
@@ -29,6 +30,7 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "SNAPSHOTS", intro: "", keys: snapshot::KEYS },
     Section { title: "MEMORY", intro: "", keys: memory::KEYS },
     Section { title: "SCRIPTS", intro: "", keys: scripts::KEYS },
+    Section { title: "REPLICATION", intro: "", keys: replication::KEYS },
     Section { title: "CLIENTS", intro: "", keys: process::CLIENTS },
     Section {
         title: "ENCODINGS",

@@ -13,6 +13,7 @@ use crate::keyspace::ClientId;
 use crate::resp::{Protocol, Reply};
 use crate::server::exec::Blocked;
 use crate::server::net::Wake;
+use crate::server::replication::Replica;
 use crate::stdx::clock::Now;
 
 /// Unsent bytes that no limit counts: as in Redis, where every client has so much room for small replies.
@@ -62,6 +63,10 @@ pub struct Client {
     pub(super) input_bytes_total: u64,
     pub(super) output_bytes_total: u64,
     pub(super) commands_total: u64,
+    /// What the connection is as a replica, if it has said that it is one.
+    pub replica: Option<Box<Replica>>,
+    /// The end of the stream behind the last command of the client that has changed something (WAIT).
+    pub written_to: u64,
 }
 
 /// How a connection is to end.
@@ -149,9 +154,20 @@ impl Client {
         self.commands_total += 1;
     }
 
+    /// Whether the connection is a replica's, which has asked for the stream.
+    pub fn is_replica(&self) -> bool {
+        self.replica.as_deref().is_some_and(Replica::is_attached)
+    }
+
     /// The class under whose output limits the client falls.
     pub fn class(&self) -> ClientClass {
-        if self.session.subscriptions > 0 { ClientClass::PubSub } else { ClientClass::Normal }
+        if self.is_replica() {
+            ClientClass::Replica
+        } else if self.session.subscriptions > 0 {
+            ClientClass::PubSub
+        } else {
+            ClientClass::Normal
+        }
     }
 
     /// The command with which the client waits for a key.
@@ -280,6 +296,8 @@ impl Clients {
             input_bytes_total: 0,
             output_bytes_total: 0,
             commands_total: 0,
+            replica: None,
+            written_to: 0,
         });
         let key = ClientKey(key);
         if !has_connection {
@@ -355,6 +373,12 @@ impl Clients {
                 self.spare_output = taken;
             }
         }
+    }
+
+    /// The client whose command is being executed.
+    #[inline]
+    pub fn executing(&self) -> Option<ClientKey> {
+        self.executing
     }
 
     pub fn begin_command(&mut self, key: ClientKey) {

@@ -48,6 +48,7 @@ impl Executor {
         self.unwatch(key);
         self.unsubscribe_all(key);
         self.stop_monitoring(key);
+        self.forget_replica(key);
         self.clients.remove(key);
     }
 

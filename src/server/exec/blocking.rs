@@ -38,7 +38,7 @@ pub async fn watch_deadlines(shared: Rc<Shared>) {
 
 impl Executor {
     /// Makes a client wait whose command has found nothing. One that has waited before keeps its place in line.
-    pub(super) fn block(&mut self, frame: &Frame<'_>, wait: Wait) {
+    pub(in crate::server) fn block(&mut self, frame: &Frame<'_>, wait: Wait) {
         let client = self.clients.get_mut(frame.client);
         if let Some(blocked) = self.exec.deadlines.served.take_if(|_| frame.nesting == Nesting::Served) {
             client.wait_for(Stall::Blocked(blocked));
@@ -151,13 +151,17 @@ impl Executor {
     /// Answers a client that waits as if its time were up, or with an error. Returns whether it waited.
     pub(in crate::server) fn unblock(&mut self, key: ClientKey, with: UnblockWith) -> bool {
         let Some(blocked) = self.end_wait(key) else { return false };
+        let replicas = match blocked.in_vain {
+            InVain::Replicas { offset } => self.replicas_at(offset),
+            InVain::NullArray | InVain::TwoZeros => 0,
+        };
         let mark = self.clients.get(key).reply.len();
         match with {
             UnblockWith::Timeout => {
                 let reply = &mut self.clients.get_mut(key).reply;
                 match blocked.in_vain {
                     InVain::NullArray => reply.null_array(),
-                    InVain::Zero => reply.integer(0),
+                    InVain::Replicas { .. } => reply.integer(replicas as i64),
                     InVain::TwoZeros => {
                         reply.array(2);
                         reply.integer(0);
@@ -171,6 +175,14 @@ impl Executor {
         }
         self.conclude_wait(key, &blocked, mark);
         true
+    }
+
+    /// Answers a client that waits with this error.
+    pub(in crate::server) fn end_wait_with(&mut self, key: ClientKey, error: &CommandError) {
+        let Some(blocked) = self.end_wait(key) else { return };
+        let mark = self.clients.get(key).reply.len();
+        self.reply_error(key, error);
+        self.conclude_wait(key, &blocked, mark);
     }
 
     /// Keeps the figures of a command that has waited and is answered now.

@@ -191,7 +191,7 @@ impl Executor {
             self.serve_ready_keys();
         }
         if self.keyspace.journal.is_wanted() && !self.scripts.is_busy() {
-            self.keyspace.journal.close_group();
+            self.feed_replicas();
         }
     }
 

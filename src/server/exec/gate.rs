@@ -36,6 +36,8 @@ pub const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, bu
     during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
     details about the RDB error.";
 
+const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+
 /// Judges one command of a client, of which the table has this row. Returns it if it may run now.
 #[inline(always)]
 pub fn check(
@@ -64,6 +66,8 @@ fn is_guarded(executor: &Executor, key: ClientKey) -> bool {
         || executor.snapshots.is_loading()
         || executor.is_paused()
         || executor.scripts.is_busy()
+        || executor.replication.is_replica()
+        || executor.config.min_replicas_to_write > 0
 }
 
 /// Judges a command that a script calls: what is not the script's own matter has been judged when the script began.
@@ -207,6 +211,16 @@ fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<
             row.full_name
         )));
     }
+    let writes = |also: Flags| executor.has_flags(key, id, args, Flags::WRITE.or(also));
+    if executor.lacks_replicas() && writes(Flags::NONE) {
+        return Some(CommandError::text("NOREPLICAS Not enough good replicas to write."));
+    }
+    if executor.is_read_only() && writes(Flags::NONE) {
+        return Some(CommandError::text("READONLY You can't write against a read only replica."));
+    }
+    if executor.is_stale() && !executor.all_have_flags(key, id, Flags::STALE) {
+        return Some(CommandError::text(MASTERDOWN));
+    }
     if executor.snapshots.is_loading() && !executor.all_have_flags(key, id, Flags::LOADING) {
         return Some(CommandError::Loading);
     }
@@ -215,7 +229,8 @@ fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<
     {
         return Some(busy);
     }
-    if session.monitor && flags.has(Flags::WRITE.or(Flags::READONLY).or(Flags::MAY_REPLICATE)) {
+    if (session.monitor || client.is_replica()) && flags.has(Flags::WRITE.or(Flags::READONLY).or(Flags::MAY_REPLICATE))
+    {
         return Some(CommandError::text("ERR Replica can't interact with the keyspace"));
     }
     None

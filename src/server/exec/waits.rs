@@ -29,6 +29,11 @@ impl Blocked {
         places(&self.args, &self.keys, db)
     }
 
+    /// Whether it waits for replicas, and not for a key.
+    pub fn waits_for_replicas(&self) -> bool {
+        matches!(self.in_vain, InVain::Replicas { .. })
+    }
+
     /// How many bytes the command's arguments have.
     pub fn args_bytes(&self) -> usize {
         self.args.as_args().bytes_len()

@@ -295,7 +295,8 @@ impl Connection {
             }
             let closing = client.closing().is_some() || executor.process.is_ending();
             let paused = matches!(client.stall(), Some(Stall::Paused | Stall::Migrating));
-            (!client.reply.is_empty(), closing, client.stall().is_some(), paused)
+            let unsent = !client.reply.is_empty() || !executor.piece_for_replica(self.key).is_empty();
+            (unsent, closing, client.stall().is_some(), paused)
         };
         if unsent && let Poll::Ready(ready) = self.stream.poll_write_ready(context) {
             return Poll::Ready(ready.map(|()| Event::Writable));
@@ -426,6 +427,12 @@ impl Connection {
                 return Ok(Sent::Last);
             }
             if client.reply.is_empty() {
+                if client.replica.is_some() {
+                    match self.send_to_replica(&mut executor, &mut sent_now)? {
+                        Sent::Last => {}
+                        sent => return Ok(sent),
+                    }
+                }
                 break;
             }
             let front = client.reply.front();
@@ -451,6 +458,31 @@ impl Connection {
             self.shared.end();
         }
         Ok(if executor.clients.get(self.key).closing().is_none() { Sent::Enough } else { Sent::Last })
+    }
+}
+
+impl Connection {
+    /// Sends what a replica gets beside replies. [`Sent::Last`]: that is all.
+    fn send_to_replica(&self, executor: &mut Executor, sent_now: &mut usize) -> io::Result<Sent> {
+        loop {
+            let piece = executor.piece_for_replica(self.key);
+            if piece.is_empty() {
+                return Ok(Sent::Last);
+            }
+            match self.stream.try_write(&piece[..piece.len().min(ROUND_BYTES_SENT)]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => {
+                    executor.count_sent_to_replica(self.key, sent);
+                    *sent_now += sent;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Sent::Enough),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if *sent_now >= ROUND_BYTES_SENT {
+                return Ok(Sent::Part);
+            }
+        }
     }
 }
 

@@ -1,8 +1,12 @@
 //! When snapshots are taken: commands, save rules, a flush and the end of the server; and what becomes of the child.
 
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -12,7 +16,8 @@ use crate::server::clients::ClientKey;
 use crate::server::exec::Frame;
 use crate::server::executor::Executor;
 use crate::server::net::Shared;
-use crate::snapshot::{Cancelled, InterruptWatch, Place, SaveError, SaveOptions, Task, Trigger};
+use crate::server::replication::KindOfData;
+use crate::snapshot::{Cancelled, EndedChild, InterruptWatch, Place, SaveError, SaveOptions, Task, Trigger};
 
 /// Waits for each child's end and takes it in at once; without a pidfd the cron does.
 #[expect(deprecated, reason = "what replaces it is unsafe, and an owned descriptor is sound here")]
@@ -64,7 +69,8 @@ impl Executor {
             options = options.holding_expiring_fields(&self.config);
         }
         options.libraries = self.library_texts();
-        Task { place: self.place_of_dump(), options, trigger, title: None }
+        options.notes = self.notes_of_replication();
+        Task { place: self.place_of_dump(), options, trigger, title: None, pipe: None }
     }
 
     pub(super) fn place_of_dump(&self) -> Place {
@@ -156,6 +162,10 @@ impl Executor {
 
     fn start_child(&mut self, trigger: Trigger) -> Result<(), SaveError> {
         let task = Task { title: self.child_title(), ..self.snapshot_task(trigger) };
+        self.start_task(task)
+    }
+
+    fn start_task(&mut self, task: Task) -> Result<(), SaveError> {
         let child = self.snapshots.supervisor.start(&mut self.keyspace, &task)?;
         self.process.give_oom_score_to(child, &self.config);
         self.note_latency("fork", Duration::from_micros(self.persistence_info().latest_fork_usec));
@@ -167,6 +177,45 @@ impl Executor {
     pub(in crate::server) fn poll_child(&mut self) {
         let now = self.clock.advance();
         self.snapshots.supervisor.poll(&mut self.keyspace, now);
+        if let Some(EndedChild { sent, succeeded }) = self.snapshots.supervisor.take_ended() {
+            self.note_end_of_child(sent, succeeded);
+        }
+    }
+
+    /// Whether a child takes a snapshot.
+    pub(in crate::server) fn has_snapshot_child(&self) -> bool {
+        self.snapshots.supervisor.child().is_some()
+    }
+
+    /// Ends the child, which is no failure.
+    pub(in crate::server) fn dismiss_snapshot_child(&mut self) {
+        self.snapshots.supervisor.dismiss_child();
+    }
+
+    /// Starts a child that sends the data to replicas. Returns where they are read.
+    pub(in crate::server) fn start_sending_child(&mut self, kind: KindOfData) -> Result<OwnedFd, SaveError> {
+        let (data, pipe) = nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|error| SaveError::Send(error.into()))?;
+        self.start_child_for_replicas(kind, Some(Rc::new(pipe)))?;
+        Ok(data)
+    }
+
+    /// Starts a child whose data are for replicas: a dump, or what goes down the pipe.
+    pub(in crate::server) fn start_child_for_replicas(
+        &mut self,
+        kind: KindOfData,
+        pipe: Option<Rc<OwnedFd>>,
+    ) -> Result<(), SaveError> {
+        let mut task = Task { title: self.child_title(), pipe, ..self.snapshot_task(Trigger::Replication) };
+        task.options.format.version = kind.version;
+        task.options.without_keys = kind.functions_only;
+        self.start_task(task)
+    }
+
+    /// The dump that was just written, with its length.
+    pub(in crate::server) fn open_dump_for_replicas(&self) -> io::Result<(File, u64)> {
+        let file = File::open(self.place_of_dump().path())?;
+        let len = file.metadata()?.len();
+        Ok((file, len))
     }
 
     /// The child is looked after, and the save rules are.

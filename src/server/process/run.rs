@@ -16,6 +16,7 @@ use crate::server::migrate;
 use crate::server::net::{ListenError, Listeners, Shared, Timer, accept, event_loop};
 use crate::server::persistence::{fallback, loading, snapshots};
 use crate::server::process::{banner, file_limit, logging, shutdown};
+use crate::server::replication::{feed_payload, follow_primary};
 use crate::server::scripts::busy;
 use crate::snapshot::DumpFile;
 
@@ -101,6 +102,8 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     spawn_local(busy::run_slices(Rc::clone(&shared)));
     spawn_local(shutdown::watch_signals(Rc::clone(&shared), requests));
     spawn_local(snapshots::watch_children(Rc::clone(&shared)));
+    spawn_local(feed_payload(Rc::clone(&shared)));
+    spawn_local(follow_primary(Rc::clone(&shared)));
     spawn_local(load_then_serve(Rc::clone(&shared), dump, notifier.clone()));
     let code = wait_for_end(&shared).await;
     if let Some(notifier) = &notifier {

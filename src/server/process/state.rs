@@ -14,7 +14,6 @@ use crate::stdx::clock::Now;
 pub struct Process {
     pub(super) started: Now,
     pub(super) run_id: String,
-    pub(super) replication_id: String,
     /// How the process was started.
     pub(super) launch: Launch,
     pub listeners: Listeners,
@@ -35,7 +34,6 @@ impl Process {
         Self {
             started: now,
             run_id: run_id(),
-            replication_id: run_id(),
             launch,
             listeners: Listeners::default(),
             oom_score: OomScore::default(),
@@ -64,11 +62,6 @@ impl Process {
     /// Names this run of the server.
     pub fn run_id(&self) -> &str {
         &self.run_id
-    }
-
-    /// Names the data, for replicas.
-    pub fn replication_id(&self) -> &str {
-        &self.replication_id
     }
 
     pub fn pause_cron(&mut self, paused: bool) {

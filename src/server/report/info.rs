@@ -221,21 +221,6 @@ impl Executor {
         out.field("keyspace_misses", keys.misses.get());
     }
 
-    fn info_replication(&self, out: &mut InfoText) {
-        out.field("role", "master");
-        out.field("connected_slaves", 0);
-        out.field("master_failover_state", "no-failover");
-        out.field("master_replid", self.process.replication_id());
-        out.field("master_replid2", NO_REPLID);
-        out.field("master_repl_offset", 0);
-        out.field("second_repl_offset", -1);
-        out.field("repl_backlog_active", 0);
-        let backlog = self.config.value("repl-backlog-size").unwrap_or_default();
-        out.field("repl_backlog_size", String::from_utf8_lossy(&backlog));
-        out.field("repl_backlog_first_byte_offset", 0);
-        out.field("repl_backlog_histlen", 0);
-    }
-
     fn info_command_stats(&self, out: &mut InfoText) {
         for row in self.table.rows() {
             let stat = self.stats.command_stats.get(row.id.index());

@@ -18,8 +18,11 @@ use crate::snapshot::error::Step;
 use crate::snapshot::process;
 use crate::snapshot::system_calls::OptionalCall;
 
-/// Where the child finds its end of the report pipe; it closes everything beyond.
+/// Where the child finds its end of the report pipe.
 const REPORT_FD: RawFd = 3;
+
+/// Where it finds the pipe for its data, if it is given one. It closes everything beyond.
+const DATA_FD: RawFd = 4;
 
 const REAL_TIME_SIGNAL_MAX: i32 = 64;
 
@@ -39,7 +42,16 @@ pub struct Child {
     pub fork_us: u64,
 }
 
-/// Starts a process that sees memory as it is at this moment and runs `main`, which is given the pipe for reports.
+/// What the child may write to.
+#[derive(Clone, Copy)]
+pub struct Pipes {
+    pub reports: BorrowedFd<'static>,
+    /// The one that it was given for its data.
+    pub data: Option<BorrowedFd<'static>>,
+}
+
+/// Starts a process that sees memory as it is at this moment and runs `main`, which is given the pipe for reports and
+/// keeps `data`.
 ///
 /// # Safety
 ///
@@ -52,7 +64,7 @@ pub struct Child {
 ///   given.
 ///
 /// When `main` returns, or panics, the child ends at once; nothing that the parent owns is dropped in it.
-pub unsafe fn spawn(main: impl FnOnce(BorrowedFd<'static>) -> i32) -> io::Result<Child> {
+pub unsafe fn spawn(data: Option<BorrowedFd<'_>>, main: impl FnOnce(Pipes) -> i32) -> io::Result<Child> {
     install_panic_hook();
     // What the checksum finds out about the processor at its first use is found out here, behind no lock of others.
     Crc64::of(&[0]);
@@ -68,7 +80,7 @@ pub unsafe fn spawn(main: impl FnOnce(BorrowedFd<'static>) -> i32) -> io::Result
     let forked = unsafe { nix::unistd::fork() };
     let fork_us = start.elapsed().as_micros() as u64;
     if let Ok(ForkResult::Child) = forked {
-        exit(main(settle_in(parent, sender)));
+        exit(main(settle_in(parent, sender, data)));
     }
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
     match forked? {
@@ -82,10 +94,10 @@ pub unsafe fn spawn(main: impl FnOnce(BorrowedFd<'static>) -> i32) -> io::Result
 
 /// Makes the child a process of its own: without the server's descriptors, with default handlers, tied to its parent's
 /// life, and named.
-fn settle_in(parent: Pid, sender: OwnedFd) -> BorrowedFd<'static> {
+fn settle_in(parent: Pid, sender: OwnedFd, data: Option<BorrowedFd<'_>>) -> Pipes {
     SENDER.store(sender.as_raw_fd(), Ordering::Relaxed);
     // First of all, for as long as we hold the listening sockets nobody can start the server anew.
-    let sender = keep_only(sender);
+    let pipes = keep_only(sender, data);
     default_signal_handlers();
     // SAFETY: plain system calls on our own process with valid arguments.
     unsafe {
@@ -97,33 +109,38 @@ fn settle_in(parent: Pid, sender: OwnedFd) -> BorrowedFd<'static> {
         exit(1);
     }
     let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
-    sender
+    pipes
 }
 
-/// Closes every descriptor beyond standard error but the pipe's.
-fn keep_only(sender: OwnedFd) -> BorrowedFd<'static> {
+/// Closes every descriptor beyond standard error but those of the pipes.
+fn keep_only(sender: OwnedFd, data: Option<BorrowedFd<'_>>) -> Pipes {
     // Given up here, the descriptor stays open to the end of the process unless it is closed below.
     let sender = sender.into_raw_fd();
     // SAFETY: the descriptors that are closed or replaced here belong to objects of the parent's that this process
     // never touches again, and nobody closes the one that is returned.
     unsafe {
+        // Out of the way of the numbers that are taken below.
+        let data = data.map(|data| libc::fcntl(data.as_raw_fd(), libc::F_DUPFD, DATA_FD + 1));
         if libc::dup2(sender, REPORT_FD) != REPORT_FD {
-            return BorrowedFd::borrow_raw(sender);
+            return Pipes { reports: BorrowedFd::borrow_raw(sender), data: None };
         }
         SENDER.store(REPORT_FD, Ordering::Relaxed);
+        let has_data = data.is_some_and(|data| libc::dup2(data, DATA_FD) == DATA_FD);
+        let last = if has_data { DATA_FD } else { REPORT_FD };
         let range_is_closed = OptionalCall::CloseRange.is_allowed()
-            && libc::syscall(libc::SYS_close_range, REPORT_FD + 1, libc::c_uint::MAX, 0) == 0;
+            && libc::syscall(libc::SYS_close_range, last + 1, libc::c_uint::MAX, 0) == 0;
         if !range_is_closed {
-            for descriptor in open_descriptors() {
+            for descriptor in open_descriptors(last) {
                 libc::close(descriptor);
             }
         }
-        BorrowedFd::borrow_raw(REPORT_FD)
+        let data = has_data.then(|| BorrowedFd::borrow_raw(DATA_FD));
+        Pipes { reports: BorrowedFd::borrow_raw(REPORT_FD), data }
     }
 }
 
-/// Every descriptor beyond the pipe's that may be open.
-fn open_descriptors() -> Vec<RawFd> {
+/// Every descriptor beyond `last` that may be open.
+fn open_descriptors(last: RawFd) -> Vec<RawFd> {
     /// More than these are not tried where the system does not say which are open.
     const TRIED_MAX: u64 = 1 << 16;
     let numbers = std::fs::read_dir("/proc/self/fd").map(|entries| {
@@ -134,7 +151,7 @@ fn open_descriptors() -> Vec<RawFd> {
         let end = limit.map_or(TRIED_MAX, |(soft, _)| soft.min(TRIED_MAX));
         (0..end as RawFd).collect()
     });
-    numbers.retain(|&number| number > REPORT_FD);
+    numbers.retain(|&number| number > last);
     numbers
 }
 
@@ -198,7 +215,7 @@ fn pidfd(pid: Pid) -> Option<OwnedFd> {
 #[cfg(test)]
 pub fn spawn_in_test(main: impl FnOnce(BorrowedFd<'static>) -> i32) -> Child {
     // SAFETY: tests save a keyspace of their own, send reports, sleep, panic or end by a signal.
-    unsafe { spawn(main) }.expect("a child")
+    unsafe { spawn(None, |pipes| main(pipes.reports)) }.expect("a child")
 }
 
 #[cfg(test)]

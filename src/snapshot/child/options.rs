@@ -31,6 +31,10 @@ pub struct SaveOptions {
     pub reserved_cores: usize,
     pub manners: Manners,
     pub now: Now,
+    /// No keys are written, as for redis-cli --functions-rdb.
+    pub without_keys: bool,
+    /// What is noted at the head beside the usual.
+    pub notes: Vec<(&'static str, String)>,
     /// The texts of the function libraries.
     pub libraries: Arc<[Arc<[u8]>]>,
     /// The dump that holds the data as they are, if it is known that one does.
@@ -106,6 +110,8 @@ impl SaveOptions {
                 bytes_per_second: u64::from(config.snapshot_rate_limit_mb) * MEGABYTE,
             },
             now,
+            without_keys: false,
+            notes: Vec::new(),
             libraries: Arc::default(),
             same: None,
         }

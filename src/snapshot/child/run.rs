@@ -6,12 +6,13 @@ use std::ops::ControlFlow;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use super::fork::{self, Child};
+use super::fork::{self, Child, Pipes};
 use super::observer::{Observer, Saved};
 use super::options::SaveOptions;
 use super::report::{self, Figures, Report};
-use super::{priority, save};
+use super::{pipe, priority, save};
 use crate::keyspace::Keyspace;
+use crate::snapshot::error::SaveError;
 use crate::snapshot::file::{Disk, Place, Temp};
 use crate::snapshot::process_title::ProcessTitle;
 use crate::stdx::text;
@@ -22,31 +23,50 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 /// Counting copied pages walks the child's page tables: it may take at most one part in so many of the time.
 const COUNTING_SHARE: u32 = 50;
 
+/// Where a child writes the data.
+#[derive(Clone, Copy)]
+pub enum Target<'t> {
+    /// Into a dump that takes its place.
+    File(&'t Place),
+    /// Down a pipe, to replicas.
+    Pipe(BorrowedFd<'t>),
+}
+
 /// Starts a child that saves the keyspace as it is now.
 pub fn start(
     keyspace: &mut Keyspace,
-    place: &Place,
+    target: Target<'_>,
     options: &SaveOptions,
     title: Option<&ProcessTitle>,
 ) -> io::Result<Child> {
+    let data = match target {
+        Target::File(_) => None,
+        Target::Pipe(pipe) => Some(pipe),
+    };
     // SAFETY: `run` reads the keyspace, which is borrowed exclusively, and the arguments, which nobody changes. It writes to
-    // files that it opens itself and to the pipe, and serialises in threads of `threads::with_threads`.
-    unsafe { fork::spawn(|pipe| run(pipe, keyspace, place, options, title)) }
+    // files that it opens itself and to the pipes, and serialises in threads of `threads::with_threads`.
+    unsafe { fork::spawn(data, |pipes| run(pipes, keyspace, target, options, title)) }
 }
 
 /// Saves the keyspace as the fork left it. Returns the exit code.
 fn run(
-    pipe: BorrowedFd<'static>,
+    pipes: Pipes,
     keyspace: &mut Keyspace,
-    place: &Place,
+    target: Target<'_>,
     options: &SaveOptions,
     title: Option<&ProcessTitle>,
 ) -> i32 {
     // Without it, process lists show the server twice.
     let _ = title.map(ProcessTitle::show);
     priority::give_way(options.manners);
-    let mut reporter = Reporter::new(pipe);
-    match save::save_to_file(keyspace, place, &options.in_background(), &Disk, &mut reporter) {
+    let mut reporter = Reporter::new(pipes.reports);
+    let options = options.in_background();
+    let result = match (target, pipes.data) {
+        (Target::File(place), _) => save::save_to_file(keyspace, place, &options, &Disk, &mut reporter),
+        (Target::Pipe(_), Some(pipe)) => pipe::send(keyspace, pipe, &options, &mut reporter),
+        (Target::Pipe(_), None) => Err(SaveError::Send(std::io::ErrorKind::NotConnected.into())),
+    };
+    match result {
         Ok(saved) => {
             reporter.send(&Report::Done(reporter.figures(&saved)));
             0

@@ -55,6 +55,7 @@ pub fn write_dataset(
         out.aux(b"redis-bits", b"64")?;
         out.aux(b"ctime", options.now.unix_seconds().to_string().as_bytes())?;
         out.aux(b"used-mem", options.used_memory_bytes.to_string().as_bytes())?;
+        options.notes.iter().try_for_each(|(name, value)| out.aux(name.as_bytes(), value.as_bytes()))?;
         out.aux(b"aof-base", b"0")?;
         if !options.libraries.is_empty() && options.format.version < rdb::LIBRARY_VERSION {
             let cause = rdb::Error::VersionWithoutLibraries { version: options.format.version };
@@ -62,6 +63,9 @@ pub fn write_dataset(
         }
         options.libraries.iter().try_for_each(|text| out.function_library(text))
     })?;
+    if options.without_keys {
+        return writer.finish();
+    }
     serialise::write_entries(&frozen, options, thread_count(options), &mut writer)?;
     writer.finish()
 }

@@ -69,6 +69,7 @@ impl Executor {
             Answer::Scripts(request) => self.answer_scripts(key, request),
             Answer::CallFunction { read_only } => self.call_function(frame, read_only),
             Answer::Functions(request) => self.answer_functions(frame, request),
+            Answer::Replication(request) => self.answer_replication(frame, request),
         }
     }
 

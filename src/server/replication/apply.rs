@@ -1,0 +1,1 @@
+//! Applying the stream of a primary.

@@ -1,0 +1,363 @@
+//! Full syncs: one snapshot child serves all replicas that wait for one, straight from its pipe or from the dump that it
+//! has written.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use tokio::net::unix::pipe;
+
+use super::replica::Stage;
+use crate::replication::{Backlog, Framing};
+use crate::server::clients::{ClientKey, Close};
+use crate::server::executor::Executor;
+use crate::server::net::Shared;
+use crate::stdx::clock::Now;
+
+/// So much is fetched ahead of the slowest replica.
+const AHEAD_BYTES: u64 = 1 << 20;
+
+/// How much is fetched at once.
+const FETCH_BYTES: usize = 256 * 1024;
+
+/// The full sync under way.
+pub(super) struct FullSync {
+    /// Which one it is, of all.
+    number: u64,
+    /// What was fetched and is not sent to all yet. It begins with the line that says how the data end.
+    data: Backlog,
+    source: Source,
+    /// Ends the data where their length is not known before.
+    mark: Option<[u8; 40]>,
+    /// The source has ended.
+    is_fetched: bool,
+    /// The child has ended well.
+    is_vouched_for: bool,
+    /// There will be no more data.
+    is_whole: bool,
+}
+
+enum Source {
+    /// The dump that the child is writing.
+    Dump,
+    Pipe(OwnedFd),
+    File(File),
+    /// The task that fetches has it.
+    Taken,
+}
+
+impl FullSync {
+    /// Data from the byte numbered `at` on.
+    pub(super) fn read(&self, at: u64) -> &[u8] {
+        self.data.read(at)
+    }
+
+    /// Whether a replica that is sent this byte next has everything.
+    fn is_sent(&self, at: u64) -> bool {
+        self.is_whole && at == self.data.end()
+    }
+
+    /// Notes that there is no more, once that is certain.
+    fn complete(&mut self) {
+        if self.is_fetched && self.is_vouched_for && !self.is_whole {
+            self.is_whole = true;
+            if let Some(mark) = self.mark {
+                self.data.push(&mark);
+            }
+        }
+    }
+}
+
+/// Fetches the data of each full sync as fast as the slowest replica takes them, until the server ends.
+pub async fn feed_payload(shared: Rc<Shared>) {
+    let wake = Rc::clone(&shared.executor.borrow().replication.sync_wake);
+    loop {
+        let source = shared.executor.borrow_mut().take_source();
+        match source {
+            None => wake.raised().await,
+            Some((number, source)) => {
+                if let Err(error) = fetch(&shared, number, source).await {
+                    tracing::warn!("Cannot read the data of a full sync: {error}");
+                    shared.executor.borrow_mut().fail_sync(number);
+                }
+            }
+        }
+    }
+}
+
+async fn fetch(shared: &Shared, number: u64, source: Source) -> io::Result<()> {
+    let wake = Rc::clone(&shared.executor.borrow().replication.sync_wake);
+    let mut buffer = vec![0; FETCH_BYTES];
+    let (mut pipe, mut file) = match source {
+        Source::Pipe(pipe) => (Some(pipe::Receiver::from_owned_fd(pipe)?), None),
+        Source::File(file) => (None, Some(file)),
+        Source::Dump | Source::Taken => (None, None),
+    };
+    loop {
+        loop {
+            match shared.executor.borrow().room_for_data(number) {
+                None => return Ok(()),
+                Some(true) => break,
+                Some(false) => {}
+            }
+            wake.raised().await;
+        }
+        let read = match (&mut pipe, &mut file) {
+            (Some(pipe), _) => {
+                tokio::select! {
+                    read = tokio::io::AsyncReadExt::read(pipe, &mut buffer) => read?,
+                    // The sync may have ended.
+                    () = wake.raised() => continue,
+                }
+            }
+            (None, Some(file)) => {
+                tokio::task::yield_now().await;
+                file.read(&mut buffer)?
+            }
+            (None, None) => 0,
+        };
+        shared.executor.borrow_mut().take_sync_data(number, &buffer[..read]);
+        if read == 0 {
+            return Ok(());
+        }
+    }
+}
+
+impl Executor {
+    /// The source of a full sync that nobody fetches yet.
+    fn take_source(&mut self) -> Option<(u64, Source)> {
+        let sync = self.replication.sync.as_mut()?;
+        match sync.source {
+            Source::Pipe(_) | Source::File(_) => {
+                Some((sync.number, std::mem::replace(&mut sync.source, Source::Taken)))
+            }
+            Source::Dump | Source::Taken => None,
+        }
+    }
+
+    /// Whether more may be fetched for a full sync; nothing if it is not under way any more.
+    fn room_for_data(&self, number: u64) -> Option<bool> {
+        let sync = self.replication.sync.as_ref().filter(|sync| sync.number == number)?;
+        Some(sync.data.len() < AHEAD_BYTES)
+    }
+
+    /// Takes in data for a full sync; none at their end.
+    fn take_sync_data(&mut self, number: u64, data: &[u8]) {
+        let Some(sync) = self.replication.sync.as_mut().filter(|sync| sync.number == number) else { return };
+        if data.is_empty() {
+            sync.is_fetched = true;
+            sync.complete();
+        } else {
+            sync.data.push(data);
+        }
+        self.wake_replicas();
+    }
+
+    /// Begins full syncs that are due, and keeps replicas that wait for one in the picture.
+    pub(super) fn sync_cron(&mut self, now: Now) {
+        let is_writing = self.replication.sync.as_ref().is_some_and(|sync| matches!(sync.source, Source::Dump));
+        let kept: Vec<ClientKey> = self
+            .replicas()
+            .filter(|(_, replica)| {
+                replica.stage == Stage::WaitsForSnapshot
+                    || is_writing && matches!(replica.stage, Stage::TakesData { .. })
+            })
+            .map(|(key, _)| key)
+            .collect();
+        if self.replication.newline_due(now) {
+            for key in kept {
+                self.clients.push_to(key, |reply| reply.raw(b"\n"));
+            }
+        }
+        self.begin_sync_if_due(now);
+    }
+
+    fn begin_sync_if_due(&mut self, now: Now) {
+        if self.replication.sync.is_some() || self.has_snapshot_child() || self.is_paused() {
+            return;
+        }
+        let waiting: Vec<(ClientKey, &super::Replica)> =
+            self.replicas().filter(|(_, replica)| replica.stage == Stage::WaitsForSnapshot).collect();
+        let Some((_, first)) = waiting.first() else { return };
+        let kind = self.kind_of_data(first);
+        let alike: Vec<ClientKey> =
+            waiting.iter().filter(|(_, replica)| self.kind_of_data(replica) == kind).map(|(key, _)| *key).collect();
+        let by_pipe = self.config.repl_diskless_sync || kind.functions_only;
+        let waited = waiting.iter().map(|(_, replica)| now.since(replica.acked_at).as_secs()).max().unwrap_or(0);
+        let max = self.config.repl_diskless_sync_max_replicas as usize;
+        let is_due = !by_pipe
+            || waited >= u64::from(self.config.repl_diskless_sync_delay_seconds)
+            || max > 0 && waiting.len() >= max;
+        let by_pipe = by_pipe && waiting.iter().all(|(_, replica)| replica.capabilities.eof);
+        if is_due {
+            self.begin_sync(&alike, kind, by_pipe);
+        }
+    }
+
+    /// What kind of data a replica wants.
+    fn kind_of_data(&self, replica: &super::Replica) -> KindOfData {
+        let version = match self.config.replication_rdb_version {
+            0 => replica.rdb_version.unwrap_or(RDB_VERSION_OF_ALL),
+            pinned => u32::from(pinned),
+        };
+        KindOfData { version, functions_only: replica.capabilities.functions_only }
+    }
+
+    fn begin_sync(&mut self, keys: &[ClientKey], kind: KindOfData, by_pipe: bool) {
+        self.begin_stream();
+        self.feed_replicas();
+        // Whoever reads the stream from here on knows of no database that is selected.
+        self.replication.writer.select_anew();
+        let started = if by_pipe {
+            self.start_sending_child(kind).map(Some)
+        } else {
+            self.start_child_for_replicas(kind, None).map(|()| None)
+        };
+        let pipe = match started {
+            Ok(pipe) => pipe,
+            Err(error) => {
+                tracing::warn!("BGSAVE for replication failed: {error}");
+                for &key in keys {
+                    let client = self.clients.get_mut(key);
+                    client.reply.error("ERR BGSAVE failed, replication can't continue");
+                    client.close(Close::AfterReply);
+                }
+                return;
+            }
+        };
+        let mut data = Backlog::new(0);
+        let mark = pipe.is_some().then(|| {
+            let mut mark = [0; 40];
+            mark.copy_from_slice(super::state::new_id().as_str().as_bytes());
+            data.push(&Framing::Mark(mark).line());
+            mark
+        });
+        let source = pipe.map_or(Source::Dump, Source::Pipe);
+        let number = self.replication.next_sync_number();
+        let (is_fetched, is_vouched_for, is_whole) = (false, false, false);
+        self.replication.sync = Some(FullSync { number, data, source, mark, is_fetched, is_vouched_for, is_whole });
+        let (id, offset) = (self.replication.history.id(), self.replication.history.offset());
+        let now = self.clock.latest();
+        for &key in keys {
+            let client = self.clients.get_mut(key);
+            let Some(replica) = client.replica.as_deref_mut() else { continue };
+            replica.stage = Stage::TakesData { at: 1 };
+            replica.next = offset + 1;
+            replica.acked_at = now;
+            if replica.knows_offsets {
+                client.reply.status(format!("FULLRESYNC {id} {offset}"));
+            }
+            client.wake();
+        }
+        let target = if by_pipe { "replicas sockets" } else { "disk" };
+        tracing::info!("Starting BGSAVE for SYNC with target: {target}");
+        self.replication.sync_wake.raise();
+    }
+
+    /// Takes note of the end of the child that has written or sent the data.
+    pub(in crate::server) fn note_end_of_child(&mut self, sent: bool, succeeded: bool) {
+        let Some(sync) = &mut self.replication.sync else { return };
+        let is_dump = matches!(sync.source, Source::Dump);
+        if is_dump == sent {
+            return;
+        }
+        let number = sync.number;
+        if !succeeded {
+            self.fail_sync(number);
+            return;
+        }
+        if is_dump {
+            match self.open_dump_for_replicas() {
+                Ok((file, len)) => {
+                    let sync = self.replication.sync.as_mut().expect("it is under way");
+                    sync.data.push(&Framing::Length(len).line());
+                    sync.source = Source::File(file);
+                }
+                Err(error) => {
+                    tracing::warn!("Cannot open the dump for replicas: {error}");
+                    self.fail_sync(number);
+                    return;
+                }
+            }
+        }
+        let sync = self.replication.sync.as_mut().expect("it is under way");
+        sync.is_vouched_for = true;
+        sync.complete();
+        self.replication.sync_wake.raise();
+        self.wake_replicas();
+    }
+
+    /// Gives up a full sync: its replicas begin again.
+    fn fail_sync(&mut self, number: u64) {
+        if self.replication.sync.as_ref().is_none_or(|sync| sync.number != number) {
+            return;
+        }
+        for key in self.takers() {
+            tracing::warn!("Full sync with replica {} failed", self.name_of_replica(key));
+            self.clients.get_mut(key).close(Close::Now);
+        }
+        self.replication.sync = None;
+        self.replication.sync_wake.raise();
+    }
+
+    /// Replicas that take the data of the full sync under way.
+    fn takers(&self) -> Vec<ClientKey> {
+        let takes = |stage| matches!(stage, Stage::TakesData { .. });
+        self.replicas().filter(|(_, replica)| takes(replica.stage)).map(|(key, _)| key).collect()
+    }
+
+    /// Some data of the full sync were sent to a replica.
+    pub(super) fn note_data_sent(&mut self, key: ClientKey) {
+        let now = self.clock.latest();
+        let Some(sync) = &mut self.replication.sync else { return };
+        let client = self.clients.get_mut(key);
+        let Some(replica) = client.replica.as_deref_mut() else { return };
+        let Stage::TakesData { at } = replica.stage else { return };
+        replica.acked_at = now;
+        if sync.is_sent(at) {
+            // Behind a mark the stream waits until the replica has found the mark.
+            replica.stage = if sync.mark.is_some() { Stage::LoadsData } else { Stage::Online };
+            if replica.capabilities.rdb_only {
+                client.close(Close::AfterReply);
+            }
+            let name = self.name_of_replica(key);
+            tracing::info!("Synchronization with replica {name} succeeded");
+        }
+        let needed = self.replicas().filter_map(|(_, replica)| match replica.stage {
+            Stage::TakesData { at } => Some(at),
+            _ => None,
+        });
+        let needed = needed.min();
+        match (needed, &mut self.replication.sync) {
+            (Some(needed), Some(sync)) => sync.data.trim(0, needed),
+            _ => self.replication.sync = None,
+        }
+        self.replication.sync_wake.raise();
+    }
+
+    /// Ends a full sync that nobody takes part in any more.
+    pub(super) fn end_sync_without_replicas(&mut self) {
+        if self.replication.sync.is_none() || !self.takers().is_empty() {
+            return;
+        }
+        if let Some(sync) = self.replication.sync.take()
+            && !matches!(sync.source, Source::Dump | Source::File(_))
+            && !sync.is_vouched_for
+        {
+            tracing::info!("Diskless rdb transfer, last replica dropped, killing fork child.");
+            self.dismiss_snapshot_child();
+        }
+        self.replication.sync_wake.raise();
+    }
+}
+
+/// What every server since Redis 7.0 reads.
+const RDB_VERSION_OF_ALL: u32 = 10;
+
+/// What a full sync consists of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KindOfData {
+    pub version: u32,
+    pub functions_only: bool,
+}

@@ -1,0 +1,77 @@
+//! INFO's section about replication.
+
+use super::upstream::Link;
+use crate::observe::InfoText;
+use crate::replication::ReplicationId;
+use crate::server::executor::Executor;
+
+impl Executor {
+    pub(in crate::server) fn info_replication(&self, out: &mut InfoText) {
+        let replication = &self.replication;
+        let now = self.clock.latest();
+        match &replication.upstream {
+            None => out.field("role", "master"),
+            Some(upstream) => {
+                out.field("role", "slave");
+                out.field("master_host", &upstream.address.host);
+                out.field("master_port", upstream.address.port);
+                let is_up = upstream.link == Link::Connected;
+                out.field("master_link_status", if is_up { "up" } else { "down" });
+                let silence = if is_up { now.since(upstream.heard_at).as_secs() as i64 } else { -1 };
+                out.field("master_last_io_seconds_ago", silence);
+                let is_syncing = upstream.link == Link::Sync;
+                out.field("master_sync_in_progress", u8::from(is_syncing));
+                let offset = if upstream.can_continue { replication.history.offset() as i64 } else { 0 };
+                out.field("slave_read_repl_offset", offset);
+                out.field("slave_repl_offset", offset);
+                if is_syncing {
+                    let progress = &upstream.progress;
+                    let total = progress.total_bytes.unwrap_or(0);
+                    out.field("master_sync_total_bytes", total);
+                    out.field("master_sync_read_bytes", progress.read_bytes);
+                    out.field("master_sync_left_bytes", total as i64 - progress.read_bytes as i64);
+                    let share = if total == 0 { 0.0 } else { progress.read_bytes as f64 * 100.0 / total as f64 };
+                    out.field("master_sync_perc", format!("{share:.2}"));
+                    let silence = progress.last_read.map_or(-1, |at| now.since(at).as_secs() as i64);
+                    out.field("master_sync_last_io_seconds_ago", silence);
+                }
+                if !is_up {
+                    let down = upstream.down_since.map_or(-1, |since| now.since(since).as_secs() as i64);
+                    out.field("master_link_down_since_seconds", down);
+                }
+                out.field("slave_priority", self.config.replica_priority);
+                out.field("slave_read_only", u8::from(self.config.replica_read_only));
+                out.field("replica_announced", u8::from(self.config.replica_announced));
+            }
+        }
+        let attached: Vec<_> = self.replicas().filter(|(_, replica)| replica.is_attached()).collect();
+        out.field("connected_slaves", attached.len());
+        if self.config.min_replicas_to_write > 0 && self.config.min_replicas_max_lag_seconds > 0 {
+            out.field("min_slaves_good_slaves", self.good_replicas());
+        }
+        for (index, (key, replica)) in attached.iter().enumerate() {
+            let (ip, port) = self.address_of_replica(*key);
+            let is_online = replica.stage.name() == "online";
+            let lag = if is_online { now.since(replica.acked_at).as_secs() } else { 0 };
+            out.field(
+                &format!("slave{index}"),
+                format!("ip={ip},port={port},state={},offset={},lag={lag}", replica.stage.name(), replica.acked),
+            );
+        }
+        out.field("master_failover_state", self.failover_state());
+        let history = &replication.history;
+        out.field("master_replid", history.id());
+        let (before, end) = match history.before() {
+            Some((id, end)) => (id, end as i64),
+            None => (ReplicationId::NONE, -1),
+        };
+        out.field("master_replid2", before);
+        out.field("master_repl_offset", history.offset());
+        out.field("second_repl_offset", end);
+        out.field("repl_backlog_active", u8::from(replication.backlog.is_some()));
+        out.field("repl_backlog_size", self.backlog_bytes_max());
+        let backlog = replication.backlog.as_ref();
+        out.field("repl_backlog_first_byte_offset", backlog.map_or(0, |backlog| backlog.start()));
+        out.field("repl_backlog_histlen", backlog.map_or(0, |backlog| backlog.len()));
+    }
+}

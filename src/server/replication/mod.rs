@@ -1,0 +1,20 @@
+//! Replication: what this server is to its replicas and to its primary.
+//! Owns:  the history of the data, the backlog, replicas and their full syncs, the link to a primary.
+//! Uses:  commands, config, keyspace, replication, resp, snapshot, stdx, and the rooms that run a command.
+//! Never: what a command does to the data; what is applied here runs as a command.
+
+mod answer;
+mod apply;
+mod failover;
+mod feed;
+mod full_sync;
+mod info;
+mod replica;
+mod state;
+mod upstream;
+mod waiting;
+
+pub use full_sync::{KindOfData, feed_payload};
+pub use replica::Replica;
+pub use state::Replication;
+pub use upstream::follow_primary;

@@ -1,0 +1,139 @@
+//! What the server knows of its replicas and of its primary.
+
+use std::rc::Rc;
+
+use super::full_sync::FullSync;
+use super::upstream::Upstream;
+use super::waiting::WaitingClient;
+use crate::replication::{Backlog, History, ReplicationId, StreamWriter};
+use crate::server::clients::ClientKey;
+use crate::server::executor::Executor;
+use crate::server::net::Wake;
+use crate::stdx::clock::Now;
+
+/// The state of replication.
+pub struct Replication {
+    pub(super) history: History,
+    pub(super) writer: StreamWriter,
+    /// Here once there has been a replica, and on every replica.
+    pub(super) backlog: Option<Backlog>,
+    /// Connections that have sent PSYNC or SYNC.
+    pub(super) replicas: Vec<ClientKey>,
+    /// Since when there has been no replica, if there was one.
+    pub(super) lonely_since: Option<Now>,
+    /// The full sync under way.
+    pub(super) sync: Option<FullSync>,
+    /// Raised when the task that fetches the data of a full sync has something to do.
+    pub(super) sync_wake: Rc<Wake>,
+    /// Clients that wait until replicas have what they have written.
+    pub(super) waiting: Vec<WaitingClient>,
+    /// A question to the replicas how far they are is due behind the present round of commands.
+    pub(super) asks_for_acks: bool,
+    /// The primary, on a replica.
+    pub(super) upstream: Option<Upstream>,
+    /// Raised when the server has another primary, or none any more.
+    pub(super) upstream_wake: Rc<Wake>,
+    pub(super) last_ping: Option<Now>,
+    pub(super) counters: Counters,
+    last_newline: Option<Now>,
+    syncs: u64,
+    scratch: Vec<u8>,
+}
+
+/// What INFO counts.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Counters {
+    pub full_syncs: u64,
+    pub partial_syncs_accepted: u64,
+    pub partial_syncs_refused: u64,
+}
+
+impl Replication {
+    pub fn new() -> Self {
+        Self {
+            history: History::new(new_id()),
+            writer: StreamWriter::default(),
+            backlog: None,
+            replicas: Vec::new(),
+            lonely_since: None,
+            sync: None,
+            sync_wake: Rc::default(),
+            waiting: Vec::new(),
+            asks_for_acks: false,
+            upstream: None,
+            upstream_wake: Rc::default(),
+            last_ping: None,
+            counters: Counters::default(),
+            last_newline: None,
+            syncs: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Whether this server is a replica.
+    #[inline]
+    pub fn is_replica(&self) -> bool {
+        self.upstream.is_some()
+    }
+
+    /// Appends to the stream what `write` puts down.
+    pub(super) fn append(&mut self, write: impl FnOnce(&mut StreamWriter, &mut Vec<u8>)) {
+        let Some(backlog) = &mut self.backlog else { return };
+        self.scratch.clear();
+        write(&mut self.writer, &mut self.scratch);
+        backlog.push(&self.scratch);
+        self.history.advance(self.scratch.len() as u64);
+        const KEPT_BYTES: usize = 64 * 1024;
+        self.scratch.shrink_to(KEPT_BYTES);
+    }
+
+    /// Appends bytes of the primary's stream, as they came.
+    pub(super) fn pass_on(&mut self, bytes: &[u8]) {
+        if let Some(backlog) = &mut self.backlog {
+            backlog.push(bytes);
+        }
+        self.history.advance(bytes.len() as u64);
+    }
+
+    /// Whether replicas that wait for data are to be sent an empty line, as once a second.
+    pub(super) fn newline_due(&mut self, now: Now) -> bool {
+        let is_due = self.last_newline.is_none_or(|last| now.since(last).as_millis() >= 1000);
+        if is_due {
+            self.last_newline = Some(now);
+        }
+        is_due
+    }
+
+    pub(super) fn next_sync_number(&mut self) -> u64 {
+        self.syncs += 1;
+        self.syncs
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_statistics(&mut self) {
+        self.counters = Counters::default();
+    }
+}
+
+impl Executor {
+    /// What a dump notes of the history of the data, so that a server that starts with it can go on.
+    pub(in crate::server) fn notes_of_replication(&self) -> Vec<(&'static str, String)> {
+        let Replication { history, writer, backlog, .. } = &self.replication;
+        if backlog.is_none() && !self.replication.is_replica() {
+            return Vec::new();
+        }
+        let db = writer.db().map_or(-1, |db| db as i64);
+        vec![
+            ("repl-stream-db", db.to_string()),
+            ("repl-id", history.id().to_string()),
+            ("repl-offset", history.offset().to_string()),
+        ]
+    }
+}
+
+/// A name for a new history.
+pub(super) fn new_id() -> ReplicationId {
+    let mut bytes = [0; 20];
+    fastrand::Rng::new().fill(&mut bytes);
+    ReplicationId::of_random(bytes)
+}

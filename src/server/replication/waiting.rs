@@ -1,0 +1,81 @@
+//! Clients that wait until replicas have what they have written (WAIT).
+
+use std::time::Instant;
+
+use super::replica::Stage;
+use crate::commands::{CommandError, InVain, UnblockWith, Wait};
+use crate::keyspace::{Awaited, ClientId};
+use crate::replication::write_words;
+use crate::server::clients::ClientKey;
+use crate::server::exec::Frame;
+use crate::server::executor::Executor;
+
+const INSTANCE_CHANGED: &str =
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
+
+/// One client that waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WaitingClient {
+    id: ClientId,
+    /// How far replicas must have come.
+    offset: u64,
+    replicas: usize,
+}
+
+impl Executor {
+    /// WAIT.
+    pub(super) fn wait_for_replicas(&mut self, frame: &Frame<'_>, replicas: i64, deadline: Option<Instant>) {
+        let key = frame.client;
+        let offset = self.clients.get(key).written_to;
+        let acked = self.replicas_at(offset);
+        if acked as i64 >= replicas || !frame.may_wait() {
+            self.clients.get_mut(key).reply.integer(acked as i64);
+            return;
+        }
+        let (args, awaited, in_vain) = (frame.args.to_buf(), Awaited::AnyChange, InVain::Replicas { offset });
+        self.block(frame, Wait { args, keys: 0..0, awaited, deadline, in_vain });
+        let id = self.clients.get(key).session.id;
+        self.replication.waiting.push(WaitingClient { id, offset, replicas: replicas as usize });
+        self.ask_for_acks();
+    }
+
+    /// How many replicas have the stream up to this byte.
+    pub(in crate::server) fn replicas_at(&self, offset: u64) -> usize {
+        self.replicas().filter(|(_, replica)| replica.stage == Stage::Online && replica.acked >= offset).count()
+    }
+
+    /// Asks all replicas how far they are.
+    fn ask_for_acks(&mut self) {
+        self.feed_replicas();
+        self.replication.append(|_, out| write_words(out, [&b"REPLCONF"[..], b"GETACK", b"*"]));
+        self.wake_replicas();
+    }
+
+    /// Answers clients whose wait has come to its end, when a replica has said how far it is.
+    pub(super) fn serve_waiting(&mut self) {
+        let waiting = std::mem::take(&mut self.replication.waiting);
+        for one in waiting {
+            // Who has gone, or whose time was up, waits no more.
+            let Some(key) = self.waiting_client(one.id) else { continue };
+            if self.replicas_at(one.offset) >= one.replicas {
+                self.unblock(key, UnblockWith::Timeout);
+            } else {
+                self.replication.waiting.push(one);
+            }
+        }
+    }
+
+    fn waiting_client(&self, id: ClientId) -> Option<ClientKey> {
+        let key = self.clients.key_of(id)?;
+        self.clients.get(key).blocked().filter(|blocked| blocked.waits_for_replicas()).map(|_| key)
+    }
+
+    /// Answers everybody who waits for replicas that this server has none any more.
+    pub(super) fn end_waiting(&mut self) {
+        for one in std::mem::take(&mut self.replication.waiting) {
+            if let Some(key) = self.waiting_client(one.id) {
+                self.end_wait_with(key, &CommandError::text(INSTANCE_CHANGED));
+            }
+        }
+    }
+}
