@@ -36,6 +36,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "REPLCONF",
         summary: "An internal command for configuring the replication stream.",
         since: "3.0.0",
+        arity: Arity::at_least(1),
         flags: Flags::ADMIN.or(Flags::NOSCRIPT).or(Flags::LOADING).or(Flags::STALE).or(Flags::ALLOW_BUSY),
         run: Handler::Client(replconf),
         ..Command::in_group(Group::Server)

@@ -148,6 +148,7 @@ impl Executor {
         if data.is_empty() {
             sync.is_fetched = true;
             sync.complete();
+            self.settle_takers();
         } else {
             sync.data.push(data);
         }
@@ -284,6 +285,7 @@ impl Executor {
         let sync = self.replication.sync.as_mut().expect("it is under way");
         sync.is_vouched_for = true;
         sync.complete();
+        self.settle_takers();
         self.replication.sync_wake.raise();
         self.wake_replicas();
     }
@@ -310,25 +312,33 @@ impl Executor {
     /// Some data of the full sync were sent to a replica.
     pub(super) fn note_data_sent(&mut self, key: ClientKey) {
         let now = self.clock.latest();
-        let Some(sync) = &mut self.replication.sync else { return };
-        let client = self.clients.get_mut(key);
-        let Some(replica) = client.replica.as_deref_mut() else { return };
-        let Stage::TakesData { at } = replica.stage else { return };
-        replica.acked_at = now;
-        if sync.is_sent(at) {
+        if let Some(replica) = self.clients.get_mut(key).replica.as_deref_mut() {
+            replica.acked_at = now;
+        }
+        self.settle_takers();
+    }
+
+    /// Lets replicas that have all data go on, and frees data that all have.
+    fn settle_takers(&mut self) {
+        let mut needed = None::<u64>;
+        for key in self.takers() {
+            let Some(sync) = &self.replication.sync else { return };
+            let client = self.clients.get_mut(key);
+            let Some(replica) = client.replica.as_deref_mut() else { continue };
+            let Stage::TakesData { at } = replica.stage else { continue };
+            if !sync.is_sent(at) {
+                needed = Some(needed.map_or(at, |needed| needed.min(at)));
+                continue;
+            }
             // Behind a mark the stream waits until the replica has found the mark.
             replica.stage = if sync.mark.is_some() { Stage::LoadsData } else { Stage::Online };
             if replica.capabilities.rdb_only {
                 client.close(Close::AfterReply);
             }
+            client.wake();
             let name = self.name_of_replica(key);
             tracing::info!("Synchronization with replica {name} succeeded");
         }
-        let needed = self.replicas().filter_map(|(_, replica)| match replica.stage {
-            Stage::TakesData { at } => Some(at),
-            _ => None,
-        });
-        let needed = needed.min();
         match (needed, &mut self.replication.sync) {
             (Some(needed), Some(sync)) => sync.data.trim(0, needed),
             _ => self.replication.sync = None,
