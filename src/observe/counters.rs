@@ -8,6 +8,9 @@ pub struct Counters {
     pub total_commands_processed: u64,
     pub total_net_input_bytes: u64,
     pub total_net_output_bytes: u64,
+    /// Of links to a primary and to replicas.
+    pub total_net_repl_input_bytes: u64,
+    pub total_net_repl_output_bytes: u64,
     pub total_reads_processed: u64,
     pub total_writes_processed: u64,
     pub total_error_replies: u64,

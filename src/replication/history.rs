@@ -99,6 +99,12 @@ impl History {
         *self = Self { id, offset, before: None };
     }
 
+    /// Goes on where a dump says that its data came from, as a primary: whoever has the same data may go on here.
+    pub fn resume(&mut self, id: ReplicationId, offset: u64) {
+        self.offset = offset;
+        self.before = Some((id, offset + 1));
+    }
+
     /// The primary has a new name, and its stream goes on.
     pub fn rename(&mut self, id: ReplicationId) {
         if id != self.id {

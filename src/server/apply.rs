@@ -52,7 +52,7 @@ impl Executor {
 
     /// Follows `oom-score-adj` and its values, at start and when they change.
     pub(in crate::server) fn follow_oom_score(&mut self) -> Result<(), String> {
-        self.process.follow_oom_score(&self.config).map_err(|error| {
+        self.process.follow_oom_score(&self.config, self.replication.is_replica()).map_err(|error| {
             tracing::warn!("Unable to write oom_score_adj: {error}");
             "Failed to apply new oom_score_adj configuration, check server logs.".to_owned()
         })

@@ -31,7 +31,7 @@ pub use file::{DumpFile, Fate, Place, keep_original, read_file, replace_file};
 pub use history::{Outcome, Record};
 pub use huge_pages::{HealingProgress, HugePageDecision, HugePageSystem};
 pub use interrupt::InterruptWatch;
-pub use load::{Duplicates, LoadSettings, Loaded, Loader, Progress, Verification};
+pub use load::{Duplicates, LoadSettings, Loaded, Loader, Origin, Progress, Verification};
 pub use process_title::ProcessTitle;
 pub use supervisor::{Cancelled, EndedChild, Supervisor};
 pub use system_calls::{OptionalCall, probe as probe_system_calls};

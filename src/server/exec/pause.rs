@@ -57,9 +57,11 @@ impl Executor {
         self.exec.pause.is_some() || self.migrations.is_running()
     }
 
-    /// Lets keys expire, or hides those past their expiry while data must not change by itself.
+    /// Lets keys expire, or hides those past their expiry while data must not change by itself: those of a replica go
+    /// when its primary says so.
     pub(in crate::server) fn follow_pause(&mut self) {
-        let policy = if self.is_paused() { ExpiryPolicy::Hide } else { ExpiryPolicy::Delete };
+        let is_kept = self.is_paused() || self.replication.is_replica();
+        let policy = if is_kept { ExpiryPolicy::Hide } else { ExpiryPolicy::Delete };
         self.keyspace.set_expiry_policy(policy);
     }
 

@@ -60,11 +60,23 @@ pub async fn load_dump(shared: &Shared, file: &DumpFile) -> Result<(), LoadError
     }
 }
 
+/// Loads what a primary has sent, which is not shown to anybody yet. Keys past their expiry are kept: the primary says
+/// when they go.
+pub async fn load_for_replica(shared: &Shared, file: &DumpFile) -> Result<Loaded, LoadFault> {
+    load_with(shared, file, true).await
+}
+
 pub async fn load_steps(shared: &Shared, file: &DumpFile) -> Result<Loaded, LoadFault> {
+    let keeps_expired = shared.executor.borrow().replication.is_replica();
+    load_with(shared, file, keeps_expired).await
+}
+
+async fn load_with(shared: &Shared, file: &DumpFile, keeps_expired: bool) -> Result<Loaded, LoadFault> {
     let (settings, databases) = {
         let executor = shared.executor.borrow();
         let config = &executor.config;
-        (LoadSettings::new(config, executor.clock.latest()), config.databases as usize)
+        let settings = LoadSettings { keeps_expired, ..LoadSettings::new(config, executor.clock.latest()) };
+        (settings, config.databases as usize)
     };
     let mut loader = Loader::new(file.bytes().clone(), databases, HashSeed::random(), settings)?;
     let mut owed_us = 0;
@@ -150,6 +162,14 @@ impl Executor {
         self.memory.refresh();
         self.note_loaded(&loaded);
         log_loaded(&loaded, elapsed);
+        self.resume_history(&loaded.origin);
+        self.take_data(loaded.dbs);
+    }
+
+    /// Puts the data that a primary has sent in the place of those that are here.
+    pub(in crate::server) fn take_loaded(&mut self, loaded: Loaded) {
+        self.memory.refresh();
+        self.note_loaded(&loaded);
         self.take_data(loaded.dbs);
     }
 

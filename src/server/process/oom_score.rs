@@ -15,7 +15,7 @@ pub struct OomScore {
 
 impl OomScore {
     /// Makes the score what the settings say, or again what it was.
-    pub(in crate::server) fn follow(&mut self, config: &Config) -> io::Result<()> {
+    pub(in crate::server) fn follow(&mut self, config: &Config, is_replica: bool) -> io::Result<()> {
         const OWN: &str = "/proc/self/oom_score_adj";
         if config.oom_score_adj == OomScoreAdj::No {
             return self.original.take().map_or(Ok(()), |original| write(OWN, original));
@@ -24,7 +24,9 @@ impl OomScore {
             Some(original) => original,
             None => read(OWN)?,
         };
-        write(OWN, score(config.oom_score_adj, config.oom_score_adj_values.primary, original))?;
+        let values = &config.oom_score_adj_values;
+        let value = if is_replica { values.replica } else { values.primary };
+        write(OWN, score(config.oom_score_adj, value, original))?;
         self.original = Some(original);
         Ok(())
     }

@@ -86,6 +86,9 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
             return 1;
         }
     };
+    if let Some(primary) = executor.config.replicaof.clone() {
+        executor.become_replica(primary);
+    }
     let shared = Rc::new(Shared::new(executor));
     let dump = match loading::open_dump(&shared) {
         Ok(dump) => dump,

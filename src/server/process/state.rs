@@ -82,8 +82,8 @@ impl Process {
     }
 
     /// Follows `oom-score-adj` and its values.
-    pub fn follow_oom_score(&mut self, config: &Config) -> io::Result<()> {
-        self.oom_score.follow(config)
+    pub fn follow_oom_score(&mut self, config: &Config, is_replica: bool) -> io::Result<()> {
+        self.oom_score.follow(config, is_replica)
     }
 
     /// Makes the kernel end a child rather than the server.

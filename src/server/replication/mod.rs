@@ -9,12 +9,13 @@ mod failover;
 mod feed;
 mod full_sync;
 mod info;
+mod link;
 mod replica;
 mod state;
 mod upstream;
 mod waiting;
 
 pub use full_sync::{KindOfData, feed_payload};
+pub use link::follow_primary;
 pub use replica::Replica;
 pub use state::Replication;
-pub use upstream::follow_primary;

@@ -102,6 +102,7 @@ impl Executor {
 
     /// Counts bytes of such a piece that were sent.
     pub(in crate::server) fn count_sent_to_replica(&mut self, key: ClientKey, bytes: usize) {
+        self.stats.counters.total_net_repl_output_bytes += bytes as u64;
         let client = self.clients.get_mut(key);
         let Some(replica) = client.replica.as_deref_mut() else { return };
         match &mut replica.stage {

@@ -37,6 +37,7 @@ pub struct Replication {
     pub(super) counters: Counters,
     last_newline: Option<Now>,
     syncs: u64,
+    upstreams: u64,
     scratch: Vec<u8>,
 }
 
@@ -66,6 +67,7 @@ impl Replication {
             counters: Counters::default(),
             last_newline: None,
             syncs: 0,
+            upstreams: 0,
             scratch: Vec::new(),
         }
     }
@@ -102,6 +104,11 @@ impl Replication {
             self.last_newline = Some(now);
         }
         is_due
+    }
+
+    pub(super) fn next_upstream_number(&mut self) -> u64 {
+        self.upstreams += 1;
+        self.upstreams
     }
 
     pub(super) fn next_sync_number(&mut self) -> u64 {

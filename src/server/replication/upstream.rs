@@ -1,16 +1,18 @@
-//! The link to a primary: connecting, the handshake, taking in all data, and the stream.
+//! The primary that this server follows, and what changes when it gets another one or none.
 
-use std::rc::Rc;
-
+use crate::commands::CommandError;
 use crate::config::PrimaryAddress;
-use crate::server::clients::ClientKey;
+use crate::replication::{Backlog, Greeting, ReplicationId, Start};
+use crate::server::clients::{ClientKey, Close};
 use crate::server::executor::Executor;
-use crate::server::net::Shared;
+use crate::snapshot::{Loaded, Origin};
 use crate::stdx::clock::Now;
 
 /// A primary, and how the link to it is.
 pub(super) struct Upstream {
     pub address: PrimaryAddress,
+    /// Which one it is, of all that this server has had.
+    pub number: u64,
     pub link: Link,
     /// Runs the commands of the stream.
     pub client: ClientKey,
@@ -60,22 +62,77 @@ impl Link {
     }
 }
 
-/// Keeps the link to the primary that the server has, if it has one, until the server ends.
-pub async fn follow_primary(shared: Rc<Shared>) {
-    let wake = Rc::clone(&shared.executor.borrow().replication.upstream_wake);
-    loop {
-        wake.raised().await;
-    }
-}
-
 impl Executor {
-    /// Becomes a replica, or a replica of another primary.
-    pub(super) fn become_replica(&mut self, address: PrimaryAddress) {
-        let _ = address;
+    /// Becomes a replica, or a replica of another primary. The data stay until those of the primary are here as a whole.
+    pub(in crate::server) fn become_replica(&mut self, address: PrimaryAddress) {
+        self.feed_replicas();
+        self.keyspace.set_journal_wanted(false);
+        self.end_waiting();
+        self.end_waits_for_keys();
+        let now = self.clock.latest();
+        let client = match self.replication.upstream.take() {
+            Some(upstream) => upstream.client,
+            None => self.connect_internal(),
+        };
+        self.clients.get_mut(client).session.db = self.replication.writer.db().unwrap_or(0);
+        self.config.replicaof = Some(address.clone());
+        let number = self.replication.next_upstream_number();
+        self.replication.upstream = Some(Upstream {
+            address,
+            number,
+            link: Link::Connect,
+            client,
+            down_since: Some(now),
+            heard_at: now,
+            progress: SyncProgress::default(),
+            can_continue: true,
+            takes_over: false,
+        });
+        self.follow_pause();
+        // A score that cannot be set is logged.
+        let _ = self.follow_oom_score();
+        self.replication.upstream_wake.raise();
     }
 
-    /// Becomes a primary.
-    pub(super) fn become_primary(&mut self) {}
+    /// Becomes a primary: the stream goes on under another name.
+    pub(super) fn become_primary(&mut self) {
+        let Some(upstream) = self.replication.upstream.take() else { return };
+        self.config.replicaof = None;
+        self.disconnect(upstream.client);
+        self.replication.history.fork(super::state::new_id());
+        self.replication.writer.select_anew();
+        // They learn of the new name when they come back, and go on.
+        self.close_replicas();
+        if self.replication.backlog.is_some() {
+            self.keyspace.set_journal_wanted(true);
+            self.replication.lonely_since = Some(self.clock.latest());
+        }
+        self.follow_pause();
+        // A score that cannot be set is logged.
+        let _ = self.follow_oom_score();
+        self.replication.upstream_wake.raise();
+    }
+
+    /// Disconnects all replicas; they come back by themselves.
+    pub(super) fn close_replicas(&mut self) {
+        for key in self.replication.replicas.clone() {
+            self.clients.get_mut(key).close(Close::Now);
+        }
+    }
+
+    /// Clients that wait for keys wait for commands that a replica refuses.
+    fn end_waits_for_keys(&mut self) {
+        let waiting: Vec<ClientKey> =
+            self.clients.iter().filter(|(_, client)| client.blocked().is_some()).map(|(key, _)| key).collect();
+        for key in waiting {
+            self.end_wait_with(
+                key,
+                &CommandError::text(
+                    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+                ),
+            );
+        }
+    }
 
     /// Whether the data here can be given to replicas: on a replica, whether its own link is up.
     pub(super) fn is_in_sync_with_primary(&self) -> bool {
@@ -86,5 +143,99 @@ impl Executor {
     pub(in crate::server) fn is_stale(&self) -> bool {
         let is_down = self.replication.upstream.as_ref().is_some_and(|upstream| upstream.link != Link::Connected);
         is_down && !self.config.replica_serve_stale_data
+    }
+
+    /// The link with this number, if the server still follows that primary.
+    pub(super) fn upstream(&mut self, number: u64) -> Option<&mut Upstream> {
+        self.replication.upstream.as_mut().filter(|upstream| upstream.number == number)
+    }
+
+    /// What is said to a primary at first.
+    pub(super) fn greeting(&self) -> Greeting {
+        let Self { config, replication, .. } = self;
+        let bytes = |text: &[u8]| Box::<[u8]>::from(text);
+        let user = Some(&config.masteruser).filter(|user| !user.is_empty()).map(|user| bytes(user));
+        let has_password = !config.masterauth.is_empty();
+        let upstream = replication.upstream.as_ref();
+        let can_continue = upstream.is_some_and(|upstream| upstream.can_continue);
+        let history = &replication.history;
+        Greeting {
+            credentials: has_password.then(|| (user, bytes(&config.masterauth))),
+            port: if config.replica_announce_port > 0 { config.replica_announce_port } else { config.port },
+            announced_ip: Some(&*config.replica_announce_ip).filter(|ip| !ip.is_empty()).map(Into::into),
+            position: can_continue.then(|| (history.id(), history.offset() + 1)),
+            takes_over: upstream.is_some_and(|upstream| upstream.takes_over),
+        }
+    }
+
+    /// Notes that the link is in another state.
+    pub(super) fn note_link(&mut self, number: u64, link: Link) {
+        let now = self.clock.advance();
+        let Some(upstream) = self.upstream(number) else { return };
+        upstream.heard_at = now;
+        let was_up = upstream.link == Link::Connected;
+        upstream.link = link;
+        if link == Link::Connected {
+            upstream.down_since = None;
+            upstream.takes_over = false;
+        } else if was_up {
+            upstream.down_since = Some(now);
+        }
+    }
+
+    /// The stream goes on where it ended.
+    pub(super) fn continue_from_primary(&mut self, number: u64, id: Option<ReplicationId>) {
+        if self.upstream(number).is_none() {
+            return;
+        }
+        if let Some(id) = id.filter(|id| *id != self.replication.history.id()) {
+            tracing::warn!("Master replication ID changed to {id}");
+            self.replication.history.rename(id);
+            // They have to know the new name too.
+            self.close_replicas();
+        }
+        self.begin_stream();
+        self.note_link(number, Link::Connected);
+        tracing::info!("Successful partial resynchronization with master.");
+    }
+
+    /// Puts the data of a full sync in the place of those that are here.
+    pub(super) fn take_full_sync(&mut self, number: u64, start: Start, loaded: Loaded) {
+        if self.upstream(number).is_none() {
+            return;
+        }
+        let (id, offset) = match start {
+            Start::Full { id, offset } => (id, offset),
+            // Its stream has no numbers that mean anything to others.
+            Start::Unnumbered | Start::Continued { .. } => (super::state::new_id(), 0),
+        };
+        self.close_replicas();
+        self.take_loaded(loaded);
+        self.replication.history.adopt(id, offset);
+        self.replication.backlog = Some(Backlog::new(offset));
+        let upstream = self.replication.upstream.as_mut().expect("it was there above");
+        upstream.can_continue = matches!(start, Start::Full { .. });
+        let client = upstream.client;
+        self.clients.get_mut(client).session.db = 0;
+        self.note_link(number, Link::Connected);
+        tracing::info!("MASTER <-> REPLICA sync: Finished with success");
+    }
+
+    /// Takes over what a dump that the server starts with says of the history of its data.
+    pub(in crate::server) fn resume_history(&mut self, origin: &Origin) {
+        let (Some(id), Some(offset)) = (ReplicationId::parse(&origin.id), origin.offset) else { return };
+        match &self.replication.upstream {
+            Some(upstream) => {
+                let client = upstream.client;
+                self.replication.history.adopt(id, offset);
+                self.replication.backlog = Some(Backlog::new(offset));
+                self.clients.get_mut(client).session.db = origin.db.unwrap_or(0);
+            }
+            None => {
+                self.replication.history.resume(id, offset);
+                self.begin_stream();
+                self.replication.lonely_since = Some(self.clock.latest());
+            }
+        }
     }
 }

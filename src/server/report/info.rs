@@ -147,8 +147,8 @@ impl Executor {
         out.field("instantaneous_ops_per_sec", self.stats.meters.commands.per_second() as u64);
         out.field("total_net_input_bytes", counters.total_net_input_bytes);
         out.field("total_net_output_bytes", counters.total_net_output_bytes);
-        out.field("total_net_repl_input_bytes", 0);
-        out.field("total_net_repl_output_bytes", 0);
+        out.field("total_net_repl_input_bytes", counters.total_net_repl_input_bytes);
+        out.field("total_net_repl_output_bytes", counters.total_net_repl_output_bytes);
         out.ratio("instantaneous_input_kbps", kilobytes(self.stats.meters.input_bytes.per_second()));
         out.ratio("instantaneous_output_kbps", kilobytes(self.stats.meters.output_bytes.per_second()));
         out.ratio("instantaneous_input_repl_kbps", 0.0);

@@ -49,11 +49,11 @@ pub struct Head<'k> {
 
 impl EntryMaker {
     pub fn new(settings: &LoadSettings) -> Self {
-        let &LoadSettings { ref limits, sanitize, now, unknown, .. } = settings;
+        let &LoadSettings { ref limits, sanitize, now, keeps_expired, unknown, .. } = settings;
         Self {
             limits: limits.clone(),
             sanitize,
-            now_ms: now.unix_ms,
+            now_ms: if keeps_expired { i64::MIN } else { now.unix_ms },
             scratch: Vec::new(),
             skips_unknown: unknown == UnknownTypes::Skip,
             wrong_lengths: Arc::default(),

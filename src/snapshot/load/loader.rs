@@ -10,7 +10,7 @@ use super::crew::Crew;
 use super::entry::{EntryMaker, Head, Made, access_clock};
 use super::left_out::Unknown;
 use super::part::{Batch, Entries, Part, Source, decode, find_entries};
-use super::{Duplicates, LeftOut, LoadSettings, Loaded, Verification, format_fault};
+use super::{Duplicates, LeftOut, LoadSettings, Loaded, Origin, Verification, format_fault};
 use crate::config::UnknownTypes;
 use crate::keyspace::{AccessClock, Db, ReadyEntry};
 use crate::observe::UserData;
@@ -73,6 +73,7 @@ pub struct Loader {
     /// The texts of function libraries by their places: one that is read again, without the crew, is there once.
     libraries: BTreeMap<u64, Box<[u8]>>,
     used_memory_bytes: u64,
+    origin: Origin,
     ended: bool,
 }
 
@@ -126,6 +127,7 @@ impl Loader {
             left_out: LeftOut::default(),
             libraries: BTreeMap::new(),
             used_memory_bytes: 0,
+            origin: Origin::default(),
             ended: false,
         })
     }
@@ -190,6 +192,7 @@ impl Loader {
             left_out: self.left_out,
             libraries: self.libraries.into_iter().collect(),
             bytes: self.file.len() as u64,
+            origin: self.origin,
         }
     }
 
@@ -249,6 +252,11 @@ impl Loader {
                 self.used_memory_bytes = bytes;
                 tracing::info!("RDB memory usage when created {:.2} Mb", bytes as f64 / f64::from(1 << 20));
             }
+            b"repl-id" => self.origin.id = value.to_vec(),
+            b"repl-offset" => {
+                self.origin.offset = parse_i64(value).and_then(|offset| u64::try_from(offset).ok());
+            }
+            b"repl-stream-db" => self.origin.db = parse_i64(value).and_then(|db| usize::try_from(db).ok()),
             _ => {}
         }
     }

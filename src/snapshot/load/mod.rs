@@ -71,6 +71,8 @@ pub struct LoadSettings {
     pub sanitize: bool,
     /// Keys whose expiry is past are dropped.
     pub now: Now,
+    /// They are kept: a primary says when they go.
+    pub keeps_expired: bool,
     pub duplicates: Duplicates,
     /// What is done with types that this server does not have, and with data of modules.
     pub unknown: UnknownTypes,
@@ -85,6 +87,7 @@ impl LoadSettings {
             limits: Limits::from(config),
             sanitize: config.sanitize_dump_payload == SanitizePayload::Yes,
             now,
+            keeps_expired: false,
             duplicates: Duplicates::Refused,
             unknown: config.rdb_unknown_types,
             checksum: config.rdbchecksum,
@@ -104,6 +107,16 @@ pub struct Loaded {
     /// The texts of function libraries, each with its place in the file.
     pub libraries: Vec<(u64, Box<[u8]>)>,
     pub bytes: u64,
+    /// The history that the data are of, if the writer has noted it.
+    pub origin: Origin,
+}
+
+/// What a dump notes of the history of its data (`repl-id`, `repl-offset`, `repl-stream-db`).
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Origin {
+    pub id: Vec<u8>,
+    pub offset: Option<u64>,
+    pub db: Option<usize>,
 }
 
 impl Loaded {
