@@ -129,7 +129,12 @@ impl Executor {
         if backlog.is_none() && !self.replication.is_replica() {
             return Vec::new();
         }
-        let db = writer.db().map_or(-1, |db| db as i64);
+        // Where the stream comes from a primary, its commands have selected the database.
+        let db = match &self.replication.upstream {
+            Some(upstream) => Some(self.clients.get(upstream.client).session.db),
+            None => writer.db(),
+        };
+        let db = db.map_or(-1, |db| db as i64);
         vec![
             ("repl-stream-db", db.to_string()),
             ("repl-id", history.id().to_string()),
