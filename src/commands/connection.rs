@@ -50,7 +50,7 @@ pub(super) const COMMANDS: &[Command] = &[
         name: "PING",
         summary: "Returns the server's liveliness response.",
         arity: Arity::at_least(1),
-        flags: Flags::FAST.or(Flags::SUBSCRIBED).or(Flags::REPORTS_MISCONF),
+        flags: Flags::FAST.or(Flags::SUBSCRIBED).or(Flags::REPORTS_REWIND),
         syntax: "[message]",
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
         run: Handler::Client(ping),

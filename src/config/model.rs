@@ -134,6 +134,8 @@ pub struct Config {
     pub min_replicas_to_write: u32,
     pub min_replicas_max_lag_seconds: u32,
     pub replication_rdb_version: u16,
+    pub replica_rewind_guard: bool,
+    pub replica_rewind_guard_seconds: u32,
     pub propagation_error_behavior: PropagationErrors,
 
     // Clients
@@ -287,6 +289,8 @@ impl Config {
             min_replicas_to_write: 0,
             min_replicas_max_lag_seconds: 0,
             replication_rdb_version: 0,
+            replica_rewind_guard: false,
+            replica_rewind_guard_seconds: 0,
             propagation_error_behavior: PropagationErrors::Ignore,
             maxclients: 0,
             maxmemory_clients: MemoryShare::Bytes(0),

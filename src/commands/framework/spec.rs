@@ -117,8 +117,8 @@ bit_set! {
         PROTECTED_MODULE = 27, "";
         /// Sets strings to its arguments, of which a long one can take over the buffer in which it came.
         TAKES_BUFFER = 29, "";
-        /// Is refused like a write when snapshots fail, so that health checks notice.
-        REPORTS_MISCONF = 28, "";
+        /// Is refused like a write by a primary that has older data than its replicas, so that health checks notice.
+        REPORTS_REWIND = 28, "";
         /// Runs a script: what the script's first line says of it counts in place of some of the flags here.
         RUNS_SCRIPT = 30, "";
         /// With the flag before: what it runs is a function, by its name.

@@ -30,6 +30,18 @@ pub const KEYS: &[Key] = &[
     integer("min-replicas-to-write", "0", (0, I32_MAX), |c| c.min_replicas_to_write.into(), |c, v| c.min_replicas_to_write = v as u32).also(&["min-slaves-to-write"]).doc("Refuse writes with NOREPLICAS while fewer replicas are there; 0 for never."),
     integer("min-replicas-max-lag", "10", (0, I32_MAX), |c| c.min_replicas_max_lag_seconds.into(), |c, v| c.min_replicas_max_lag_seconds = v as u32).also(&["min-slaves-max-lag"]).doc("A replica that was silent for longer than so many seconds does not count for min-replicas-to-write."),
     integer("replication-rdb-version", "0", (0, 100), |c| c.replication_rdb_version.into(), |c, v| c.replication_rdb_version = v as u16).doc("The version of RDB that replicas are sent in a full sync. 0: the highest that each replica says it can read, and 10 where it says nothing, which every server since Redis 7.0 reads."),
+    flag("replica-rewind-guard", "yes", |c| c.replica_rewind_guard, |c, v| c.replica_rewind_guard = v).doc(
+        "Whether a primary that was restarted from a dump older than the data of its replicas refuses writes and PING, and \
+         does not overwrite them, so that Sentinel can promote a replica. no: the older data win, as in Redis.",
+    ),
+    integer(
+        "replica-rewind-guard-seconds",
+        "60",
+        (0, I32_MAX),
+        |c| c.replica_rewind_guard_seconds.into(),
+        |c, v| c.replica_rewind_guard_seconds = v as u32,
+    )
+    .doc("For how many seconds after the start replica-rewind-guard holds."),
     choice("propagation-error-behavior", "ignore", PropagationErrors::NAMES, |c| c.propagation_error_behavior as usize, |c, i| c.propagation_error_behavior = PropagationErrors::ALL[i]).doc("What a replica does when a command of its primary fails: log it and go on (ignore), or end (panic, panic-on-replicas)."),
 ];
 

@@ -36,6 +36,9 @@ pub const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, bu
     during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
     details about the RDB error.";
 
+const REWOUND: &str = "MISCONF This server was restarted from a dump that is older than the data of its replicas, which \
+    must be promoted (see replica-rewind-guard). Commands that may modify the data set are disabled.";
+
 const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 
 /// Judges one command of a client, of which the table has this row. Returns it if it may run now.
@@ -67,6 +70,7 @@ fn is_guarded(executor: &Executor, key: ClientKey) -> bool {
         || executor.is_paused()
         || executor.scripts.is_busy()
         || executor.replication.is_replica()
+        || executor.rewound_by().is_some()
         || executor.config.min_replicas_to_write > 0
 }
 
@@ -201,8 +205,11 @@ fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<
     let client = executor.clients.get(key);
     let (session, flags) = (&client.session, row.flags);
     // Saving may have failed since the commands of a transaction were queued.
-    if executor.writes_are_stopped() && executor.has_flags(key, id, args, Flags::WRITE.or(Flags::REPORTS_MISCONF)) {
+    if executor.writes_are_stopped() && executor.has_flags(key, id, args, Flags::WRITE) {
         return Some(CommandError::text(MISCONF));
+    }
+    if executor.rewound_by().is_some() && executor.has_flags(key, id, args, Flags::WRITE.or(Flags::REPORTS_REWIND)) {
+        return Some(CommandError::text(REWOUND));
     }
     if session.subscriptions > 0 && client.reply.protocol() == Protocol::Resp2 && !flags.has(Flags::SUBSCRIBED) {
         return Some(CommandError::owned(format!(

@@ -86,6 +86,9 @@ impl Executor {
         let position = ReplicationId::parse(id).zip(u64::try_from(next).ok());
         let name = self.name_of_replica(key);
         tracing::info!("Replica {name} asks for synchronization");
+        if let Some((id, next)) = position {
+            self.guard_against_rewind(id, next, &name)?;
+        }
         match position {
             Some((id, next)) if self.can_continue(id, next) => self.continue_stream(key, next, &name),
             _ => {

@@ -58,6 +58,9 @@ impl Executor {
                 format!("ip={ip},port={port},state={},offset={},lag={lag}", replica.stage.name(), replica.acked),
             );
         }
+        if let Some(bytes) = self.rewound_by() {
+            out.field("master_rewound_bytes", bytes);
+        }
         out.field("master_failover_state", self.failover_state());
         let history = &replication.history;
         out.field("master_replid", history.id());

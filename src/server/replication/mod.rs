@@ -11,6 +11,7 @@ mod full_sync;
 mod info;
 mod link;
 mod replica;
+mod rewind;
 mod state;
 mod upstream;
 mod waiting;

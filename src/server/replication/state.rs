@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::full_sync::FullSync;
+use super::rewind::Restart;
 use super::upstream::Upstream;
 use super::waiting::WaitingClient;
 use crate::replication::{Backlog, History, ReplicationId, StreamWriter};
@@ -33,6 +34,8 @@ pub struct Replication {
     pub(super) upstream: Option<Upstream>,
     /// Raised when the server has another primary, or none any more.
     pub(super) upstream_wake: Rc<Wake>,
+    /// The dump that the server has started with, as a primary.
+    pub(super) restart: Option<Restart>,
     pub(super) last_ping: Option<Now>,
     pub(super) counters: Counters,
     last_newline: Option<Now>,
@@ -63,6 +66,7 @@ impl Replication {
             asks_for_acks: false,
             upstream: None,
             upstream_wake: Rc::default(),
+            restart: None,
             last_ping: None,
             counters: Counters::default(),
             last_newline: None,

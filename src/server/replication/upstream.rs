@@ -1,5 +1,6 @@
 //! The primary that this server follows, and what changes when it gets another one or none.
 
+use super::rewind::Restart;
 use crate::commands::CommandError;
 use crate::config::PrimaryAddress;
 use crate::replication::{Backlog, Greeting, ReplicationId, Start};
@@ -233,6 +234,7 @@ impl Executor {
             }
             None => {
                 self.replication.history.resume(id, offset);
+                self.replication.restart = Some(Restart::new(self.clock.latest(), id, offset));
                 self.begin_stream();
                 self.replication.lonely_since = Some(self.clock.latest());
             }

@@ -1,0 +1,75 @@
+//! The rewind guard: a primary that was restarted from a dump older than what its replicas hold does not make them forget
+//! what they have.
+//!
+//! The dump notes the history of its data and how far it had come. A replica of this history that asks for bytes beyond
+//! proves that the data here are older. Its request is refused in a way that lets it keep its data and try again, writes
+//! are refused, and so is PING, by which Sentinel takes this server for down and promotes the replica. With no Sentinel
+//! about, the guard ends by itself after a while, and the replicas are given the older data, as by any other server.
+
+use crate::commands::CommandError;
+use crate::replication::ReplicationId;
+use crate::server::executor::Executor;
+use crate::stdx::clock::Now;
+
+/// What is known of the dump that the server has started with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Restart {
+    /// When the dump was loaded.
+    at: Now,
+    id: ReplicationId,
+    /// Bytes of the stream that the dump contains.
+    offset: u64,
+    /// How many bytes of the stream a replica has beyond, as it has said.
+    behind: Option<u64>,
+}
+
+impl Restart {
+    pub fn new(at: Now, id: ReplicationId, offset: u64) -> Self {
+        Self { at, id, offset, behind: None }
+    }
+}
+
+impl Executor {
+    /// Notes that a replica has asked for the stream from byte `next` on. Returns why it is refused if its data are newer
+    /// than those here.
+    pub(super) fn guard_against_rewind(
+        &mut self,
+        id: ReplicationId,
+        next: u64,
+        name: &str,
+    ) -> Result<(), CommandError> {
+        if !self.may_guard() {
+            return Ok(());
+        }
+        let Some(restart) = self.replication.restart.as_mut().filter(|restart| restart.id == id) else { return Ok(()) };
+        let Some(ahead) = next.checked_sub(restart.offset + 1).filter(|ahead| *ahead > 0) else { return Ok(()) };
+        if restart.behind.is_none_or(|behind| ahead > behind) {
+            tracing::warn!(
+                "Replica {name} has {ahead} bytes of the stream that this server lacks: it was restarted from a dump that \
+                 is older. Writes are refused, so that the replica can be promoted, for {} seconds after the start. \
+                 CONFIG SET replica-rewind-guard no lets the older data win at once",
+                self.config.replica_rewind_guard_seconds
+            );
+        }
+        restart.behind = Some(restart.behind.map_or(ahead, |behind| behind.max(ahead)));
+        Err(CommandError::text(
+            "NOMASTERLINK Can't SYNC: this server was restarted from a dump that is older than your data",
+        ))
+    }
+
+    /// Whether the time and the settings allow the guard.
+    fn may_guard(&self) -> bool {
+        let seconds = u64::from(self.config.replica_rewind_guard_seconds);
+        let now = self.clock.latest();
+        self.config.replica_rewind_guard
+            && !self.replication.is_replica()
+            && self.replication.restart.is_some_and(|restart| now.since(restart.at).as_secs() < seconds)
+    }
+
+    /// How many bytes of the stream this server lacks that a replica has, while writes are refused because of it.
+    #[inline]
+    pub(in crate::server) fn rewound_by(&self) -> Option<u64> {
+        let behind = self.replication.restart.as_ref()?.behind?;
+        self.may_guard().then_some(behind)
+    }
+}
