@@ -68,6 +68,14 @@ impl PayloadReader {
         self.taken
     }
 
+    /// Whether all data have come.
+    pub fn is_complete(&self) -> bool {
+        match self.framing {
+            Framing::Length(len) => self.taken == len,
+            Framing::Mark(mark) => self.tail == mark,
+        }
+    }
+
     /// How many bytes at the end of what was taken in are no data.
     pub fn surplus(&self) -> u64 {
         match self.framing {

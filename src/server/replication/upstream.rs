@@ -185,7 +185,8 @@ impl Executor {
     }
 
     /// The stream goes on where it ended.
-    pub(super) fn continue_from_primary(&mut self, number: u64, id: Option<ReplicationId>) {
+    pub(super) fn continue_from_primary(&mut self, number: u64, start: Start) {
+        let Start::Continued { id } = start else { return };
         if self.upstream(number).is_none() {
             return;
         }
