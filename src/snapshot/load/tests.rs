@@ -115,10 +115,12 @@ fn load(file: &[u8], settings: LoadSettings) -> Result<Loaded, LoadFault> {
 /// What a load comes to, in words that can be compared.
 fn outcome(file: &[u8], settings: LoadSettings) -> String {
     match load(file, settings) {
-        Ok(Loaded { dbs, keys, expired_keys, empty_keys, left_out, libraries, bytes }) => {
+        Ok(Loaded { dbs, keys, expired_keys, empty_keys, left_out, libraries, bytes, origin }) => {
             let expiring: Vec<_> = dbs.iter().map(|db| (db.len(), db.expires_len())).collect();
             let digest = digest(dbs.iter());
-            format!("{keys} {expired_keys} {empty_keys} {left_out:?} {libraries:?} {bytes} {expiring:?} {digest}")
+            format!(
+                "{keys} {expired_keys} {empty_keys} {left_out:?} {libraries:?} {bytes} {origin:?} {expiring:?} {digest}"
+            )
         }
         Err(fault) => format!("{fault} at {:?}", fault.offset()),
     }

@@ -527,6 +527,7 @@ fn task(directory: &Path, key_delay_us: i32) -> Task {
         options: SaveOptions { key_delay_us, ..options() },
         trigger: Trigger::Command,
         title: None,
+        pipe: None,
     }
 }
 
