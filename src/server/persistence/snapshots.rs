@@ -60,7 +60,7 @@ impl Executor {
     }
 
     /// A snapshot of the present moment under the present configuration.
-    fn snapshot_task(&mut self, trigger: Trigger) -> Task {
+    pub(in crate::server) fn snapshot_task(&mut self, trigger: Trigger) -> Task {
         let now = self.clock.advance();
         // Where expiry is switched off (DEBUG SET-ACTIVE-EXPIRE), keys past it are kept in the dump too.
         let mut options =

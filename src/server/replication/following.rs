@@ -1,10 +1,12 @@
 //! What the server does with what comes over the link to its primary, without the socket of the link.
 
+use std::time::Duration;
+
+use super::upstream::Link as LinkState;
+use crate::config::PrimaryAddress;
 use crate::replication::{Due, Event, Link, LinkError, Start};
 use crate::resp::ProtocolError;
 use crate::server::executor::Executor;
-
-use super::upstream::Link as LinkState;
 
 /// What whoever has the socket of a link does next.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,6 +47,28 @@ impl From<ProtocolError> for EndOfLink {
 }
 
 impl Executor {
+    /// The number and the address of the primary that the server follows, if it does.
+    pub(in crate::server) fn primary_to_follow(&self) -> Option<(u64, PrimaryAddress)> {
+        self.replication.upstream.as_ref().map(|upstream| (upstream.number, upstream.address.clone()))
+    }
+
+    /// A connection to the primary that has just been made.
+    pub(in crate::server) fn begin_link(&mut self, number: u64) -> Link {
+        self.note_link(number, LinkState::Handshake);
+        let patience = self.patience_with_primary();
+        Link::new(self.greeting(), patience, self.clock.advance())
+    }
+
+    /// The connection to the primary is being made, or has ended.
+    pub(in crate::server) fn note_no_link(&mut self, number: u64, connects: bool) {
+        self.note_link(number, if connects { LinkState::Connecting } else { LinkState::Connect });
+    }
+
+    /// So long a primary may be silent.
+    pub(in crate::server) fn patience_with_primary(&self) -> Duration {
+        Duration::from_secs(self.config.repl_timeout_seconds.into())
+    }
+
     /// Takes in what has come over a link, up to something that only the holder of its socket can do.
     pub(in crate::server) fn step_link(&mut self, number: u64, link: &mut Link) -> Result<LinkTask, EndOfLink> {
         loop {
@@ -111,7 +135,7 @@ impl Executor {
     }
 
     /// Counts what has come over a link.
-    pub(super) fn note_heard(&mut self, number: u64, link: &mut Link, bytes: usize) {
+    pub(in crate::server) fn note_heard(&mut self, number: u64, link: &mut Link, bytes: usize) {
         self.stats.counters.total_net_repl_input_bytes += bytes as u64;
         let now = self.clock.advance();
         link.note_life(now);

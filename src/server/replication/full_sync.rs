@@ -13,6 +13,7 @@ use crate::replication::{Backlog, Framing};
 use crate::server::clients::{ClientKey, Close};
 use crate::server::executor::Executor;
 use crate::server::net::Shared;
+use crate::snapshot::SaveError;
 use crate::stdx::clock::Now;
 
 /// So much is fetched ahead of the slowest replica.
@@ -137,13 +138,13 @@ impl Executor {
     }
 
     /// Whether more may be fetched for a full sync; nothing if it is not under way any more.
-    fn room_for_data(&self, number: u64) -> Option<bool> {
+    pub(in crate::server) fn room_for_data(&self, number: u64) -> Option<bool> {
         let sync = self.replication.sync.as_ref().filter(|sync| sync.number == number)?;
         Some(sync.data.len() < AHEAD_BYTES)
     }
 
     /// Takes in data for a full sync; none at their end.
-    fn take_sync_data(&mut self, number: u64, data: &[u8]) {
+    pub(in crate::server) fn take_sync_data(&mut self, number: u64, data: &[u8]) {
         let Some(sync) = self.replication.sync.as_mut().filter(|sync| sync.number == number) else { return };
         if data.is_empty() {
             sync.is_fetched = true;
@@ -210,13 +211,8 @@ impl Executor {
         self.feed_replicas();
         // Whoever reads the stream from here on knows of no database that is selected.
         self.replication.writer.select_anew();
-        let started = if by_pipe {
-            self.start_sending_child(kind).map(Some)
-        } else {
-            self.start_child_for_replicas(kind, None).map(|()| None)
-        };
-        let pipe = match started {
-            Ok(pipe) => pipe,
+        let source = match self.start_source(kind, by_pipe) {
+            Ok(source) => source,
             Err(error) => {
                 tracing::warn!("BGSAVE for replication failed: {error}");
                 for &key in keys {
@@ -228,13 +224,12 @@ impl Executor {
             }
         };
         let mut data = Backlog::new(0);
-        let mark = pipe.is_some().then(|| {
+        let mark = by_pipe.then(|| {
             let mut mark = [0; 40];
             mark.copy_from_slice(super::state::new_id().as_str().as_bytes());
             data.push(&Framing::Mark(mark).line());
             mark
         });
-        let source = pipe.map_or(Source::Dump, Source::Pipe);
         let number = self.replication.next_sync_number();
         let (is_fetched, is_vouched_for, is_whole) = (false, false, false);
         self.replication.sync = Some(FullSync { number, data, source, mark, is_fetched, is_vouched_for, is_whole });
@@ -256,6 +251,31 @@ impl Executor {
         self.replication.sync_wake.raise();
     }
 
+    /// Begins to take the snapshot that is sent.
+    fn start_source(&mut self, kind: KindOfData, by_pipe: bool) -> Result<Source, SaveError> {
+        #[cfg(any(test, feature = "internals"))]
+        if let Some(simulated) = self.replication.simulated {
+            self.replication.simulated_data = Some(simulated(self, kind)?);
+            return Ok(if by_pipe { Source::Taken } else { Source::Dump });
+        }
+        if by_pipe {
+            Ok(Source::Pipe(self.start_sending_child(kind)?))
+        } else {
+            self.start_child_for_replicas(kind, None)?;
+            Ok(Source::Dump)
+        }
+    }
+
+    /// The dump that the child has written, with its length.
+    fn source_of_dump(&self) -> io::Result<(Source, u64)> {
+        #[cfg(any(test, feature = "internals"))]
+        if let Some(data) = self.replication.simulated_data.as_ref().filter(|_| self.replication.simulated.is_some()) {
+            return Ok((Source::Taken, data.len() as u64));
+        }
+        let (file, len) = self.open_dump_for_replicas()?;
+        Ok((Source::File(file), len))
+    }
+
     /// Takes note of the end of the child that has written or sent the data.
     pub(in crate::server) fn note_end_of_child(&mut self, sent: bool, succeeded: bool) {
         let Some(sync) = &mut self.replication.sync else { return };
@@ -269,11 +289,11 @@ impl Executor {
             return;
         }
         if is_dump {
-            match self.open_dump_for_replicas() {
-                Ok((file, len)) => {
+            match self.source_of_dump() {
+                Ok((source, len)) => {
                     let sync = self.replication.sync.as_mut().expect("it is under way");
                     sync.data.push(&Framing::Length(len).line());
-                    sync.source = Source::File(file);
+                    sync.source = source;
                 }
                 Err(error) => {
                     tracing::warn!("Cannot open the dump for replicas: {error}");
@@ -359,6 +379,25 @@ impl Executor {
             self.dismiss_snapshot_child();
         }
         self.replication.sync_wake.raise();
+    }
+}
+
+/// Makes the data of a full sync at once, for simulations, which have no child.
+#[cfg(any(test, feature = "internals"))]
+pub type MakeData = fn(&mut Executor, KindOfData) -> Result<Vec<u8>, SaveError>;
+
+#[cfg(any(test, feature = "internals"))]
+impl Executor {
+    /// Lets the data of full syncs be made by this from now on.
+    pub(in crate::server) fn simulate_full_syncs(&mut self, make: MakeData) {
+        self.replication.simulated = Some(make);
+    }
+
+    /// The data of the full sync that has begun, with its number and whether they go through a pipe.
+    pub(in crate::server) fn take_simulated_data(&mut self) -> Option<(u64, bool, Vec<u8>)> {
+        let sync = self.replication.sync.as_ref()?;
+        let data = self.replication.simulated_data.clone()?;
+        Some((sync.number, sync.mark.is_some(), data))
     }
 }
 

@@ -11,7 +11,6 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::following::{EndOfLink, LinkTask};
-use super::upstream::Link as LinkState;
 use crate::config::{DisklessLoad, PrimaryAddress};
 use crate::replication::{Link, LinkError};
 use crate::server::net::Shared;
@@ -51,11 +50,7 @@ impl From<tokio::time::error::Elapsed> for ConnectionError {
 pub async fn follow_primary(shared: Rc<Shared>) {
     let changed = Rc::clone(&shared.executor.borrow().replication.upstream_wake);
     loop {
-        let target = {
-            let executor = shared.executor.borrow();
-            let upstream = executor.replication.upstream.as_ref();
-            upstream.map(|upstream| (upstream.number, upstream.address.clone()))
-        };
+        let target = shared.executor.borrow().primary_to_follow();
         let Some((number, address)) = target else {
             changed.raised().await;
             continue;
@@ -69,7 +64,7 @@ pub async fn follow_primary(shared: Rc<Shared>) {
                 if let Err(error) = end {
                     tracing::warn!("{error}");
                 }
-                shared.executor.borrow_mut().note_link(number, LinkState::Connect);
+                shared.executor.borrow_mut().note_no_link(number, false);
             }
             () = changed.raised() => continue,
         }
@@ -81,10 +76,10 @@ pub async fn follow_primary(shared: Rc<Shared>) {
 }
 
 async fn serve(shared: &Shared, number: u64, address: &PrimaryAddress) -> Result<(), ConnectionError> {
-    let (greeting, patience) = {
+    let patience = {
         let mut executor = shared.executor.borrow_mut();
-        executor.note_link(number, LinkState::Connecting);
-        (executor.greeting(), Duration::from_secs(executor.config.repl_timeout_seconds.into()))
+        executor.note_no_link(number, true);
+        executor.patience_with_primary()
     };
     tracing::info!("Connecting to MASTER {}:{}", address.host, address.port);
     let connecting = TcpStream::connect((address.host.as_str(), address.port));
@@ -92,11 +87,7 @@ async fn serve(shared: &Shared, number: u64, address: &PrimaryAddress) -> Result
     // Acknowledgements are short, and waited for.
     let _ = stream.set_nodelay(true);
     tracing::info!("MASTER <-> REPLICA sync started");
-    let link = {
-        let mut executor = shared.executor.borrow_mut();
-        executor.note_link(number, LinkState::Handshake);
-        Link::new(greeting, patience, executor.clock.advance())
-    };
+    let link = shared.executor.borrow_mut().begin_link(number);
     Connection { shared, number, stream, patience, link, store: None }.run().await
 }
 

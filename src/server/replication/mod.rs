@@ -17,6 +17,7 @@ mod state;
 mod upstream;
 mod waiting;
 
+pub(in crate::server) use following::LinkTask;
 pub use full_sync::{KindOfData, feed_payload};
 pub use link::follow_primary;
 pub use replica::Replica;

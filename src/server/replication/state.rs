@@ -38,6 +38,11 @@ pub struct Replication {
     pub(super) restart: Option<Restart>,
     pub(super) last_ping: Option<Now>,
     pub(super) counters: Counters,
+    /// What stands for the snapshot child in a simulation, and what it has made last.
+    #[cfg(any(test, feature = "internals"))]
+    pub(super) simulated: Option<super::full_sync::MakeData>,
+    #[cfg(any(test, feature = "internals"))]
+    pub(super) simulated_data: Option<Vec<u8>>,
     last_newline: Option<Now>,
     syncs: u64,
     upstreams: u64,
@@ -69,6 +74,10 @@ impl Replication {
             restart: None,
             last_ping: None,
             counters: Counters::default(),
+            #[cfg(any(test, feature = "internals"))]
+            simulated: None,
+            #[cfg(any(test, feature = "internals"))]
+            simulated_data: None,
             last_newline: None,
             syncs: 0,
             upstreams: 0,

@@ -1,8 +1,10 @@
 //! Commands by chance, right or nearly so, out of the syntax of the command table.
 
+use super::Machine;
 use super::pair::{Act, CLIENTS, Pair, Step};
 use crate::commands::{Argument, CommandTable, Flags, Kind, parse_syntax};
 use crate::config::EvictionPolicy;
+use crate::resp::ArgsBuf;
 use crate::types::ValueRef;
 
 type Words = Vec<Vec<u8>>;
@@ -10,6 +12,7 @@ type Words = Vec<Vec<u8>>;
 /// Commands that are not sent, and why.
 const LEFT_OUT: &[(&str, &[&str])] = &[
     ("they need another server", &["migrate"]),
+    ("they change who follows whom", &["replicaof", "slaveof", "psync", "sync", "replconf", "failover"]),
     (
         "they work with files or end the server",
         &["save", "bgsave", "shutdown", "config|rewrite", "acl|load", "acl|save"],
@@ -152,9 +155,9 @@ impl Generator {
                 0..4 => Step::Reconnect { client: self.rng.usize(..CLIENTS) },
                 4 => Step::Shortage(self.policy()),
                 5 => Step::Reload,
-                _ => self.command_of_anyone(pair),
+                _ => self.command_of_anyone(&pair.first),
             },
-            _ => self.command_of_anyone(pair),
+            _ => self.command_of_anyone(&pair.first),
         };
         Act { step, chance: self.rng.u64(..) }
     }
@@ -191,11 +194,21 @@ impl Generator {
         Step::Time { wall_ms, passed_ms: wall_ms.clamp(1, 10_000) as u64 }
     }
 
-    fn command_of_anyone(&mut self, pair: &Pair) -> Step {
+    fn command_of_anyone(&mut self, machine: &Machine) -> Step {
         let start = self.rng.usize(..CLIENTS);
-        let free = (0..CLIENTS).map(|offset| (start + offset) % CLIENTS).find(|client| !pair.first.is_stalled(*client));
+        let free = (0..CLIENTS).map(|offset| (start + offset) % CLIENTS).find(|client| !machine.is_stalled(*client));
         let Some(client) = free else { return self.time() };
-        let words = if pair.first.is_in_transaction(client) {
+        Step::Command { client, args: self.command_of(machine, client) }
+    }
+
+    /// A command of a client of a server where it is this time.
+    pub fn command_at_time(&mut self, machine: &Machine, client: usize, unix_ms: i64) -> ArgsBuf {
+        self.unix_ms = unix_ms;
+        self.command_of(machine, client)
+    }
+
+    fn command_of(&mut self, machine: &Machine, client: usize) -> ArgsBuf {
+        let words = if machine.is_in_transaction(client) {
             match self.rng.u8(..100) {
                 0..15 => vec![b"EXEC".to_vec()],
                 15..17 => vec![b"DISCARD".to_vec()],
@@ -204,13 +217,13 @@ impl Generator {
         } else if self.rng.u8(..100) < 2 {
             vec![b"MULTI".to_vec()]
         } else if self.rng.u8(..100) < 2
-            && let Some(words) = group_command(pair, client, self.rng.bool())
+            && let Some(words) = group_command(machine, client, self.rng.bool())
         {
             words
         } else {
             self.command()
         };
-        Step::Command { client, args: words.iter().collect() }
+        words.iter().collect()
     }
 
     fn command(&mut self) -> Words {
@@ -457,8 +470,8 @@ impl Generator {
 }
 
 /// What leads to entries that are pending and takes them away, all of which chance alone seldom does one after the other.
-fn group_command(pair: &Pair, client: usize, acknowledges: bool) -> Option<Words> {
-    let (key, stream) = pair.first.selected_db(client).iter().find_map(|entry| match entry.value() {
+fn group_command(machine: &Machine, client: usize, acknowledges: bool) -> Option<Words> {
+    let (key, stream) = machine.selected_db(client).iter().find_map(|entry| match entry.value() {
         ValueRef::Stream(stream) => Some((String::from_utf8_lossy(entry.key()), stream)),
         _ => None,
     })?;
