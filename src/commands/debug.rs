@@ -61,6 +61,10 @@ fn debug(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
             ctx.reply.ok();
         }
         (b"SEGFAULT", 2) => ctx.push(Effect::Debug(DebugEffect::Crash(Crash::Segfault))),
+        (b"CHANGE-REPL-ID", 2) => {
+            ctx.push(Effect::Debug(DebugEffect::ChangeReplicationId));
+            ctx.reply.ok();
+        }
         (b"CONFIG-REWRITE-FORCE-ALL", 2) => {
             ctx.push(Answer::Config(ConfigRequest::Rewrite { everything: true }).into());
         }
@@ -90,6 +94,10 @@ fn debug(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
             ctx.push(Effect::Debug(DebugEffect::SetActiveExpire(is_on(args.arg(2)))));
             ctx.reply.ok();
         }
+        (b"REPLICATE", 3..) => {
+            ctx.push(Effect::Debug(DebugEffect::Replicate(args.tail(2).to_buf())));
+            ctx.reply.ok();
+        }
         // Tests of scripts ask for replies of every kind.
         (b"SET-DISABLE-DENY-SCRIPTS", 3) => {
             ctx.push(Effect::Debug(DebugEffect::AllowInScripts(is_on(args.arg(2)))));
@@ -111,6 +119,10 @@ fn debug(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
 
 const HELP: &[(&str, &str)] = &[
     ("ASSERT", "Crash by assertion failed."),
+    (
+        "CHANGE-REPL-ID",
+        "Change the replication IDs of the instance.\nDangerous: should be used only for testing the replication subsystem.",
+    ),
     (
         "CONFIG-REWRITE-FORCE-ALL",
         "Like CONFIG REWRITE but writes all configuration options, including\nkeywords not listed in original configuration file or default values.",
@@ -146,6 +158,7 @@ const HELP: &[(&str, &str)] = &[
          loaded from RDB.\n* NOFLUSH: the existing database will not be removed before load, but\n  conflicting keys \
          will be an error.\n* NOSAVE: the database will be loaded from an existing RDB file.",
     ),
+    ("REPLICATE <string>", "Replicates the provided string to replicas. Can cause data divergence."),
     (
         "REPLYBUFFER PEAK-RESET-TIME <NEVER|RESET|time>",
         "Changes nothing: a reply buffer goes back as soon as it is empty, whatever its\npeak was.",

@@ -23,8 +23,9 @@ impl StreamWriter {
 
     /// Appends the commands that come to the same as a group.
     pub fn write(&mut self, group: &Group, out: &mut Vec<u8>) {
-        let is_one = group.records.len() == 1;
-        if !is_one {
+        // Keys that have expired or were evicted go one by one here too: nobody relies on their going together.
+        let is_whole = group.records.len() > 1 && !group.records.iter().all(is_removal);
+        if is_whole {
             // What is selected within a transaction stays selected behind it; before it is clearer to read.
             if let Some(db) = group.records.first().and_then(database) {
                 self.select(db, out);
@@ -34,7 +35,7 @@ impl StreamWriter {
         for record in &group.records {
             self.write_record(record, out);
         }
-        if !is_one {
+        if is_whole {
             write_words(out, [&b"EXEC"[..]]);
         }
     }
@@ -64,6 +65,10 @@ impl StreamWriter {
             write_words(out, [&b"SELECT"[..], itoa::Buffer::new().format(db).as_bytes()]);
         }
     }
+}
+
+fn is_removal(record: &Record) -> bool {
+    matches!(record, Record::Removed { .. } | Record::FieldsRemoved { .. })
 }
 
 /// The database that a record is about, if it is about one.

@@ -86,6 +86,7 @@ impl Executor {
             self.note_latency("expire-cycle", elapsed);
             self.after_command();
         }
+        self.expire_own_keys();
         if self.config.activerehashing {
             self.keyspace.rehash_for(REHASH_BUDGET);
         }

@@ -427,6 +427,10 @@ pub enum DebugEffect {
     PauseCron(bool),
     /// Stop the whole server for so long.
     Sleep(Duration),
+    /// Send replicas this command, whatever it is.
+    Replicate(ArgsBuf),
+    /// Go on with the same data under another replication id.
+    ChangeReplicationId,
     /// Whether clients without anything to be sent give their output buffers back.
     LendOutput(bool),
     Log(Box<str>),

@@ -7,6 +7,7 @@ use hashbrown::{HashMap, HashTable};
 
 use super::command::{Command, Handler};
 use super::error::CommandError;
+use super::key_args::keys_named;
 use super::missing::missing_feature;
 use super::row::{CommandId, Row, place_of_first_key};
 use super::spec::Flags;
@@ -131,6 +132,12 @@ impl CommandTable {
             }
         }
         free
+    }
+
+    /// The keys among the arguments of a command line, as far as they are known.
+    pub fn keys_named<'a>(&self, args: Args<'a>) -> Vec<&'a [u8]> {
+        let Ok(row) = self.resolve(args) else { return Vec::new() };
+        keys_named(row, args).iter().map(|key| args.arg(key.index)).collect()
     }
 
     /// The row of a command's name, without its subcommands.

@@ -39,7 +39,7 @@ pub const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, bu
 const REWOUND: &str = "MISCONF This server was restarted from a dump that is older than the data of its replicas, which \
     must be promoted (see replica-rewind-guard). Commands that may modify the data set are disabled.";
 
-const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+pub const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 
 /// Judges one command of a client, of which the table has this row. Returns it if it may run now.
 #[inline(always)]

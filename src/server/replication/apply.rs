@@ -30,6 +30,9 @@ impl Executor {
     pub(super) fn apply(&mut self, client: ClientKey, intake: &mut Intake) -> Result<Applied, ProtocolError> {
         let mut applied = Applied::default();
         let start = self.clock.advance();
+        if self.keyspace.journal.is_wanted() {
+            self.keyspace.set_journal_wanted(false);
+        }
         // Keys past their expiry are as all others: when they go, the primary says so.
         self.keyspace.set_expiry_policy(ExpiryPolicy::Ignore);
         let mut result = Ok(());
@@ -47,6 +50,7 @@ impl Executor {
             }
         }
         self.follow_pause();
+        self.watch_own_writes();
         self.after_command();
         self.trim_backlog();
         self.wake_replicas();
@@ -107,7 +111,8 @@ impl Executor {
              '{name}'"
         );
         self.stats.counters.unexpected_error_replies += 1;
-        if self.config.propagation_error_behavior != PropagationErrors::Ignore {
+        // Where clients may write too, the data differ anyway.
+        if self.is_read_only() && self.config.propagation_error_behavior != PropagationErrors::Ignore {
             panic!("a command of the primary has failed, and propagation-error-behavior asks to end then: {answer}");
         }
     }

@@ -15,6 +15,10 @@ impl Executor {
     /// Appends what has happened to the data since the last call to the stream. Nothing where nobody wants it.
     pub(in crate::server) fn feed_replicas(&mut self) {
         self.keyspace.journal.close_group();
+        if self.replication.is_replica() {
+            self.note_own_keys();
+            return;
+        }
         let groups = self.keyspace.journal.take_groups();
         if groups.is_empty() {
             return;

@@ -11,6 +11,7 @@ mod following;
 mod full_sync;
 mod info;
 mod link;
+mod own_keys;
 mod replica;
 mod rewind;
 mod state;

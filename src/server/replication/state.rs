@@ -4,9 +4,11 @@ use std::rc::Rc;
 
 use super::full_sync::FullSync;
 use super::rewind::Restart;
+use super::own_keys::OwnKeys;
 use super::upstream::Upstream;
 use super::waiting::WaitingClient;
-use crate::replication::{Backlog, History, ReplicationId, StreamWriter};
+use crate::replication::{Backlog, History, ReplicationId, StreamWriter, write_words};
+use crate::resp::ArgsBuf;
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
 use crate::server::net::Wake;
@@ -36,6 +38,8 @@ pub struct Replication {
     pub(super) upstream_wake: Rc<Wake>,
     /// The dump that the server has started with, as a primary.
     pub(super) restart: Option<Restart>,
+    /// Keys of this replica's own that expire.
+    pub(super) own_keys: OwnKeys,
     pub(super) last_ping: Option<Now>,
     pub(super) counters: Counters,
     /// What stands for the snapshot child in a simulation, and what it has made last.
@@ -72,6 +76,7 @@ impl Replication {
             upstream: None,
             upstream_wake: Rc::default(),
             restart: None,
+            own_keys: OwnKeys::new(),
             last_ping: None,
             counters: Counters::default(),
             #[cfg(any(test, feature = "internals"))]
@@ -136,6 +141,19 @@ impl Replication {
 }
 
 impl Executor {
+    /// DEBUG REPLICATE.
+    pub(in crate::server) fn replicate_anything(&mut self, args: &ArgsBuf) {
+        self.feed_replicas();
+        self.replication.append(|_, out| write_words(out, args.as_args().iter()));
+        self.wake_replicas();
+    }
+
+    /// DEBUG CHANGE-REPL-ID.
+    pub(in crate::server) fn change_replication_id(&mut self) {
+        tracing::info!("Changing replication IDs after receiving change-repl-id");
+        self.replication.history.restart(new_id());
+    }
+
     /// What a dump notes of the history of the data, so that a server that starts with it can go on.
     pub(in crate::server) fn notes_of_replication(&self) -> Vec<(&'static str, String)> {
         let Replication { history, writer, backlog, .. } = &self.replication;

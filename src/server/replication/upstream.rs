@@ -89,6 +89,7 @@ impl Executor {
             can_continue: true,
             takes_over: false,
         });
+        self.watch_own_writes();
         self.follow_pause();
         // A score that cannot be set is logged.
         let _ = self.follow_oom_score();
@@ -100,6 +101,8 @@ impl Executor {
         let Some(upstream) = self.replication.upstream.take() else { return };
         self.config.replicaof = None;
         self.disconnect(upstream.client);
+        self.replication.own_keys.clear();
+        self.keyspace.set_journal_wanted(false);
         self.replication.history.fork(super::state::new_id());
         self.replication.writer.select_anew();
         // They learn of the new name when they come back, and go on.
@@ -213,6 +216,7 @@ impl Executor {
         };
         self.close_replicas();
         self.take_loaded(loaded);
+        self.replication.own_keys.clear();
         self.replication.history.adopt(id, offset);
         self.replication.backlog = Some(Backlog::new(offset));
         let upstream = self.replication.upstream.as_mut().expect("it was there above");

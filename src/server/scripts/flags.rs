@@ -3,6 +3,7 @@
 use crate::commands::{CommandError, CommandId, Flags};
 use crate::resp::Args;
 use crate::script::{ScriptFlags, Sha, Shebang};
+use crate::server::exec::gate;
 use crate::server::executor::Executor;
 
 impl Executor {
@@ -35,6 +36,9 @@ impl Executor {
 
     /// What a script's first line forbids now.
     pub(super) fn check_script_flags(&self, flags: ScriptFlags, read_only: bool) -> Result<(), CommandError> {
+        if self.is_stale() && !flags.allow_stale {
+            return Err(CommandError::text(gate::MASTERDOWN));
+        }
         if flags.is_plain {
             return Ok(());
         }

@@ -106,6 +106,9 @@ impl Executor {
         use crate::commands::Flags;
         let current = self.scripts.current.as_ref()?;
         let flags = self.table.row(command).flags;
+        if self.is_stale() && !flags.has(Flags::STALE) {
+            return Some(CommandError::text("ERR Can not execute the command on a stale replica"));
+        }
         if current.read_only && flags.has(Flags::WRITE.or(Flags::MAY_REPLICATE)) {
             return Some(CommandError::text("ERR Write commands are not allowed from read-only scripts."));
         }

@@ -112,6 +112,7 @@ impl Executor {
         self.apply_client_limits();
         self.apply_observing_config();
         self.apply_script_limits();
+        self.watch_own_writes();
     }
 
     /// Writes the settings into the file that the server was started with.

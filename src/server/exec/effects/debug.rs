@@ -14,6 +14,8 @@ impl Executor {
             DebugEffect::LendOutput(lend) => self.clients.keep_output(!lend),
             // Everybody waits: that is what is asked for.
             DebugEffect::Sleep(duration) => std::thread::sleep(duration),
+            DebugEffect::Replicate(args) => self.replicate_anything(&args),
+            DebugEffect::ChangeReplicationId => self.change_replication_id(),
             DebugEffect::Log(message) => tracing::warn!("DEBUG LOG: {message}"),
             DebugEffect::Crash(crash) => provoke(crash),
         }
