@@ -153,6 +153,11 @@ impl Executor {
 
     fn kill_clients(&mut self, key: ClientKey, filter: &ClientFilter, by_address: bool) {
         let keys: Vec<_> = self.matching_clients(key, filter).collect();
+        let mut killed = keys.len();
+        if self.is_link_meant(filter) {
+            self.cut_link();
+            killed += 1;
+        }
         for victim in &keys {
             if *victim == key {
                 self.clients.get_mut(key).close(Close::AfterReply);
@@ -160,7 +165,7 @@ impl Executor {
                 self.drop_client(*victim);
             }
         }
-        match (by_address, keys.len()) {
+        match (by_address, killed) {
             (true, 0) => self.reply_error(key, &CommandError::text("ERR No such client")),
             (true, _) => self.clients.get_mut(key).reply.ok(),
             (false, killed) => self.clients.get_mut(key).reply.integer(killed as i64),

@@ -27,8 +27,8 @@ pub(in crate::server) enum LinkTask {
     },
     /// Let others have their turn.
     Yield,
-    /// A script has the data to itself until it ends.
-    WaitForScript,
+    /// Wait for a while: a script has the data to itself, or they are not to change for now.
+    Rest,
 }
 
 /// Why the server gives up a link.
@@ -96,13 +96,15 @@ impl Executor {
                     tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
                     return Ok(LinkTask::Load { start, len });
                 }
-                Event::Stream if self.scripts.is_busy() => {
+                Event::Stream if self.scripts.is_busy() || self.is_paused() => {
                     link.note_applied(true);
-                    return Ok(LinkTask::WaitForScript);
+                    self.note_unapplied(number, link);
+                    return Ok(self.acknowledge_if_due(link).unwrap_or(LinkTask::Rest));
                 }
                 Event::Stream => {
                     let applied = self.apply(client, link.intake())?;
                     link.note_applied(applied.has_more);
+                    self.note_unapplied(number, link);
                     if applied.asks_for_ack {
                         return Ok(LinkTask::Send(self.acknowledgement(link)));
                     }
@@ -141,6 +143,13 @@ impl Executor {
         link.note_life(now);
         if let Some(upstream) = self.upstream(number) {
             upstream.heard_at = now;
+        }
+    }
+
+    fn note_unapplied(&mut self, number: u64, link: &mut Link) {
+        let bytes = link.intake().len() as u64;
+        if let Some(upstream) = self.upstream(number) {
+            upstream.unapplied_bytes = bytes;
         }
     }
 

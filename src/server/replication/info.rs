@@ -21,8 +21,8 @@ impl Executor {
                 out.field("master_last_io_seconds_ago", silence);
                 let is_syncing = upstream.link == Link::Sync;
                 out.field("master_sync_in_progress", u8::from(is_syncing));
-                let offset = if upstream.can_continue { replication.history.offset() as i64 } else { 0 };
-                out.field("slave_read_repl_offset", offset);
+                let offset = if upstream.can_continue { replication.history.offset() } else { 0 };
+                out.field("slave_read_repl_offset", offset + upstream.unapplied_bytes);
                 out.field("slave_repl_offset", offset);
                 if is_syncing {
                     let progress = &upstream.progress;

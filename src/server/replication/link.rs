@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -30,7 +30,7 @@ const READ_BYTES: usize = 256 * 1024;
 enum ConnectionError {
     #[error("Error condition on socket for SYNC: {0}")]
     Connect(io::Error),
-    #[error("connection with master lost: {0}")]
+    #[error("Connection with master lost: {0}")]
     Lost(io::Error),
     #[error(transparent)]
     Ended(#[from] EndOfLink),
@@ -59,12 +59,20 @@ pub async fn follow_primary(shared: Rc<Shared>) {
             sleep(LOOK_AGAIN).await;
             continue;
         }
+        let begun = Instant::now();
         tokio::select! {
             end = serve(&shared, number, &address) => {
                 if let Err(error) = end {
                     tracing::warn!("{error}");
                 }
-                shared.executor.borrow_mut().note_no_link(number, false);
+                let mut executor = shared.executor.borrow_mut();
+                let was_up = executor.is_in_sync_with_primary();
+                executor.note_no_link(number, false);
+                if was_up && begun.elapsed() >= RETRY_AFTER {
+                    // What is missing of the stream may not be kept for long.
+                    tracing::info!("Reconnecting to MASTER {}:{}", address.host, address.port);
+                    continue;
+                }
             }
             () = changed.raised() => continue,
         }
@@ -86,8 +94,13 @@ async fn serve(shared: &Shared, number: u64, address: &PrimaryAddress) -> Result
     let stream = timeout(patience, connecting).await?.map_err(ConnectionError::Connect)?;
     // Acknowledgements are short, and waited for.
     let _ = stream.set_nodelay(true);
+    let remote = stream.peer_addr().map_err(ConnectionError::Connect)?.to_string();
     tracing::info!("MASTER <-> REPLICA sync started");
-    let link = shared.executor.borrow_mut().begin_link(number);
+    let link = {
+        let mut executor = shared.executor.borrow_mut();
+        executor.note_remote(number, remote);
+        executor.begin_link(number)
+    };
     Connection { shared, number, stream, patience, link, store: None }.run().await
 }
 
@@ -128,7 +141,7 @@ impl Connection<'_> {
                     self.link.begin_stream(executor.clock.advance());
                 }
                 LinkTask::Yield => tokio::task::yield_now().await,
-                LinkTask::WaitForScript => {
+                LinkTask::Rest => {
                     sleep(LOOK_AGAIN).await;
                     // Nobody has listened to the primary meanwhile.
                     self.link.note_life(self.shared.executor.borrow_mut().clock.advance());

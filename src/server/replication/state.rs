@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::full_sync::FullSync;
-use super::rewind::Restart;
 use super::own_keys::OwnKeys;
+use super::rewind::Restart;
 use super::upstream::Upstream;
 use super::waiting::WaitingClient;
 use crate::replication::{Backlog, History, ReplicationId, StreamWriter, write_words};

@@ -1,7 +1,7 @@
 //! The primary that this server follows, and what changes when it gets another one or none.
 
 use super::rewind::Restart;
-use crate::commands::CommandError;
+use crate::commands::{ClientFilter, ClientType, CommandError};
 use crate::config::PrimaryAddress;
 use crate::replication::{Backlog, Greeting, ReplicationId, Start};
 use crate::server::clients::{ClientKey, Close};
@@ -21,6 +21,10 @@ pub(super) struct Upstream {
     pub down_since: Option<Now>,
     /// When the primary last gave a sign of life.
     pub heard_at: Now,
+    /// Where the link leads to, as `ip:port`; empty while there is none.
+    pub remote: Box<str>,
+    /// Bytes of the stream that have come and are not applied.
+    pub unapplied_bytes: u64,
     /// Progress of a full sync.
     pub progress: SyncProgress,
     /// Whether the data here are of the history that the server has noted, so that it may ask to go on.
@@ -85,6 +89,8 @@ impl Executor {
             client,
             down_since: Some(now),
             heard_at: now,
+            remote: Box::default(),
+            unapplied_bytes: 0,
             progress: SyncProgress::default(),
             can_continue: true,
             takes_over: false,
@@ -172,6 +178,33 @@ impl Executor {
         }
     }
 
+    /// Notes where the link leads to.
+    pub(super) fn note_remote(&mut self, number: u64, remote: String) {
+        if let Some(upstream) = self.upstream(number) {
+            upstream.remote = remote.into();
+        }
+    }
+
+    /// Whether the link to the primary is one of the connections that a client speaks of (CLIENT KILL).
+    pub(in crate::server) fn is_link_meant(&self, filter: &ClientFilter) -> bool {
+        let Some(upstream) = &self.replication.upstream else { return false };
+        let is_of_kind = filter.kind.is_none_or(|kind| kind == ClientType::Primary);
+        let is_at = |address: &[u8]| !upstream.remote.is_empty() && *upstream.remote.as_bytes() == *address;
+        let is_named = filter.kind.is_some() || filter.address.is_some();
+        let is_other = filter.id.is_some() || filter.user.is_some() || filter.local_address.is_some();
+        is_named && is_of_kind && !is_other && filter.address.as_deref().is_none_or(is_at)
+    }
+
+    /// Ends the link to the primary. It is made again at once.
+    pub(in crate::server) fn cut_link(&mut self) {
+        let next = self.replication.next_upstream_number();
+        let Some(upstream) = &mut self.replication.upstream else { return };
+        upstream.number = next;
+        tracing::warn!("Connection with master lost: a client has ended it.");
+        self.note_link(next, Link::Connect);
+        self.replication.upstream_wake.raise();
+    }
+
     /// Notes that the link is in another state.
     pub(super) fn note_link(&mut self, number: u64, link: Link) {
         let now = self.clock.advance();
@@ -179,6 +212,10 @@ impl Executor {
         upstream.heard_at = now;
         let was_up = upstream.link == Link::Connected;
         upstream.link = link;
+        if link == Link::Connect {
+            upstream.remote = Box::default();
+            upstream.unapplied_bytes = 0;
+        }
         if link == Link::Connected {
             upstream.down_since = None;
             upstream.takes_over = false;
