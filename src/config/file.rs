@@ -192,6 +192,7 @@ impl<'f> Loader<'f> {
 pub mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::kinds::PropagationErrors;
     use super::*;
     use crate::config::SaveRule;
 
@@ -286,7 +287,8 @@ pub mod tests {
             ("user", "wrong number of arguments"),
             ("loadmodule m.so", "loadmodule: not available: Copal cannot load modules"),
             ("cluster-enabled yes", "cluster-enabled: 'yes' is not available: Copal runs as a single server"),
-            ("replicaof 10.0.0.1 6379", "replicaof: '10.0.0.1 6379' is not available: Copal does not replicate yet"),
+            ("replicaof 10.0.0.1 65536", "Invalid master port"),
+            ("replicaof 10.0.0.1", "wrong number of arguments"),
         ] {
             let error = load_one(line).unwrap_err();
             assert!(error.ends_with(&format!("\n>>> '{line}'\n{reason}")), "{error}");
@@ -412,7 +414,8 @@ pub mod tests {
         assert_eq!(config.slowlog_log_slower_than_us, 10_000);
         let config = load_one(include_str!("testdata/suite-default.conf")).unwrap();
         assert_eq!(config.save, rules(&[(900, 1)]));
-        assert_eq!(without_effect(&config), ["repl-diskless-sync-delay", "propagation-error-behavior"]);
+        assert_eq!(without_effect(&config), [""; 0]);
+        assert_eq!(config.propagation_error_behavior, PropagationErrors::Panic);
     }
 
     #[test]
@@ -431,14 +434,14 @@ pub mod tests {
             "crash-memcheck-enabled yes",
             "dual-channel-replication-enabled yes",
             "commandlog-large-reply-max-len 128",
-            "primaryauth secret",
             "log-format logfmt",
             "log-timestamp-format iso8601",
             "availability-zone zone-1",
             "search-timeout 500",
             "ts-retention-policy 0",
             "rdma-bind 10.0.0.1 10.0.0.2",
-            "slave-priority 7",
+            "bind-source-addr 10.0.0.1",
+            "replica-ignore-disk-write-errors yes",
         ] {
             let config = load_one(line).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(without_effect(&config).len(), 1, "{line}");
@@ -459,7 +462,6 @@ pub mod tests {
             "cluster-enabled yes",
             "tls-port 6380",
             "rdma-port 6379",
-            "min-replicas-to-write 1",
             "import-mode yes",
             "gopher-enabled yes",
             "unixsocketgroup redis",

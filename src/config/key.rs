@@ -83,8 +83,6 @@ pub enum Form {
     Text,
     /// Any bytes.
     Secret,
-    /// `<host> <port>`, or `no one`.
-    Primary,
     /// Any words, as many as there are.
     Words,
 }
@@ -144,6 +142,8 @@ pub enum Value {
         per_line: usize,
         /// Whether a further line in redis.conf adds to the lines before it.
         adds_up: bool,
+        /// Whether it has no line in redis.conf where it is empty, rather than one with nothing in it.
+        vanishes: bool,
         read: fn(&Config) -> Vec<Vec<u8>>,
         /// The same for redis.conf, where people read it.
         spell: fn(&Config) -> Vec<Vec<u8>>,
@@ -286,13 +286,7 @@ impl Key {
     }
 
     pub fn takes_several(&self) -> bool {
-        match self.value {
-            Value::List { .. } => true,
-            Value::Fixed { form, .. } | Value::Dormant { form, .. } | Value::Unheeded { form, .. } => {
-                matches!(form, Form::Primary)
-            }
-            _ => false,
-        }
+        matches!(self.value, Value::List { .. })
     }
 
     /// The default as arguments.
@@ -327,8 +321,11 @@ impl Key {
         match self.value {
             Value::Bytes { read, .. } => vec![vec![show_bytes(read(config)).into()]],
             Value::MemoryShare { read, .. } => vec![vec![show_memory_share(read(config), show_bytes).into()]],
-            Value::List { per_line, spell, .. } => {
+            Value::List { per_line, spell, vanishes, .. } => {
                 let args = spell(config);
+                if args.is_empty() && vanishes {
+                    return Vec::new();
+                }
                 if args.is_empty() {
                     return vec![vec![Vec::new()]];
                 }
@@ -406,15 +403,6 @@ impl Form {
             Self::Secret => only(args)?.to_vec(),
             Self::Words if args.is_empty() => return Err(ValueError::WrongNumberOfArguments),
             Self::Words => args.join(&b' '),
-            Self::Primary => match args {
-                [] => Vec::new(),
-                [no, one] if no.eq_ignore_ascii_case(b"no") && one.eq_ignore_ascii_case(b"one") => Vec::new(),
-                [_, port] => {
-                    parse_integer(port, 0, 65_535).map_err(|_| ValueError::InvalidPrimaryPort)?;
-                    args.join(&b' ')
-                }
-                _ => return Err(ValueError::WrongNumberOfArguments),
-            },
         })
     }
 }

@@ -120,6 +120,7 @@ mod tests {
     use super::super::fault::Origin;
     use super::super::file::Loader;
     use super::super::file::tests::FakeFiles;
+    use super::super::kinds::PrimaryAddress;
     use super::super::set::Access;
     use super::*;
 
@@ -193,11 +194,21 @@ mod tests {
     }
 
     #[test]
+    fn a_primary_takes_one_line_and_none_takes_none() {
+        let mut config = Config::default();
+        assert_eq!(rewrite(b"slaveof no one\nhz 10", &config), b"\nhz 10\n");
+        config.replicaof = Some(PrimaryAddress { host: "10.0.0.1".to_owned(), port: 6379 });
+        let text = rewrite(b"hz 10\nslaveof 10.0.0.2 1\nreplicaof 10.0.0.3 2", &config);
+        assert_eq!(text, b"hz 10\nreplicaof 10.0.0.1 6379\n\n");
+        assert_eq!(config.get(&[b"slaveof"]), [(b"slaveof".to_vec(), b"10.0.0.1 6379".to_vec())]);
+    }
+
+    #[test]
     fn directives_that_config_does_not_know_stay() {
         rewritten(
-            "rename-command flushdb badger\nrename-command x \"\"\nappendonly no\nreplicaof no one",
+            "rename-command flushdb badger\nrename-command x \"\"\nappendonly no",
             &[],
-            "rename-command flushdb badger\nrename-command x \"\"\nappendonly no\nreplicaof no one\n",
+            "rename-command flushdb badger\nrename-command x \"\"\nappendonly no\n",
         );
         let text = rewrite(b"include /etc/*.conf\nnonsense 1\nport \"1\n", &Config::default());
         assert_eq!(text, b"include /etc/*.conf\n# ??? nonsense 1\n# ??? port \"1\n");

@@ -2,9 +2,6 @@
 
 use std::collections::VecDeque;
 
-/// The stream is kept in blocks of this size, so that what is not needed any more is freed bit by bit.
-const BLOCK_BYTES: usize = 64 * 1024;
-
 /// The last bytes of the stream, by their numbers. The first byte of a stream has the number one.
 #[derive(Debug)]
 pub struct Backlog {
@@ -17,6 +14,9 @@ pub struct Backlog {
 }
 
 impl Backlog {
+    /// The stream is kept in blocks of this size, so that what is not needed any more is freed bit by bit.
+    pub const BLOCK_BYTES: usize = 64 * 1024;
+
     /// Begins behind the byte numbered `offset`.
     pub fn new(offset: u64) -> Self {
         Self { blocks: VecDeque::new(), start: offset + 1, end: offset + 1 }
@@ -52,13 +52,13 @@ impl Backlog {
         self.end += bytes.len() as u64;
         while !bytes.is_empty() {
             let last = match self.blocks.back_mut() {
-                Some(last) if last.len() < BLOCK_BYTES => last,
+                Some(last) if last.len() < Self::BLOCK_BYTES => last,
                 _ => {
-                    self.blocks.push_back(Vec::with_capacity(BLOCK_BYTES));
+                    self.blocks.push_back(Vec::with_capacity(Self::BLOCK_BYTES));
                     self.blocks.back_mut().expect("just pushed")
                 }
             };
-            let (now, later) = bytes.split_at(bytes.len().min(BLOCK_BYTES - last.len()));
+            let (now, later) = bytes.split_at(bytes.len().min(Self::BLOCK_BYTES - last.len()));
             last.extend_from_slice(now);
             bytes = later;
         }
@@ -72,8 +72,8 @@ impl Backlog {
     pub fn read(&self, next: u64) -> &[u8] {
         assert!(self.holds(next), "the stream is kept from {} to {}: {next}", self.start, self.end);
         let at = (next - self.start) as usize;
-        match self.blocks.get(at / BLOCK_BYTES) {
-            Some(block) => &block[at % BLOCK_BYTES..],
+        match self.blocks.get(at / Self::BLOCK_BYTES) {
+            Some(block) => &block[at % Self::BLOCK_BYTES..],
             None => &[],
         }
     }
@@ -82,7 +82,7 @@ impl Backlog {
     /// whole blocks, so that a little more may be kept.
     pub fn trim(&mut self, bytes_max: u64, needed: u64) {
         while self.blocks.len() > 1 {
-            let after = self.start + BLOCK_BYTES as u64;
+            let after = self.start + Self::BLOCK_BYTES as u64;
             if after > needed || self.end - after < bytes_max {
                 break;
             }
@@ -125,7 +125,7 @@ mod tests {
             }
         }
         assert!(!backlog.holds(backlog.start() - 1) && !backlog.holds(backlog.end() + 1));
-        assert!(backlog.memory_usage() <= 100_000 + 3 * BLOCK_BYTES);
+        assert!(backlog.memory_usage() <= 100_000 + 3 * Backlog::BLOCK_BYTES);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod handshake;
 mod history;
 mod intake;
 mod link;
+mod overruns;
 mod payload;
 mod stream;
 
@@ -16,5 +17,6 @@ pub use handshake::{Greeting, Start};
 pub use history::{History, ReplicationId};
 pub use intake::{Commands, Intake};
 pub use link::{Due, Event, Link, LinkError};
+pub use overruns::Overruns;
 pub use payload::Framing;
 pub use stream::{StreamWriter, write_words};

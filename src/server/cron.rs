@@ -104,6 +104,7 @@ impl Executor {
     fn cron_beside_script(&mut self) {
         self.note_memory();
         self.read_meters();
+        self.replication_cron_beside_script();
         self.shutdown_cron();
         self.close_idle_clients();
         self.enforce_output_limits();
@@ -118,7 +119,7 @@ impl Executor {
         let now_ms = self.clock.latest().steady_ms();
         for (_, client) in self.clients.iter_mut() {
             let idle = now_ms - client.session.last_used_ms > timeout_ms;
-            if idle && client.session.subscriptions == 0 && client.stall().is_none() {
+            if idle && client.session.subscriptions == 0 && client.stall().is_none() && !client.is_replica() {
                 tracing::debug!("Closing idle client");
                 client.close(Close::Now);
             }

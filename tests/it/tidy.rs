@@ -97,6 +97,10 @@ const LOCKS_IN_THE_CHILD: &[(&str, &str)] = &[
 const OPEN_FIELDS: &[(&str, &str)] = &[
     ("Client.session", "what handlers are given of a client"),
     ("Client.reply", "where answers are written, whoever answers"),
+    ("Client.replica", "the state of `replication`, whose own fields are private"),
+    ("Client.written_to", "what WAIT waits for, which `replication` notes and reads"),
+    ("KindOfData", "a value: what a full sync consists of"),
+    ("Counters", "a value: what INFO shows"),
     ("Stats.counters", "every room counts what it does"),
     ("Process.listeners", "the state of `net`, whose own fields are private"),
     ("Shared.executor", "all tasks work on it"),

@@ -8,7 +8,12 @@ use super::super::key::{Feature, Form, Key};
 use super::{I32_MAX, I64_MAX, dormant, fixed, unheeded};
 
 const APPEND_ONLY: &Feature = &Feature { title: "Append-only file", reason: "Copal keeps RDB snapshots only" };
-pub const REPLICATION: &Feature = &Feature { title: "Replication", reason: "Copal does not replicate yet" };
+const REPLICAS_DISK: &Feature = &Feature {
+    title: "Errors of a replica's disk",
+    reason: "a replica goes on with its primary's stream in Copal whatever its own disk does, and does not end for it",
+};
+const SOURCE_ADDRESS: &Feature =
+    &Feature { title: "Source address", reason: "Copal lets the system choose the address from which it connects" };
 pub const CLUSTER: &Feature = &Feature { title: "Cluster", reason: "Copal runs as a single server" };
 pub const TLS: &Feature = &Feature { title: "TLS", reason: "Copal supports plain TCP and Unix sockets only" };
 pub const SCRIPTS: &Feature = &Feature {
@@ -51,9 +56,8 @@ pub const KEYS: &[Key] = &[
     dormant("aof-timestamp-enabled", "no", Form::Flag, APPEND_ONLY),
     dormant("aof-rewrite-incremental-fsync", "yes", Form::Flag, APPEND_ONLY),
     dormant("aof-disable-auto-gc", "no", Form::Flag, APPEND_ONLY),
-    dormant("replica-ignore-disk-write-errors", "no", Form::Flag, REPLICATION),
-    dormant("rdb-del-sync-files", "no", Form::Flag, REPLICATION),
-    dormant("bind-source-addr", "", Form::Text, REPLICATION),
+    unheeded("replica-ignore-disk-write-errors", "no", Form::Flag, REPLICAS_DISK),
+    unheeded("bind-source-addr", "", Form::Text, SOURCE_ADDRESS),
     fixed("cluster-enabled", "no", Form::Flag, CLUSTER).at_startup(),
     dormant("cluster-config-file", "nodes.conf", Form::Text, CLUSTER).at_startup(),
     dormant("cluster-node-timeout", "15000", LONG, CLUSTER),

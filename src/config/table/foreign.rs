@@ -3,7 +3,7 @@
 //! CONFIG does not know them, as it does not in Redis 7.2. What would change answers or data is a `fixed` row.
 
 use super::super::key::{Feature, Form, Key};
-use super::absent::{CLUSTER, DEFRAGMENTATION, REPLICATION, SCRIPTS, THREADS, TLS};
+use super::absent::{CLUSTER, DEFRAGMENTATION, SCRIPTS, THREADS, TLS};
 use super::{I64_MAX, fixed, unheeded};
 
 const RETIRED: &Feature = &Feature {
@@ -14,6 +14,10 @@ const COMMAND_LOG: &Feature = &Feature {
     title: "Log of large requests and replies",
     reason: "Copal keeps slow commands only; commandlog-execution-slower-than and commandlog-slow-execution-max-len are \
              understood as the settings of the slow log",
+};
+const REPLICATION: &Feature = &Feature {
+    title: "Ways of replication",
+    reason: "Copal sends and takes a full sync over the one connection that the stream uses too, as Redis 7.2 does",
 };
 const LOG_FORM: &Feature =
     &Feature { title: "Form of the log", reason: "Copal's log has the form that Redis's has had by default" };

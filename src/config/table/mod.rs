@@ -145,7 +145,7 @@ const fn list(
     read: fn(&Config) -> Vec<Vec<u8>>,
     write: fn(&mut Config, &[Vec<u8>]) -> Result<(), ValueError>,
 ) -> Key {
-    Key::new(name, default, Value::List { per_line, adds_up: false, read, spell: read, write })
+    Key::new(name, default, Value::List { per_line, adds_up: false, vanishes: false, read, spell: read, write })
 }
 
 /// A list whose lines in redis.conf add up.
@@ -156,7 +156,7 @@ const fn growing_list(
     read: fn(&Config) -> Vec<Vec<u8>>,
     write: fn(&mut Config, &[Vec<u8>]) -> Result<(), ValueError>,
 ) -> Key {
-    Key::new(name, default, Value::List { per_line, adds_up: true, read, spell: read, write })
+    Key::new(name, default, Value::List { per_line, adds_up: true, vanishes: false, read, spell: read, write })
 }
 
 const fn fixed(name: &'static str, only: &'static str, form: Form, feature: &'static Feature) -> Key {

@@ -258,6 +258,7 @@ pub const CLIENTS: &[Key] = &[
         Value::List {
             per_line: 4,
             adds_up: false,
+            vanishes: false,
             read: read_buffer_limits,
             spell: spell_buffer_limits,
             write: write_buffer_limits,

@@ -135,6 +135,7 @@ impl Executor {
         let session = &client.session;
         let changed = self.keyspace.has_watched_change(session.id);
         let flags: String = [
+            (client.is_replica(), 'S'),
             (session.monitor, 'O'),
             (session.subscriptions > 0, 'P'),
             (session.transaction.is_some(), 'x'),
@@ -178,6 +179,7 @@ impl Executor {
         self.unwatch(key);
         self.unsubscribe_all(key);
         self.stop_monitoring(key);
+        self.forget_replica(key);
         self.clients.retire(key);
     }
 

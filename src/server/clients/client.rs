@@ -154,6 +154,11 @@ impl Client {
         self.commands_total += 1;
     }
 
+    /// Counts bytes that were sent and are no replies.
+    pub fn count_sent(&mut self, bytes: usize) {
+        self.output_bytes_total += bytes as u64;
+    }
+
     /// Whether the connection is a replica's, which has asked for the stream.
     pub fn is_replica(&self) -> bool {
         self.replica.as_deref().is_some_and(Replica::is_attached)
@@ -202,6 +207,7 @@ impl Client {
             + self.query_capacity
             + self.decoder_bytes
             + self.reply.capacity()
+            + self.replica.as_deref().map_or(0, Replica::memory_usage)
     }
 
     /// Bounds what the commands that follow may answer: what is over the limit of the client's class would never be sent,

@@ -62,6 +62,9 @@ impl Executor {
         let client = self.clients.get_mut(key);
         client.input_bytes_total += bytes as u64;
         client.session.last_used_ms = now.steady_ms();
+        if let Some(replica) = client.replica.as_deref_mut() {
+            replica.note_sign_of_life(now);
+        }
         let queued = client.session.transaction.as_ref().map_or(0, Transaction::args_bytes);
         if not_taken_in + queued > UNCHECKED_INPUT_BYTES {
             self.check_query_buffer(key, (not_taken_in + queued) as u64);

@@ -90,7 +90,7 @@ impl Clients {
     pub fn recount(&mut self, key: ClientKey) {
         let client = self.get(key);
         let bytes = if client.close == Some(Close::Now) { 0 } else { client.memory_usage() };
-        let may_go = bytes > 0 && !client.session.no_evict;
+        let may_go = bytes > 0 && !client.session.no_evict && !client.is_replica();
         self.set_counted(key, bytes, may_go.then(|| bucket_of(bytes)));
     }
 

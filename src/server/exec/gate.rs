@@ -38,6 +38,9 @@ pub const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, bu
 
 const REWOUND: &str = "MISCONF This server was restarted from a dump that is older than the data of its replicas, which \
     must be promoted (see replica-rewind-guard). Commands that may modify the data set are disabled.";
+pub const NOREPLICAS: &str = "NOREPLICAS Not enough good replicas to write.";
+
+pub const READONLY: &str = "READONLY You can't write against a read only replica.";
 
 pub const MASTERDOWN: &str = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 
@@ -220,10 +223,10 @@ fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<
     }
     let writes = |also: Flags| executor.has_flags(key, id, args, Flags::WRITE.or(also));
     if executor.lacks_replicas() && writes(Flags::NONE) {
-        return Some(CommandError::text("NOREPLICAS Not enough good replicas to write."));
+        return Some(CommandError::text(NOREPLICAS));
     }
     if executor.is_read_only() && writes(Flags::NONE) {
-        return Some(CommandError::text("READONLY You can't write against a read only replica."));
+        return Some(CommandError::text(READONLY));
     }
     if executor.is_stale() && !executor.all_have_flags(key, id, Flags::STALE) {
         return Some(CommandError::text(MASTERDOWN));

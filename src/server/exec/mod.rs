@@ -26,5 +26,5 @@ pub(in crate::server) use repeat::RepeatError;
 #[cfg(any(test, feature = "internals"))]
 pub(in crate::server) use round::Flow;
 pub(in crate::server) use round::{Processed, ROUND_REPLY_BYTES, Then};
-pub(in crate::server) use state::Execution;
+pub(in crate::server) use state::{Execution, Freeze};
 pub(in crate::server) use waits::Blocked;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::state::Pause;
+use super::state::{Freeze, Pause, TimedPause};
 use crate::commands::{ClientEffect, CommandId, Flags, PauseMode};
 use crate::keyspace::ExpiryPolicy;
 use crate::resp::Args;
@@ -19,15 +19,35 @@ impl Executor {
 
     /// Begins a pause, or makes the one that is on longer and stricter; never shorter or looser.
     fn pause_clients(&mut self, until: Instant, mode: PauseMode) {
-        let old = self.exec.pause.unwrap_or(Pause { until, mode });
-        self.exec.pause = Some(Pause { until: until.max(old.until), mode: mode.max(old.mode) });
+        let mut pause = self.exec.pause.unwrap_or_default();
+        let old = pause.wanted.unwrap_or(TimedPause { until, mode });
+        pause.wanted = Some(TimedPause { until: until.max(old.until), mode: mode.max(old.mode) });
+        self.exec.pause = Some(pause);
         self.follow_pause();
         self.process.wake_cron();
     }
 
     /// Ends the pause and lets the clients go on that it held up.
     fn unpause_clients(&mut self) {
-        self.exec.pause = None;
+        let freezes = self.exec.pause.unwrap_or_default().freezes;
+        self.exec.pause = Some(Pause { wanted: None, freezes }).filter(|pause| !pause.is_over());
+        self.follow_pause();
+        self.resume_paused_clients();
+    }
+
+    /// Lets the data stay as they are until [`Executor::thaw`]: commands that may write wait.
+    pub(in crate::server) fn freeze(&mut self, reason: Freeze) {
+        self.exec.pause.get_or_insert_default().freezes[reason as usize] = true;
+        self.follow_pause();
+    }
+
+    /// Ends a freeze, and lets the clients go on that it held up.
+    pub(in crate::server) fn thaw(&mut self, reason: Freeze) {
+        let Some(pause) = &mut self.exec.pause else { return };
+        pause.freezes[reason as usize] = false;
+        if pause.is_over() {
+            self.exec.pause = None;
+        }
         self.follow_pause();
         self.resume_paused_clients();
     }
@@ -44,7 +64,7 @@ impl Executor {
     /// Ends a pause whose time is over.
     pub(in crate::server) fn end_elapsed_pause(&mut self) {
         let now = self.clock.latest();
-        if self.exec.pause.is_some_and(|pause| pause.left(now).is_zero()) {
+        if self.exec.pause_left(now).is_some_and(|left| left.is_zero()) {
             self.unpause_clients();
             self.after_command();
         }
@@ -76,10 +96,11 @@ impl Executor {
         let migrating =
             self.migrations.is_running() && self.has_flags(key, command, args, Flags::WRITE.or(Flags::RUNS_SCRIPT));
         let paused = self.exec.pause.is_some_and(|pause| {
-            pause.mode == PauseMode::All || self.has_flags(key, command, args, Flags::WRITE.or(Flags::MAY_REPLICATE))
+            pause.mode() == PauseMode::All || self.has_flags(key, command, args, Flags::WRITE.or(Flags::MAY_REPLICATE))
         });
         // Who only listens is not held up.
-        (migrating || paused) && !self.clients.get(key).session.monitor
+        let client = self.clients.get(key);
+        (migrating || paused) && !client.session.monitor && !client.is_replica()
     }
 
     /// Whether a command, or for EXEC one of the queued commands, has one of `flags`.

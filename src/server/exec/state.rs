@@ -22,7 +22,7 @@ pub struct Execution {
     pub(super) encodings: types::Limits,
     /// Lent out while a client's commands run.
     pub(super) ahead: Option<Box<AheadDecoders>>,
-    /// CLIENT PAUSE, while it is on.
+    /// Why and how long commands wait, while they do.
     pub(super) pause: Option<Pause>,
     pub(super) deadlines: Deadlines,
 }
@@ -53,7 +53,7 @@ impl Execution {
 
     /// How long CLIENT PAUSE still lasts, while it is on.
     pub fn pause_left(&self, now: Now) -> Option<Duration> {
-        self.pause.map(|pause| pause.left(now))
+        self.pause?.wanted.map(|wanted| wanted.left(now))
     }
 
     /// How many clients wait until a deadline.
@@ -62,14 +62,48 @@ impl Execution {
     }
 }
 
+/// Why commands wait.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Pause {
+    /// By CLIENT PAUSE.
+    pub(super) wanted: Option<TimedPause>,
+    /// Those that may write wait, because the data must not change for one of these reasons.
+    pub(super) freezes: [bool; Freeze::COUNT],
+}
+
+/// Why the data must not change for a while.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Freeze {
+    /// A replica is to take over the role with all of them (FAILOVER).
+    Failover,
+    /// The server ends once replicas have them.
+    Shutdown,
+}
+
+impl Freeze {
+    const COUNT: usize = 2;
+}
+
 /// CLIENT PAUSE, while it is on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Pause {
+pub struct TimedPause {
     pub(super) until: Instant,
     pub(super) mode: PauseMode,
 }
 
 impl Pause {
+    /// Which commands wait.
+    pub fn mode(&self) -> PauseMode {
+        self.wanted.map_or(PauseMode::Writes, |wanted| wanted.mode)
+    }
+
+    /// Whether nothing waits any more.
+    pub(super) fn is_over(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl TimedPause {
     /// How long it still lasts; nothing once it is over.
     pub fn left(&self, now: Now) -> Duration {
         self.until.saturating_duration_since(now.monotonic())
@@ -84,7 +118,7 @@ mod tests {
     fn a_pause_lasts_as_long_as_it_should_whoever_sets_the_wall_clock() {
         const DAY_MS: i64 = 86_400_000;
         let now = Now::read();
-        let pause = Pause { until: now.monotonic() + Duration::from_millis(500), mode: PauseMode::All };
+        let pause = TimedPause { until: now.monotonic() + Duration::from_millis(500), mode: PauseMode::All };
         for set_by_ms in [0, -DAY_MS, DAY_MS] {
             let now = now.with_wall_clock_set(set_by_ms);
             assert_eq!(pause.left(now), Duration::from_millis(500));

@@ -426,6 +426,10 @@ impl Connection {
             if client.closing() == Some(Close::Now) || client.reply.is_overfull() {
                 return Ok(Sent::Last);
             }
+            if client.is_replica() && !client.reply.is_empty() {
+                executor.reject_replies_to_replica(self.key);
+                return Ok(Sent::Last);
+            }
             if client.reply.is_empty() {
                 if client.replica.is_some() {
                     match self.send_to_replica(&mut executor, &mut sent_now)? {
@@ -464,6 +468,9 @@ impl Connection {
 impl Connection {
     /// Sends what a replica gets beside replies. [`Sent::Last`]: that is all.
     fn send_to_replica(&self, executor: &mut Executor, sent_now: &mut usize) -> io::Result<Sent> {
+        if let (Stream::Tcp(stream), Some(gathers)) = (&self.stream, executor.take_gathering_of_packets(self.key)) {
+            stream.set_nodelay(!gathers)?;
+        }
         loop {
             let piece = executor.piece_for_replica(self.key);
             if piece.is_empty() {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
@@ -207,7 +208,10 @@ impl Executor {
     ) -> Result<(), SaveError> {
         let mut task = Task { title: self.child_title(), pipe, ..self.snapshot_task(Trigger::Replication) };
         task.options.format.version = kind.version;
-        task.options.without_keys = kind.functions_only;
+        task.options.without_keys = kind.without_keys;
+        if kind.without_functions {
+            task.options.libraries = Arc::default();
+        }
         self.start_task(task)
     }
 
@@ -215,6 +219,10 @@ impl Executor {
     pub(in crate::server) fn open_dump_for_replicas(&self) -> io::Result<(File, u64)> {
         let file = File::open(self.place_of_dump().path())?;
         let len = file.metadata()?.len();
+        if self.config.rdb_del_sync_files && self.config.save.is_empty() {
+            tracing::info!("Removing the dump that replicas are sent, for this server keeps none (rdb-del-sync-files)");
+            std::fs::remove_file(self.place_of_dump().path())?;
+        }
         Ok((file, len))
     }
 

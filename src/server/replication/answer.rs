@@ -1,7 +1,7 @@
 //! The commands of replication.
 
 use super::Replica;
-use super::replica::Stage;
+use super::replica::{Capabilities, Stage};
 use crate::commands::{CommandError, PrimaryTarget, ReplicationRequest};
 use crate::config::PrimaryAddress;
 use crate::replication::ReplicationId;
@@ -69,18 +69,26 @@ impl Executor {
         if self.clients.get(key).is_replica() {
             return Err(CommandError::text("ERR Replica can't ask for the stream twice"));
         }
+        if self.replication.failover.is_some() {
+            return Err(CommandError::text("NOMASTERLINK Can't SYNC while failing over"));
+        }
         if !self.is_in_sync_with_primary() {
             return Err(CommandError::text("NOMASTERLINK Can't SYNC while not connected with my master"));
         }
         if !self.clients.get(key).reply.is_empty() {
             return Err(CommandError::text("ERR SYNC and PSYNC are invalid with pending output"));
         }
+        let is_filtered = |of: Capabilities| (of.without_keys || of.without_functions) && !of.eof;
+        if self.clients.get(key).replica.as_deref().is_some_and(|replica| is_filtered(replica.capabilities)) {
+            // It would have to be sent from a file, which would replace the dump.
+            return Err(CommandError::text("ERR Filtered replica requires EOF capability"));
+        }
         Ok(())
     }
 
     fn psync(&mut self, key: ClientKey, id: &[u8], next: i64, takes_over: bool) -> Result<(), CommandError> {
         if takes_over {
-            self.check_takeover(id)?;
+            self.take_over(key, id)?;
         }
         self.check_syncable(key)?;
         let position = ReplicationId::parse(id).zip(u64::try_from(next).ok());
@@ -125,14 +133,15 @@ impl Executor {
         let id = self.replication.history.id();
         let client = self.clients.get_mut(key);
         let replica = client.replica.get_or_insert_with(|| Box::new(Replica::new(now)));
-        replica.stage = Stage::Online;
+        replica.attach(Stage::Online, now);
         replica.next = next;
-        replica.acked_at = now;
-        match replica.capabilities.psync2 {
-            true => client.reply.status(format!("CONTINUE {id}")),
-            false => client.reply.simple("CONTINUE"),
-        }
-        client.wake();
+        replica.acked = next - 1;
+        replica.gathers_packets = Some(self.config.repl_disable_tcp_nodelay);
+        let line = match replica.capabilities.psync2 {
+            true => format!("+CONTINUE {id}\r\n"),
+            false => "+CONTINUE\r\n".to_owned(),
+        };
+        self.send_line(key, line.as_bytes());
         self.replication.replicas.push(key);
         self.replication.lonely_since = None;
         self.replication.counters.partial_syncs_accepted += 1;
@@ -154,9 +163,10 @@ impl Executor {
         let now = self.clock.latest();
         let client = self.clients.get_mut(key);
         let replica = client.replica.get_or_insert_with(|| Box::new(Replica::new(now)));
-        replica.stage = Stage::WaitsForSnapshot;
+        replica.attach(Stage::WaitsForSnapshot, now);
         replica.knows_offsets = knows_offsets;
-        replica.acked_at = now;
+        replica.gathers_packets = Some(self.config.repl_disable_tcp_nodelay);
+        self.delay_sync_after_overruns(key, now);
         self.replication.replicas.push(key);
         self.replication.lonely_since = None;
         self.replication.counters.full_syncs += 1;
@@ -200,12 +210,18 @@ impl Executor {
         };
         replica.acked = replica.acked.max(offset);
         replica.acked_at = now;
-        if replica.stage == Stage::LoadsData {
+        let is_complete = matches!(replica.stage, Stage::LoadsData | Stage::Online);
+        let has_settled = is_complete && !replica.is_settled;
+        replica.is_settled |= is_complete;
+        if replica.stage == Stage::LoadsData && !replica.capabilities.rdb_only {
             replica.stage = Stage::Online;
             self.clients.get(key).wake();
         }
+        if has_settled {
+            self.note_settled_replica(key);
+        }
         self.serve_waiting();
-        self.note_ack_for_failover();
+        self.failover_cron();
     }
 
     fn answer_role(&mut self, key: ClientKey) {
@@ -272,7 +288,7 @@ impl Replica {
             b"rdb-only" => self.capabilities.rdb_only = parse_i64(value) == Some(1),
             b"rdb-filter-only" => {
                 let words = value.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-                let mut functions_only = false;
+                let mut functions = false;
                 for word in words {
                     if !word.eq_ignore_ascii_case(b"functions") {
                         return Err(CommandError::owned(format!(
@@ -280,9 +296,10 @@ impl Replica {
                             String::from_utf8_lossy(word)
                         )));
                     }
-                    functions_only = true;
+                    functions = true;
                 }
-                self.capabilities.functions_only = functions_only;
+                self.capabilities.without_keys = true;
+                self.capabilities.without_functions = !functions;
             }
             b"rdb-version" => {
                 self.rdb_version = parse_i64(value).and_then(|version| u32::try_from(version).ok());

@@ -1,14 +1,13 @@
 //! Full syncs: one snapshot child serves all replicas that wait for one, straight from its pipe or from the dump that it
 //! has written.
 
-use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use tokio::net::unix::pipe;
 
-use super::replica::Stage;
+use super::payload::{FullSync, Source};
+use super::replica::{Capabilities, Replica, Stage};
 use crate::replication::{Backlog, Framing};
 use crate::server::clients::{ClientKey, Close};
 use crate::server::executor::Executor;
@@ -21,54 +20,6 @@ const AHEAD_BYTES: u64 = 1 << 20;
 
 /// How much is fetched at once.
 const FETCH_BYTES: usize = 256 * 1024;
-
-/// The full sync under way.
-pub(super) struct FullSync {
-    /// Which one it is, of all.
-    number: u64,
-    /// What was fetched and is not sent to all yet. It begins with the line that says how the data end.
-    data: Backlog,
-    source: Source,
-    /// Ends the data where their length is not known before.
-    mark: Option<[u8; 40]>,
-    /// The source has ended.
-    is_fetched: bool,
-    /// The child has ended well.
-    is_vouched_for: bool,
-    /// There will be no more data.
-    is_whole: bool,
-}
-
-enum Source {
-    /// The dump that the child is writing.
-    Dump,
-    Pipe(OwnedFd),
-    File(File),
-    /// The task that fetches has it.
-    Taken,
-}
-
-impl FullSync {
-    /// Data from the byte numbered `at` on.
-    pub(super) fn read(&self, at: u64) -> &[u8] {
-        self.data.read(at)
-    }
-
-    /// Whether a replica that is sent this byte next has everything.
-    fn is_sent(&self, at: u64) -> bool {
-        self.is_whole && at == self.data.end()
-    }
-
-    /// Notes that there is no more, once that is certain.
-    fn complete(&mut self) {
-        if self.is_fetched && self.is_vouched_for && !self.is_whole {
-            self.is_whole = true;
-            if let Some(mark) = self.mark {
-                self.data.push(&mark);
-            }
-        }
-    }
-}
 
 /// Fetches the data of each full sync as fast as the slowest replica takes them, until the server ends.
 pub async fn feed_payload(shared: Rc<Shared>) {
@@ -150,60 +101,80 @@ impl Executor {
             sync.is_fetched = true;
             sync.complete();
             self.settle_takers();
-        } else {
-            sync.data.push(data);
+            self.wake_replicas();
+            return;
         }
-        self.wake_replicas();
+        let end = sync.data.end();
+        sync.data.push(data);
+        let now = self.clock.latest();
+        for key in self.takers() {
+            let client = self.clients.get_mut(key);
+            if let Some(replica) = client.replica.as_deref_mut().filter(|r| r.stage == (Stage::TakesData { at: end })) {
+                // It has taken everything so far, and is not late.
+                replica.acked_at = now;
+            }
+            client.wake();
+        }
     }
 
     /// Begins full syncs that are due, and keeps replicas that wait for one in the picture.
     pub(super) fn sync_cron(&mut self, now: Now) {
-        let is_writing = self.replication.sync.as_ref().is_some_and(|sync| matches!(sync.source, Source::Dump));
-        let kept: Vec<ClientKey> = self
-            .replicas()
-            .filter(|(_, replica)| {
-                replica.stage == Stage::WaitsForSnapshot
-                    || is_writing && matches!(replica.stage, Stage::TakesData { .. })
-            })
-            .map(|(key, _)| key)
-            .collect();
-        if self.replication.newline_due(now) {
-            for key in kept {
-                self.clients.push_to(key, |reply| reply.raw(b"\n"));
-            }
-        }
+        self.send_newlines(now);
         self.begin_sync_if_due(now);
     }
 
-    fn begin_sync_if_due(&mut self, now: Now) {
-        if self.replication.sync.is_some() || self.has_snapshot_child() || self.is_paused() {
+    /// Shows replicas that wait for data, once a second, that the server is there.
+    pub(super) fn send_newlines(&mut self, now: Now) {
+        if !self.replication.newline_due(now) {
             return;
         }
-        let waiting: Vec<(ClientKey, &super::Replica)> =
-            self.replicas().filter(|(_, replica)| replica.stage == Stage::WaitsForSnapshot).collect();
+        let is_writing = self.replication.sync.as_ref().is_some_and(|sync| matches!(sync.source, Source::Dump));
+        let waits = |stage| match stage {
+            Stage::WaitsForSnapshot => true,
+            Stage::TakesData { .. } => is_writing,
+            Stage::Greeting | Stage::LoadsData | Stage::Online => false,
+        };
+        let waiting = self.replicas().filter(|(_, replica)| waits(replica.stage));
+        for key in waiting.map(|(key, _)| key).collect::<Vec<_>>() {
+            self.send_line(key, b"\n");
+        }
+    }
+
+    fn begin_sync_if_due(&mut self, now: Now) {
+        let replication = &self.replication;
+        let is_later = |not_before: Option<Now>| not_before.is_some_and(|then| then.nanoseconds_since(now) > 0);
+        if replication.sync.is_some() || replication.failover.is_some() || is_later(replication.next_sync) {
+            return;
+        }
+        if self.has_snapshot_child() {
+            return;
+        }
+        let waits = |replica: &Replica| replica.stage == Stage::WaitsForSnapshot && !is_later(replica.not_before);
+        let waiting: Vec<(ClientKey, &Replica)> = self.replicas().filter(|(_, replica)| waits(replica)).collect();
         let Some((_, first)) = waiting.first() else { return };
         let kind = self.kind_of_data(first);
-        let alike: Vec<ClientKey> =
-            waiting.iter().filter(|(_, replica)| self.kind_of_data(replica) == kind).map(|(key, _)| *key).collect();
-        let by_pipe = self.config.repl_diskless_sync || kind.functions_only;
-        let waited = waiting.iter().map(|(_, replica)| now.since(replica.acked_at).as_secs()).max().unwrap_or(0);
+        let alike = || waiting.iter().filter(|(_, replica)| self.kind_of_data(replica) == kind);
+        let by_pipe = (self.config.repl_diskless_sync || kind.is_filtered())
+            && alike().all(|(_, replica)| replica.capabilities.eof);
+        let waited = alike().map(|(_, replica)| now.since(replica.attached_at).as_secs()).max().unwrap_or(0);
         let max = self.config.repl_diskless_sync_max_replicas as usize;
         let is_due = !by_pipe
             || waited >= u64::from(self.config.repl_diskless_sync_delay_seconds)
-            || max > 0 && waiting.len() >= max;
-        let by_pipe = by_pipe && waiting.iter().all(|(_, replica)| replica.capabilities.eof);
+            || max > 0 && alike().count() >= max;
         if is_due {
-            self.begin_sync(&alike, kind, by_pipe);
+            let keys: Vec<ClientKey> = alike().map(|(key, _)| *key).collect();
+            self.begin_sync(&keys, kind, by_pipe);
         }
     }
 
     /// What kind of data a replica wants.
-    fn kind_of_data(&self, replica: &super::Replica) -> KindOfData {
+    fn kind_of_data(&self, replica: &Replica) -> KindOfData {
         let version = match self.config.replication_rdb_version {
-            0 => replica.rdb_version.unwrap_or(RDB_VERSION_OF_ALL),
+            0 => replica.rdb_version.unwrap_or(RDB_VERSION_OF_ALL).clamp(RDB_VERSION_OF_ALL, RDB_VERSION_MAX),
             pinned => u32::from(pinned),
         };
-        KindOfData { version, functions_only: replica.capabilities.functions_only }
+        let Capabilities { without_keys, without_functions, .. } = replica.capabilities;
+        KindOfData { version, without_keys, without_functions }
     }
 
     fn begin_sync(&mut self, keys: &[ClientKey], kind: KindOfData, by_pipe: bool) {
@@ -211,14 +182,17 @@ impl Executor {
         self.feed_replicas();
         // Whoever reads the stream from here on knows of no database that is selected.
         self.replication.writer.select_anew();
+        let target = if by_pipe { "replicas sockets" } else { "disk" };
+        tracing::info!("Starting BGSAVE for SYNC with target: {target}");
         let source = match self.start_source(kind, by_pipe) {
             Ok(source) => source,
             Err(error) => {
                 tracing::warn!("BGSAVE for replication failed: {error}");
+                self.advise_diskless(by_pipe);
+                self.slow_down_syncs();
                 for &key in keys {
-                    let client = self.clients.get_mut(key);
-                    client.reply.error("ERR BGSAVE failed, replication can't continue");
-                    client.close(Close::AfterReply);
+                    self.send_line(key, b"-ERR BGSAVE failed, replication can't continue\r\n");
+                    self.clients.get_mut(key).close(Close::AfterReply);
                 }
                 return;
             }
@@ -242,12 +216,10 @@ impl Executor {
             replica.next = offset + 1;
             replica.acked_at = now;
             if replica.knows_offsets {
-                client.reply.status(format!("FULLRESYNC {id} {offset}"));
+                replica.lines.extend_from_slice(format!("+FULLRESYNC {id} {offset}\r\n").as_bytes());
             }
             client.wake();
         }
-        let target = if by_pipe { "replicas sockets" } else { "disk" };
-        tracing::info!("Starting BGSAVE for SYNC with target: {target}");
         self.replication.sync_wake.raise();
     }
 
@@ -285,6 +257,7 @@ impl Executor {
         }
         let number = sync.number;
         if !succeeded {
+            self.advise_diskless(sent);
             self.fail_sync(number);
             return;
         }
@@ -321,6 +294,24 @@ impl Executor {
         }
         self.replication.sync = None;
         self.replication.sync_wake.raise();
+        self.slow_down_syncs();
+    }
+
+    /// A full sync that fails is begun anew by its replicas at once. Where one fails after the other, the next one waits.
+    fn slow_down_syncs(&mut self) {
+        let replication = &mut self.replication;
+        replication.failed_syncs += 1;
+        let seconds = match replication.failed_syncs {
+            1 => 0,
+            several => (1 << several.min(6)).min(DELAY_SECONDS_MAX),
+        };
+        replication.next_sync = (seconds > 0).then(|| self.clock.latest().later(seconds * 1_000_000_000));
+    }
+
+    fn advise_diskless(&self, is_diskless: bool) {
+        if !is_diskless {
+            tracing::warn!("With 'repl-diskless-sync yes' a full sync needs no file");
+        }
     }
 
     /// Replicas that take the data of the full sync under way.
@@ -351,7 +342,9 @@ impl Executor {
                 continue;
             }
             // Behind a mark the stream waits until the replica has found the mark.
-            replica.stage = if sync.mark.is_some() { Stage::LoadsData } else { Stage::Online };
+            let waits = sync.mark.is_some() || replica.capabilities.rdb_only;
+            replica.stage = if waits { Stage::LoadsData } else { Stage::Online };
+            self.replication.failed_syncs = 0;
             if replica.capabilities.rdb_only {
                 client.close(Close::AfterReply);
             }
@@ -404,9 +397,23 @@ impl Executor {
 /// What every server since Redis 7.0 reads.
 const RDB_VERSION_OF_ALL: u32 = 10;
 
+/// The newest that this server writes.
+const RDB_VERSION_MAX: u32 = 12;
+
+/// No more seconds pass between two full syncs because the first has failed.
+const DELAY_SECONDS_MAX: u64 = 30;
+
 /// What a full sync consists of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KindOfData {
     pub version: u32,
-    pub functions_only: bool,
+    pub without_keys: bool,
+    pub without_functions: bool,
+}
+
+impl KindOfData {
+    /// Whether it is not all. It is no dump then.
+    pub fn is_filtered(self) -> bool {
+        self.without_keys || self.without_functions
+    }
 }

@@ -1,5 +1,6 @@
-//! INFO's section about replication.
+//! INFO's section about replication, and what dumps note of it.
 
+use super::Replication;
 use super::upstream::Link;
 use crate::observe::InfoText;
 use crate::replication::ReplicationId;
@@ -54,7 +55,7 @@ impl Executor {
             let is_online = replica.stage.name() == "online";
             let lag = if is_online { now.since(replica.acked_at).as_secs() } else { 0 };
             out.field(
-                &format!("slave{index}"),
+                format!("slave{index}"),
                 format!("ip={ip},port={port},state={},offset={},lag={lag}", replica.stage.name(), replica.acked),
             );
         }
@@ -76,5 +77,27 @@ impl Executor {
         let backlog = replication.backlog.as_ref();
         out.field("repl_backlog_first_byte_offset", backlog.map_or(0, |backlog| backlog.start()));
         out.field("repl_backlog_histlen", backlog.map_or(0, |backlog| backlog.len()));
+    }
+}
+
+impl Executor {
+    /// What a dump notes of the history of the data, so that a server that starts with it can go on.
+    pub(in crate::server) fn notes_of_replication(&self) -> Vec<(&'static str, String)> {
+        let Replication { history, writer, backlog, .. } = &self.replication;
+        if backlog.is_none() && !self.replication.is_replica() {
+            return Vec::new();
+        }
+        // Where the stream comes from a primary, its commands have selected the database.
+        let db = match &self.replication.upstream {
+            Some(upstream) => Some(self.clients.get(upstream.client).session.db),
+            None => writer.db(),
+        };
+        // Where none is selected, the stream goes on with a SELECT. A stock server takes no history from a dump with -1.
+        let db = db.unwrap_or(0);
+        vec![
+            ("repl-stream-db", db.to_string()),
+            ("repl-id", history.id().to_string()),
+            ("repl-offset", history.offset().to_string()),
+        ]
     }
 }

@@ -1,6 +1,6 @@
 //! Replication: what this server is to its replicas and to its primary.
 //! Owns:  the history of the data, the backlog, replicas and their full syncs, the link to a primary.
-//! Uses:  commands, config, keyspace, replication, resp, snapshot, stdx, and the rooms that run a command.
+//! Uses:  commands, config, keyspace, observe, replication, stdx, and the rooms that run a command.
 //! Never: what a command does to the data; what is applied here runs as a command.
 
 mod answer;
@@ -12,8 +12,10 @@ mod full_sync;
 mod info;
 mod link;
 mod own_keys;
+mod payload;
 mod replica;
 mod rewind;
+mod sending;
 mod state;
 mod upstream;
 mod waiting;

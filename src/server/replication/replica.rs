@@ -1,8 +1,7 @@
-//! One replica, as its primary knows it, and what it is sent next.
+//! One replica, as its primary knows it.
 
+use crate::config::ClientBufferLimit;
 use crate::replication::Backlog;
-use crate::server::clients::ClientKey;
-use crate::server::executor::Executor;
 use crate::stdx::clock::Now;
 
 /// What a connection has said of itself with REPLCONF, and how far it is as a replica.
@@ -22,19 +21,34 @@ pub struct Replica {
     /// Bytes of the stream that it has taken in, and when it last gave a sign of life.
     pub(super) acked: u64,
     pub(super) acked_at: Now,
+    /// When the connection asked for the stream.
+    pub(super) attached_at: Now,
+    /// It has acknowledged something since it was given all data, or needed none.
+    pub(super) is_settled: bool,
+    /// Its full sync is not to begin before.
+    pub(super) not_before: Option<Now>,
+    /// Since when more of the stream waits for it than the soft limit allows.
+    pub(super) over_soft_limit_since: Option<Now>,
+    /// Lines to be sent before anything else: answers, and empty ones that show that the server is there.
+    pub(super) lines: Vec<u8>,
+    /// Its connection is to send at once what there is, or else to gather it (`repl-disable-tcp-nodelay`). Nothing once that
+    /// is done.
+    pub(super) gathers_packets: Option<bool>,
 }
 
 /// What a replica understands.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Capabilities {
     /// Data that end with a mark.
-    pub eof: bool,
+    pub(super) eof: bool,
     /// Another name of the history behind +CONTINUE.
-    pub psync2: bool,
+    pub(super) psync2: bool,
     /// It wants the data alone, and no stream (redis-cli --rdb).
-    pub rdb_only: bool,
-    /// It wants function libraries alone (redis-cli --functions-rdb).
-    pub functions_only: bool,
+    pub(super) rdb_only: bool,
+    /// It wants no keys (redis-cli --functions-rdb).
+    pub(super) without_keys: bool,
+    /// It wants no function libraries (redis-cli --replica).
+    pub(super) without_functions: bool,
 }
 
 /// How far a replica is.
@@ -75,6 +89,28 @@ impl Replica {
             next: 0,
             acked: 0,
             acked_at: now,
+            attached_at: now,
+            is_settled: false,
+            not_before: None,
+            over_soft_limit_since: None,
+            lines: Vec::new(),
+            gathers_packets: None,
+        }
+    }
+
+    /// Begins at this byte of the stream, or with all data.
+    pub(super) fn attach(&mut self, stage: Stage, now: Now) {
+        self.stage = stage;
+        self.acked_at = now;
+        self.attached_at = now;
+        self.is_settled = stage == Stage::Online;
+    }
+
+    /// Bytes have come from it: acknowledgements, or empty lines while it loads data.
+    #[inline]
+    pub fn note_sign_of_life(&mut self, now: Now) {
+        if matches!(self.stage, Stage::LoadsData | Stage::Online) {
+            self.acked_at = now;
         }
     }
 
@@ -83,59 +119,33 @@ impl Replica {
         self.stage != Stage::Greeting
     }
 
+    /// The byte of the stream that is kept for it, if the stream is.
+    pub(super) fn needed(&self) -> Option<u64> {
+        let reads = matches!(self.stage, Stage::TakesData { .. } | Stage::LoadsData | Stage::Online);
+        (reads && !self.capabilities.rdb_only).then_some(self.next)
+    }
+
     /// Bytes of the stream that wait to be sent.
     pub(super) fn unsent(&self, backlog: &Backlog) -> u64 {
-        if self.is_attached() { backlog.end().saturating_sub(self.next) } else { 0 }
-    }
-}
-
-impl Executor {
-    /// What a replica is sent next, beside its replies; nothing where there is nothing to send now.
-    pub(in crate::server) fn piece_for_replica(&self, key: ClientKey) -> &[u8] {
-        let Some(replica) = self.clients.get(key).replica.as_deref() else { return &[] };
-        match replica.stage {
-            Stage::TakesData { at } => self.replication.sync.as_ref().map_or(&[], |sync| sync.read(at)),
-            Stage::Online => self.replication.backlog.as_ref().map_or(&[], |backlog| backlog.read(replica.next)),
-            Stage::Greeting | Stage::WaitsForSnapshot | Stage::LoadsData => &[],
-        }
+        self.needed().map_or(0, |next| backlog.end().saturating_sub(next))
     }
 
-    /// Counts bytes of such a piece that were sent.
-    pub(in crate::server) fn count_sent_to_replica(&mut self, key: ClientKey, bytes: usize) {
-        self.stats.counters.total_net_repl_output_bytes += bytes as u64;
-        let client = self.clients.get_mut(key);
-        let Some(replica) = client.replica.as_deref_mut() else { return };
-        match &mut replica.stage {
-            Stage::TakesData { at } => {
-                *at += bytes as u64;
-                self.note_data_sent(key);
-            }
-            _ => replica.next += bytes as u64,
+    /// Whether more waits for it than the limit allows, now or for too long.
+    pub(super) fn is_overrun(&mut self, backlog: &Backlog, limit: ClientBufferLimit, now: Now) -> bool {
+        let unsent = self.unsent(backlog);
+        let is_over = |bytes: u64| bytes > 0 && unsent >= bytes;
+        if !is_over(limit.soft_bytes) {
+            self.over_soft_limit_since = None;
         }
+        let over_soft = is_over(limit.soft_bytes) && {
+            let since = *self.over_soft_limit_since.get_or_insert(now);
+            now.since(since).as_secs() >= limit.soft_seconds
+        };
+        over_soft || is_over(limit.hard_bytes)
     }
 
-    /// The replicas, with what is known of them.
-    pub(super) fn replicas(&self) -> impl Iterator<Item = (ClientKey, &Replica)> {
-        self.replication.replicas.iter().filter_map(|&key| Some((key, self.clients.get(key).replica.as_deref()?)))
-    }
-
-    /// Lets the tasks of all replicas look at what there is to send.
-    pub(super) fn wake_replicas(&self) {
-        for &key in &self.replication.replicas {
-            self.clients.get(key).wake();
-        }
-    }
-
-    /// Lets go of a connection that was a replica.
-    pub(in crate::server) fn forget_replica(&mut self, key: ClientKey) {
-        if self.clients.get_mut(key).replica.take().is_none() {
-            return;
-        }
-        let replication = &mut self.replication;
-        replication.replicas.retain(|&other| other != key);
-        if replication.replicas.is_empty() && replication.backlog.is_some() {
-            replication.lonely_since = Some(self.clock.latest());
-        }
-        self.end_sync_without_replicas();
+    /// What a connection holds for it.
+    pub(in crate::server) fn memory_usage(&self) -> usize {
+        size_of::<Self>() + self.lines.capacity() + self.announced_ip.len()
     }
 }

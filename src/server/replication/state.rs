@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 
-use super::full_sync::FullSync;
 use super::own_keys::OwnKeys;
+use super::payload::FullSync;
 use super::rewind::Restart;
 use super::upstream::Upstream;
-use super::waiting::WaitingClient;
-use crate::replication::{Backlog, History, ReplicationId, StreamWriter, write_words};
+use crate::commands::PrimaryTarget;
+use crate::keyspace::ClientId;
+use crate::replication::{Backlog, History, Overruns, ReplicationId, StreamWriter, write_words};
 use crate::resp::ArgsBuf;
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
@@ -30,8 +31,17 @@ pub struct Replication {
     pub(super) sync_wake: Rc<Wake>,
     /// Clients that wait until replicas have what they have written.
     pub(super) waiting: Vec<WaitingClient>,
-    /// A question to the replicas how far they are is due behind the present round of commands.
-    pub(super) asks_for_acks: bool,
+    /// Where the stream ended behind the last question to the replicas how far they are.
+    pub(super) last_question: u64,
+    /// So many clients may wait before the list is searched for those that do not any more.
+    pub(super) waiting_max: usize,
+    /// The hand-over of the role to a replica, while there is one.
+    pub(super) failover: Option<Failover>,
+    /// Replicas that were dropped because they could not keep up with the stream during a full sync.
+    pub(super) overruns: Overruns,
+    /// Full syncs that have failed one after the other, and when the next may begin.
+    pub(super) failed_syncs: u32,
+    pub(super) next_sync: Option<Now>,
     /// The primary, on a replica.
     pub(super) upstream: Option<Upstream>,
     /// Raised when the server has another primary, or none any more.
@@ -55,10 +65,38 @@ pub struct Replication {
 
 /// What INFO counts.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Counters {
+pub struct Counters {
     pub full_syncs: u64,
     pub partial_syncs_accepted: u64,
     pub partial_syncs_refused: u64,
+}
+
+/// One client that waits until replicas have what it has written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WaitingClient {
+    pub(super) id: ClientId,
+    /// How far replicas must have come.
+    pub(super) offset: u64,
+    pub(super) replicas: usize,
+}
+
+/// The hand-over of the role, while there is one.
+#[derive(Debug)]
+pub(super) struct Failover {
+    /// Who is to take over; whoever has everything first, where none was named.
+    pub(super) target: Option<PrimaryTarget>,
+    /// The target takes over even if it has not caught up in time.
+    pub(super) forces: bool,
+    pub(super) deadline: Option<Now>,
+    pub(super) stage: FailoverStage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum FailoverStage {
+    /// No replica has everything yet.
+    WaitsForSync,
+    /// This server is a replica already, and its primary is to take over.
+    InProgress,
 }
 
 impl Replication {
@@ -72,7 +110,12 @@ impl Replication {
             sync: None,
             sync_wake: Rc::default(),
             waiting: Vec::new(),
-            asks_for_acks: false,
+            last_question: 0,
+            waiting_max: 0,
+            failover: None,
+            overruns: Overruns::default(),
+            failed_syncs: 0,
+            next_sync: None,
             upstream: None,
             upstream_wake: Rc::default(),
             restart: None,
@@ -134,6 +177,10 @@ impl Replication {
         self.syncs
     }
 
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
     /// CONFIG RESETSTAT.
     pub fn reset_statistics(&mut self) {
         self.counters = Counters::default();
@@ -152,25 +199,6 @@ impl Executor {
     pub(in crate::server) fn change_replication_id(&mut self) {
         tracing::info!("Changing replication IDs after receiving change-repl-id");
         self.replication.history.restart(new_id());
-    }
-
-    /// What a dump notes of the history of the data, so that a server that starts with it can go on.
-    pub(in crate::server) fn notes_of_replication(&self) -> Vec<(&'static str, String)> {
-        let Replication { history, writer, backlog, .. } = &self.replication;
-        if backlog.is_none() && !self.replication.is_replica() {
-            return Vec::new();
-        }
-        // Where the stream comes from a primary, its commands have selected the database.
-        let db = match &self.replication.upstream {
-            Some(upstream) => Some(self.clients.get(upstream.client).session.db),
-            None => writer.db(),
-        };
-        let db = db.map_or(-1, |db| db as i64);
-        vec![
-            ("repl-stream-db", db.to_string()),
-            ("repl-id", history.id().to_string()),
-            ("repl-offset", history.offset().to_string()),
-        ]
     }
 }
 

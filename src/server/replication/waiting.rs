@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::replica::Stage;
+use super::state::WaitingClient;
 use crate::commands::{CommandError, InVain, UnblockWith, Wait};
 use crate::keyspace::{Awaited, ClientId};
 use crate::replication::write_words;
@@ -13,16 +14,10 @@ use crate::server::executor::Executor;
 const INSTANCE_CHANGED: &str =
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
 
-/// One client that waits.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct WaitingClient {
-    id: ClientId,
-    /// How far replicas must have come.
-    offset: u64,
-    replicas: usize,
-}
-
 impl Executor {
+    /// Bytes of a question to the replicas how far they are.
+    pub(super) const QUESTION_BYTES: u64 = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n".len() as u64;
+
     /// WAIT.
     pub(super) fn wait_for_replicas(&mut self, frame: &Frame<'_>, replicas: i64, deadline: Option<Instant>) {
         let key = frame.client;
@@ -35,6 +30,7 @@ impl Executor {
         let (args, awaited, in_vain) = (frame.args.to_buf(), Awaited::AnyChange, InVain::Replicas { offset });
         self.block(frame, Wait { args, keys: 0..0, awaited, deadline, in_vain });
         let id = self.clients.get(key).session.id;
+        self.drop_who_waits_no_more();
         self.replication.waiting.push(WaitingClient { id, offset, replicas: replicas as usize });
         self.ask_for_acks();
     }
@@ -44,11 +40,27 @@ impl Executor {
         self.replicas().filter(|(_, replica)| replica.stage == Stage::Online && replica.acked >= offset).count()
     }
 
-    /// Asks all replicas how far they are.
-    fn ask_for_acks(&mut self) {
+    /// Asks all replicas how far they are, unless they were asked after the last change.
+    pub(super) fn ask_for_acks(&mut self) {
         self.feed_replicas();
+        if self.replication.last_question == self.replication.history.offset() {
+            return;
+        }
         self.replication.append(|_, out| write_words(out, [&b"REPLCONF"[..], b"GETACK", b"*"]));
+        self.replication.last_question = self.replication.history.offset();
         self.wake_replicas();
+    }
+
+    /// Clears those away, from time to time, whose time was up or whose connection has ended.
+    fn drop_who_waits_no_more(&mut self) {
+        if self.replication.waiting.len() < self.replication.waiting_max {
+            return;
+        }
+        let mut waiting = std::mem::take(&mut self.replication.waiting);
+        waiting.retain(|one| self.waiting_client(one.id).is_some());
+        const WAITING_MIN: usize = 64;
+        self.replication.waiting_max = (2 * waiting.len()).max(WAITING_MIN);
+        self.replication.waiting = waiting;
     }
 
     /// Answers clients whose wait has come to its end, when a replica has said how far it is.

@@ -10,9 +10,6 @@ use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
 use crate::stdx::version;
 
-/// What stands for "no replication id" where Redis shows one.
-const NO_REPLID: &str = "0000000000000000000000000000000000000000";
-
 impl Executor {
     /// Answers INFO.
     pub(in crate::server) fn answer_info(&mut self, key: ClientKey, names: &[Box<[u8]>]) {
@@ -154,9 +151,10 @@ impl Executor {
         out.ratio("instantaneous_input_repl_kbps", 0.0);
         out.ratio("instantaneous_output_repl_kbps", 0.0);
         out.field("rejected_connections", counters.rejected_connections);
-        out.field("sync_full", 0);
-        out.field("sync_partial_ok", 0);
-        out.field("sync_partial_err", 0);
+        let syncs = self.replication.counters();
+        out.field("sync_full", syncs.full_syncs);
+        out.field("sync_partial_ok", syncs.partial_syncs_accepted);
+        out.field("sync_partial_err", syncs.partial_syncs_refused);
         self.info_keys(out);
         out.field("pubsub_channels", self.pubsub.of(ChannelKind::Channel).len());
         out.field("pubsub_patterns", self.pubsub.of(ChannelKind::Pattern).len());

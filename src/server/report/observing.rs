@@ -85,6 +85,7 @@ impl Executor {
     /// Resets what CONFIG RESETSTAT covers.
     pub(in crate::server) fn reset_statistics(&mut self) {
         self.snapshots.reset_statistics();
+        self.replication.reset_statistics();
         self.stats.counters = Default::default();
         self.stats.command_stats.reset();
         self.stats.errors.reset();

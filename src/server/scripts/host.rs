@@ -115,6 +115,12 @@ impl Executor {
         if current.has_written {
             return None;
         }
+        if flags.has(Flags::WRITE) && self.is_read_only() {
+            return Some(CommandError::text(gate::READONLY));
+        }
+        if flags.has(Flags::WRITE) && self.lacks_replicas() {
+            return Some(CommandError::text(gate::NOREPLICAS));
+        }
         if flags.has(Flags::WRITE) && self.writes_are_stopped() {
             return Some(CommandError::text(gate::MISCONF));
         }

@@ -64,7 +64,7 @@ fn run(
     let result = match (target, pipes.data) {
         (Target::File(place), _) => save::save_to_file(keyspace, place, &options, &Disk, &mut reporter),
         (Target::Pipe(_), Some(pipe)) => pipe::send(keyspace, pipe, &options, &mut reporter),
-        (Target::Pipe(_), None) => Err(SaveError::Send(std::io::ErrorKind::NotConnected.into())),
+        (Target::Pipe(_), None) => Err(SaveError::Send(io::ErrorKind::NotConnected.into())),
     };
     match result {
         Ok(saved) => {

@@ -77,8 +77,8 @@ fn every_command_of_the_table_occurs_in_these_tests() {
         return;
     }
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    let files =
-        ["commands", "scripting"].map(|folder| fs::read_dir(tests.join(folder)).expect("the tests can be read"));
+    let files = ["commands", "scripting", "replication"]
+        .map(|folder| fs::read_dir(tests.join(folder)).expect("the tests can be read"));
     let mut tested = String::new();
     for entry in files.into_iter().flatten().flatten() {
         tested.push_str(&fs::read_to_string(entry.path()).expect("tests are UTF-8").to_lowercase());
