@@ -71,7 +71,6 @@ const MISSING: &[(&str, &[&str])] = &[
             "hgetdel",
             "hgetex",
             "hotkeys",
-            "hsetex",
             "msetex",
             "xackdel",
             "xcfgset",

@@ -161,7 +161,7 @@ fn answer_expiry(ctx: &mut ReadCtx<'_>, args: Args<'_>, unit: TimeUnit) -> Comma
 }
 
 /// The moment that an argument names, in milliseconds of the unix clock. A record may name any that a payload of RESTORE had.
-fn moment(ctx: &WriteCtx<'_>, arg: &[u8], unit: TimeUnit, command: &'static str) -> Result<i64, CommandError> {
+pub fn moment(ctx: &WriteCtx<'_>, arg: &[u8], unit: TimeUnit, command: &'static str) -> Result<i64, CommandError> {
     let number = integer(arg)?;
     if number < 0 {
         return Err(CommandError::text("ERR invalid expire time, must be >= 0"));

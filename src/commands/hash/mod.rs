@@ -8,6 +8,7 @@ mod number;
 mod random;
 mod read;
 mod rows;
+mod set_expiring;
 mod write;
 
 pub(super) use rows::COMMANDS;

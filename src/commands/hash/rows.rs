@@ -1,6 +1,6 @@
 //! The rows of the hash commands.
 
-use super::{expiry, number, random, read, write};
+use super::{expiry, number, random, read, set_expiring, write};
 use crate::commands::framework::{Arity, Command, Flags, Group, Handler, KeyFlags, KeySpec};
 
 pub const COMMANDS: &[Command] = &[
@@ -253,6 +253,18 @@ pub const COMMANDS: &[Command] = &[
         syntax: "key field value [field value ...]",
         history: &[("4.0.0", "Accepts multiple `field` and `value` arguments.")],
         run: Handler::Write(write::hset),
+        ..Command::in_group(Group::Hash)
+    },
+    Command {
+        name: "HSETEX",
+        summary: "Set the value of one or more fields of a given hash key, and optionally set their expiration.",
+        since: "8.0.0",
+        complexity: "O(N) where N is the number of fields being set.",
+        arity: Arity::at_least(6),
+        flags: Flags::DENYOOM.or(Flags::FAST),
+        keys: &[KeySpec::first(KeyFlags::RW.or(KeyFlags::UPDATE))],
+        syntax: "key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]",
+        run: Handler::Write(set_expiring::hsetex),
         ..Command::in_group(Group::Hash)
     },
     Command {

@@ -495,3 +495,50 @@ fn fields_that_expire_survive_a_restart_and_publish_their_events() {
         assert_eq!(message[2].rsplit(':').next(), Some(event));
     }
 }
+
+#[test]
+fn hsetex_sets_fields_with_one_expiry() {
+    if against_redis() {
+        return;
+    }
+    dialogue(
+        r#"> HSETEX h EX 100 FIELDS 2 a 1 b 2
+         :1
+         > HTTL h FIELDS 2 a b
+         [:100, :100]
+         > HSETEX h KEEPTTL FIELDS 2 a 3 c 4
+         :1
+         > HTTL h FIELDS 3 a b c
+         [:100, :100, :-1]
+         > HSETEX h FNX FIELDS 2 c 9 d 9
+         :0
+         > HSETEX h FXX FIELDS 2 c 9 d 9
+         :0
+         > HSETEX h FXX FIELDS 2 a 5 b 6
+         :1
+         > HTTL h FIELDS 2 a b
+         [:-1, :-1]
+         > HGETALL h
+         ["a", "5", "b", "6", "c", "4"]
+         > HSETEX h PXAT 1 FIELDS 3 a 1 b 1 c 1
+         :1
+         > EXISTS h
+         :0
+         > HSETEX h FNX FXX FIELDS 1 a 1
+         -ERR Only one of FXX or FNX arguments can be specified
+         > HSETEX h EX 1 KEEPTTL FIELDS 1 a 1
+         -ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified
+         > HSETEX h MORE FIELDS 1 a 1
+         -ERR unknown argument: MORE
+         > HSETEX h FIELDS 0 a 1
+         -ERR invalid number of fields
+         > HSETEX h FIELDS 1 a 1 b 2
+         -ERR wrong number of arguments for 'hsetex' command
+         > HSETEX h EX 99999999999999 FIELDS 1 a 1
+         -ERR invalid expire time in 'hsetex' command
+         > SET s 1
+         +OK
+         > HSETEX s FIELDS 1 a 1
+         -WRONGTYPE Operation against a key holding the wrong kind of value"#,
+    );
+}
