@@ -86,6 +86,9 @@ fn push_key(out: &mut String, key: &Key, default: &Config) {
         Value::Bytes { .. } => vec![vec![key.default.as_bytes().to_vec()]],
         _ => key.lines(default),
     };
+    if lines.is_empty() {
+        push_wrapped(out, &format!("Default: no {}", key.name));
+    }
     for args in lines {
         let mut line = format!("#{}", key.name).into_bytes();
         for arg in args {

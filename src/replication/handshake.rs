@@ -5,11 +5,14 @@
 use super::history::ReplicationId;
 use super::stream::write_words;
 
+/// A user, if another than the default one, and a password.
+type Credentials = (Option<Box<[u8]>>, Box<[u8]>);
+
 /// What a replica says of itself.
 #[derive(Clone, Debug, Default)]
 pub struct Greeting {
     /// `masteruser` and `masterauth`.
-    pub credentials: Option<(Option<Box<[u8]>>, Box<[u8]>)>,
+    pub credentials: Option<Credentials>,
     /// The port that its primary shows for it.
     pub port: u16,
     /// `replica-announce-ip`.

@@ -13,7 +13,7 @@ mod payload;
 mod stream;
 
 pub use backlog::Backlog;
-pub use handshake::{Greeting, Start};
+pub use handshake::{Greeting, HandshakeError, Start};
 pub use history::{History, ReplicationId};
 pub use intake::{Commands, Intake};
 pub use link::{Due, Event, Link, LinkError};

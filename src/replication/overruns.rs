@@ -1,8 +1,6 @@
 //! Replicas that could not keep up with the stream during a full sync, and would begin anew for ever.
 
-use std::time::Duration;
-
-use crate::stdx::clock::Now;
+use std::time::{Duration, Instant};
 
 /// More replicas are not kept in mind.
 const REPLICAS_MAX: usize = 64;
@@ -23,13 +21,13 @@ pub struct Overruns(Vec<Overrun>);
 struct Overrun {
     replica: String,
     in_a_row: u32,
-    last: Now,
+    last: Instant,
 }
 
 impl Overruns {
     /// Notes that a replica was dropped. Returns how often that has happened in a row.
-    pub fn note(&mut self, replica: &str, now: Now) -> u32 {
-        self.0.retain(|known| now.since(known.last) < MEMORY);
+    pub fn note(&mut self, replica: &str, now: Instant) -> u32 {
+        self.0.retain(|known| now.saturating_duration_since(known.last) < MEMORY);
         if let Some(known) = self.0.iter_mut().find(|known| known.replica == replica) {
             known.in_a_row += 1;
             known.last = now;
@@ -48,10 +46,10 @@ impl Overruns {
     }
 
     /// How long the next full sync of a replica has to wait.
-    pub fn delay(&self, replica: &str, now: Now) -> Option<Duration> {
+    pub fn delay(&self, replica: &str, now: Instant) -> Option<Duration> {
         let known = self.0.iter().find(|known| known.replica == replica && known.in_a_row > 1)?;
         let delay = FIRST_DELAY.saturating_mul(1 << (known.in_a_row - 2).min(8)).min(DELAY_MAX);
-        delay.checked_sub(now.since(known.last)).filter(|left| !left.is_zero())
+        delay.checked_sub(now.saturating_duration_since(known.last)).filter(|left| !left.is_zero())
     }
 }
 
@@ -59,17 +57,17 @@ impl Overruns {
 mod tests {
     use super::*;
 
-    const SECOND_NS: u64 = 1_000_000_000;
+    const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn the_second_in_a_row_delays_the_next_and_each_further_one_more() {
-        let (now, mut overruns) = (Now::read(), Overruns::default());
+        let (now, mut overruns) = (Instant::now(), Overruns::default());
         assert_eq!((overruns.note("a", now), overruns.delay("a", now)), (1, None));
         assert_eq!((overruns.note("a", now), overruns.delay("a", now)), (2, Some(FIRST_DELAY)));
         assert_eq!(overruns.delay("b", now), None);
-        let later = now.later(4 * SECOND_NS);
+        let later = now + 4 * SECOND;
         assert_eq!(overruns.delay("a", later), Some(FIRST_DELAY - Duration::from_secs(4)));
-        assert_eq!(overruns.delay("a", now.later(10 * SECOND_NS)), None);
+        assert_eq!(overruns.delay("a", now + 10 * SECOND), None);
         assert_eq!((overruns.note("a", now), overruns.delay("a", now)), (3, Some(2 * FIRST_DELAY)));
         (0..50).for_each(|_| drop(overruns.note("a", now)));
         assert_eq!(overruns.delay("a", now), Some(DELAY_MAX));
@@ -79,9 +77,9 @@ mod tests {
 
     #[test]
     fn what_was_long_ago_or_of_too_many_replicas_is_dropped() {
-        let (now, mut overruns) = (Now::read(), Overruns::default());
+        let (now, mut overruns) = (Instant::now(), Overruns::default());
         overruns.note("a", now);
-        assert_eq!(overruns.note("a", now.later(3600 * SECOND_NS)), 1);
+        assert_eq!(overruns.note("a", now + 3600 * SECOND), 1);
         (0..200).for_each(|number| drop(overruns.note(&number.to_string(), now)));
         assert_eq!(overruns.0.len(), REPLICAS_MAX);
     }

@@ -191,6 +191,8 @@ pub enum InVain {
     },
     /// So many append-only files have it: here and on replicas.
     TwoZeros,
+    /// The server does not end.
+    Shutdown,
 }
 
 /// Values to hand to another server.

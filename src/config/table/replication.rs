@@ -7,7 +7,7 @@ use super::super::value::{ValueError, parse_integer};
 use super::{I32_MAX, I64_MAX, any_text, bytes, choice, flag, integer, text};
 
 pub const KEYS: &[Key] = &[
-    Key::new("replicaof", "", Value::List { per_line: 0, adds_up: false, vanishes: true, read: read_primary, spell: read_primary, write: write_primary }).also(&["slaveof"]).at_startup().doc("The primary to be a replica of, as host and port. REPLICAOF changes it while the server runs."),
+    Key::new("replicaof", "", Value::List { per_line: 0, adds_up: false, vanishes: true, read: read_primary, spell: read_primary, write: write_primary }).also(&["slaveof"]).at_startup().doc("The primary to be a replica of, as in: replicaof 10.0.0.1 6379. REPLICAOF changes it while the server runs."),
     Key::new("masterauth", "", Value::Secret { read: |c| &c.masterauth, write: |c, v| c.masterauth = v }).also_foreign(&["primaryauth"]).sensitive().doc("The password that the primary asks for."),
     Key::new("masteruser", "", Value::Secret { read: |c| &c.masteruser, write: |c, v| c.masteruser = v }).also_foreign(&["primaryuser"]).sensitive().doc("The user to be at the primary, with the password of masterauth; empty for the default user."),
     flag("replica-serve-stale-data", "yes", |c| c.replica_serve_stale_data, |c, v| c.replica_serve_stale_data = v).also(&["slave-serve-stale-data"]).doc("Whether a replica without its primary answers from the data that it has, or refuses with MASTERDOWN all but a few commands."),

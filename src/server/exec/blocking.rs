@@ -17,6 +17,7 @@ use crate::server::clients::{ClientKey, Stall};
 use crate::server::exec::gate;
 use crate::server::executor::Executor;
 use crate::server::net::Shared;
+use crate::server::process::SHUTDOWN_FAILED;
 
 /// Ends waits whose time is up, until the server ends.
 pub async fn watch_deadlines(shared: Rc<Shared>) {
@@ -153,7 +154,7 @@ impl Executor {
         let Some(blocked) = self.end_wait(key) else { return false };
         let replicas = match blocked.in_vain {
             InVain::Replicas { offset } => self.replicas_at(offset),
-            InVain::NullArray | InVain::TwoZeros => 0,
+            InVain::NullArray | InVain::TwoZeros | InVain::Shutdown => 0,
         };
         let mark = self.clients.get(key).reply.len();
         match with {
@@ -162,6 +163,7 @@ impl Executor {
                 match blocked.in_vain {
                     InVain::NullArray => reply.null_array(),
                     InVain::Replicas { .. } => reply.integer(replicas as i64),
+                    InVain::Shutdown => reply.error(SHUTDOWN_FAILED),
                     InVain::TwoZeros => {
                         reply.array(2);
                         reply.integer(0);

@@ -25,7 +25,9 @@ const TENACITY_UNLIMITED: u32 = 100;
 impl Executor {
     pub fn memory_report(&self) -> MemoryReport {
         let used = self.memory.note_peak();
-        let clients = self.clients.iter().map(|(_, client)| client.memory_usage() as u64).sum();
+        let replication = self.replication_memory();
+        let clients = self.clients.iter().filter(|(_, client)| !client.is_replica());
+        let clients = clients.map(|(_, client)| client.memory_usage() as u64).sum();
         let filled = self.keyspace.dbs().filter(|(_, db)| !db.is_empty());
         let databases: Vec<_> = filled.map(|(index, db)| DatabaseOverhead::of(index, db)).collect();
         let tables: u64 = databases.iter().map(|db| db.keys_table + db.expires_table).sum();
@@ -36,9 +38,10 @@ impl Executor {
             resident: self.memory.resident.bytes,
             files: self.memory.resident.files,
             clients,
+            replication,
             databases,
             keys: self.keyspace.len() as u64,
-            overhead: self.memory.startup_bytes + clients + tables,
+            overhead: self.memory.startup_bytes + clients + replication.clients + replication.backlog + tables,
             allocator: self.memory.allocator.latest(),
             mapped: mapped_table_bytes() as u64,
         }
@@ -81,7 +84,7 @@ impl Executor {
 
     /// Evicts until the data fits into `maxmemory` again, as far as time and policy allow.
     pub(in crate::server) fn make_room(&mut self) -> Room {
-        if self.config.maxmemory_bytes == 0 || self.memory.used_bytes() <= self.config.maxmemory_bytes {
+        if self.config.maxmemory_bytes == 0 || self.counted_bytes() <= self.config.maxmemory_bytes {
             if self.memory.over_limit_since.is_some() {
                 self.memory.note_room(Room::Enough);
             }
@@ -92,10 +95,16 @@ impl Executor {
         self.evict_for(limit)
     }
 
+    /// Bytes in use that `maxmemory` limits.
+    #[inline]
+    fn counted_bytes(&self) -> u64 {
+        self.memory.used_bytes().saturating_sub(self.bytes_for_lagging_replicas())
+    }
+
     /// Lets the tables of the client's database grow no further than `maxmemory` leaves room for.
     fn limit_growth(&mut self, key: ClientKey) {
         if self.config.maxmemory_bytes > 0 {
-            let free = self.config.maxmemory_bytes.saturating_sub(self.memory.used_bytes());
+            let free = self.config.maxmemory_bytes.saturating_sub(self.counted_bytes());
             let db = self.clients.get(key).session.db;
             self.keyspace.db_mut(db).set_growth_limit(free);
         }
@@ -122,7 +131,7 @@ impl Executor {
         let eviction =
             Eviction { policy: self.config.maxmemory_policy, samples: self.config.maxmemory_samples as usize };
         let mut evicted = 0;
-        while self.memory.used_bytes() > self.config.maxmemory_bytes {
+        while self.counted_bytes() > self.config.maxmemory_bytes {
             let begun = (self.config.latency_monitor_threshold_ms > 0).then(Instant::now);
             if eviction.policy == EvictionPolicy::NoEviction || !self.keyspace.evict_one(&eviction) {
                 return self.wait_for_memory(start, limit);
@@ -154,13 +163,13 @@ impl Executor {
     fn wait_for_memory(&mut self, start: Instant, limit: Duration) -> Room {
         self.keyspace.rehash_for(limit.saturating_sub(start.elapsed()));
         self.memory.allocator.refresh();
-        if self.memory.used_bytes() <= self.config.maxmemory_bytes {
+        if self.counted_bytes() <= self.config.maxmemory_bytes {
             return Room::Enough;
         }
         while self.keyspace.lazy_free.pending() > 0 && start.elapsed() < limit {
             std::thread::sleep(limit.min(Duration::from_millis(1)));
             self.memory.allocator.refresh();
-            if self.memory.used_bytes() <= self.config.maxmemory_bytes {
+            if self.counted_bytes() <= self.config.maxmemory_bytes {
                 return Room::Enough;
             }
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::limit::MemoryLimit;
 use crate::keyspace::Db;
 use crate::observe::{Allocator, AllocatorStats};
+use crate::server::replication::ReplicationMemory;
 use crate::snapshot::HugePageSystem;
 use crate::structures::mapped_table_bytes;
 
@@ -149,7 +150,9 @@ pub struct MemoryReport {
     pub resident: u64,
     /// The part of it that files back: the program itself, and a dump that is being loaded.
     pub files: u64,
+    /// Connections but for those of replicas.
     pub clients: u64,
+    pub replication: ReplicationMemory,
     pub databases: Vec<DatabaseOverhead>,
     pub keys: u64,
     /// Everything that is not data.

@@ -54,7 +54,7 @@ impl Executor {
             }
             SnapshotRequest::History { count } => self.snapshot_history_for(key, count),
             SnapshotRequest::Latest => self.latest_snapshot_for(key),
-            SnapshotRequest::Shutdown(request) => self.shutdown_for(key, request),
+            SnapshotRequest::Shutdown(request) => self.shutdown_for(frame, request),
             SnapshotRequest::AbortShutdown => self.abort_shutdown_for(key),
             SnapshotRequest::Reload { merge, flush, save } => self.reload_for(key, merge, flush, save),
         }

@@ -1,6 +1,6 @@
 //! The process: start, end, signals, logs, and what the system is asked for.
 //! Owns:  the launch, the log, signal handlers, the pid file, the title and the exit code.
-//! Uses:  commands, config, observe, snapshot, stdx.
+//! Uses:  commands, config, keyspace, observe, snapshot, stdx.
 //! Never: a command or a client's data.
 
 pub(in crate::server) mod banner;
@@ -20,4 +20,4 @@ mod state;
 mod title_setting;
 
 pub(in crate::server) use launch::Launch;
-pub(in crate::server) use state::Process;
+pub(in crate::server) use state::{Process, SHUTDOWN_FAILED};

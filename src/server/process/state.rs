@@ -2,13 +2,25 @@
 
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::launch::Launch;
 use super::oom_score::OomScore;
+use crate::commands::ShutdownRequest;
 use crate::config::Config;
+use crate::keyspace::ClientId;
 use crate::server::net::{Listeners, Wake};
 use crate::stdx::clock::Now;
+
+pub const SHUTDOWN_FAILED: &str = "ERR Errors trying to SHUTDOWN. Check logs.";
+
+/// The end of the server, while replicas are waited for.
+pub(super) struct Ending {
+    pub(super) request: ShutdownRequest,
+    pub(super) deadline: Instant,
+    /// Those that have sent SHUTDOWN.
+    pub(super) clients: Vec<ClientId>,
+}
 
 /// The state of the process as a whole.
 pub struct Process {
@@ -22,6 +34,8 @@ pub struct Process {
     pub(super) exit: Option<i32>,
     /// A signal asked for the end, which comes with the next round of the cron.
     pub(super) shutdown_wanted: bool,
+    /// The end of the server waits for replicas.
+    pub(super) ending: Option<Ending>,
     pub(super) shutdown_by_sigint: bool,
     /// Whether the cron rests (DEBUG PAUSE-CRON).
     pub(super) cron_paused: bool,
@@ -39,6 +53,7 @@ impl Process {
             oom_score: OomScore::default(),
             exit: None,
             shutdown_wanted: false,
+            ending: None,
             shutdown_by_sigint: false,
             cron_paused: false,
             cron_wake: Rc::default(),

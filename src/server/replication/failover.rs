@@ -31,7 +31,7 @@ impl Executor {
             None => tracing::info!("FAILOVER requested."),
         }
         let now = self.clock.latest();
-        let deadline = timeout_ms.map(|ms| now.later(Duration::from_millis(ms).as_nanos().min(u64::MAX.into()) as u64));
+        let deadline = timeout_ms.and_then(|ms| now.monotonic().checked_add(Duration::from_millis(ms)));
         let stage = FailoverStage::WaitsForSync;
         self.feed_replicas();
         self.freeze(Freeze::Failover);
@@ -59,7 +59,9 @@ impl Executor {
         let Some(target) = &request.to else { return Ok(()) };
         match self.replica_at(target) {
             None => refuse("ERR FAILOVER target HOST and PORT is not a replica."),
-            Some(replica) if replica.stage != Stage::Online => refuse("ERR FAILOVER target replica is not online."),
+            Some(replica) if !matches!(replica.stage, Stage::LoadsData | Stage::Online) => {
+                refuse("ERR FAILOVER target replica is not online.")
+            }
             Some(_) => Ok(()),
         }
     }
@@ -80,7 +82,7 @@ impl Executor {
             return;
         }
         let now = self.clock.latest();
-        let is_over = failover.deadline.is_some_and(|deadline| deadline.nanoseconds_since(now) == 0);
+        let is_over = failover.deadline.is_some_and(|deadline| deadline <= now.monotonic());
         match (is_over, failover.forces, &failover.target) {
             (true, true, Some(target)) => {
                 tracing::info!("Failover to {}:{} time out exceeded, failing over.", target.host, target.port);
@@ -99,10 +101,7 @@ impl Executor {
 
     /// The replica that may take over: this one, or any, if it has the whole stream.
     fn replica_with_everything(&self, target: Option<&PrimaryTarget>) -> Option<PrimaryTarget> {
-        // A question at the end of the stream is no change, and answered with what is before it.
-        let replication = &self.replication;
-        let is_asked = replication.last_question == replication.history.offset();
-        let end = replication.history.offset() - if is_asked { Self::QUESTION_BYTES } else { 0 };
+        let end = self.end_of_changes();
         let mut ready = self.replicas().filter(|(_, replica)| replica.stage == Stage::Online && replica.acked >= end);
         ready.find_map(|(key, _)| {
             let (host, port) = self.address_of_replica(key);

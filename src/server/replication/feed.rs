@@ -75,13 +75,13 @@ impl Executor {
                  no more"
             );
         } else {
-            let in_a_row = self.replication.overruns.note(&name, now);
+            let in_a_row = self.replication.overruns.note(&name, now.monotonic());
             tracing::warn!(
                 "Replica {name} is disconnected during its full sync, because {unsent} bytes of changes wait for it \
                  already: client-output-buffer-limit replica allows no more"
             );
             if in_a_row > 1 {
-                let delay = self.replication.overruns.delay(&name, now).unwrap_or_default().as_secs();
+                let delay = self.replication.overruns.delay(&name, now.monotonic()).unwrap_or_default().as_secs();
                 tracing::warn!(
                     "That was full sync number {in_a_row} in a row of replica {name} that ended so, and each would end \
                      so: raise client-output-buffer-limit replica above the bytes that are written during a full sync. \
@@ -96,10 +96,10 @@ impl Executor {
     /// Lets a replica wait for its full sync that was dropped twice in a row during one.
     pub(super) fn delay_sync_after_overruns(&mut self, key: ClientKey, now: Now) {
         let name = self.name_of_replica(key);
-        if let Some(delay) = self.replication.overruns.delay(&name, now) {
+        if let Some(delay) = self.replication.overruns.delay(&name, now.monotonic()) {
             tracing::info!("The full sync of replica {name} begins in {} seconds at the earliest", delay.as_secs());
             if let Some(replica) = self.clients.get_mut(key).replica.as_deref_mut() {
-                replica.not_before = Some(now.later(delay.as_nanos() as u64));
+                replica.not_before = Some(now.monotonic() + delay);
             }
         }
     }

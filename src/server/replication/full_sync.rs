@@ -3,6 +3,7 @@
 
 use std::io::{self, Read as _};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use tokio::net::unix::pipe;
 
@@ -142,7 +143,7 @@ impl Executor {
 
     fn begin_sync_if_due(&mut self, now: Now) {
         let replication = &self.replication;
-        let is_later = |not_before: Option<Now>| not_before.is_some_and(|then| then.nanoseconds_since(now) > 0);
+        let is_later = |not_before: Option<Instant>| not_before.is_some_and(|then| then > now.monotonic());
         if replication.sync.is_some() || replication.failover.is_some() || is_later(replication.next_sync) {
             return;
         }
@@ -305,7 +306,7 @@ impl Executor {
             1 => 0,
             several => (1 << several.min(6)).min(DELAY_SECONDS_MAX),
         };
-        replication.next_sync = (seconds > 0).then(|| self.clock.latest().later(seconds * 1_000_000_000));
+        replication.next_sync = (seconds > 0).then(|| self.clock.latest().monotonic() + Duration::from_secs(seconds));
     }
 
     fn advise_diskless(&self, is_diskless: bool) {

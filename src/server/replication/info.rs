@@ -101,3 +101,32 @@ impl Executor {
         ]
     }
 }
+
+/// What replicas take of the memory.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct ReplicationMemory {
+    /// The stream, as far as it is kept for replicas that come back.
+    pub backlog: u64,
+    /// The stream, and data of a full sync.
+    pub buffers: u64,
+    /// The connections of replicas, and what is kept for them alone.
+    pub clients: u64,
+}
+
+impl Executor {
+    pub(in crate::server) fn replication_memory(&self) -> ReplicationMemory {
+        let stream = self.replication.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage() as u64);
+        let data = self.replication.sync.as_ref().map_or(0, |sync| sync.memory_usage() as u64);
+        let connections: u64 = self.replicas().map(|(key, _)| self.clients.get(key).memory_usage() as u64).sum();
+        let backlog = stream.min(self.backlog_bytes_max());
+        let buffers = stream + data;
+        ReplicationMemory { backlog, buffers, clients: connections + buffers - backlog }
+    }
+
+    /// What of the stream is kept for replicas that lag. To evict keys for it would only make it more.
+    #[inline]
+    pub(in crate::server) fn bytes_for_lagging_replicas(&self) -> u64 {
+        let kept = self.replication.backlog.as_ref().map_or(0, |backlog| backlog.len());
+        kept.saturating_sub(self.backlog_bytes_max())
+    }
+}

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::following::{EndOfLink, LinkTask};
 use crate::config::{DisklessLoad, PrimaryAddress};
-use crate::replication::{Link, LinkError};
+use crate::replication::{HandshakeError, Link, LinkError};
 use crate::server::net::Shared;
 use crate::server::persistence::loading;
 use crate::snapshot::{DumpFile, LoadError, Loaded};
@@ -64,6 +64,9 @@ pub async fn follow_primary(shared: Rc<Shared>) {
             end = serve(&shared, number, &address) => {
                 if let Err(error) = end {
                     tracing::warn!("{error}");
+                    if matches!(error, ConnectionError::Ended(EndOfLink::Link(LinkError::Handshake(HandshakeError::Failover(_))))) {
+                        shared.executor.borrow_mut().abort_failover("Failover target rejected psync request");
+                    }
                 }
                 let mut executor = shared.executor.borrow_mut();
                 let was_up = executor.is_in_sync_with_primary();

@@ -22,6 +22,7 @@ mod waiting;
 
 pub(in crate::server) use following::LinkTask;
 pub use full_sync::{KindOfData, feed_payload};
+pub use info::ReplicationMemory;
 pub use link::follow_primary;
 pub use replica::Replica;
 pub use state::Replication;

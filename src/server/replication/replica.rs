@@ -1,5 +1,7 @@
 //! One replica, as its primary knows it.
 
+use std::time::Instant;
+
 use crate::config::ClientBufferLimit;
 use crate::replication::Backlog;
 use crate::stdx::clock::Now;
@@ -26,7 +28,7 @@ pub struct Replica {
     /// It has acknowledged something since it was given all data, or needed none.
     pub(super) is_settled: bool,
     /// Its full sync is not to begin before.
-    pub(super) not_before: Option<Now>,
+    pub(super) not_before: Option<Instant>,
     /// Since when more of the stream waits for it than the soft limit allows.
     pub(super) over_soft_limit_since: Option<Now>,
     /// Lines to be sent before anything else: answers, and empty ones that show that the server is there.

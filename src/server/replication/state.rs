@@ -1,6 +1,7 @@
 //! What the server knows of its replicas and of its primary.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use super::own_keys::OwnKeys;
 use super::payload::FullSync;
@@ -41,7 +42,7 @@ pub struct Replication {
     pub(super) overruns: Overruns,
     /// Full syncs that have failed one after the other, and when the next may begin.
     pub(super) failed_syncs: u32,
-    pub(super) next_sync: Option<Now>,
+    pub(super) next_sync: Option<Instant>,
     /// The primary, on a replica.
     pub(super) upstream: Option<Upstream>,
     /// Raised when the server has another primary, or none any more.
@@ -87,7 +88,7 @@ pub(super) struct Failover {
     pub(super) target: Option<PrimaryTarget>,
     /// The target takes over even if it has not caught up in time.
     pub(super) forces: bool,
-    pub(super) deadline: Option<Now>,
+    pub(super) deadline: Option<Instant>,
     pub(super) stage: FailoverStage,
 }
 

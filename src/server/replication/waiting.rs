@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::replica::Stage;
+use super::replica::{Replica, Stage};
 use super::state::WaitingClient;
 use crate::commands::{CommandError, InVain, UnblockWith, Wait};
 use crate::keyspace::{Awaited, ClientId};
@@ -40,8 +40,49 @@ impl Executor {
         self.replicas().filter(|(_, replica)| replica.stage == Stage::Online && replica.acked >= offset).count()
     }
 
+    /// Where the stream ends, but for a question at its end: a replica answers with what is before it.
+    pub(super) fn end_of_changes(&self) -> u64 {
+        let (asked, end) = (self.replication.last_question, self.replication.history.offset());
+        if asked == end { end.saturating_sub(Self::QUESTION_BYTES) } else { end }
+    }
+
+    /// Replicas of the stream.
+    fn stream_replicas(&self) -> impl Iterator<Item = (ClientKey, &Replica)> {
+        self.replicas().filter(|(_, replica)| replica.is_attached() && !replica.capabilities.rdb_only)
+    }
+
+    /// Whether a replica lacks something.
+    pub(in crate::server) fn replicas_lag(&mut self) -> bool {
+        self.feed_replicas();
+        let end = self.end_of_changes();
+        self.stream_replicas().any(|(_, replica)| replica.acked < end)
+    }
+
+    /// Says in the log which replicas lack something, at the end of the server.
+    pub(in crate::server) fn log_lagging_replicas(&self) {
+        let (now, end) = (self.clock.latest(), self.end_of_changes());
+        let (mut all, mut in_sync) = (0, 0);
+        for (key, replica) in self.stream_replicas() {
+            all += 1;
+            if replica.acked >= end {
+                in_sync += 1;
+                continue;
+            }
+            tracing::warn!(
+                "Lagging replica {} reported offset {} behind master, lag={}, state={}.",
+                self.name_of_replica(key),
+                end - replica.acked,
+                now.since(replica.acked_at).as_secs(),
+                replica.stage.name()
+            );
+        }
+        if all > 0 {
+            tracing::info!("{in_sync} of {all} replicas are in sync when shutting down.");
+        }
+    }
+
     /// Asks all replicas how far they are, unless they were asked after the last change.
-    pub(super) fn ask_for_acks(&mut self) {
+    pub(in crate::server) fn ask_for_acks(&mut self) {
         self.feed_replicas();
         if self.replication.last_question == self.replication.history.offset() {
             return;

@@ -33,14 +33,10 @@ impl Executor {
         let fragmentation = report.fragmentation();
         ratio(out, "mem_fragmentation_ratio", fragmentation.ratio);
         out.field("mem_fragmentation_bytes", fragmentation.bytes);
-        for name in [
-            "mem_not_counted_for_evict",
-            "mem_replication_backlog",
-            "mem_total_replication_buffers",
-            "mem_clients_slaves",
-        ] {
-            out.field(name, 0);
-        }
+        out.field("mem_not_counted_for_evict", self.bytes_for_lagging_replicas());
+        out.field("mem_replication_backlog", report.replication.backlog);
+        out.field("mem_total_replication_buffers", report.replication.buffers);
+        out.field("mem_clients_slaves", report.replication.clients);
         out.field("mem_clients_normal", report.clients);
         out.field("mem_cluster_links", 0);
         out.field("mem_aof_buffer", 0);
