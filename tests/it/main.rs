@@ -21,6 +21,7 @@ mod large_load;
 mod load;
 mod pipelines;
 mod protocol;
+mod replication;
 mod scripting;
 mod signals;
 mod snapshot;
