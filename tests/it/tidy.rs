@@ -100,6 +100,7 @@ const OPEN_FIELDS: &[(&str, &str)] = &[
     ("Client.replica", "the state of `replication`, whose own fields are private"),
     ("Client.written_to", "what WAIT waits for, which `replication` notes and reads"),
     ("KindOfData", "a value: what a full sync consists of"),
+    ("ReplicationMemory", "a value: what INFO and MEMORY show"),
     ("Counters", "a value: what INFO shows"),
     ("Stats.counters", "every room counts what it does"),
     ("Process.listeners", "the state of `net`, whose own fields are private"),

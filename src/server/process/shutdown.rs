@@ -139,12 +139,14 @@ impl Executor {
         }
         tracing::warn!("User requested shutdown...");
         let timeout = self.config.shutdown_timeout_seconds;
-        if request.now || timeout == 0 || !self.replicas_lag() {
-            return self.finish_shutdown(request);
+        self.feed_replicas();
+        let end = self.end_of_changes();
+        if request.now || timeout == 0 || !self.replicas_lag(end) {
+            return self.finish_shutdown(request, end);
         }
         tracing::warn!("Waiting for replicas before shutting down.");
         let deadline = self.clock.latest().monotonic() + Duration::from_secs(timeout.into());
-        self.process.ending = Some(Ending { request, deadline, clients: Vec::new() });
+        self.process.ending = Some(Ending { request, deadline, end, clients: Vec::new() });
         self.freeze(Freeze::Shutdown);
         self.ask_for_acks();
         Ok(())
@@ -154,8 +156,8 @@ impl Executor {
     fn end_if_replicas_have_everything(&mut self) {
         let Some(ending) = &self.process.ending else { return };
         let is_over = ending.deadline <= self.clock.latest().monotonic();
-        let request = ending.request;
-        if (is_over || !self.replicas_lag()) && self.finish_shutdown(request).is_err() {
+        let (request, end) = (ending.request, ending.end);
+        if (is_over || !self.replicas_lag(end)) && self.finish_shutdown(request, end).is_err() {
             self.stop_ending();
         }
     }
@@ -173,8 +175,8 @@ impl Executor {
     }
 
     /// Takes the last snapshot and sets the exit code; or says in the log why the server goes on.
-    fn finish_shutdown(&mut self, request: ShutdownRequest) -> Result<(), CannotEnd> {
-        self.log_lagging_replicas();
+    fn finish_shutdown(&mut self, request: ShutdownRequest, end: u64) -> Result<(), CannotEnd> {
+        self.log_lagging_replicas(end);
         self.end_background_save();
         let saved = if self.saves_at_end(request.save) { self.save_finally() } else { Ok(()) };
         match saved {

@@ -18,6 +18,8 @@ pub const SHUTDOWN_FAILED: &str = "ERR Errors trying to SHUTDOWN. Check logs.";
 pub(super) struct Ending {
     pub(super) request: ShutdownRequest,
     pub(super) deadline: Instant,
+    /// What of the stream replicas are to have.
+    pub(super) end: u64,
     /// Those that have sent SHUTDOWN.
     pub(super) clients: Vec<ClientId>,
 }

@@ -1,7 +1,7 @@
 //! INFO's section about replication, and what dumps note of it.
 
-use super::Replication;
 use super::upstream::Link;
+use super::{Replication, ReplicationMemory};
 use crate::observe::InfoText;
 use crate::replication::ReplicationId;
 use crate::server::executor::Executor;
@@ -100,17 +100,6 @@ impl Executor {
             ("repl-offset", history.offset().to_string()),
         ]
     }
-}
-
-/// What replicas take of the memory.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct ReplicationMemory {
-    /// The stream, as far as it is kept for replicas that come back.
-    pub backlog: u64,
-    /// The stream, and data of a full sync.
-    pub buffers: u64,
-    /// The connections of replicas, and what is kept for them alone.
-    pub clients: u64,
 }
 
 impl Executor {

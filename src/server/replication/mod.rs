@@ -1,6 +1,6 @@
 //! Replication: what this server is to its replicas and to its primary.
 //! Owns:  the history of the data, the backlog, replicas and their full syncs, the link to a primary.
-//! Uses:  commands, config, keyspace, observe, replication, stdx, and the rooms that run a command.
+//! Uses:  commands, config, keyspace, observe, replication, resp, snapshot, stdx, and the rooms that run a command.
 //! Never: what a command does to the data; what is applied here runs as a command.
 
 mod answer;
@@ -22,7 +22,6 @@ mod waiting;
 
 pub(in crate::server) use following::LinkTask;
 pub use full_sync::{KindOfData, feed_payload};
-pub use info::ReplicationMemory;
 pub use link::follow_primary;
-pub use replica::Replica;
+pub use replica::{Replica, ReplicationMemory};
 pub use state::Replication;

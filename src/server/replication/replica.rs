@@ -151,3 +151,14 @@ impl Replica {
         size_of::<Self>() + self.lines.capacity() + self.announced_ip.len()
     }
 }
+
+/// What replicas take of the memory.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct ReplicationMemory {
+    /// The stream, as far as it is kept for replicas that come back.
+    pub backlog: u64,
+    /// The stream, and data of a full sync.
+    pub buffers: u64,
+    /// The connections of replicas, and what is kept for them alone.
+    pub clients: u64,
+}

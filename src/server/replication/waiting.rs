@@ -41,7 +41,7 @@ impl Executor {
     }
 
     /// Where the stream ends, but for a question at its end: a replica answers with what is before it.
-    pub(super) fn end_of_changes(&self) -> u64 {
+    pub(in crate::server) fn end_of_changes(&self) -> u64 {
         let (asked, end) = (self.replication.last_question, self.replication.history.offset());
         if asked == end { end.saturating_sub(Self::QUESTION_BYTES) } else { end }
     }
@@ -51,16 +51,14 @@ impl Executor {
         self.replicas().filter(|(_, replica)| replica.is_attached() && !replica.capabilities.rdb_only)
     }
 
-    /// Whether a replica lacks something.
-    pub(in crate::server) fn replicas_lag(&mut self) -> bool {
-        self.feed_replicas();
-        let end = self.end_of_changes();
+    /// Whether a replica lacks something of the stream before this byte.
+    pub(in crate::server) fn replicas_lag(&self, end: u64) -> bool {
         self.stream_replicas().any(|(_, replica)| replica.acked < end)
     }
 
     /// Says in the log which replicas lack something, at the end of the server.
-    pub(in crate::server) fn log_lagging_replicas(&self) {
-        let (now, end) = (self.clock.latest(), self.end_of_changes());
+    pub(in crate::server) fn log_lagging_replicas(&self, end: u64) {
+        let now = self.clock.latest();
         let (mut all, mut in_sync) = (0, 0);
         for (key, replica) in self.stream_replicas() {
             all += 1;
