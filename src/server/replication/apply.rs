@@ -20,9 +20,9 @@ const UNITS_A_LOOK: usize = 64;
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Applied {
     /// There may be more to apply at once.
-    pub has_more: bool,
+    pub(super) has_more: bool,
     /// The primary asks how far this replica is.
-    pub asks_for_ack: bool,
+    pub(super) asks_for_ack: bool,
 }
 
 impl Executor {

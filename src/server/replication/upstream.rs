@@ -11,26 +11,26 @@ use crate::stdx::clock::Now;
 
 /// A primary, and how the link to it is.
 pub(super) struct Upstream {
-    pub address: PrimaryAddress,
+    pub(super) address: PrimaryAddress,
     /// Which one it is, of all that this server has had.
-    pub number: u64,
-    pub link: Link,
+    pub(super) number: u64,
+    pub(super) link: Link,
     /// Runs the commands of the stream.
-    pub client: ClientKey,
+    pub(super) client: ClientKey,
     /// Since when the link has been down; nothing while it is up.
-    pub down_since: Option<Now>,
+    pub(super) down_since: Option<Now>,
     /// When the primary last gave a sign of life.
-    pub heard_at: Now,
+    pub(super) heard_at: Now,
     /// Where the link leads to, as `ip:port`; empty while there is none.
-    pub remote: Box<str>,
+    pub(super) remote: Box<str>,
     /// Bytes of the stream that have come and are not applied.
-    pub unapplied_bytes: u64,
+    pub(super) unapplied_bytes: u64,
     /// Progress of a full sync.
-    pub progress: SyncProgress,
+    pub(super) progress: SyncProgress,
     /// Whether the data here are of the history that the server has noted, so that it may ask to go on.
-    pub can_continue: bool,
+    pub(super) can_continue: bool,
     /// It asks its primary to become its replica (FAILOVER).
-    pub takes_over: bool,
+    pub(super) takes_over: bool,
 }
 
 /// How the link is.
@@ -49,9 +49,9 @@ pub(super) enum Link {
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct SyncProgress {
     /// Nothing where it is not known.
-    pub total_bytes: Option<u64>,
-    pub read_bytes: u64,
-    pub last_read: Option<Now>,
+    pub(super) total_bytes: Option<u64>,
+    pub(super) read_bytes: u64,
+    pub(super) last_read: Option<Now>,
 }
 
 impl Link {
