@@ -113,6 +113,18 @@ impl Keyspace {
         timed_out
     }
 
+    /// Deletes all keys past their expiry, as after a load. Returns how many they were.
+    pub fn expire_all_due(&mut self, now_ms: i64) -> u64 {
+        let before = self.stats.expired;
+        for db in 0..self.dbs.len() {
+            let entries = self.dbs[db].expires().iter().map(|reference| reference.entry());
+            let due = entries.filter(|entry| entry.expiry().is_some_and(|at_ms| at_ms <= now_ms));
+            let due: Vec<Box<[u8]>> = due.map(|entry| entry.key().into()).collect();
+            due.iter().for_each(|key| self.expire_now(db, key));
+        }
+        self.stats.expired - before
+    }
+
     fn sample_expires(&mut self, db: usize, keys: usize, now_ms: i64) -> Round {
         let mut round = Round::default();
         let db = &mut self.dbs[db];

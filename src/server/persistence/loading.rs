@@ -51,8 +51,9 @@ pub async fn load_dump(shared: &Shared, file: &DumpFile) -> Result<(), LoadError
     match load_steps(shared, file).await {
         Ok(loaded) => {
             let mut executor = shared.executor.borrow_mut();
-            let known = loaded.is_all().then_some(KnownDump { standing: file.standing(), keys: loaded.keys });
-            executor.finish_loading(loaded);
+            let keys = loaded.keys;
+            let is_all = executor.finish_loading(loaded);
+            let known = is_all.then_some(KnownDump { standing: file.standing(), keys });
             executor.snapshots.supervisor.note_data_of(known);
             Ok(())
         }
@@ -67,7 +68,8 @@ pub async fn load_for_replica(shared: &Shared, file: &DumpFile) -> Result<Loaded
 }
 
 pub async fn load_steps(shared: &Shared, file: &DumpFile) -> Result<Loaded, LoadFault> {
-    let keeps_expired = shared.executor.borrow().replication.is_replica();
+    // Replicas that go on from there have such keys too, and are told when they go.
+    let keeps_expired = shared.executor.borrow().replication.is_replica() || file.has_history();
     load_with(shared, file, keeps_expired).await
 }
 
@@ -153,24 +155,33 @@ impl Executor {
         }
     }
 
-    pub(super) fn finish_loading(&mut self, loaded: Loaded) {
+    /// Takes over what was loaded. Returns whether that is all that the dump holds.
+    pub(super) fn finish_loading(&mut self, mut loaded: Loaded) -> bool {
         let now = self.clock.advance();
         let started = self.snapshots.loading.take().map_or(now, |progress| progress.started);
         let elapsed = now.since(started);
         self.snapshots.is_loading = false;
         // The threads of the load allocated most of it.
         self.memory.refresh();
+        self.take_data(std::mem::take(&mut loaded.dbs));
+        self.resume_history(&loaded.origin);
+        if !self.replication.is_replica() {
+            // Which the stream says, where there is one.
+            loaded.expired_keys += self.keyspace.expire_all_due(now.unix_ms);
+            self.after_command();
+        }
         self.note_loaded(&loaded);
         log_loaded(&loaded, elapsed);
-        self.resume_history(&loaded.origin);
-        self.take_data(loaded.dbs);
+        loaded.is_all()
     }
 
     /// Puts the data that a primary has sent in the place of those that are here.
     pub(in crate::server) fn take_loaded(&mut self, loaded: Loaded) {
         self.memory.refresh();
         self.note_loaded(&loaded);
+        self.keyspace.set_journal_wanted(false);
         self.take_data(loaded.dbs);
+        self.watch_own_writes();
     }
 
     fn note_loaded(&mut self, loaded: &Loaded) {

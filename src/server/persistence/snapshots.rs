@@ -63,14 +63,16 @@ impl Executor {
     /// A snapshot of the present moment under the present configuration.
     pub(in crate::server) fn snapshot_task(&mut self, trigger: Trigger) -> Task {
         let now = self.clock.advance();
-        // Where expiry is switched off (DEBUG SET-ACTIVE-EXPIRE), keys past it are kept in the dump too.
-        let mut options =
-            SaveOptions::new(&self.config, self.memory.used_bytes(), self.keyspace.expires_actively(), now);
+        let notes = self.notes_of_replication();
+        // Where expiry is switched off (DEBUG SET-ACTIVE-EXPIRE), keys past it are kept in the dump too; and where replicas
+        // may go on from the dump, who have to hear that such a key goes.
+        let leaves_out_expired = self.keyspace.expires_actively() && notes.is_empty();
+        let mut options = SaveOptions::new(&self.config, self.memory.used_bytes(), leaves_out_expired, now);
         if self.keyspace.has_expiring_fields() {
             options = options.holding_expiring_fields(&self.config);
         }
         options.libraries = self.library_texts();
-        options.notes = self.notes_of_replication();
+        options.notes = notes;
         Task { place: self.place_of_dump(), options, trigger, title: None, pipe: None }
     }
 

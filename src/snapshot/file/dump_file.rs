@@ -65,10 +65,20 @@ impl DumpFile {
 
     /// How much memory the data took when they were saved, if the file says so before its first key.
     pub fn memory_when_saved(&self) -> Option<u64> {
+        std::str::from_utf8(&self.note(b"used-mem")?).ok()?.parse().ok()
+    }
+
+    /// Whether it notes the history of its data, so that replicas may go on from there.
+    pub fn has_history(&self) -> bool {
+        self.note(b"repl-id").is_some()
+    }
+
+    /// What it notes under this name before its data.
+    fn note(&self, name: &[u8]) -> Option<Vec<u8>> {
         let mut records = Records::new(&self.bytes).ok()?;
         while let Record::Aux { key, value } = records.next().ok()? {
-            if *key == *b"used-mem" {
-                return std::str::from_utf8(&value).ok()?.parse().ok();
+            if *key == *name {
+                return Some(value.to_vec());
             }
         }
         None
