@@ -41,8 +41,11 @@ impl StreamWriter {
     }
 
     fn write_record(&mut self, record: &Record, out: &mut Vec<u8>) {
-        if let Some(db) = database(record) {
-            self.select(db, out);
+        match (database(record), self.db) {
+            (Some(db), _) => self.select(db, out),
+            // A reader that begins here may expect a database to be selected by the first command.
+            (None, None) => self.select(0, out),
+            (None, Some(_)) => {}
         }
         match record {
             Record::Command { args, .. } => write_args(out, args.as_args()),
