@@ -113,7 +113,7 @@ fn target(host: &[u8], port: &[u8], bad_port: &'static str) -> Result<PrimaryTar
 }
 
 fn psync(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
-    let next = integer(args.arg(2))?;
+    let next = parse_i64(args.arg(2));
     let takes_over = match args.len() {
         3 => false,
         4 if args.arg(3).eq_ignore_ascii_case(b"failover") => true,

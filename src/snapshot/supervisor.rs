@@ -202,7 +202,8 @@ impl Supervisor {
             self.scheduled = false;
         }
         let pid = child.pid;
-        tracing::info!("Background saving started by pid {pid}");
+        let doing = if task.pipe.is_some() { "RDB transfer" } else { "saving" };
+        tracing::info!("Background {doing} started by pid {pid}");
         self.running = Some(Running::new(child, task, keyspace, self.changes_saved));
         Ok(pid)
     }

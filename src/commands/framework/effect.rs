@@ -67,7 +67,7 @@ pub enum ReplicationRequest {
     /// Send the stream from the byte numbered `next` on, or all data first.
     Psync {
         id: Box<[u8]>,
-        next: i64,
+        next: Option<i64>,
         takes_over: bool,
     },
     /// Send all data, and then the stream.

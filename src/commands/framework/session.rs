@@ -32,7 +32,8 @@ pub struct Session {
     watched_bytes: usize,
     /// Subscriptions of all kinds; while there are any, a RESP2 connection may only manage them.
     pub subscriptions: usize,
-    pub monitor: bool,
+    /// It is sent what others do, as a monitor or a replica: what the data hold is not its business.
+    pub listens: bool,
     pub peer: Peer,
     /// In time that goes on evenly, as is the next.
     pub created_ms: i64,
@@ -119,7 +120,7 @@ impl Session {
             watched: Vec::new(),
             watched_bytes: 0,
             subscriptions: 0,
-            monitor: false,
+            listens: false,
             peer,
             created_ms: now_ms,
             last_used_ms: now_ms,

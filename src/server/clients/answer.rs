@@ -136,7 +136,7 @@ impl Executor {
         let changed = self.keyspace.has_watched_change(session.id);
         let flags: String = [
             (client.is_replica(), 'S'),
-            (session.monitor, 'O'),
+            (session.listens && !client.is_replica(), 'O'),
             (session.subscriptions > 0, 'P'),
             (session.transaction.is_some(), 'x'),
             (client.stall.is_some(), 'b'),

@@ -15,8 +15,8 @@ impl Executor {
         }
         let session = &mut self.clients.get_mut(key).session;
         // Asked a second time, Redis answers nothing.
-        if !session.monitor {
-            session.monitor = true;
+        if !session.listens {
+            session.listens = true;
             self.clients.get_mut(key).reply.ok();
             self.clients.monitors.push(key);
         }
@@ -24,7 +24,7 @@ impl Executor {
 
     pub(in crate::server) fn stop_monitoring(&mut self, key: ClientKey) {
         let session = &mut self.clients.get_mut(key).session;
-        if std::mem::take(&mut session.monitor) {
+        if std::mem::take(&mut session.listens) {
             self.clients.monitors.retain(|monitor| *monitor != key);
         }
     }

@@ -66,7 +66,7 @@ fn is_guarded(executor: &Executor, key: ClientKey) -> bool {
     !session.is_free()
         || session.transaction.is_some()
         || session.subscriptions > 0
-        || session.monitor
+        || session.listens
         || executor.memory.is_exhausted()
         || executor.writes_are_stopped()
         || executor.snapshots.is_loading()
@@ -239,8 +239,7 @@ fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<
     {
         return Some(busy);
     }
-    if (session.monitor || client.is_replica()) && flags.has(Flags::WRITE.or(Flags::READONLY).or(Flags::MAY_REPLICATE))
-    {
+    if session.listens && flags.has(Flags::WRITE.or(Flags::READONLY).or(Flags::MAY_REPLICATE)) {
         return Some(CommandError::text("ERR Replica can't interact with the keyspace"));
     }
     None

@@ -100,7 +100,7 @@ impl Executor {
         });
         // Who only listens is not held up.
         let client = self.clients.get(key);
-        (migrating || paused) && !client.session.monitor && !client.is_replica()
+        (migrating || paused) && !client.session.listens
     }
 
     /// Whether a command, or for EXEC one of the queued commands, has one of `flags`.

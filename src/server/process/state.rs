@@ -68,6 +68,11 @@ impl Process {
         self.exit.is_some()
     }
 
+    /// How long the server waits at most before it ends, where it waits for replicas.
+    pub fn time_to_end(&self, now: Now) -> Option<Duration> {
+        self.ending.as_ref().map(|ending| ending.deadline.saturating_duration_since(now.monotonic()))
+    }
+
     pub fn uptime(&self, now: Now) -> Duration {
         now.since(self.started)
     }

@@ -86,7 +86,12 @@ impl Executor {
         Ok(())
     }
 
-    fn psync(&mut self, key: ClientKey, id: &[u8], next: i64, takes_over: bool) -> Result<(), CommandError> {
+    fn psync(&mut self, key: ClientKey, id: &[u8], next: Option<i64>, takes_over: bool) -> Result<(), CommandError> {
+        let Some(next) = next else {
+            let name = self.name_of_replica(key);
+            tracing::warn!("Replica {name} asks for synchronization but with a wrong offset");
+            return Err(CommandError::NotInteger);
+        };
         if takes_over {
             self.take_over(key, id)?;
         }
@@ -142,14 +147,24 @@ impl Executor {
             false => "+CONTINUE\r\n".to_owned(),
         };
         self.send_line(key, line.as_bytes());
-        self.replication.replicas.push(key);
-        self.replication.lonely_since = None;
+        self.add_replica(key);
         self.replication.counters.partial_syncs_accepted += 1;
         let bytes = self.replication.backlog.as_ref().map_or(0, |backlog| backlog.end() - next);
         tracing::info!(
             "Partial resynchronization request from {name} accepted. Sending {bytes} bytes of backlog starting from \
              offset {next}."
         );
+    }
+
+    /// From now on the connection is a replica's.
+    fn add_replica(&mut self, key: ClientKey) {
+        if self.replication.replicas.is_empty() {
+            // The first question comes a period later.
+            self.replication.last_ping = Some(self.clock.latest());
+        }
+        self.clients.get_mut(key).session.listens = true;
+        self.replication.replicas.push(key);
+        self.replication.lonely_since = None;
     }
 
     fn sync(&mut self, key: ClientKey) -> Result<(), CommandError> {
@@ -167,8 +182,7 @@ impl Executor {
         replica.knows_offsets = knows_offsets;
         replica.gathers_packets = Some(self.config.repl_disable_tcp_nodelay);
         self.delay_sync_after_overruns(key, now);
-        self.replication.replicas.push(key);
-        self.replication.lonely_since = None;
+        self.add_replica(key);
         self.replication.counters.full_syncs += 1;
         self.sync_cron(now);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::upstream::Link as LinkState;
 use crate::config::PrimaryAddress;
-use crate::replication::{Due, Event, Link, LinkError, Start};
+use crate::replication::{Due, Event, HandshakeError, Link, LinkError, Start};
 use crate::resp::ProtocolError;
 use crate::server::executor::Executor;
 
@@ -73,7 +73,11 @@ impl Executor {
     pub(in crate::server) fn step_link(&mut self, number: u64, link: &mut Link) -> Result<LinkTask, EndOfLink> {
         loop {
             let client = self.upstream(number).ok_or(EndOfLink::Superseded)?.client;
-            let Some(event) = link.next()? else { return self.due_of_link(link) };
+            let next = link.next();
+            if let Err(LinkError::Handshake(HandshakeError::Failover(_))) = next {
+                self.abort_failover("Failover target rejected psync request");
+            }
+            let Some(event) = next? else { return self.due_of_link(link) };
             match event {
                 Event::Send(bytes) => return Ok(LinkTask::Send(bytes)),
                 Event::Continued(start) => self.continue_from_primary(number, start),

@@ -100,7 +100,12 @@ impl Executor {
         let Some(sync) = self.replication.sync.as_mut().filter(|sync| sync.number == number) else { return };
         if data.is_empty() {
             sync.is_fetched = true;
+            let is_piped = sync.mark.is_some();
             sync.complete();
+            if is_piped {
+                let left = self.takers().len();
+                tracing::info!("Diskless rdb transfer, done reading from pipe, {left} replicas still up.");
+            }
             self.settle_takers();
             self.wake_replicas();
             return;
@@ -365,12 +370,18 @@ impl Executor {
         if self.replication.sync.is_none() || !self.takers().is_empty() {
             return;
         }
-        if let Some(sync) = self.replication.sync.take()
-            && !matches!(sync.source, Source::Dump | Source::File(_))
-            && !sync.is_vouched_for
-        {
-            tracing::info!("Diskless rdb transfer, last replica dropped, killing fork child.");
-            self.dismiss_snapshot_child();
+        let sync = self.replication.sync.take().filter(|sync| !sync.is_vouched_for);
+        match sync.map(|sync| sync.source) {
+            Some(Source::Dump) if self.config.save.is_empty() => {
+                tracing::info!("No replica waits for the dump any more: its child is ended");
+                self.dismiss_snapshot_child();
+            }
+            // The server wants a dump for itself too.
+            Some(Source::Dump | Source::File(_)) | None => {}
+            Some(Source::Pipe(_) | Source::Taken) => {
+                tracing::info!("Diskless rdb transfer, last replica dropped, killing fork child.");
+                self.dismiss_snapshot_child();
+            }
         }
         self.replication.sync_wake.raise();
     }

@@ -1,5 +1,6 @@
 //! INFO's section about replication, and what dumps note of it.
 
+use super::replica::{Replica, Stage};
 use super::upstream::Link;
 use super::{Replication, ReplicationMemory};
 use crate::observe::InfoText;
@@ -7,6 +8,17 @@ use crate::replication::ReplicationId;
 use crate::server::executor::Executor;
 
 impl Executor {
+    /// How far a replica is, as INFO has it.
+    pub(super) fn state_of_replica(&self, replica: &Replica) -> &'static str {
+        let is_written = self.replication.sync.as_ref().is_none_or(|sync| sync.is_vouched_for);
+        match replica.stage {
+            Stage::Greeting | Stage::WaitsForSnapshot => "wait_bgsave",
+            Stage::TakesData { .. } if !is_written => "wait_bgsave",
+            Stage::TakesData { .. } => "send_bulk",
+            Stage::LoadsData | Stage::Online => "online",
+        }
+    }
+
     pub(in crate::server) fn info_replication(&self, out: &mut InfoText) {
         let replication = &self.replication;
         let now = self.clock.latest();
@@ -52,11 +64,12 @@ impl Executor {
         }
         for (index, (key, replica)) in attached.iter().enumerate() {
             let (ip, port) = self.address_of_replica(*key);
-            let is_online = replica.stage.name() == "online";
+            let state = self.state_of_replica(replica);
+            let is_online = state == "online";
             let lag = if is_online { now.since(replica.acked_at).as_secs() } else { 0 };
             out.field(
                 format!("slave{index}"),
-                format!("ip={ip},port={port},state={},offset={},lag={lag}", replica.stage.name(), replica.acked),
+                format!("ip={ip},port={port},state={state},offset={},lag={lag}", replica.acked),
             );
         }
         if let Some(bytes) = self.rewound_by() {

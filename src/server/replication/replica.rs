@@ -68,17 +68,6 @@ pub(super) enum Stage {
     Online,
 }
 
-impl Stage {
-    /// As INFO has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Greeting | Self::WaitsForSnapshot => "wait_bgsave",
-            Self::TakesData { .. } => "send_bulk",
-            Self::LoadsData | Self::Online => "online",
-        }
-    }
-}
-
 impl Replica {
     pub fn new(now: Now) -> Self {
         Self {

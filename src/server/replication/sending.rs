@@ -59,8 +59,16 @@ impl Executor {
     pub(in crate::server) fn reject_replies_to_replica(&self, key: ClientKey) {
         let client = self.clients.get(key);
         let command = client.session.last_command.map_or("?", |command| &self.table.row(command).full_name);
+        let answer = client.reply.front().split(|byte| *byte == b'\r').next().unwrap_or_default();
+        if answer.first() == Some(&b'-') {
+            tracing::warn!(
+                "== CRITICAL == This master is sending an error to its replica: '{}' after processing the command \
+                 '{command}'",
+                String::from_utf8_lossy(answer)
+            );
+        }
         tracing::warn!(
-            "Replica {} has sent a command that is answered ('{command}') and is disconnected",
+            "Replica generated a reply to command '{command}', disconnecting it: {}",
             self.name_of_replica(key)
         );
     }

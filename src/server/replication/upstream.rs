@@ -75,11 +75,15 @@ impl Executor {
         self.end_waiting();
         self.end_waits_for_keys();
         let now = self.clock.latest();
+        // The database that the stream has selected stays selected where it goes on.
         let client = match self.replication.upstream.take() {
             Some(upstream) => upstream.client,
-            None => self.connect_internal(),
+            None => {
+                let client = self.connect_internal();
+                self.clients.get_mut(client).session.db = self.replication.writer.db().unwrap_or(0);
+                client
+            }
         };
-        self.clients.get_mut(client).session.db = self.replication.writer.db().unwrap_or(0);
         self.config.replicaof = Some(address.clone());
         let number = self.replication.next_upstream_number();
         self.replication.upstream = Some(Upstream {

@@ -71,7 +71,7 @@ impl Executor {
                 self.name_of_replica(key),
                 end - replica.acked,
                 now.since(replica.acked_at).as_secs(),
-                replica.stage.name()
+                self.state_of_replica(replica)
             );
         }
         if all > 0 {

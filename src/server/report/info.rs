@@ -74,6 +74,9 @@ impl Executor {
         out.field("executable", self.process.launch().executable.display());
         let file = self.process.launch().config_file.as_ref().map(|file| file.display().to_string());
         out.field("config_file", file.unwrap_or_default());
+        if let Some(left) = self.process.time_to_end(now) {
+            out.field("shutdown_in_milliseconds", left.as_millis());
+        }
         out.field("io_threads_active", 0);
         for (index, listener) in self.process.listeners.describe().iter().enumerate() {
             out.field(format_args!("listener{index}"), listener);
