@@ -96,5 +96,6 @@ impl Executor {
             replication.lonely_since = Some(self.clock.latest());
         }
         self.end_sync_without_replicas();
+        self.trim_backlog();
     }
 }

@@ -85,7 +85,8 @@ impl Executor {
 
     fn info_clients(&self, out: &mut InfoText) {
         let (input, output) = self.stats.meters.recent_buffers_max();
-        out.field("connected_clients", self.clients.live_len());
+        let replicas = self.clients.iter().filter(|(_, client)| client.is_replica()).count();
+        out.field("connected_clients", self.clients.live_len().saturating_sub(replicas));
         out.field("cluster_connections", 0);
         out.field("maxclients", self.config.maxclients);
         out.field("client_recent_max_input_buffer", input);
