@@ -23,6 +23,12 @@ impl StreamWriter {
 
     /// Appends the commands that come to the same as a group.
     pub fn write(&mut self, group: &Group, out: &mut Vec<u8>) {
+        if let [Record::Command { args, .. }] = &*group.records
+            && args.as_args().arg(0).eq_ignore_ascii_case(b"DEBUG")
+        {
+            // DEBUG POPULATE: a stock replica would not run it, and in Redis replicas do not hear of it either.
+            return;
+        }
         // Keys that have expired or were evicted go one by one here too: nobody relies on their going together.
         let is_whole = group.records.len() > 1 && !group.records.iter().all(is_removal);
         if is_whole {
@@ -151,7 +157,15 @@ mod tests {
         assert_eq!(written(&mut writer, vec![Record::Flushed { db: Some(0) }]), "\nFLUSHDB ");
         assert_eq!(written(&mut writer, vec![Record::Swapped { first: 0, second: 2 }]), "\nSWAPDB 0 2 ");
         writer.select_anew();
-        assert_eq!(written(&mut writer, vec![Record::Flushed { db: None }]), "\nFLUSHALL ");
-        assert_eq!(written(&mut writer, vec![Record::Removed { db: 0, key: (*b"k").into() }]), "\nSELECT 0 \nDEL k ");
+        assert_eq!(written(&mut writer, vec![Record::Flushed { db: None }]), "\nSELECT 0 \nFLUSHALL ");
+        assert_eq!(written(&mut writer, vec![Record::Removed { db: 0, key: (*b"k").into() }]), "\nDEL k ");
+    }
+
+    #[test]
+    fn keys_that_expire_together_go_one_by_one_and_debug_is_no_part_of_the_stream() {
+        let mut writer = StreamWriter::default();
+        let removed = |key: &[u8]| Record::Removed { db: 0, key: key.into() };
+        assert_eq!(written(&mut writer, vec![removed(b"a"), removed(b"b")]), "\nSELECT 0 \nDEL a \nDEL b ");
+        assert_eq!(written(&mut writer, vec![command(0, "DEBUG POPULATE 10 key 3")]), "");
     }
 }
