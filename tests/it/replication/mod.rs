@@ -1,6 +1,7 @@
 //! Replication: a primary with replicas of sockets and of stock servers, on the wire.
 
 mod failover;
+mod following;
 mod full_sync;
 mod partial;
 #[cfg(feature = "peers")]
