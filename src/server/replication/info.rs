@@ -122,7 +122,8 @@ impl Executor {
         let connections: u64 = self.replicas().map(|(key, _)| self.clients.get(key).memory_usage() as u64).sum();
         let backlog = stream.min(self.backlog_bytes_max());
         let buffers = stream + data;
-        ReplicationMemory { backlog, buffers, clients: connections + buffers - backlog }
+        let for_replicas = if self.replication.replicas.is_empty() { 0 } else { buffers - backlog };
+        ReplicationMemory { backlog, buffers, clients: connections + for_replicas }
     }
 
     /// What of the stream is kept for replicas that lag. To evict keys for it would only make it more.
