@@ -297,7 +297,7 @@ def main():
     parser.add_argument("--suite", required=True, help="the unpacked source package")
     parser.add_argument("--server", required=True)
     parser.add_argument("units", nargs="*", help="unit/type/incr ...; none: those that left-out.toml lists")
-    parser.add_argument("--file-timeout", type=int, default=300, help="seconds for one unit (%(default)s)")
+    parser.add_argument("--file-timeout", type=int, default=420, help="seconds for one unit (%(default)s)")
     parser.add_argument("--idle-timeout", type=int, default=60, help="seconds without progress (%(default)s)")
     parser.add_argument("--baseport", type=int, default=21111)
     parser.add_argument("--jobs", type=int, default=1, help="units at a time (%(default)s)")
