@@ -208,13 +208,21 @@ impl Executor {
         kind: KindOfData,
         pipe: Option<Rc<OwnedFd>>,
     ) -> Result<(), SaveError> {
-        let mut task = Task { title: self.child_title(), pipe, ..self.snapshot_task(Trigger::Replication) };
+        let task = Task { title: self.child_title(), pipe, ..self.task_for_replicas(kind) };
+        self.start_task(task)
+    }
+
+    /// What is written for replicas, but for where.
+    pub(in crate::server) fn task_for_replicas(&mut self, kind: KindOfData) -> Task {
+        let mut task = self.snapshot_task(Trigger::Replication);
         task.options.format.version = kind.version;
         task.options.without_keys = kind.without_keys;
         if kind.without_functions {
             task.options.libraries = Arc::default();
         }
-        self.start_task(task)
+        // A key past its expiry goes when the stream says so. It may even come to life again, where the clock is set back.
+        task.options.skip_expired = false;
+        task
     }
 
     /// The dump that was just written, with its length.

@@ -9,6 +9,8 @@ use tokio::net::unix::pipe;
 
 use super::payload::{FullSync, Source};
 use super::replica::{Capabilities, Replica, Stage};
+#[cfg(any(test, feature = "internals"))]
+use crate::replication::History;
 use crate::replication::{Backlog, Framing};
 use crate::server::clients::{ClientKey, Close};
 use crate::server::executor::Executor;
@@ -396,6 +398,21 @@ impl Executor {
     /// Lets the data of full syncs be made by this from now on.
     pub(in crate::server) fn simulate_full_syncs(&mut self, make: MakeData) {
         self.replication.simulated = Some(make);
+    }
+
+    /// How many full and partial syncs this server has granted.
+    pub(in crate::server) fn counted_syncs(&self) -> (u64, u64) {
+        let counters = &self.replication.counters;
+        (counters.full_syncs, counters.partial_syncs_accepted)
+    }
+
+    pub(in crate::server) fn history(&self) -> &History {
+        &self.replication.history
+    }
+
+    /// Whether this is a replica whose link is down.
+    pub(in crate::server) fn lacks_primary(&self) -> bool {
+        !self.is_in_sync_with_primary()
     }
 
     /// The data of the full sync that has begun, with its number and whether they go through a pipe.

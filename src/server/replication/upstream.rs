@@ -246,7 +246,7 @@ impl Executor {
     }
 
     /// Puts the data of a full sync in the place of those that are here.
-    pub(super) fn take_full_sync(&mut self, number: u64, start: Start, loaded: Loaded) {
+    pub(in crate::server) fn take_full_sync(&mut self, number: u64, start: Start, loaded: Loaded) {
         if self.upstream(number).is_none() {
             return;
         }

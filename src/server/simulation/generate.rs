@@ -164,7 +164,12 @@ impl Generator {
 
     /// Keeps what later commands can make use of.
     pub fn take_answer(&mut self, step: &Step, answer: &[u8]) {
-        let Step::Command { args, .. } = step else { return };
+        if let Step::Command { args, .. } = step {
+            self.take_command_answer(args, answer);
+        }
+    }
+
+    pub fn take_command_answer(&mut self, args: &ArgsBuf, answer: &[u8]) {
         let (kept, kept_max) = match args.as_args().arg(0) {
             b"DUMP" => (&mut self.payloads, PAYLOADS_MAX),
             b"FUNCTION" if args.as_args().arg(1) == b"DUMP" => (&mut self.library_payloads, LIBRARY_PAYLOADS_MAX),

@@ -9,6 +9,7 @@ mod compare;
 mod generate;
 mod history;
 mod pair;
+pub mod replication;
 #[cfg(test)]
 mod tests;
 
@@ -112,6 +113,11 @@ impl Machine {
         if self.executor.execute(key, command, args.as_args()) == Flow::Postponed {
             self.clients[client].postponed = Some(args);
         }
+    }
+
+    /// What a client was answered behind its last command.
+    pub(in crate::server) fn take_answer(&mut self, client: usize) -> Vec<u8> {
+        self.executor.clients.get_mut(self.clients[client].key).reply.take()
     }
 
     /// Whether a client waits for a key, or for the end of a pause.
