@@ -21,6 +21,8 @@ pub struct Greeting {
     pub position: Option<(ReplicationId, u64)>,
     /// It asks its primary to become its replica (FAILOVER).
     pub takes_over: bool,
+    /// The newest version of RDB that it reads. A primary that does not know the option sends what all read.
+    pub rdb_version: u32,
 }
 
 /// Where the stream begins.
@@ -130,12 +132,14 @@ impl Handshake {
     fn configure(&mut self) -> Step {
         let Greeting { port, announced_ip, .. } = &self.greeting;
         let mut out = command(&[b"REPLCONF", b"listening-port", port.to_string().as_bytes()]);
-        let mut answers = 2;
+        let mut answers = 3;
         if let Some(ip) = announced_ip {
             out.extend(command(&[b"REPLCONF", b"ip-address", ip.as_bytes()]));
             answers += 1;
         }
         out.extend(command(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]));
+        let version = self.greeting.rdb_version.to_string();
+        out.extend(command(&[b"REPLCONF", b"rdb-version", version.as_bytes()]));
         self.state = State::Configured(answers);
         Step::Send(out)
     }
@@ -221,10 +225,17 @@ mod tests {
 
     #[test]
     fn a_first_sync_asks_for_everything() {
-        let greeting = Greeting { port: 6380, ..Greeting::default() };
+        let greeting = Greeting { port: 6380, rdb_version: 12, ..Greeting::default() };
         let full = format!("+FULLRESYNC {} 77", id());
-        let (sent, end) = dialogue(greeting, &["+PONG", "+OK", "-ERR unknown", "", &full]);
-        assert_eq!(sent, ["PING", "REPLCONF listening-port 6380 REPLCONF capa eof capa psync2", "PSYNC ? -1"]);
+        let (sent, end) = dialogue(greeting, &["+PONG", "+OK", "-ERR unknown", "-ERR unknown", "", &full]);
+        assert_eq!(
+            sent,
+            [
+                "PING",
+                "REPLCONF listening-port 6380 REPLCONF capa eof capa psync2 REPLCONF rdb-version 12",
+                "PSYNC ? -1"
+            ]
+        );
         assert_eq!(end, Some(Ok(Start::Full { id: id(), offset: 77 })));
     }
 
@@ -236,15 +247,17 @@ mod tests {
             announced_ip: Some("10.0.0.9".into()),
             position: Some((id(), 78)),
             takes_over: false,
+            rdb_version: 12,
         };
-        let answers = ["-NOAUTH Authentication required.", "+OK", "+OK", "+OK", "+OK"];
+        let answers = ["-NOAUTH Authentication required.", "+OK", "+OK", "+OK", "+OK", "+OK"];
         let (sent, _) = dialogue(greeting.clone(), &answers);
         assert_eq!(
             sent,
             [
                 "PING",
                 "AUTH u p",
-                "REPLCONF listening-port 1 REPLCONF ip-address 10.0.0.9 REPLCONF capa eof capa psync2",
+                "REPLCONF listening-port 1 REPLCONF ip-address 10.0.0.9 REPLCONF capa eof capa psync2 \
+                 REPLCONF rdb-version 12",
                 &format!("PSYNC {} 78", id()),
             ]
         );
@@ -259,10 +272,10 @@ mod tests {
 
     #[test]
     fn a_primary_that_knows_no_psync_is_asked_by_sync() {
-        let (sent, end) = dialogue(Greeting::default(), &["+PONG", "+OK", "+OK", "-ERR unknown command"]);
+        let (sent, end) = dialogue(Greeting::default(), &["+PONG", "+OK", "+OK", "+OK", "-ERR unknown command"]);
         assert_eq!((sent.last().map(String::as_str), end), (Some("SYNC"), None));
         let takes_over = Greeting { takes_over: true, ..Greeting::default() };
-        let (sent, end) = dialogue(takes_over, &["+PONG", "+OK", "+OK", "-ERR no"]);
+        let (sent, end) = dialogue(takes_over, &["+PONG", "+OK", "+OK", "+OK", "-ERR no"]);
         assert_eq!(sent.last().map(String::as_str), Some("PSYNC ? -1 FAILOVER"));
         assert!(matches!(end, Some(Err(HandshakeError::Failover(_)))));
     }

@@ -3,6 +3,7 @@
 use super::rewind::Restart;
 use crate::commands::{ClientFilter, ClientType, CommandError};
 use crate::config::PrimaryAddress;
+use crate::rdb;
 use crate::replication::{Backlog, Greeting, ReplicationId, Start};
 use crate::server::clients::{ClientKey, Close};
 use crate::server::executor::Executor;
@@ -75,12 +76,12 @@ impl Executor {
         self.end_waiting();
         self.end_waits_for_keys();
         let now = self.clock.latest();
-        // The database that the stream has selected stays selected where it goes on.
         let client = match self.replication.upstream.take() {
+            // What the stream has selected so far stays selected: it may go on with another primary.
             Some(upstream) => upstream.client,
             None => {
                 let client = self.connect_internal();
-                self.clients.get_mut(client).session.db = self.replication.writer.db().unwrap_or(0);
+                self.select_for_stream(client, self.replication.writer.db());
                 client
             }
         };
@@ -179,6 +180,7 @@ impl Executor {
             announced_ip: Some(&*config.replica_announce_ip).filter(|ip| !ip.is_empty()).map(Into::into),
             position: can_continue.then(|| (history.id(), history.offset() + 1)),
             takes_over: upstream.is_some_and(|upstream| upstream.takes_over),
+            rdb_version: rdb::VERSION_MAX,
         }
     }
 
@@ -245,6 +247,12 @@ impl Executor {
         tracing::info!("Successful partial resynchronization with master.");
     }
 
+    /// Notes the database that the stream has selected so far, if it is known and there is such a one.
+    fn select_for_stream(&mut self, client: ClientKey, db: Option<usize>) {
+        let db = db.filter(|db| *db < self.keyspace.databases()).unwrap_or(0);
+        self.clients.get_mut(client).session.db = db;
+    }
+
     /// Puts the data of a full sync in the place of those that are here.
     pub(in crate::server) fn take_full_sync(&mut self, number: u64, start: Start, loaded: Loaded) {
         if self.upstream(number).is_none() {
@@ -256,6 +264,7 @@ impl Executor {
             Start::Unnumbered | Start::Continued { .. } => (super::state::new_id(), 0),
         };
         self.close_replicas();
+        let db = loaded.origin.db;
         self.take_loaded(loaded);
         self.replication.own_keys.clear();
         self.replication.history.adopt(id, offset);
@@ -263,7 +272,8 @@ impl Executor {
         let upstream = self.replication.upstream.as_mut().expect("it was there above");
         upstream.can_continue = matches!(start, Start::Full { .. });
         let client = upstream.client;
-        self.clients.get_mut(client).session.db = 0;
+        // A primary selects anew behind a full sync; a replica passes on a stream that has selected long before.
+        self.select_for_stream(client, db);
         self.note_link(number, Link::Connected);
         tracing::info!("MASTER <-> REPLICA sync: Finished with success");
     }
@@ -276,7 +286,7 @@ impl Executor {
                 let client = upstream.client;
                 self.replication.history.adopt(id, offset);
                 self.replication.backlog = Some(Backlog::new(offset));
-                self.clients.get_mut(client).session.db = origin.db.unwrap_or(0);
+                self.select_for_stream(client, origin.db);
             }
             None => {
                 self.replication.history.resume(id, offset);

@@ -35,9 +35,11 @@ impl Executor {
         self.ask_for_acks();
     }
 
-    /// How many replicas have the stream up to this byte.
+    /// How many replicas have the stream up to this byte. One that loads the data of a full sync has nothing yet.
     pub(in crate::server) fn replicas_at(&self, offset: u64) -> usize {
-        self.replicas().filter(|(_, replica)| replica.stage == Stage::Online && replica.acked >= offset).count()
+        let has_it =
+            |replica: &Replica| replica.stage == Stage::Online && replica.is_settled && replica.acked >= offset;
+        self.replicas().filter(|(_, replica)| has_it(replica)).count()
     }
 
     /// Where the stream ends, but for a question at its end: a replica answers with what is before it.

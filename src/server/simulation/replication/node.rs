@@ -425,7 +425,11 @@ fn flush_client(executor: &mut Executor, served: &Served, network: &mut Network,
         if client.closing() == Some(Close::Now) {
             return false;
         }
+        let is_replica = client.is_replica();
         let front = client.reply.front();
+        if is_replica && !front.is_empty() {
+            return false;
+        }
         if front.is_empty() {
             break;
         }
