@@ -220,8 +220,6 @@ impl Executor {
         if kind.without_functions {
             task.options.libraries = Arc::default();
         }
-        // A key past its expiry goes when the stream says so. It may even come to life again, where the clock is set back.
-        task.options.skip_expired = false;
         task
     }
 

@@ -149,8 +149,8 @@ impl Node {
                 let keeps_expired = executor.replication.is_replica();
                 let loaded = load(executor, seed, snapshot.data, keeps_expired).expect("a snapshot is whole");
                 take_libraries(executor, &loaded);
-                executor.resume_history(&loaded.origin);
                 executor.take_data(loaded.dbs);
+                executor.resume_history(&loaded.origin);
             }
             executor.after_command();
         });
@@ -512,6 +512,8 @@ impl Node {
                 format!("of {} {link}", address.port)
             }
         };
-        format!("{} {role} {id}:{}", self.index, history.offset())
+        let notes = self.executor().notes_of_replication();
+        let db = notes.first().map_or("none", |(_, db)| db);
+        format!("{} {role} {id}:{} db {db}", self.index, history.offset())
     }
 }
