@@ -89,7 +89,7 @@ impl History {
         for step in 0..steps {
             let milliseconds = if self.cluster.random.u8(..30) == 0 { 1500 } else { self.cluster.random.u64(1..60) };
             self.cluster.step(milliseconds);
-            self.operator.note_starts(&self.cluster);
+            self.operator.watch(&self.cluster);
             self.write();
             self.happen()?;
             if step % check_every() == 0 {
@@ -167,7 +167,7 @@ impl History {
     }
 
     fn check(&mut self) -> Result<(), String> {
-        self.operator.note_starts(&self.cluster);
+        self.operator.watch(&self.cluster);
         check_equal_positions(&self.cluster)?;
         check_transactions(&self.cluster)
     }
@@ -201,7 +201,7 @@ impl History {
         while (0..NODES).any(|node| !self.cluster.is_up(node)) {
             self.cluster.step(100);
         }
-        self.operator.note_starts(&self.cluster);
+        self.operator.watch(&self.cluster);
         self.operator.gather(&mut self.cluster);
         let (before, _) = self.syncs();
         self.wait_until_settled()?;

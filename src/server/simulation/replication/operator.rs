@@ -1,6 +1,8 @@
 //! Who watches over the servers as Sentinel does: promotes the replica that is furthest ahead when the primary is gone, and makes
 //! whoever comes back a replica.
 
+use std::collections::BTreeSet;
+
 use super::cluster::Cluster;
 use super::laws::marker;
 use super::writers::Marked;
@@ -14,12 +16,14 @@ pub struct Operator {
     lost_at: u64,
     /// The primary has crashed, and has not started again.
     is_primary_down: bool,
+    /// Replicas that have been in sync with the primary since it became one, and have not crashed since.
+    synced: BTreeSet<usize>,
     pub failovers: u64,
 }
 
 impl Operator {
     pub fn new(primary: usize) -> Self {
-        Self { primary, kept: Vec::new(), lost_at: 0, is_primary_down: false, failovers: 0 }
+        Self { primary, kept: Vec::new(), lost_at: 0, is_primary_down: false, synced: BTreeSet::new(), failovers: 0 }
     }
 
     /// A write was acknowledged by all replicas.
@@ -32,10 +36,16 @@ impl Operator {
     /// A server has crashed.
     pub fn note_crash(&mut self, node: usize) {
         self.is_primary_down |= node == self.primary;
+        self.synced.remove(&node);
     }
 
-    /// Looks whether the primary was restarted from older data, and goes on with them.
-    pub fn note_starts(&mut self, cluster: &Cluster) {
+    /// Looks who is in sync, and whether the primary was restarted from older data, and goes on with them.
+    pub fn watch(&mut self, cluster: &Cluster) {
+        for node in cluster.nodes.iter().filter(|node| node.is_up && node.is_streaming()) {
+            if cluster.primary_of(node.index) == Some(self.primary) {
+                self.synced.insert(node.index);
+            }
+        }
         if self.is_primary_down && cluster.is_up(self.primary) {
             self.is_primary_down = false;
             self.lost_at = cluster.now;
@@ -48,15 +58,11 @@ impl Operator {
         self.kept.retain(|marked| primary.is_up && primary.value(&marker(marked.number)).is_some());
     }
 
-    /// The replicas of the primary that may be promoted: those that are up.
+    /// The replica that is promoted: of those that were in sync with the primary, the one that is furthest ahead.
     fn best_replica(&self, cluster: &Cluster) -> Option<usize> {
-        let others = (0..cluster.nodes.len()).filter(|node| *node != self.primary && cluster.is_up(*node));
-        let replicas = others.filter(|node| cluster.primary_of(*node).is_some());
-        replicas.max_by_key(|node| {
-            let executor = cluster.nodes[*node].executor();
-            // One without data of the history in question was never in sync.
-            (executor.history().offset() > 0, executor.history().offset())
-        })
+        let replicas = self.synced.iter().copied();
+        let replicas = replicas.filter(|node| cluster.is_up(*node) && cluster.primary_of(*node) == Some(self.primary));
+        replicas.max_by_key(|node| cluster.nodes[*node].executor().history().offset())
     }
 
     /// Promotes the best replica, if there is one.
@@ -64,6 +70,7 @@ impl Operator {
         let Some(best) = self.best_replica(cluster) else { return Ok(()) };
         cluster.follow(best, None);
         self.primary = best;
+        self.synced.clear();
         self.is_primary_down = false;
         self.failovers += 1;
         self.check_kept(cluster)?;
