@@ -18,7 +18,7 @@ const SETTLED_AFTER_MS: u64 = 240_000;
 const FULL_SYNCS_MAX: u64 = 4;
 
 /// What has happened in histories.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Figures {
     pub histories: u64,
     pub failovers: u64,

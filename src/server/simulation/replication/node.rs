@@ -146,8 +146,8 @@ impl Node {
                 executor.become_replica(primary);
             }
             if let Some(snapshot) = snapshot {
-                let keeps_expired = executor.replication.is_replica();
-                let loaded = load(executor, seed, snapshot.data, keeps_expired).expect("a snapshot is whole");
+                // As a server does with a dump that notes a history, which those of a primary without replicas do not.
+                let loaded = load(executor, seed, snapshot.data, true).expect("a snapshot is whole");
                 take_libraries(executor, &loaded);
                 executor.take_data(loaded.dbs);
                 executor.resume_history(&loaded.origin);
