@@ -85,6 +85,7 @@ pub fn check_history(seed: u64, steps: usize, figures: &mut Figures) -> Result<(
 
 impl History {
     fn run(&mut self, steps: usize) -> Result<(), String> {
+        self.cluster.nodes.iter_mut().for_each(|node| node.has_failing_children = true);
         self.operator.gather(&mut self.cluster);
         for step in 0..steps {
             let milliseconds = if self.cluster.random.u8(..30) == 0 { 1500 } else { self.cluster.random.u64(1..60) };
@@ -198,11 +199,15 @@ impl History {
     fn settle(&mut self) -> Result<(), String> {
         self.cluster.note(|| "quiet".to_owned());
         self.cluster.network.heal();
+        self.cluster.nodes.iter_mut().for_each(|node| node.has_failing_children = false);
         while (0..NODES).any(|node| !self.cluster.is_up(node)) {
             self.cluster.step(100);
         }
         self.operator.watch(&self.cluster);
+        // What a client has paused goes on, and ends of connections are seen.
+        self.cluster.pass(5000);
         self.operator.gather(&mut self.cluster);
+        self.cluster.pass(1000);
         let (before, _) = self.syncs();
         self.wait_until_settled()?;
         let (after, _) = self.syncs();

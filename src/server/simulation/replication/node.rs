@@ -50,6 +50,8 @@ pub struct Node {
     child: Option<Child>,
     next_round: u64,
     pub random: fastrand::Rng,
+    /// Whether the snapshot child fails now and then.
+    pub has_failing_children: bool,
 }
 
 /// A connection that somebody else has made.
@@ -105,6 +107,7 @@ impl Node {
             child: None,
             next_round: 0,
             random,
+            has_failing_children: false,
         };
         node.machine.executor.simulate_full_syncs(make_data);
         node
@@ -251,7 +254,8 @@ impl Node {
         if self.child.is_none()
             && let Some((sync, by_pipe, data)) = executor.take_simulated_data()
         {
-            let (ends_at, fails) = (now + self.random.u64(..800), self.random.u8(..20) == 0);
+            let (ends_at, fails) =
+                (now + self.random.u64(..800), self.has_failing_children && self.random.u8(..20) == 0);
             self.child = Some(Child { sync, by_pipe, data, fetched: 0, ends_at, has_ended: false, fails });
         }
         let Some(child) = &mut self.child else { return };

@@ -69,6 +69,9 @@ impl Operator {
     pub fn fail_over(&mut self, cluster: &mut Cluster) -> Result<(), String> {
         let Some(best) = self.best_replica(cluster) else { return Ok(()) };
         cluster.follow(best, None);
+        if cluster.primary_of(best).is_some() {
+            return Ok(());
+        }
         self.primary = best;
         self.synced.clear();
         self.is_primary_down = false;

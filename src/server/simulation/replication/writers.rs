@@ -75,6 +75,9 @@ impl Writers {
         let args = self.generator.command_at_time(machine, client, unix_ms);
         // CONFIG RESETSTAT takes back what is counted of syncs, and DEBUG POPULATE writes on a replica too.
         let is_odd = [&b"CONFIG"[..], b"DEBUG"].iter().any(|name| args.as_args().arg(0).eq_ignore_ascii_case(name));
+        // PFCOUNT keeps what it has counted in the value, on a replica of its own accord.
+        let counts = args.as_args().iter().any(|word| word.eq_ignore_ascii_case(b"PFCOUNT"));
+        let is_odd = is_odd || counts && cluster.primary_of(node).is_some();
         if !self.sweeps && is_sweeping(&args) || is_odd {
             return;
         }
