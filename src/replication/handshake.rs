@@ -86,11 +86,6 @@ impl Handshake {
         (Self { greeting, state: State::Ping }, command(&[b"PING"]))
     }
 
-    /// What INFO and ROLE call the state (`handshake` is all of it).
-    pub fn is_syncing(&self) -> bool {
-        matches!(self.state, State::Psync | State::Sync)
-    }
-
     /// Takes in a line, without its end.
     pub fn take_line(&mut self, line: &[u8]) -> Result<Step, HandshakeError> {
         // A primary that is busy sends empty lines to show that it is there.
