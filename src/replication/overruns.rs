@@ -69,7 +69,9 @@ mod tests {
         assert_eq!(overruns.delay("a", later), Some(FIRST_DELAY - Duration::from_secs(4)));
         assert_eq!(overruns.delay("a", now + 10 * SECOND), None);
         assert_eq!((overruns.note("a", now), overruns.delay("a", now)), (3, Some(2 * FIRST_DELAY)));
-        (0..50).for_each(|_| drop(overruns.note("a", now)));
+        for _ in 0..50 {
+            overruns.note("a", now);
+        }
         assert_eq!(overruns.delay("a", now), Some(DELAY_MAX));
         overruns.settle("a");
         assert_eq!((overruns.note("a", now), overruns.delay("a", now)), (1, None));
@@ -80,7 +82,9 @@ mod tests {
         let (now, mut overruns) = (Instant::now(), Overruns::default());
         overruns.note("a", now);
         assert_eq!(overruns.note("a", now + 3600 * SECOND), 1);
-        (0..200).for_each(|number| drop(overruns.note(&number.to_string(), now)));
+        for number in 0..200 {
+            overruns.note(&number.to_string(), now);
+        }
         assert_eq!(overruns.0.len(), REPLICAS_MAX);
     }
 }

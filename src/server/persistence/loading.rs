@@ -68,14 +68,9 @@ pub async fn load_for_replica(shared: &Shared, file: &DumpFile) -> Result<Loaded
 }
 
 pub async fn load_steps(shared: &Shared, file: &DumpFile) -> Result<Loaded, LoadFault> {
-<<<<<<< HEAD
-    // Replicas that go on from there have such keys too, and are told when they go.
-    let keeps_expired = shared.executor.borrow().replication.is_replica() || file.has_history();
-=======
     // A replica may go on where the data end, and has to hear of every key that goes: those past their expiry go behind the
     // load, by the stream.
     let keeps_expired = shared.executor.borrow().replication.is_replica() || file.notes_history();
->>>>>>> c1f6705 (replication: keep keys past their expiry when a server starts with data of a history, so that replicas hear of their end; simulation: short histories of the faults found)
     load_with(shared, file, keeps_expired).await
 }
 

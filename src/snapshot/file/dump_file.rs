@@ -65,32 +65,12 @@ impl DumpFile {
 
     /// How much memory the data took when they were saved, if the file says so before its first key.
     pub fn memory_when_saved(&self) -> Option<u64> {
-<<<<<<< HEAD
-        std::str::from_utf8(&self.note(b"used-mem")?).ok()?.parse().ok()
-    }
-
-    /// Whether it notes the history of its data, so that replicas may go on from there.
-    pub fn has_history(&self) -> bool {
-        self.note(b"repl-id").is_some()
-    }
-
-    /// What it notes under this name before its data.
-    fn note(&self, name: &[u8]) -> Option<Vec<u8>> {
-        let mut records = Records::new(&self.bytes).ok()?;
-        while let Record::Aux { key, value } = records.next().ok()? {
-            if *key == *name {
-                return Some(value.to_vec());
-            }
-        }
-        None
-=======
         note(&self.bytes, b"used-mem").and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok())
     }
 
     /// Whether the file says before its first key which history of changes the data are of.
     pub fn notes_history(&self) -> bool {
         note(&self.bytes, b"repl-id").is_some()
->>>>>>> c1f6705 (replication: keep keys past their expiry when a server starts with data of a history, so that replicas hear of their end; simulation: short histories of the faults found)
     }
 
     /// The whole file, which stays mapped as long as anybody holds its bytes.
