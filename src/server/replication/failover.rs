@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use super::Replica;
+use super::primary::Link;
 use super::replica::Stage;
 use super::state::{Failover, FailoverStage};
-use super::upstream::Link;
 use crate::commands::{CommandError, FailoverRequest, PrimaryTarget};
 use crate::config::PrimaryAddress;
 use crate::server::clients::ClientKey;

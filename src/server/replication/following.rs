@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::upstream::Link as LinkState;
+use super::primary::Link as LinkState;
 use crate::config::PrimaryAddress;
 use crate::replication::{Due, Event, HandshakeError, Link, LinkError, Start};
 use crate::resp::ProtocolError;

@@ -1,7 +1,7 @@
 //! INFO's section about replication, and what dumps note of it.
 
+use super::primary::Link;
 use super::replica::{Replica, Stage};
-use super::upstream::Link;
 use super::{Replication, ReplicationMemory};
 use crate::observe::InfoText;
 use crate::replication::ReplicationId;

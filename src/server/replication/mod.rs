@@ -1,6 +1,6 @@
 //! Replication: what this server is to its replicas and to its primary.
 //! Owns:  the history of the data, the backlog, replicas and their full syncs, the link to a primary.
-//! Uses:  commands, config, keyspace, observe, replication, resp, snapshot, stdx, and the rooms that run a command.
+//! Uses:  commands, config, keyspace, observe, rdb, replication, resp, snapshot, stdx, and the rooms that run a command.
 //! Never: what a command does to the data; what is applied here runs as a command.
 
 mod answer;
@@ -13,6 +13,7 @@ mod info;
 mod link;
 mod own_keys;
 mod payload;
+mod primary;
 mod replica;
 mod rewind;
 mod sending;

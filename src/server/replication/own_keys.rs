@@ -1,13 +1,8 @@
 //! Keys that clients of a writable replica let expire. The primary does not know of them and will never say that they go,
 //! so that they go here by themselves.
 
-use std::collections::BTreeSet;
-
 use crate::keyspace::{Entry, ExpiryPolicy, Record};
 use crate::server::executor::Executor;
-
-/// The keys, by when they expire, with their databases.
-pub(super) type OwnKeys = BTreeSet<(i64, usize, Box<[u8]>)>;
 
 impl Executor {
     /// Begins to look at what clients change, or ends it, where that has become another matter.

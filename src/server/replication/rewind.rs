@@ -9,25 +9,6 @@
 use crate::commands::CommandError;
 use crate::replication::ReplicationId;
 use crate::server::executor::Executor;
-use crate::stdx::clock::Now;
-
-/// What is known of the dump that the server has started with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Restart {
-    /// When the dump was loaded.
-    at: Now,
-    id: ReplicationId,
-    /// Bytes of the stream that the dump contains.
-    offset: u64,
-    /// How many bytes of the stream a replica has beyond, as it has said.
-    behind: Option<u64>,
-}
-
-impl Restart {
-    pub fn new(at: Now, id: ReplicationId, offset: u64) -> Self {
-        Self { at, id, offset, behind: None }
-    }
-}
 
 impl Executor {
     /// Notes that a replica has asked for the stream from byte `next` on. Returns why it is refused if its data are newer

@@ -3,10 +3,8 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::own_keys::OwnKeys;
 use super::payload::FullSync;
-use super::rewind::Restart;
-use super::upstream::Upstream;
+use super::primary::{OwnKeys, Restart, Upstream};
 use crate::commands::PrimaryTarget;
 use crate::keyspace::ClientId;
 use crate::replication::{Backlog, History, Overruns, ReplicationId, StreamWriter, write_words};

@@ -1,6 +1,6 @@
 //! The primary that this server follows, and what changes when it gets another one or none.
 
-use super::rewind::Restart;
+use super::primary::{Link, Restart, SyncProgress, Upstream};
 use crate::commands::{ClientFilter, ClientType, CommandError};
 use crate::config::PrimaryAddress;
 use crate::rdb;
@@ -8,65 +8,6 @@ use crate::replication::{Backlog, Greeting, ReplicationId, Start};
 use crate::server::clients::{ClientKey, Close};
 use crate::server::executor::Executor;
 use crate::snapshot::{Loaded, Origin};
-use crate::stdx::clock::Now;
-
-/// A primary, and how the link to it is.
-pub(super) struct Upstream {
-    pub(super) address: PrimaryAddress,
-    /// Which one it is, of all that this server has had.
-    pub(super) number: u64,
-    pub(super) link: Link,
-    /// Runs the commands of the stream.
-    pub(super) client: ClientKey,
-    /// Since when the link has been down; nothing while it is up.
-    pub(super) down_since: Option<Now>,
-    /// When the primary last gave a sign of life.
-    pub(super) heard_at: Now,
-    /// Where the link leads to, as `ip:port`; empty while there is none.
-    pub(super) remote: Box<str>,
-    /// Bytes of the stream that have come and are not applied.
-    pub(super) unapplied_bytes: u64,
-    /// Progress of a full sync.
-    pub(super) progress: SyncProgress,
-    /// Whether the data here are of the history that the server has noted, so that it may ask to go on.
-    pub(super) can_continue: bool,
-    /// It asks its primary to become its replica (FAILOVER).
-    pub(super) takes_over: bool,
-}
-
-/// How the link is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Link {
-    /// There is none; it is tried again soon.
-    Connect,
-    Connecting,
-    Handshake,
-    /// All data are being taken in.
-    Sync,
-    Connected,
-}
-
-/// How far a full sync is.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct SyncProgress {
-    /// Nothing where it is not known.
-    pub(super) total_bytes: Option<u64>,
-    pub(super) read_bytes: u64,
-    pub(super) last_read: Option<Now>,
-}
-
-impl Link {
-    /// As ROLE has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Connecting => "connecting",
-            Self::Handshake => "handshake",
-            Self::Sync => "sync",
-            Self::Connected => "connected",
-        }
-    }
-}
 
 impl Executor {
     /// Becomes a replica, or a replica of another primary. The data stay until those of the primary are here as a whole.

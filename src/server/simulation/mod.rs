@@ -1,6 +1,6 @@
 //! Two servers in one process without sockets: what happens to one of them is recorded and repeated on the other.
 //! Owns:  clocks and chance that a seed decides, histories of commands, and what makes two servers equal.
-//! Uses:  the executor, commands, keyspace, snapshot, types, config, resp, stdx.
+//! Uses:  the executor, commands, keyspace, replication, snapshot, types, config, resp, stdx.
 //! Never: a socket, a file, or the real time.
 
 #[cfg(test)]

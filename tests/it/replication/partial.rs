@@ -128,6 +128,6 @@ fn a_replica_that_sends_commands_with_answers_is_disconnected() {
     let mut replica = FakeReplica::synced(&server);
     replica.send("PING");
     assert!(replica.is_closed());
-    server.wait_for_log("has sent a command that is answered ('ping') and is disconnected");
+    server.wait_for_log("Replica generated a reply to command 'ping', disconnecting it");
     wait_until("it is no replica any more", 30, || server.info_number("replication", "connected_slaves") == 0);
 }

@@ -17,11 +17,11 @@ pub const FIRST_WRITER: usize = 3;
 
 /// Some servers. `127.0.0.1:N` is the one with the index N.
 pub struct Cluster {
-    pub nodes: Vec<Node>,
-    pub network: Network,
+    pub(super) nodes: Vec<Node>,
+    pub(super) network: Network,
     /// Milliseconds since the beginning.
-    pub now: u64,
-    pub random: fastrand::Rng,
+    pub(super) now: u64,
+    pub(super) random: fastrand::Rng,
     trace: Vec<String>,
 }
 

@@ -20,12 +20,12 @@ const FULL_SYNCS_MAX: u64 = 4;
 /// What has happened in histories.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Figures {
-    pub histories: u64,
-    pub failovers: u64,
-    pub crashes: u64,
-    pub full_syncs: u64,
-    pub partial_syncs: u64,
-    pub acknowledged: u64,
+    pub(super) histories: u64,
+    pub(super) failovers: u64,
+    pub(super) crashes: u64,
+    pub(super) full_syncs: u64,
+    pub(super) partial_syncs: u64,
+    pub(super) acknowledged: u64,
 }
 
 /// A history after which something does not hold.

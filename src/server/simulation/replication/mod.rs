@@ -1,6 +1,6 @@
 //! Servers that replicate over a network that a seed decides, and what must hold of them.
 //! Owns:  the network, crashes and restarts, an operator who fails over, writers, and the laws.
-//! Uses:  the simulation around it, the executor, replication, resp, snapshot, stdx.
+//! Uses:  the simulation around it, the executor, commands, config, replication, resp, snapshot, types, stdx.
 //! Never: a socket, a file, or the real time.
 
 mod cluster;

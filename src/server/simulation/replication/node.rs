@@ -26,32 +26,32 @@ pub const CLIENTS: usize = 6;
 /// A dump with what the server's configuration said then.
 #[derive(Clone)]
 pub struct Snapshot {
-    pub data: Vec<u8>,
-    pub taken_at: u64,
+    pub(super) data: Vec<u8>,
+    pub(super) taken_at: u64,
 }
 
 /// A server.
 pub struct Node {
-    pub index: usize,
-    pub machine: Machine,
-    pub config: Config,
+    pub(super) index: usize,
+    pub(super) machine: Machine,
+    pub(super) config: Config,
     seed: HashSeed,
     /// How far its wall clock is ahead.
     skew_ms: i64,
-    pub is_up: bool,
-    pub up_since: u64,
+    pub(super) is_up: bool,
+    pub(super) up_since: u64,
     /// When it starts again, while it is down.
-    pub starts_at: u64,
+    pub(super) starts_at: u64,
     /// What it starts with.
-    pub starts_with: Option<Snapshot>,
-    pub snapshots: Vec<Snapshot>,
+    pub(super) starts_with: Option<Snapshot>,
+    pub(super) snapshots: Vec<Snapshot>,
     served: Vec<Served>,
-    pub dial: Option<Dial>,
+    pub(super) dial: Option<Dial>,
     child: Option<Child>,
     next_round: u64,
-    pub random: fastrand::Rng,
+    pub(super) random: fastrand::Rng,
     /// Whether the snapshot child fails now and then.
-    pub has_failing_children: bool,
+    pub(super) has_failing_children: bool,
 }
 
 /// A connection that somebody else has made.

@@ -9,7 +9,7 @@ use super::writers::Marked;
 
 /// What the operator knows.
 pub struct Operator {
-    pub primary: usize,
+    pub(super) primary: usize,
     /// Writes that all replicas had, which are to be found on every primary from now on.
     kept: Vec<Marked>,
     /// When data were lost by a restart that nobody could help.
@@ -18,7 +18,7 @@ pub struct Operator {
     is_primary_down: bool,
     /// Replicas that have been in sync with the primary since it became one, and have not crashed since.
     synced: BTreeSet<usize>,
-    pub failovers: u64,
+    pub(super) failovers: u64,
 }
 
 impl Operator {

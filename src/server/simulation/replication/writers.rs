@@ -13,22 +13,22 @@ const SWEEPING: [&[u8]; 4] = [b"FLUSHALL", b"FLUSHDB", b"SWAPDB", b"RESET"];
 /// A write that its client waits for, or that all replicas have acknowledged.
 #[derive(Clone, Copy, Debug)]
 pub struct Marked {
-    pub number: u64,
-    pub written_at: u64,
+    pub(super) number: u64,
+    pub(super) written_at: u64,
     /// The history of the primary that has taken it, and how far that was then.
-    pub id: ReplicationId,
-    pub offset: u64,
+    pub(super) id: ReplicationId,
+    pub(super) offset: u64,
 }
 
 /// All who write.
 pub struct Writers {
     generator: Generator,
     /// Whether commands may also empty databases; then there are no single keys to look for.
-    pub sweeps: bool,
+    pub(super) sweeps: bool,
     markers: u64,
     /// Where the client waits, and for what.
     waiting: Option<(usize, Marked)>,
-    pub acknowledged: u64,
+    pub(super) acknowledged: u64,
 }
 
 impl Writers {
