@@ -21,6 +21,7 @@ mod state;
 mod upstream;
 mod waiting;
 
+#[cfg(any(test, feature = "internals"))]
 pub(in crate::server) use following::LinkTask;
 pub use full_sync::{KindOfData, feed_payload};
 pub use link::follow_primary;
