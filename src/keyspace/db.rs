@@ -392,6 +392,11 @@ impl Db {
         let hash = self.hash(key);
         let Some(entry) = self.keys.find_mut_hashed(hash, key) else { return false };
         let indexed = entry.expiry().is_some();
+        if let (Some(at_ms), true) = (expiry, indexed) {
+            // The block and the index stay as they are.
+            entry.move_expiry(at_ms);
+            return true;
+        }
         let vacated = entry.set_expiry(expiry);
         reindex(&mut self.expires, hash, entry, indexed, vacated);
         true

@@ -344,6 +344,13 @@ impl Entry {
         vacated
     }
 
+    /// Changes the expiry of an entry that has one.
+    #[inline]
+    pub fn move_expiry(&mut self, at_ms: i64) {
+        debug_assert!(self.expiry().is_some());
+        self.write_expiry(at_ms);
+    }
+
     /// Takes the value out, to be followed by one that is put in: in place of a value behind the block is an empty
     /// string until then, and one inside the block is copied and stays.
     pub fn take_value(&mut self) -> Value {

@@ -72,9 +72,7 @@ fn is_guarded(executor: &Executor, key: ClientKey) -> bool {
         || executor.snapshots.is_loading()
         || executor.is_paused()
         || executor.scripts.is_busy()
-        || executor.replication.is_replica()
-        || executor.rewound_by().is_some()
-        || executor.config.min_replicas_to_write > 0
+        || executor.replication.may_refuse()
 }
 
 /// Judges a command that a script calls: what is not the script's own matter has been judged when the script began.

@@ -70,8 +70,13 @@ impl Executor {
     /// Whether `maxmemory` is set, or was when there was too much data, of which the end has yet to be noted.
     #[inline]
     pub(in crate::server) fn is_memory_limited(&self) -> bool {
-        let is_left_to_primary = self.replication.is_replica() && self.config.replica_ignore_maxmemory;
-        (self.config.maxmemory_bytes > 0 || self.memory.over_limit_since.is_some()) && !is_left_to_primary
+        (self.config.maxmemory_bytes > 0 || self.memory.over_limit_since.is_some())
+            && !self.leaves_eviction_to_primary()
+    }
+
+    /// Whether keys go only when the primary says so.
+    fn leaves_eviction_to_primary(&self) -> bool {
+        self.replication.is_replica() && self.config.replica_ignore_maxmemory
     }
 
     /// Evicts for a command of this client, and lets the tables of its database grow no further than there is room for.

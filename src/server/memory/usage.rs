@@ -49,6 +49,11 @@ pub enum Room {
 }
 
 impl Memory {
+    /// Lets keys be evicted from the next round of the cron on.
+    pub fn evict_soon(&mut self) {
+        self.evicting = true;
+    }
+
     /// Whether there was no room for more data when the last command came.
     #[inline]
     pub fn is_exhausted(&self) -> bool {

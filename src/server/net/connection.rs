@@ -295,7 +295,8 @@ impl Connection {
             }
             let closing = client.closing().is_some() || executor.process.is_ending();
             let paused = matches!(client.stall(), Some(Stall::Paused | Stall::Migrating));
-            let unsent = !client.reply.is_empty() || !executor.piece_for_replica(self.key).is_empty();
+            let unsent = !client.reply.is_empty()
+                || client.replica.is_some() && !executor.piece_for_replica(self.key).is_empty();
             (unsent, closing, client.stall().is_some(), paused)
         };
         if unsent && let Poll::Ready(ready) = self.stream.poll_write_ready(context) {
@@ -426,7 +427,7 @@ impl Connection {
             if client.closing() == Some(Close::Now) || client.reply.is_overfull() {
                 return Ok(Sent::Last);
             }
-            if client.is_replica() && !client.reply.is_empty() {
+            if client.replica.is_some() && client.is_replica() && !client.reply.is_empty() {
                 executor.reject_replies_to_replica(self.key);
                 return Ok(Sent::Last);
             }
@@ -467,6 +468,9 @@ impl Connection {
 
 impl Connection {
     /// Sends what a replica gets beside replies. [`Sent::Last`]: that is all.
+    ///
+    /// Out of line, since other connections have none of it.
+    #[inline(never)]
     fn send_to_replica(&self, executor: &mut Executor, sent_now: &mut usize) -> io::Result<Sent> {
         if let (Stream::Tcp(stream), Some(gathers)) = (&self.stream, executor.take_gathering_of_packets(self.key)) {
             stream.set_nodelay(!gathers)?;

@@ -13,6 +13,7 @@ const BACKLOG_BYTES_MIN: u64 = 16 * 1024;
 
 impl Executor {
     /// Appends what has happened to the data since the last call to the stream. Nothing where nobody wants it.
+    #[inline(never)]
     pub(in crate::server) fn feed_replicas(&mut self) {
         self.keyspace.journal.close_group();
         if self.replication.is_replica() {

@@ -11,6 +11,14 @@ use crate::replication::ReplicationId;
 use crate::server::executor::Executor;
 
 impl Executor {
+    /// Takes note of whether commands may have to be refused, so that each of them asks one question only. To be called
+    /// whenever the role, the restart or `min-replicas-to-write` has changed.
+    pub(in crate::server) fn follow_refusals(&mut self) {
+        let replication = &self.replication;
+        let is_behind = replication.restart.is_some_and(|restart| restart.behind.is_some());
+        self.replication.may_refuse = replication.is_replica() || is_behind || self.config.min_replicas_to_write > 0;
+    }
+
     /// Notes that a replica has asked for the stream from byte `next` on. Returns why it is refused if its data are newer
     /// than those here.
     pub(super) fn guard_against_rewind(
@@ -33,6 +41,7 @@ impl Executor {
             );
         }
         restart.behind = Some(restart.behind.map_or(ahead, |behind| behind.max(ahead)));
+        self.follow_refusals();
         Err(CommandError::text(
             "NOMASTERLINK Can't SYNC: this server was restarted from a dump that is older than your data",
         ))

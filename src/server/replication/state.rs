@@ -56,6 +56,8 @@ pub struct Replication {
     pub(super) simulated: Option<super::full_sync::MakeData>,
     #[cfg(any(test, feature = "internals"))]
     pub(super) simulated_data: Option<Vec<u8>>,
+    /// As [`Executor::follow_refusals`] has found it.
+    pub(super) may_refuse: bool,
     last_newline: Option<Now>,
     syncs: u64,
     upstreams: u64,
@@ -125,11 +127,18 @@ impl Replication {
             simulated: None,
             #[cfg(any(test, feature = "internals"))]
             simulated_data: None,
+            may_refuse: false,
             last_newline: None,
             syncs: 0,
             upstreams: 0,
             scratch: Vec::new(),
         }
+    }
+
+    /// Whether the state of replication may be a reason to refuse a command.
+    #[inline]
+    pub fn may_refuse(&self) -> bool {
+        self.may_refuse
     }
 
     /// Whether this server is a replica.

@@ -43,6 +43,7 @@ impl Executor {
         });
         self.watch_own_writes();
         self.follow_pause();
+        self.follow_refusals();
         // A score that cannot be set is logged.
         let _ = self.follow_oom_score();
         self.replication.upstream_wake.raise();
@@ -64,6 +65,7 @@ impl Executor {
             self.replication.lonely_since = Some(self.clock.latest());
         }
         self.follow_pause();
+        self.follow_refusals();
         // A score that cannot be set is logged.
         let _ = self.follow_oom_score();
         self.replication.upstream_wake.raise();

@@ -102,7 +102,9 @@ impl Executor {
                  depending on the maxmemory-policy."
             );
             self.apply_keyspace_config();
-            self.make_room();
+            // At once, but not in the middle of a transaction.
+            self.memory.evict_soon();
+            self.process.cron_wake().raise();
         }
     }
 
@@ -113,6 +115,7 @@ impl Executor {
         self.apply_observing_config();
         self.apply_script_limits();
         self.watch_own_writes();
+        self.follow_refusals();
     }
 
     /// Writes the settings into the file that the server was started with.
