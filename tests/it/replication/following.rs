@@ -96,3 +96,27 @@ fn a_primary_that_was_restarted_says_which_keys_have_expired_meanwhile_and_nothi
     let said = offset(&primary) - before;
     assert!((60..200).contains(&said), "a SELECT and three times DEL, and not all data: {said}");
 }
+
+#[test]
+fn a_primary_that_was_restarted_from_an_older_dump_leaves_its_replica_the_newer_data() {
+    let mut primary = primary("save 3600 1000000");
+    let replica = replica_of(&primary);
+    run(&primary, "SET old 1");
+    run(&primary, "SAVE");
+    run(&primary, "SET new 1");
+    wait_for_same_offset(&primary, &replica);
+    primary.kill_and_start_again();
+    wait_until("the replica has asked", 30, || primary.info("replication").contains_key("master_rewound_bytes"));
+    let mut client = primary.client();
+    for line in ["PING", "SET x 1"] {
+        let answer = format!("{:?}", client.run(line));
+        assert!(answer.contains("MISCONF This server was restarted from a dump that is older"), "{line}: {answer}");
+    }
+    assert_eq!(run(&primary, "GET new"), "", "reads are answered");
+    assert_eq!(run(&replica, "GET new"), "1", "the replica keeps what it has");
+    // Whoever wants the older data has them.
+    run(&primary, "CONFIG SET replica-rewind-guard no");
+    assert_eq!(run(&primary, "PING"), "PONG");
+    wait_until("the replica follows again", 30, || replica.info_field("replication", "master_link_status") == "up");
+    assert_eq!(run(&replica, "EXISTS old new"), "1");
+}
