@@ -391,14 +391,23 @@ impl Db {
     pub fn set_expiry(&mut self, key: &[u8], expiry: Option<i64>) -> bool {
         let hash = self.hash(key);
         let Some(entry) = self.keys.find_mut_hashed(hash, key) else { return false };
-        let indexed = entry.expiry().is_some();
-        if let (Some(at_ms), true) = (expiry, indexed) {
-            // The block and the index stay as they are.
-            entry.move_expiry(at_ms);
-            return true;
-        }
-        let vacated = entry.set_expiry(expiry);
-        reindex(&mut self.expires, hash, entry, indexed, vacated);
+        set_entry_expiry(&mut self.expires, hash, entry, expiry);
+        true
+    }
+
+    /// Finds `key` to look at its expiry and to set or take it away, where `change` makes something of it. Returns whether it
+    /// has.
+    pub fn change_expiry(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        access: &AccessClock,
+        change: impl FnOnce(Option<i64>) -> Option<Option<i64>>,
+    ) -> bool {
+        let Some(entry) = self.keys.find_mut_hashed(hash, key) else { return false };
+        access.touch(entry);
+        let Some(expiry) = change(entry.expiry()) else { return false };
+        set_entry_expiry(&mut self.expires, hash, entry, expiry);
         true
     }
 
@@ -511,6 +520,19 @@ fn index_expiry(expires: &mut Dict<EntryRef>, hash: u64, entry: &Entry) {
         let name = unsafe { entry.reference() };
         expires.insert_new_hashed(hash, name);
     }
+}
+
+/// Sets or takes away the expiry of an entry, and keeps the index of such entries.
+#[inline]
+fn set_entry_expiry(expires: &mut Dict<EntryRef>, hash: u64, entry: &mut Entry, expiry: Option<i64>) {
+    let indexed = entry.expiry().is_some();
+    if let (Some(at_ms), true) = (expiry, indexed) {
+        // The block and the index stay as they are.
+        entry.move_expiry(at_ms);
+        return;
+    }
+    let vacated = entry.set_expiry(expiry);
+    reindex(expires, hash, entry, indexed, vacated);
 }
 
 /// Brings the index in line with an entry that was changed: it may have got or lost its expiry, and may have left its

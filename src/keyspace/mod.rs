@@ -33,9 +33,7 @@ pub use events::{EventClass, KeyEvent};
 pub use evict::{Eviction, EvictionPool};
 pub use expire::{ExpireCycle, ExpiryPolicy};
 pub use frozen::{Frozen, FrozenEntry};
-#[allow(unused_imports, reason = "only tests want records until there are replicas")]
-pub use journal::Group;
-pub use journal::{Journal, Record};
+pub use journal::{Group, Journal, Record};
 pub use lazy_free::{LazyFree, LazyFreePolicy};
 pub use ready::ReadyEntry;
 pub use relocate::Place;
@@ -325,9 +323,18 @@ impl Keyspace {
         }
     }
 
-    /// Sets or takes away the expiry of `key`. Returns whether the key exists.
-    pub fn set_expiry(&mut self, db: usize, key: &[u8], expiry: Option<i64>) -> bool {
-        self.dbs[db].set_expiry(key, expiry)
+    /// Looks at the expiry of `key`, and sets or takes it away where `change` makes something of it; see
+    /// [`Db::change_expiry`]. A key past its expiry is deleted first.
+    pub fn change_expiry(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        now_ms: i64,
+        change: impl FnOnce(Option<i64>) -> Option<Option<i64>>,
+    ) -> bool {
+        let hash = self.dbs[db].hash(key);
+        self.clear_lapsed(db, hash, key, now_ms);
+        self.dbs[db].change_expiry(hash, key, &self.access, change)
     }
 
     /// Removes `key`, freeing it here or on the lazy-free thread. Returns whether it existed.

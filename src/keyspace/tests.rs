@@ -110,7 +110,7 @@ impl Pair {
                 self.model[db].insert(KEYS[key].to_vec(), (bytes, expiry));
             }
             Change::SetExpiry { db, key, expiry } => {
-                let found = self.real.set_expiry(db, KEYS[key], expiry);
+                let found = self.real.db_mut(db).set_expiry(KEYS[key], expiry);
                 let known = self.model[db].get_mut(KEYS[key]).map(|(_, old)| *old = expiry).is_some();
                 assert_eq!(found, known);
             }
@@ -367,7 +367,7 @@ proptest! {
                 }
                 2 => {
                     let expiry = (len != 100).then_some(len as i64);
-                    keyspace.set_expiry(0, key, expiry);
+                    keyspace.db_mut(0).set_expiry(key, expiry);
                     model.entry(key).and_modify(|(_, at_ms)| *at_ms = expiry);
                 }
                 _ => {

@@ -137,17 +137,16 @@ fn set_expiry(ctx: &mut WriteCtx<'_>, args: Args<'_>, unit: TimeUnit, command: &
     // Mostly there is none, and nothing to read.
     let condition = if args.len() > 3 { condition(args.tail(3))? } else { Condition::default() };
     let at_ms = unit.moment(integer(args.arg(2))?, ctx.now_ms(), command)?;
-    let current = ctx.find(key).map(crate::keyspace::Entry::expiry);
-    let applies = current.is_some_and(|expiry| condition.allows_expiry(expiry, at_ms));
+    let (passed, mut applies) = (ctx.has_passed(at_ms), false);
+    let changed = ctx.keyspace.change_expiry(ctx.session.db, key, ctx.now.unix_ms, |current| {
+        applies = condition.allows_expiry(current, at_ms);
+        (applies && !passed).then_some(Some(at_ms))
+    });
     ctx.reply.integer(i64::from(applies));
-    if !applies {
-        return Ok(());
-    }
-    if ctx.has_passed(at_ms) {
+    if passed && applies {
         let lazily = ctx.keyspace.lazy_free.policy.expire;
         ctx.delete_instead(key, lazily);
-    } else {
-        ctx.keyspace.set_expiry(ctx.session.db, key, Some(at_ms));
+    } else if changed {
         ctx.record_expiry(key, at_ms);
         ctx.commit(key, Change::new(EventClass::GENERIC, "expire"));
     }
@@ -174,9 +173,8 @@ fn condition(args: Args<'_>) -> Result<Condition, CommandError> {
 
 fn persist(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
-    let expires = ctx.find(key).is_some_and(|entry| entry.expiry().is_some());
+    let expires = ctx.keyspace.change_expiry(ctx.session.db, key, ctx.now.unix_ms, |current| current.map(|_| None));
     if expires {
-        ctx.keyspace.set_expiry(ctx.session.db, key, None);
         ctx.commit(key, Change::new(EventClass::GENERIC, "persist"));
     }
     ctx.reply.integer(i64::from(expires));
