@@ -41,8 +41,8 @@ pub use framework::{
     AccessRules, AdminCtx, Answer, ChannelKind, ClientCtx, ClientEffect, ClientFilter, ClientRequest, ClientType,
     Command, CommandError, CommandId, CommandTable, ConfigPair, ConfigRequest, ConnectionEffect, Crash, DebugEffect,
     Denial, DenialContext, DenialReason, Denied, Effect, ElementHint, FailoverRequest, Flags, FunctionsRequest,
-    Handler, InVain, MemoryRequest, MigratedKey, Migration, Observed, PauseMode, Peer, PrimaryTarget, PubSubRequest,
-    ReadCtx, Reloaded, ReplicationRequest, ReplyMode, RestorePolicy, RunRequest, ScriptName, ScriptsRequest, Session,
+    Handler, InVain, MemoryRequest, MigratedKey, Migration, Observed, PauseMode, Peer, PubSubRequest, ReadCtx,
+    Reloaded, ReplicationRequest, ReplyMode, RestorePolicy, RunRequest, ScriptName, ScriptsRequest, Session,
     ShutdownRequest, SnapshotRequest, Transaction, UnblockWith, User, UserChange, Users, UsersEffect, UsersRequest,
     Wait, WriteCtx, missing_feature,
 };

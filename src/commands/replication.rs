@@ -3,8 +3,9 @@
 use super::framework::arguments::{deadline_in_ms, integer};
 use super::framework::{
     Answer, Arity, ClientCtx, Command, CommandError, CommandResult, Effect, FailoverRequest, Flags, Group, Handler,
-    PrimaryTarget, ReadCtx, ReplicationRequest,
+    ReadCtx, ReplicationRequest,
 };
+use crate::config::PrimaryAddress;
 use crate::resp::Args;
 use crate::stdx::number::parse_i64;
 
@@ -106,10 +107,10 @@ fn replicaof(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {
     ask(ctx, ReplicationRequest::Follow(primary))
 }
 
-fn target(host: &[u8], port: &[u8], bad_port: &'static str) -> Result<PrimaryTarget, CommandError> {
+fn target(host: &[u8], port: &[u8], bad_port: &'static str) -> Result<PrimaryAddress, CommandError> {
     let port = parse_i64(port).and_then(|port| u16::try_from(port).ok()).ok_or(CommandError::text(bad_port))?;
     let host = std::str::from_utf8(host).map_err(|_| CommandError::text("ERR the host is no text in UTF-8"))?;
-    Ok(PrimaryTarget { host: host.into(), port })
+    Ok(PrimaryAddress { host: host.to_owned(), port })
 }
 
 fn psync(ctx: &mut ClientCtx<'_>, args: Args<'_>) -> CommandResult {

@@ -2,6 +2,8 @@
 //!
 //! An enum's `NAMES` are its spellings in redis.conf, in the order of its variants in `ALL`.
 
+use std::fmt;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     Debug,
@@ -272,11 +274,17 @@ pub struct RenamedCommand {
     pub to: Vec<u8>,
 }
 
-/// Where a primary is reached.
+/// Where a primary is reached, or a replica that is to become one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrimaryAddress {
     pub host: String,
     pub port: u16,
+}
+
+impl fmt::Display for PrimaryAddress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.host, self.port)
+    }
 }
 
 /// Where a replica keeps the data of a full sync until they are whole.

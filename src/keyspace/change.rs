@@ -80,7 +80,6 @@ impl Keyspace {
     }
 
     /// Starts or stops recording what happens to the data.
-    #[allow(dead_code, reason = "only tests want records until there are replicas")]
     pub fn set_journal_wanted(&mut self, wanted: bool) {
         self.journal.set_wanted(wanted, self.changes);
     }

@@ -49,7 +49,6 @@ pub struct Journal {
 
 impl Journal {
     /// Starts or stops recording. What was recorded and not taken yet is dropped.
-    #[allow(dead_code, reason = "only tests want records until there are replicas")]
     pub(super) fn set_wanted(&mut self, wanted: bool, changes: u64) {
         *self = Self { wanted, accounted: changes, ..Self::default() };
     }
@@ -127,7 +126,6 @@ impl Journal {
     }
 
     /// The groups that were closed since the last call, in order.
-    #[allow(dead_code, reason = "only tests want records until there are replicas")]
     pub fn take_groups(&mut self) -> Vec<Group> {
         mem::take(&mut self.closed)
     }

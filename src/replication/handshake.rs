@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     fn id() -> ReplicationId {
-        ReplicationId::of_random([0x5a; 20])
+        ReplicationId::parse("5a".repeat(20).as_bytes()).expect("a name")
     }
 
     /// What is sent after each line, as words.

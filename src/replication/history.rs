@@ -2,31 +2,19 @@
 
 use std::fmt;
 
-/// Digits of the name of a history.
-const ID_LEN: usize = 40;
+use crate::stdx::NAME_LEN;
 
 /// The name of a history of changes: 40 hexadecimal digits, as in INFO's `master_replid`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ReplicationId([u8; ID_LEN]);
+pub struct ReplicationId([u8; NAME_LEN]);
 
 impl ReplicationId {
     /// What INFO and dumps show where there is none.
-    pub const NONE: Self = Self([b'0'; ID_LEN]);
-
-    /// Makes a name of 20 bytes that chance has chosen.
-    pub fn of_random(bytes: [u8; ID_LEN / 2]) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut id = [0; ID_LEN];
-        for (digits, byte) in id.chunks_exact_mut(2).zip(bytes) {
-            digits[0] = DIGITS[usize::from(byte >> 4)];
-            digits[1] = DIGITS[usize::from(byte & 15)];
-        }
-        Self(id)
-    }
+    pub const NONE: Self = Self([b'0'; NAME_LEN]);
 
     /// Reads a name; any 40 bytes that can be printed are one, as in Redis.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let id: [u8; ID_LEN] = text.try_into().ok()?;
+        let id: [u8; NAME_LEN] = text.try_into().ok()?;
         id.iter().all(u8::is_ascii_graphic).then_some(Self(id))
     }
 
@@ -123,7 +111,7 @@ mod tests {
     use super::*;
 
     fn id(byte: u8) -> ReplicationId {
-        ReplicationId::of_random([byte; 20])
+        ReplicationId::parse(format!("{byte:02x}").repeat(20).as_bytes()).expect("a name")
     }
 
     #[test]

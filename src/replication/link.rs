@@ -257,7 +257,7 @@ impl Link {
         }
     }
 
-    /// Tells the primary how far this replica is.
+    /// What reports to the primary how far this replica is.
     pub fn acknowledgement(&mut self, offset: u64, now: Now) -> Vec<u8> {
         self.signed_at = Some(now);
         let mut out = Vec::new();
@@ -302,7 +302,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(60);
 
     fn id() -> ReplicationId {
-        ReplicationId::of_random([7; 20])
+        ReplicationId::parse("07".repeat(20).as_bytes()).expect("a name")
     }
 
     /// All events but those of sending, and the data, of a conversation in pieces of this size.

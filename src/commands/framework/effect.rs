@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::access::{User, UserChange};
 use super::session::ReplyMode;
+use crate::config::PrimaryAddress;
 use crate::keyspace::Awaited;
 use crate::resp::ArgsBuf;
 
@@ -63,7 +64,7 @@ pub enum Answer {
 #[derive(Debug)]
 pub enum ReplicationRequest {
     /// Become a replica of another server, or a primary (REPLICAOF).
-    Follow(Option<PrimaryTarget>),
+    Follow(Option<PrimaryAddress>),
     /// Send the stream from the byte numbered `next` on, or all data first.
     Psync {
         id: Box<[u8]>,
@@ -83,18 +84,11 @@ pub enum ReplicationRequest {
     Failover(FailoverRequest),
 }
 
-/// Where a server is reached.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PrimaryTarget {
-    pub host: Box<str>,
-    pub port: u16,
-}
-
 /// What FAILOVER asks for.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct FailoverRequest {
     pub aborts: bool,
-    pub to: Option<PrimaryTarget>,
+    pub to: Option<PrimaryAddress>,
     pub forces: bool,
     pub timeout_ms: Option<u64>,
 }

@@ -31,8 +31,8 @@ pub(super) use effect::Credentials;
 pub use effect::{
     Answer, ChannelKind, ClientEffect, ClientFilter, ClientRequest, ClientType, ConfigPair, ConfigRequest,
     ConnectionEffect, Crash, DebugEffect, Effect, FailoverRequest, FunctionsRequest, InVain, MemoryRequest,
-    MigratedKey, Migration, PauseMode, PrimaryTarget, PubSubRequest, ReplicationRequest, RestorePolicy, RunRequest,
-    ScriptName, ScriptsRequest, ShutdownRequest, SnapshotRequest, UnblockWith, UsersEffect, UsersRequest, Wait,
+    MigratedKey, Migration, PauseMode, PubSubRequest, ReplicationRequest, RestorePolicy, RunRequest, ScriptName,
+    ScriptsRequest, ShutdownRequest, SnapshotRequest, UnblockWith, UsersEffect, UsersRequest, Wait,
 };
 pub use error::CommandError;
 pub(super) use error::CommandResult;

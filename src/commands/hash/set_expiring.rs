@@ -1,6 +1,7 @@
 //! HSETEX: fields with their expiry, which servers since Redis 8 and Valkey 9 have and send their replicas.
 
 use super::expiry::{moment, write_expiry};
+use super::write::remove_fields;
 use crate::commands::framework::arguments::{TimeUnit, count};
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
@@ -146,17 +147,11 @@ fn set(ctx: &mut WriteCtx<'_>, key: &[u8], pairs: Args<'_>, expiry: Expiry) -> C
 /// An expiry that is past removes the fields.
 fn remove(ctx: &mut WriteCtx<'_>, key: &[u8], pairs: Args<'_>) -> CommandResult {
     let fields = || pairs.iter().step_by(2);
-    let edited = ctx.edit(key, |hash: &mut HashValue| fields().filter(|field| hash.remove(field)).count())?;
-    let Some(edited) = edited else { return Ok(()) };
-    if edited.result > 0 {
+    if remove_fields(ctx, key, fields())? > 0 {
         ctx.record_instead(|out| {
             out.extend([b"HDEL", key]);
             out.extend(fields());
         });
-        ctx.commit(key, Change::new(EventClass::HASH, "hdel").times(edited.result));
-    }
-    if edited.emptied {
-        ctx.notify(key, EventClass::GENERIC, "del");
     }
     Ok(())
 }

@@ -52,17 +52,24 @@ pub fn hsetnx(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 pub fn hdel(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, fields) = (args.arg(1), args.tail(2));
     ctx.expire_fields(key, fields.iter());
-    let edited = ctx.edit(key, |hash: &mut HashValue| fields.iter().filter(|field| hash.remove(field)).count())?;
-    let mut removed = 0;
-    if let Some(edited) = edited {
-        removed = edited.result;
-        if removed > 0 {
-            ctx.commit(key, Change::new(EventClass::HASH, "hdel").times(removed));
-        }
-        if edited.emptied {
-            ctx.notify(key, EventClass::GENERIC, "del");
-        }
-    }
+    let removed = remove_fields(ctx, key, fields.iter())?;
     ctx.reply.integer(removed as i64);
     Ok(())
+}
+
+/// Removes fields. Returns how many were there.
+pub fn remove_fields<'f>(
+    ctx: &mut WriteCtx<'_>,
+    key: &[u8],
+    mut fields: impl Iterator<Item = &'f [u8]>,
+) -> Result<usize, CommandError> {
+    let edited = ctx.edit(key, |hash: &mut HashValue| fields.by_ref().filter(|field| hash.remove(field)).count())?;
+    let Some(edited) = edited else { return Ok(0) };
+    if edited.result > 0 {
+        ctx.commit(key, Change::new(EventClass::HASH, "hdel").times(edited.result));
+    }
+    if edited.emptied {
+        ctx.notify(key, EventClass::GENERIC, "del");
+    }
+    Ok(edited.result)
 }

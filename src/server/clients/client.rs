@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use super::memory::{ClientMemory, Counted};
+use super::output_limit::OutputWatch;
 use crate::commands::{Peer, ReplyMode, Session, User};
 use crate::config::{ClientBufferLimit, ClientClass, Config};
 use crate::keyspace::ClientId;
@@ -57,8 +58,7 @@ pub struct Client {
     pub(super) counted: Counted,
     /// The most bytes of replies that were waiting at once.
     pub(super) reply_bytes_peak: usize,
-    /// Since when the output has been over the soft limit.
-    pub(super) over_soft_limit_since: Option<Instant>,
+    pub(super) output_watch: OutputWatch,
     pub(super) channels: super::subscriptions::Subscriptions,
     pub(super) input_bytes_total: u64,
     pub(super) output_bytes_total: u64,
@@ -154,12 +154,8 @@ impl Client {
         self.commands_total += 1;
     }
 
-    /// Counts bytes that were sent and are no replies.
-    pub fn count_sent(&mut self, bytes: usize) {
-        self.output_bytes_total += bytes as u64;
-    }
-
     /// Whether the connection is a replica's, which has asked for the stream.
+    #[inline]
     pub fn is_replica(&self) -> bool {
         self.replica.as_deref().is_some_and(Replica::is_attached)
     }
@@ -224,15 +220,7 @@ impl Client {
     pub(super) fn exceeds_output_limit(&mut self, limit: ClientBufferLimit, now: Instant) -> bool {
         let beyond = self.reply.len().saturating_sub(UNCOUNTED_OUTPUT_BYTES);
         let unsent = beyond.next_multiple_of(OUTPUT_BLOCK_BYTES) as u64;
-        let over = |bytes: u64| bytes > 0 && unsent >= bytes;
-        let over_soft = over(limit.soft_bytes) && {
-            let since = *self.over_soft_limit_since.get_or_insert(now);
-            now.saturating_duration_since(since).as_secs() >= limit.soft_seconds
-        };
-        if !over(limit.soft_bytes) {
-            self.over_soft_limit_since = None;
-        }
-        over_soft || over(limit.hard_bytes)
+        self.output_watch.exceeds(unsent, limit, now)
     }
 
     /// Asks the connection's task to end; it does so at its next look.
@@ -297,7 +285,7 @@ impl Clients {
             reply_bytes_end: 0,
             counted: Counted::default(),
             reply_bytes_peak: 0,
-            over_soft_limit_since: None,
+            output_watch: OutputWatch::default(),
             channels: Default::default(),
             input_bytes_total: 0,
             output_bytes_total: 0,

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::client::{ClientKey, Close, UNCOUNTED_OUTPUT_BYTES};
+use super::client::{Client, ClientKey, Close, UNCOUNTED_OUTPUT_BYTES};
 use crate::commands::{Peer, Transaction};
 use crate::resp::{Decoder, Overfull};
 use crate::server::executor::Executor;
@@ -30,16 +30,9 @@ impl Executor {
 
     /// Makes a client without a connection. It is in no list of clients and evicted by no limit; whoever has made it runs
     /// commands on it with [`Executor::call`], takes the replies, and disconnects it.
-    #[allow(dead_code, reason = "only tests want records until there are replicas")]
     pub fn connect_internal(&mut self) -> ClientKey {
         let now_ms = self.clock.latest().steady_ms();
         self.clients.add(Peer::Internal, -1, Rc::clone(self.users.default_user()), now_ms)
-    }
-
-    /// What was answered to a client without a connection since the last call.
-    #[allow(dead_code, reason = "only tests want records until there are replicas")]
-    pub fn take_replies(&mut self, key: ClientKey) -> Vec<u8> {
-        self.clients.get_mut(key).reply.take()
     }
 
     /// Lets go of a connection that has ended, and of everything held for it.
@@ -83,11 +76,18 @@ impl Executor {
         }
     }
 
-    pub fn count_written(&mut self, key: ClientKey, bytes: usize) {
+    /// Counts bytes that were sent to a client, whatever they are.
+    #[inline]
+    pub fn count_output(&mut self, key: ClientKey, bytes: usize) -> &mut Client {
         self.stats.counters.total_net_output_bytes += bytes as u64;
         self.stats.counters.total_writes_processed += 1;
         let client = self.clients.get_mut(key);
         client.output_bytes_total += bytes as u64;
+        client
+    }
+
+    pub fn count_written(&mut self, key: ClientKey, bytes: usize) {
+        let client = self.count_output(key, bytes);
         client.reply_bytes_peak = client.reply_bytes_peak.max(client.reply.len());
         client.reply.discard_front(bytes);
     }
@@ -131,7 +131,7 @@ impl Executor {
     #[inline(always)]
     pub(in crate::server) fn check_output_limit(&mut self, key: ClientKey) {
         let client = self.clients.get(key);
-        if client.reply.len() > UNCOUNTED_OUTPUT_BYTES || client.over_soft_limit_since.is_some() {
+        if client.reply.len() > UNCOUNTED_OUTPUT_BYTES || client.output_watch.is_over_soft() {
             self.check_counted_output(key);
         }
     }

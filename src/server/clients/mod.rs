@@ -9,9 +9,11 @@ mod connect;
 mod eviction;
 mod memory;
 mod monitor;
+mod output_limit;
 mod pubsub;
 mod subscriptions;
 mod users;
 
 pub(in crate::server) use client::{ClientKey, Clients, Close, Stall};
+pub(in crate::server) use output_limit::OutputWatch;
 pub(in crate::server) use subscriptions::PubSub;

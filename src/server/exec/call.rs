@@ -302,7 +302,7 @@ mod tests {
             let now = executor.clock.latest();
             let frame = Frame::new(key, command, args, now, Nesting::Replay);
             assert_eq!(executor.call(&frame), Outcome::Done, "{line}");
-            String::from_utf8(executor.take_replies(key)).expect("text")
+            String::from_utf8(executor.clients.get_mut(key).reply.take()).expect("text")
         };
         assert_eq!(answer("RPUSH list a"), ":1\r\n");
         assert_eq!(answer("BLPOP list 0"), "*2\r\n$4\r\nlist\r\n$1\r\na\r\n");

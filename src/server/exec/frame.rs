@@ -30,7 +30,6 @@ pub enum Nesting {
     /// A script has called it.
     Script,
     /// It repeats what another server has recorded.
-    #[cfg_attr(not(any(test, feature = "internals")), allow(dead_code, reason = "a link to another server uses it"))]
     Replay,
 }
 

@@ -219,11 +219,10 @@ fn state_refusal(executor: &Executor, key: ClientKey, id: CommandId, args: Args<
             row.full_name
         )));
     }
-    let writes = |also: Flags| executor.has_flags(key, id, args, Flags::WRITE.or(also));
-    if executor.lacks_replicas() && writes(Flags::NONE) {
+    if executor.lacks_replicas() && executor.has_flags(key, id, args, Flags::WRITE) {
         return Some(CommandError::text(NOREPLICAS));
     }
-    if executor.is_read_only() && writes(Flags::NONE) {
+    if executor.is_read_only() && executor.has_flags(key, id, args, Flags::WRITE) {
         return Some(CommandError::text(READONLY));
     }
     if executor.is_stale() && !executor.all_have_flags(key, id, Flags::STALE) {

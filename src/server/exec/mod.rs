@@ -14,6 +14,7 @@ mod pause;
 mod recording_tests;
 #[cfg(any(test, feature = "internals"))]
 mod repeat;
+mod replay;
 mod round;
 mod state;
 mod transaction;

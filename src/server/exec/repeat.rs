@@ -1,6 +1,5 @@
 //! Doing again what another server has recorded, so that this one comes to hold the same data.
 
-use super::frame::{Frame, Nesting};
 use crate::keyspace::{ExpiryPolicy, Group, Place, Record};
 use crate::resp::{Args, ArgsBuf};
 use crate::server::clients::ClientKey;
@@ -55,17 +54,9 @@ impl Executor {
     }
 
     fn repeat_command(&mut self, client: ClientKey, db: usize, args: Args<'_>) -> Result<(), RepeatError> {
-        let failure = |answer: &[u8]| RepeatError { args: args.to_buf(), answer: answer.escape_ascii().to_string() };
-        let command = match self.table.resolve(args) {
-            Ok(row) if row.arity.accepts(args.len()) => row.id,
-            Ok(_) => return Err(failure(b"a wrong number of arguments")),
-            Err(error) => return Err(failure(&error.reply_text())),
-        };
         self.clients.get_mut(client).session.db = db;
-        let now = self.clock.latest();
-        self.call(&Frame::new(client, command, args, now, Nesting::Replay));
-        let answer = self.take_replies(client);
-        if answer.first() == Some(&b'-') { Err(failure(answer.trim_ascii_end())) } else { Ok(()) }
+        self.replay(client, args)
+            .map_err(|answer| RepeatError { args: args.to_buf(), answer: answer.escape_ascii().to_string() })
     }
 }
 

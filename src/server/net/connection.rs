@@ -101,10 +101,21 @@ impl Stream {
         }
     }
 
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(stream) => stream.try_write(bytes),
-            Stream::Unix(stream) => stream.try_write(bytes),
+    /// Sends some of the bytes, of which there are some. Returns how many, or nothing where none can be sent now.
+    #[inline]
+    fn try_send(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        loop {
+            let sent = match self {
+                Stream::Tcp(stream) => stream.try_write(bytes),
+                Stream::Unix(stream) => stream.try_write(bytes),
+            };
+            match sent {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => return Ok(Some(sent)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 
@@ -427,7 +438,7 @@ impl Connection {
             if client.closing() == Some(Close::Now) || client.reply.is_overfull() {
                 return Ok(Sent::Last);
             }
-            if client.replica.is_some() && client.is_replica() && !client.reply.is_empty() {
+            if client.is_replica() && !client.reply.is_empty() {
                 executor.reject_replies_to_replica(self.key);
                 return Ok(Sent::Last);
             }
@@ -441,18 +452,11 @@ impl Connection {
                 break;
             }
             let front = client.reply.front();
-            match self.stream.try_write(&front[..front.len().min(ROUND_BYTES_SENT)]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(sent) => {
-                    executor.count_written(self.key, sent);
-                    sent_now += sent;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(executor.keep_unsent(self.key, Sent::Enough));
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+            let Some(sent) = self.stream.try_send(&front[..front.len().min(ROUND_BYTES_SENT)])? else {
+                return Ok(executor.keep_unsent(self.key, Sent::Enough));
+            };
+            executor.count_written(self.key, sent);
+            sent_now += sent;
             if sent_now >= ROUND_BYTES_SENT && !executor.clients.get(self.key).reply.is_empty() {
                 return Ok(executor.keep_unsent(self.key, Sent::Part));
             }
@@ -480,16 +484,11 @@ impl Connection {
             if piece.is_empty() {
                 return Ok(Sent::Last);
             }
-            match self.stream.try_write(&piece[..piece.len().min(ROUND_BYTES_SENT)]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(sent) => {
-                    executor.count_sent_to_replica(self.key, sent);
-                    *sent_now += sent;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Sent::Enough),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+            let Some(sent) = self.stream.try_send(&piece[..piece.len().min(ROUND_BYTES_SENT)])? else {
+                return Ok(Sent::Enough);
+            };
+            executor.count_sent_to_replica(self.key, sent);
+            *sent_now += sent;
             if *sent_now >= ROUND_BYTES_SENT {
                 return Ok(Sent::Part);
             }

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::keyspace::ClientId;
 use crate::server::net::{Listeners, Wake};
 use crate::stdx::clock::Now;
+use crate::stdx::random_name;
 
 pub const SHUTDOWN_FAILED: &str = "ERR Errors trying to SHUTDOWN. Check logs.";
 
@@ -49,7 +50,7 @@ impl Process {
     pub fn new(launch: Launch, now: Now) -> Self {
         Self {
             started: now,
-            run_id: run_id(),
+            run_id: String::from_utf8_lossy(&random_name()).into_owned(),
             launch,
             listeners: Listeners::default(),
             oom_score: OomScore::default(),
@@ -112,10 +113,4 @@ impl Process {
     pub fn give_oom_score_to(&self, child: u32, config: &Config) {
         self.oom_score.give_to_child(config, child);
     }
-}
-
-/// Forty hexadecimal digits that name this run of the server, or its data.
-fn run_id() -> String {
-    let mut rng = fastrand::Rng::new();
-    std::iter::repeat_with(|| char::from(b"0123456789abcdef"[rng.usize(..16)])).take(40).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::Replica;
 use super::replica::{Capabilities, Stage};
-use crate::commands::{CommandError, PrimaryTarget, ReplicationRequest};
+use crate::commands::{CommandError, ReplicationRequest};
 use crate::config::PrimaryAddress;
 use crate::replication::ReplicationId;
 use crate::server::clients::ClientKey;
@@ -38,7 +38,7 @@ impl Executor {
         }
     }
 
-    fn replicaof(&mut self, key: ClientKey, target: Option<PrimaryTarget>) -> Result<(), CommandError> {
+    fn replicaof(&mut self, key: ClientKey, target: Option<PrimaryAddress>) -> Result<(), CommandError> {
         let who = self.clients.get(key).session.peer.remote();
         match target {
             None => {
@@ -47,8 +47,7 @@ impl Executor {
                     tracing::info!("MASTER MODE enabled (user request from '{who}')");
                 }
             }
-            Some(PrimaryTarget { host, port }) => {
-                let address = PrimaryAddress { host: host.into(), port };
+            Some(address) => {
                 if self.config.replicaof.as_ref() == Some(&address) && self.replication.is_replica() {
                     self.clients.get_mut(key).reply.simple("OK Already connected to specified master");
                     return Ok(());
@@ -56,7 +55,7 @@ impl Executor {
                 if self.clients.get(key).is_replica() {
                     return Err(CommandError::text("ERR Command is not valid when client is a replica."));
                 }
-                tracing::info!("REPLICAOF {}:{port} enabled (user request from '{who}')", address.host);
+                tracing::info!("REPLICAOF {address} enabled (user request from '{who}')");
                 self.become_replica(address);
             }
         }

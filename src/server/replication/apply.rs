@@ -7,7 +7,6 @@ use crate::keyspace::ExpiryPolicy;
 use crate::replication::{Commands, Intake};
 use crate::resp::{Args, ProtocolError};
 use crate::server::clients::ClientKey;
-use crate::server::exec::{Frame, Nesting};
 use crate::server::executor::Executor;
 
 /// How long applying holds the loop before clients are looked at.
@@ -85,21 +84,9 @@ impl Executor {
     }
 
     fn apply_command(&mut self, client: ClientKey, args: Args<'_>) {
-        let now = self.clock.latest();
-        match self.table.resolve(args) {
-            Ok(row) if row.arity.accepts(args.len()) => {
-                let id = row.id;
-                self.call(&Frame::new(client, id, args, now, Nesting::Replay));
-            }
-            Ok(_) => self.clients.get_mut(client).reply.error("ERR wrong number of arguments"),
-            Err(error) => self.clients.get_mut(client).reply.error(error.reply_text()),
+        if let Err(answer) = self.replay(client, args) {
+            self.note_failed_command(args, &String::from_utf8_lossy(&answer));
         }
-        let reply = &mut self.clients.get_mut(client).reply;
-        if reply.front().first() == Some(&b'-') {
-            let answer = String::from_utf8_lossy(reply.front().trim_ascii_end()).into_owned();
-            self.note_failed_command(args, &answer);
-        }
-        self.clients.get_mut(client).reply.discard();
     }
 
     /// A command of the primary's has failed here: the data of both may differ from now on.

@@ -8,7 +8,7 @@ use super::Replica;
 use super::primary::Link;
 use super::replica::Stage;
 use super::state::{Failover, FailoverStage};
-use crate::commands::{CommandError, FailoverRequest, PrimaryTarget};
+use crate::commands::{CommandError, FailoverRequest};
 use crate::config::PrimaryAddress;
 use crate::server::clients::ClientKey;
 use crate::server::exec::Freeze;
@@ -27,7 +27,7 @@ impl Executor {
         self.check_failover(&request)?;
         let FailoverRequest { to, forces, timeout_ms, .. } = request;
         match &to {
-            Some(to) => tracing::info!("FAILOVER requested to {}:{}.", to.host, to.port),
+            Some(to) => tracing::info!("FAILOVER requested to {to}."),
             None => tracing::info!("FAILOVER requested."),
         }
         let now = self.clock.latest();
@@ -66,8 +66,11 @@ impl Executor {
         }
     }
 
-    fn replica_at(&self, target: &PrimaryTarget) -> Option<&Replica> {
-        let is_there = |key| self.address_of_replica(key) == (target.host.to_string(), target.port);
+    fn replica_at(&self, target: &PrimaryAddress) -> Option<&Replica> {
+        let is_there = |key| {
+            let (host, port) = self.address_of_replica(key);
+            PrimaryAddress { host, port } == *target
+        };
         self.replicas().find(|(key, replica)| replica.is_attached() && is_there(*key)).map(|(_, replica)| replica)
     }
 
@@ -85,7 +88,7 @@ impl Executor {
         let is_over = failover.deadline.is_some_and(|deadline| deadline <= now.monotonic());
         match (is_over, failover.forces, &failover.target) {
             (true, true, Some(target)) => {
-                tracing::info!("Failover to {}:{} time out exceeded, failing over.", target.host, target.port);
+                tracing::info!("Failover to {target} time out exceeded, failing over.");
                 let target = target.clone();
                 self.hand_over_to(target);
             }
@@ -100,23 +103,22 @@ impl Executor {
     }
 
     /// The replica that may take over: this one, or any, if it has the whole stream.
-    fn replica_with_everything(&self, target: Option<&PrimaryTarget>) -> Option<PrimaryTarget> {
+    fn replica_with_everything(&self, target: Option<&PrimaryAddress>) -> Option<PrimaryAddress> {
         let end = self.end_of_changes();
         let mut ready = self.replicas().filter(|(_, replica)| replica.stage == Stage::Online && replica.acked >= end);
         ready.find_map(|(key, _)| {
             let (host, port) = self.address_of_replica(key);
-            let found = PrimaryTarget { host: host.into(), port };
+            let found = PrimaryAddress { host, port };
             (port != 0 && target.is_none_or(|target| *target == found)).then_some(found)
         })
     }
 
-    fn hand_over_to(&mut self, target: PrimaryTarget) {
-        let address = PrimaryAddress { host: target.host.to_string(), port: target.port };
+    fn hand_over_to(&mut self, target: PrimaryAddress) {
         if let Some(failover) = &mut self.replication.failover {
             failover.stage = FailoverStage::InProgress;
-            failover.target = Some(target);
+            failover.target = Some(target.clone());
         }
-        self.become_replica(address);
+        self.become_replica(target);
         if let Some(upstream) = &mut self.replication.upstream {
             upstream.takes_over = true;
         }
@@ -133,7 +135,7 @@ impl Executor {
     pub(super) fn abort_failover(&mut self, reason: &str) {
         let Some(failover) = self.replication.failover.take() else { return };
         match &failover.target {
-            Some(PrimaryTarget { host, port }) => tracing::warn!("Aborting failover to {host}:{port}: {reason}"),
+            Some(target) => tracing::warn!("Aborting failover to {target}: {reason}"),
             None => tracing::warn!("Aborting failover: {reason}"),
         }
         if failover.stage == FailoverStage::InProgress && self.replication.is_replica() {

@@ -58,7 +58,11 @@ impl Executor {
         let mut is_overrun = |key: ClientKey| {
             let client = clients.get_mut(key);
             let is_open = client.closing() != Some(Close::Now);
-            is_open && client.replica.as_deref_mut().is_some_and(|replica| replica.is_overrun(backlog, limit, now))
+            is_open
+                && client
+                    .replica
+                    .as_deref_mut()
+                    .is_some_and(|replica| replica.is_overrun(backlog, limit, now.monotonic()))
         };
         let overrun: Vec<ClientKey> = replication.replicas.iter().copied().filter(|&key| is_overrun(key)).collect();
         for key in overrun {

@@ -9,6 +9,7 @@ use tokio::net::unix::pipe;
 
 use super::payload::{FullSync, Source};
 use super::replica::{Capabilities, Replica, Stage};
+use crate::rdb;
 #[cfg(any(test, feature = "internals"))]
 use crate::replication::History;
 use crate::replication::{Backlog, Framing};
@@ -17,12 +18,19 @@ use crate::server::executor::Executor;
 use crate::server::net::Shared;
 use crate::snapshot::SaveError;
 use crate::stdx::clock::Now;
+use crate::stdx::random_name;
 
 /// So much is fetched ahead of the slowest replica.
 const AHEAD_BYTES: u64 = 1 << 20;
 
 /// How much is fetched at once.
 const FETCH_BYTES: usize = 256 * 1024;
+
+/// The version of RDB that every server since Redis 7.0 reads.
+const RDB_VERSION_OF_ALL: u32 = 10;
+
+/// No more seconds pass between two full syncs because the first has failed.
+const DELAY_SECONDS_MAX: u64 = 30;
 
 /// Fetches the data of each full sync as fast as the slowest replica takes them, until the server ends.
 pub async fn feed_payload(shared: Rc<Shared>) {
@@ -125,7 +133,7 @@ impl Executor {
         }
     }
 
-    /// Begins full syncs that are due, and keeps replicas that wait for one in the picture.
+    /// Begins full syncs that are due, and shows replicas that wait for one that the server is there.
     pub(super) fn sync_cron(&mut self, now: Now) {
         self.send_newlines(now);
         self.begin_sync_if_due(now);
@@ -178,7 +186,7 @@ impl Executor {
     /// What kind of data a replica wants.
     fn kind_of_data(&self, replica: &Replica) -> KindOfData {
         let version = match self.config.replication_rdb_version {
-            0 => replica.rdb_version.unwrap_or(RDB_VERSION_OF_ALL).clamp(RDB_VERSION_OF_ALL, RDB_VERSION_MAX),
+            0 => replica.rdb_version.unwrap_or(RDB_VERSION_OF_ALL).clamp(RDB_VERSION_OF_ALL, rdb::VERSION_MAX),
             pinned => u32::from(pinned),
         };
         let Capabilities { without_keys, without_functions, .. } = replica.capabilities;
@@ -207,8 +215,7 @@ impl Executor {
         };
         let mut data = Backlog::new(0);
         let mark = by_pipe.then(|| {
-            let mut mark = [0; 40];
-            mark.copy_from_slice(super::state::new_id().as_str().as_bytes());
+            let mark = random_name();
             data.push(&Framing::Mark(mark).line());
             mark
         });
@@ -422,15 +429,6 @@ impl Executor {
         Some((sync.number, sync.mark.is_some(), data))
     }
 }
-
-/// What every server since Redis 7.0 reads.
-const RDB_VERSION_OF_ALL: u32 = 10;
-
-/// The newest that this server writes.
-const RDB_VERSION_MAX: u32 = 12;
-
-/// No more seconds pass between two full syncs because the first has failed.
-const DELAY_SECONDS_MAX: u64 = 30;
 
 /// What a full sync consists of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -91,9 +91,7 @@ impl Executor {
         out.field("repl_backlog_first_byte_offset", backlog.map_or(0, |backlog| backlog.start()));
         out.field("repl_backlog_histlen", backlog.map_or(0, |backlog| backlog.len()));
     }
-}
 
-impl Executor {
     /// What a dump notes of the history of the data, so that a server that starts with it can go on.
     pub(in crate::server) fn notes_of_replication(&self) -> Vec<(&'static str, String)> {
         let Replication { history, writer, backlog, .. } = &self.replication;
@@ -113,9 +111,7 @@ impl Executor {
             ("repl-offset", history.offset().to_string()),
         ]
     }
-}
 
-impl Executor {
     pub(in crate::server) fn replication_memory(&self) -> ReplicationMemory {
         let stream = self.replication.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage() as u64);
         let data = self.replication.sync.as_ref().map_or(0, |sync| sync.memory_usage() as u64);

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::following::{EndOfLink, LinkTask};
 use crate::config::{DisklessLoad, PrimaryAddress};
-use crate::replication::{HandshakeError, Link, LinkError};
+use crate::replication::{Link, LinkError};
 use crate::server::net::Shared;
 use crate::server::persistence::loading;
 use crate::snapshot::{DumpFile, LoadError, Loaded};
@@ -64,16 +64,13 @@ pub async fn follow_primary(shared: Rc<Shared>) {
             end = serve(&shared, number, &address) => {
                 if let Err(error) = end {
                     tracing::warn!("{error}");
-                    if matches!(error, ConnectionError::Ended(EndOfLink::Link(LinkError::Handshake(HandshakeError::Failover(_))))) {
-                        shared.executor.borrow_mut().abort_failover("Failover target rejected psync request");
-                    }
                 }
                 let mut executor = shared.executor.borrow_mut();
                 let was_up = executor.is_in_sync_with_primary();
                 executor.note_no_link(number, false);
                 if was_up && begun.elapsed() >= RETRY_AFTER {
                     // What is missing of the stream may not be kept for long.
-                    tracing::info!("Reconnecting to MASTER {}:{}", address.host, address.port);
+                    tracing::info!("Reconnecting to MASTER {address}");
                     continue;
                 }
             }
@@ -92,7 +89,7 @@ async fn serve(shared: &Shared, number: u64, address: &PrimaryAddress) -> Result
         executor.note_no_link(number, true);
         executor.patience_with_primary()
     };
-    tracing::info!("Connecting to MASTER {}:{}", address.host, address.port);
+    tracing::info!("Connecting to MASTER {address}");
     let connecting = TcpStream::connect((address.host.as_str(), address.port));
     let stream = timeout(patience, connecting).await?.map_err(ConnectionError::Connect)?;
     // Acknowledgements are short, and waited for.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::config::ClientBufferLimit;
 use crate::replication::Backlog;
+use crate::server::clients::OutputWatch;
 use crate::stdx::clock::Now;
 
 /// What a connection has said of itself with REPLCONF, and how far it is as a replica.
@@ -29,8 +30,8 @@ pub struct Replica {
     pub(super) is_settled: bool,
     /// Its full sync is not to begin before.
     pub(super) not_before: Option<Instant>,
-    /// Since when more of the stream waits for it than the soft limit allows.
-    pub(super) over_soft_limit_since: Option<Now>,
+    /// How much of the stream waits for it, and since when.
+    pub(super) output_watch: OutputWatch,
     /// Lines to be sent before anything else: answers, and empty ones that show that the server is there.
     pub(super) lines: Vec<u8>,
     /// Its connection is to send at once what there is, or else to gather it (`repl-disable-tcp-nodelay`). Nothing once that
@@ -83,7 +84,7 @@ impl Replica {
             attached_at: now,
             is_settled: false,
             not_before: None,
-            over_soft_limit_since: None,
+            output_watch: OutputWatch::default(),
             lines: Vec::new(),
             gathers_packets: None,
         }
@@ -106,6 +107,7 @@ impl Replica {
     }
 
     /// Whether the connection has asked for the stream.
+    #[inline]
     pub fn is_attached(&self) -> bool {
         self.stage != Stage::Greeting
     }
@@ -122,17 +124,8 @@ impl Replica {
     }
 
     /// Whether more waits for it than the limit allows, now or for too long.
-    pub(super) fn is_overrun(&mut self, backlog: &Backlog, limit: ClientBufferLimit, now: Now) -> bool {
-        let unsent = self.unsent(backlog);
-        let is_over = |bytes: u64| bytes > 0 && unsent >= bytes;
-        if !is_over(limit.soft_bytes) {
-            self.over_soft_limit_since = None;
-        }
-        let over_soft = is_over(limit.soft_bytes) && {
-            let since = *self.over_soft_limit_since.get_or_insert(now);
-            now.since(since).as_secs() >= limit.soft_seconds
-        };
-        over_soft || is_over(limit.hard_bytes)
+    pub(super) fn is_overrun(&mut self, backlog: &Backlog, limit: ClientBufferLimit, now: Instant) -> bool {
+        self.output_watch.exceeds(self.unsent(backlog), limit, now)
     }
 
     /// What a connection holds for it.

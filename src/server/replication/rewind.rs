@@ -1,5 +1,5 @@
-//! The rewind guard: a primary that was restarted from a dump older than what its replicas hold does not make them forget
-//! what they have.
+//! The rewind guard: a primary that was restarted from a dump older than what its replicas hold does not replace their data
+//! by its own.
 //!
 //! The dump notes the history of its data and how far it had come. A replica of this history that asks for bytes beyond
 //! proves that the data here are older. Its request is refused in a way that lets it keep its data and try again, writes

@@ -21,11 +21,8 @@ impl Executor {
 
     /// Counts bytes of such a piece that were sent.
     pub(in crate::server) fn count_sent_to_replica(&mut self, key: ClientKey, bytes: usize) {
-        self.stats.counters.total_net_output_bytes += bytes as u64;
-        self.stats.counters.total_writes_processed += 1;
         self.stats.counters.total_net_repl_output_bytes += bytes as u64;
-        let client = self.clients.get_mut(key);
-        client.count_sent(bytes);
+        let client = self.count_output(key, bytes);
         let Some(replica) = client.replica.as_deref_mut() else { return };
         if !replica.lines.is_empty() {
             replica.lines.drain(..bytes);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::payload::FullSync;
 use super::primary::{OwnKeys, Restart, Upstream};
-use crate::commands::PrimaryTarget;
+use crate::config::PrimaryAddress;
 use crate::keyspace::ClientId;
 use crate::replication::{Backlog, History, Overruns, ReplicationId, StreamWriter, write_words};
 use crate::resp::ArgsBuf;
@@ -13,6 +13,7 @@ use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
 use crate::server::net::Wake;
 use crate::stdx::clock::Now;
+use crate::stdx::random_name;
 
 /// The state of replication.
 pub struct Replication {
@@ -51,7 +52,7 @@ pub struct Replication {
     pub(super) own_keys: OwnKeys,
     pub(super) last_ping: Option<Now>,
     pub(super) counters: Counters,
-    /// What stands for the snapshot child in a simulation, and what it has made last.
+    /// What a simulation has in place of the snapshot child, and what it has made last.
     #[cfg(any(test, feature = "internals"))]
     pub(super) simulated: Option<super::full_sync::MakeData>,
     #[cfg(any(test, feature = "internals"))]
@@ -85,7 +86,7 @@ pub(super) struct WaitingClient {
 #[derive(Debug)]
 pub(super) struct Failover {
     /// Who is to take over; whoever has everything first, where none was named.
-    pub(super) target: Option<PrimaryTarget>,
+    pub(super) target: Option<PrimaryAddress>,
     /// The target takes over even if it has not caught up in time.
     pub(super) forces: bool,
     pub(super) deadline: Option<Instant>,
@@ -212,7 +213,5 @@ impl Executor {
 
 /// A name for a new history.
 pub(super) fn new_id() -> ReplicationId {
-    let mut bytes = [0; 20];
-    fastrand::Rng::new().fill(&mut bytes);
-    ReplicationId::of_random(bytes)
+    ReplicationId::parse(&random_name()).expect("its digits are printable")
 }

@@ -14,8 +14,7 @@ impl Executor {
     pub(in crate::server) fn become_replica(&mut self, address: PrimaryAddress) {
         self.feed_replicas();
         self.keyspace.set_journal_wanted(false);
-        self.end_waiting();
-        self.end_waits_for_keys();
+        self.end_waits();
         let now = self.clock.latest();
         let client = match self.replication.upstream.take() {
             // What the stream has selected so far stays selected: it may go on with another primary.
@@ -78,18 +77,17 @@ impl Executor {
         }
     }
 
-    /// Clients that wait for keys wait for commands that a replica refuses.
-    fn end_waits_for_keys(&mut self) {
+    /// Ends all waits: for keys, which commands change that a replica refuses, and for replicas of this server's stream.
+    fn end_waits(&mut self) {
+        let changed = CommandError::text(
+            "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+        );
         let waiting: Vec<ClientKey> =
             self.clients.iter().filter(|(_, client)| client.blocked().is_some()).map(|(key, _)| key).collect();
         for key in waiting {
-            self.end_wait_with(
-                key,
-                &CommandError::text(
-                    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
-                ),
-            );
+            self.end_wait_with(key, &changed);
         }
+        self.replication.waiting.clear();
     }
 
     /// Whether the data here can be given to replicas: on a replica, whether its own link is up.
@@ -134,7 +132,7 @@ impl Executor {
         }
     }
 
-    /// Whether the link to the primary is one of the connections that a client speaks of (CLIENT KILL).
+    /// Whether the link to the primary is one of the connections that CLIENT KILL names.
     pub(in crate::server) fn is_link_meant(&self, filter: &ClientFilter) -> bool {
         let Some(upstream) = &self.replication.upstream else { return false };
         let is_of_kind = filter.kind.is_none_or(|kind| kind == ClientType::Primary);

@@ -4,15 +4,12 @@ use std::time::Instant;
 
 use super::replica::{Replica, Stage};
 use super::state::WaitingClient;
-use crate::commands::{CommandError, InVain, UnblockWith, Wait};
+use crate::commands::{InVain, UnblockWith, Wait};
 use crate::keyspace::{Awaited, ClientId};
 use crate::replication::write_words;
 use crate::server::clients::ClientKey;
 use crate::server::exec::Frame;
 use crate::server::executor::Executor;
-
-const INSTANCE_CHANGED: &str =
-    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
 
 impl Executor {
     /// Bytes of a question to the replicas how far they are.
@@ -121,14 +118,5 @@ impl Executor {
     fn waiting_client(&self, id: ClientId) -> Option<ClientKey> {
         let key = self.clients.key_of(id)?;
         self.clients.get(key).blocked().filter(|blocked| blocked.waits_for_replicas()).map(|_| key)
-    }
-
-    /// Answers everybody who waits for replicas that this server has none any more.
-    pub(super) fn end_waiting(&mut self) {
-        for one in std::mem::take(&mut self.replication.waiting) {
-            if let Some(key) = self.waiting_client(one.id) {
-                self.end_wait_with(key, &CommandError::text(INSTANCE_CHANGED));
-            }
-        }
     }
 }

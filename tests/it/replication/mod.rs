@@ -45,7 +45,7 @@ fn wait_for_replicas(server: &Server, count: usize) {
     });
 }
 
-/// A replica of sockets: it says what it is told to, and gives out what comes.
+/// A replica of sockets: it sends what a test wants, and returns what comes.
 struct FakeReplica {
     stream: TcpStream,
     buffer: Vec<u8>,

@@ -75,7 +75,7 @@ enum DialState {
     Loads { number: u64, link: Box<Link>, data: Vec<u8>, start: Start, until: u64 },
 }
 
-/// What stands for the snapshot child.
+/// What a server has here in place of the snapshot child.
 struct Child {
     sync: u64,
     by_pipe: bool,

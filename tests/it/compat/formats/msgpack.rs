@@ -161,12 +161,12 @@ fn number(random: &mut Rng) -> Vec<u8> {
 fn collection(random: &mut Rng, depth: usize, is_map: bool) -> Vec<u8> {
     let count = random.usize(..7);
     // Now and then it has fewer elements than it says.
-    let told = if random.usize(..25) == 0 { count + one_of(random, &[1, 2, 9, 60_000, 1_000_000]) } else { count };
+    let claimed = if random.usize(..25) == 0 { count + one_of(random, &[1, 2, 9, 60_000, 1_000_000]) } else { count };
     let mut bytes = match (is_map, random.usize(..3)) {
-        (false, 0..=1) if told < 16 => vec![0x90 | told as u8],
-        (true, 0..=1) if told < 16 => vec![0x80 | told as u8],
-        (false, _) => head(random, if told > 0xffff { &[0xdd] } else { &[0xdc, 0xdd] }, told),
-        (true, _) => head(random, if told > 0xffff { &[0xdf] } else { &[0xde, 0xdf] }, told),
+        (false, 0..=1) if claimed < 16 => vec![0x90 | claimed as u8],
+        (true, 0..=1) if claimed < 16 => vec![0x80 | claimed as u8],
+        (false, _) => head(random, if claimed > 0xffff { &[0xdd] } else { &[0xdc, 0xdd] }, claimed),
+        (true, _) => head(random, if claimed > 0xffff { &[0xdf] } else { &[0xde, 0xdf] }, claimed),
     };
     for _ in 0..count {
         if is_map {
