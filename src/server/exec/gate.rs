@@ -36,7 +36,7 @@ pub const MISCONF: &str = "MISCONF Redis is configured to save RDB snapshots, bu
     during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for \
     details about the RDB error.";
 
-const REWOUND: &str = "MISCONF This server was restarted from a dump that is older than the data of its replicas, which \
+pub const REWOUND: &str = "MISCONF This server was restarted from a dump that is older than the data of its replicas, which \
     must be promoted (see replica-rewind-guard). Commands that may modify the data set are disabled.";
 pub const NOREPLICAS: &str = "NOREPLICAS Not enough good replicas to write.";
 

@@ -100,6 +100,19 @@ impl Executor {
         }
     }
 
+    /// Why a script may not begin to write.
+    fn refusal_of_script_writes(&self) -> Option<&'static str> {
+        if self.is_read_only() {
+            Some(gate::READONLY)
+        } else if self.lacks_replicas() {
+            Some(gate::NOREPLICAS)
+        } else if self.writes_are_stopped() {
+            Some(gate::MISCONF)
+        } else {
+            self.rewound_by().map(|_| gate::REWOUND)
+        }
+    }
+
     /// Why the running script may not call this command, beyond what the gate knows.
     #[inline]
     pub(in crate::server) fn script_refusal(&self, command: CommandId) -> Option<CommandError> {
@@ -115,14 +128,10 @@ impl Executor {
         if current.has_written {
             return None;
         }
-        if flags.has(Flags::WRITE) && self.is_read_only() {
-            return Some(CommandError::text(gate::READONLY));
-        }
-        if flags.has(Flags::WRITE) && self.lacks_replicas() {
-            return Some(CommandError::text(gate::NOREPLICAS));
-        }
-        if flags.has(Flags::WRITE) && self.writes_are_stopped() {
-            return Some(CommandError::text(gate::MISCONF));
+        if flags.has(Flags::WRITE)
+            && let Some(why) = self.refusal_of_script_writes()
+        {
+            return Some(CommandError::text(why));
         }
         let may_take = current.flags.allow_oom && !current.flags.is_plain;
         (flags.has(Flags::DENYOOM) && self.memory.is_exhausted() && !may_take).then_some(CommandError::OutOfMemory)
