@@ -32,7 +32,7 @@ pub fn keys_of(row: &Row, args: Args<'_>) -> Result<Vec<KeyArg>, KeysError> {
     if !row.arity.accepts(args.len()) {
         return Err(KeysError::WrongArity);
     }
-    if let Some(keys) = many_migrated(row, args) {
+    if let Some(keys) = migrated(row, args) {
         return if keys.is_empty() { Err(KeysError::InvalidArguments) } else { Ok(keys) };
     }
     let mut keys = Vec::new();
@@ -51,7 +51,7 @@ pub fn keys_of(row: &Row, args: Args<'_>) -> Result<Vec<KeyArg>, KeysError> {
 
 /// The keys among `args` as far as they are known: of a line that is not valid, which its command refuses, some or none.
 pub fn keys_named(row: &Row, args: Args<'_>) -> Vec<KeyArg> {
-    if let Some(keys) = many_migrated(row, args) {
+    if let Some(keys) = migrated(row, args) {
         return keys;
     }
     let specs = row.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY));
@@ -79,8 +79,18 @@ enum Found {
 fn find(spec: &KeySpec, args: Args<'_>) -> Found {
     let begin = match spec.begin {
         Begin::Index(index) => Some(index),
+        Begin::Keyword("STREAMS", start_from) => find_streams(start_from, args),
+        Begin::Keyword(keyword, start_from) if spec.flags.has(KeyFlags::OW) => {
+            let start = usize::try_from(start_from).unwrap_or(0);
+            find_destination(start, args).filter(|at| args.arg(at - 1).eq_ignore_ascii_case(keyword.as_bytes()))
+        }
         Begin::Keyword(keyword, start_from) => find_keyword(keyword, start_from, args),
-        Begin::Unknown => return find_unknown(spec, args),
+        Begin::Unknown if spec.flags.has(KeyFlags::OW) => {
+            let found = find_destination(2, args);
+            return found.map_or(Found::Nothing, |at| Found::Keys { first: at, last: at, step: 1 });
+        }
+        // The names of the other keys that no specification can place come from the data.
+        Begin::Unknown => return Found::Nothing,
     };
     let Some(begin) = begin else { return Found::Nothing };
     let len = args.len() as i64;
@@ -120,22 +130,19 @@ fn find_keyword(keyword: &str, start_from: i32, args: Args<'_>) -> Option<usize>
     place.map(|index| index + 1)
 }
 
-/// Keys behind an option which may be anywhere: `STORE destination` of SORT and GEORADIUS; the last one holds.
-/// What SORT's other options take is none, even if it reads so. Of the other keys that no specification can place, the
-/// names come from the data.
-fn find_unknown(spec: &KeySpec, args: Args<'_>) -> Found {
-    if !spec.flags.has(KeyFlags::OW) {
-        return Found::Nothing;
-    }
-    let mut found = Found::Nothing;
-    let mut index = 2;
+/// The key behind an option that may be anywhere from `start` on: `STORE destination` of SORT and GEORADIUS, whose other way
+/// to say it is `STOREDIST`. The last one holds. What an option takes is none itself, even if it reads so.
+fn find_destination(start: usize, args: Args<'_>) -> Option<usize> {
+    let mut found = None;
+    let mut index = start;
     while index + 1 < args.len() {
         let is = |word: &str| args.arg(index).eq_ignore_ascii_case(word.as_bytes());
         if is("STORE") || is("STOREDIST") {
-            found = Found::Keys { first: index + 1, last: index + 1, step: 1 };
+            found = Some(index + 1);
+            index += 1;
         } else if is("LIMIT") {
             index += 2;
-        } else if is("BY") || is("GET") {
+        } else if is("BY") || is("GET") || is("COUNT") {
             index += 1;
         }
         index += 1;
@@ -143,13 +150,35 @@ fn find_unknown(spec: &KeySpec, args: Args<'_>) -> Found {
     found
 }
 
-/// The keys of a MIGRATE of several: all behind the first KEYS that is no password. The specifications would
-/// see the last KEYS, which may be a key itself, and take the empty argument for a key that says where the keys are.
-fn many_migrated(row: &Row, args: Args<'_>) -> Option<Vec<KeyArg>> {
-    if &*row.full_name != "migrate" || args.get(3).is_none_or(|key| !key.is_empty()) {
+/// Where the first key is of XREAD and XREADGROUP. A group and a consumer may be called STREAMS.
+fn find_streams(start_from: i32, args: Args<'_>) -> Option<usize> {
+    let mut index = usize::try_from(start_from).ok()?;
+    loop {
+        let option = args.get(index)?;
+        let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
+        index += match () {
+            () if is("STREAMS") => return Some(index + 1),
+            () if is("GROUP") => 3,
+            () if is("COUNT") || is("BLOCK") => 2,
+            () if is("NOACK") => 1,
+            // The command refuses it.
+            () => return None,
+        };
+    }
+}
+
+/// The keys of a MIGRATE: the one that it names in its place, or where that is empty all behind the first KEYS that is no
+/// password. The specifications would see the last KEYS, which may be a key itself, and take the empty argument for a key
+/// that says where the keys are.
+fn migrated(row: &Row, args: Args<'_>) -> Option<Vec<KeyArg>> {
+    if &*row.full_name != "migrate" {
         return None;
     }
     let flags = row.keys[0].flags;
+    let one = || Some(vec![KeyArg { index: 3, flags }]);
+    if !args.get(3)?.is_empty() {
+        return one();
+    }
     let mut index = 6;
     while let Some(option) = args.get(index) {
         let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
@@ -160,7 +189,7 @@ fn many_migrated(row: &Row, args: Args<'_>) -> Option<Vec<KeyArg>> {
             () => 1,
         };
     }
-    None
+    one()
 }
 
 /// What the command does with the keys given these arguments: `SET` without `GET` only overwrites.
@@ -243,6 +272,9 @@ mod tests {
         let streams = KeySpec { begin: Begin::Keyword("STREAMS", 1), find: range, ..KeySpec::first(ANY) };
         assert_eq!(indexes(streams, "XREAD COUNT 2 STREAMS a b 0 0"), Some(vec![4, 5]));
         assert_eq!(indexes(streams, "XREAD COUNT 2"), Some(vec![]));
+        assert_eq!(indexes(streams, "XREADGROUP GROUP g STREAMS STREAMS a >"), Some(vec![5]));
+        assert_eq!(indexes(streams, "XREADGROUP NOACK COUNT 1 GROUP STREAMS STREAMS STREAMS a >"), Some(vec![8]));
+        assert_eq!(indexes(streams, "XREAD WHAT STREAMS a 0"), Some(vec![]));
         let rest = Find::Range { last: -1, step: 1, limit: 0 };
         let migrate = KeySpec { begin: Begin::Keyword("KEYS", -2), find: rest, ..KeySpec::first(ANY) };
         assert_eq!(indexes(migrate, "MIGRATE h 1 KEYS 0 9 KEYS a b"), Some(vec![7, 8]));
@@ -256,6 +288,23 @@ mod tests {
         assert_eq!(indexes(store, "SORT a STORE b STORE c"), Some(vec![5]));
         assert_eq!(indexes(store, "SORT a GET STORE LIMIT STORE b BY STORE"), Some(vec![]));
         assert_eq!(indexes(store, "SORT a STORE"), Some(vec![]));
+        assert_eq!(indexes(store, "SORT a STORE by STORE b"), Some(vec![5]));
+        assert_eq!(indexes(store, "SORT a STORE limit STORE b STORE store"), Some(vec![7]));
+    }
+
+    #[test]
+    fn of_several_destinations_of_a_search_the_last_is_the_key() {
+        let range = Find::Range { last: 0, step: 1, limit: 0 };
+        let spec = |word| KeySpec { begin: Begin::Keyword(word, 6), find: range, ..KeySpec::first(KeyFlags::OW) };
+        for (line, store, distance) in [
+            ("GEORADIUS a 0 0 1 km STORE b STORE c", vec![9], vec![]),
+            ("GEORADIUS a 0 0 1 km STORE b STOREDIST c", vec![], vec![9]),
+            ("GEORADIUS a 0 0 1 km STOREDIST b COUNT 1 STORE STORE ASC", vec![11], vec![]),
+            ("GEORADIUS store 0 0 1 km", vec![], vec![]),
+        ] {
+            assert_eq!(indexes(spec("STORE"), line), Some(store), "{line}");
+            assert_eq!(indexes(spec("STOREDIST"), line), Some(distance), "{line}");
+        }
     }
 
     #[test]
@@ -267,6 +316,7 @@ mod tests {
             keys_of(row, args.as_args()).map(|keys| keys.iter().map(|key| key.index).collect::<Vec<_>>())
         };
         assert_eq!(of(&["migrate", "h", "1", "k", "0", "9", "COPY"]), Ok(vec![3]));
+        assert_eq!(of(&["migrate", "h", "1", "keys", "0", "9", "COPY"]), Ok(vec![3]));
         assert_eq!(
             of(&["migrate", "h", "1", "", "0", "9", "AUTH", "keys", "KEYS", "a", "keys", "b"]),
             Ok(vec![9, 10, 11])

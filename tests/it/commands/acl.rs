@@ -169,6 +169,40 @@ fn commands_keys_and_channels_outside_the_rules_are_denied() {
 }
 
 #[test]
+fn the_keys_that_are_checked_are_those_that_the_command_uses() {
+    let (_server, mut ann, mut admin) = with_ann("~open* ~streams ~by ~store +@all");
+    admin.pipeline(&["RPUSH secret-list 1", "XADD secret * f v", "XGROUP CREATE secret g 0", "XADD STREAMS * f v"]);
+    for line in [
+        "SORT open STORE open1 STORE secret",
+        "SORT open STORE by STORE secret",
+        "SORT secret-list STORE open",
+        "GEORADIUS open 0 0 1 km STORE open1 STORE secret",
+        "GEORADIUS open 0 0 1 km STORE open1 STOREDIST secret",
+        "GEORADIUSBYMEMBER open m 1 km STOREDIST open1 STOREDIST secret",
+        "XREAD COUNT 1 STREAMS secret 0",
+        "XREADGROUP GROUP g streams STREAMS secret >",
+        "XREADGROUP GROUP g STREAMS STREAMS secret >",
+        "XREADGROUP NOACK COUNT 1 GROUP g streams STREAMS secret >",
+        "XREADGROUP GROUP STREAMS STREAMS STREAMS open secret > >",
+    ] {
+        assert_eq!(ann.run(line), err("NOPERM No permissions to access a key"), "{line}");
+    }
+    // A word that only reads like an option is no key.
+    for line in [
+        "SORT open BY STORE GET STORE",
+        "SORT open STORE secret STORE open",
+        "GEORADIUS open 0 0 1 km STORE secret STORE open",
+        "XREADGROUP GROUP STREAMS secret STREAMS open >",
+        "EVAL return(redis.acl_check_cmd('XREADGROUP','GROUP','g','STREAMS','STREAMS','open','>')) 0",
+    ] {
+        let reply = ann.run(line);
+        assert!(!reply.is_error() || !reply.text().contains("NOPERM No permissions"), "{line}: {reply:?}");
+    }
+    assert_eq!(admin.run("EXISTS open1"), int(0));
+    assert_eq!(admin.run("TYPE secret").text(), "stream");
+}
+
+#[test]
 fn a_change_holds_for_connections_that_are_there() {
     let (_server, mut ann, mut admin) = with_ann("");
     assert_eq!(ann.run("GET key"), err("NOPERM User ann has no permissions to run the 'get' command"));
