@@ -113,9 +113,9 @@ impl Engine {
 
     /// All that one script could leave for the next one.
     #[cfg(any(test, feature = "internals"))]
-    pub fn shared_state(&mut self) -> String {
+    pub fn shared_state(&mut self, in_words: bool) -> globals::SharedState {
         let mut call = self.lua.enter();
-        let state = globals::shared_state(&mut call, GLOBALS);
+        let state = globals::shared_state(&mut call, GLOBALS, in_words);
         call.set_top(0);
         state
     }

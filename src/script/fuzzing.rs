@@ -1,15 +1,36 @@
-//! Scripts for the fuzz target `scripts`: whatever a script does, within 64 MiB and some hundred looks of the server's it
-//! ends without a crash, and the next one finds all as it was.
+//! Scripts for the fuzz target `scripts`: whatever a script does, within its memory and some looks of the server's it ends
+//! without a crash, the server never waits long for a look, and the next script finds all as it was.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
-use super::{Engine, Host, Outcome, Permission, Progress, Replicate, Verdict};
+use nix::time::{ClockId, clock_gettime};
+
+use super::{Engine, Host, Outcome, Permission, Progress, Replicate, ScriptId, Verdict};
 use crate::resp::{Args, ArgsBuf, Protocol, Reply};
 
-const MEMORY_LIMIT: usize = 64 << 20;
+/// How far a script may go.
+#[derive(Clone, Copy)]
+struct Bounds {
+    memory: usize,
+    /// It is killed at this look, which comes after some thousands of instructions for each at most.
+    looks: u32,
+}
 
-/// A script is killed at this look, which comes after some millions of instructions at most.
-const LOOKS: u32 = 150;
+/// One script of some goes as far as this: through the whole of what a server allows.
+const FULL: Bounds = Bounds { memory: 64 << 20, looks: 150 };
+
+/// The others end soon: a loop that has come round some thousand times seldom finds anything new, and takes the time of
+/// hundreds of scripts.
+const SMALL: Bounds = Bounds { memory: 4 << 20, looks: 8 };
+
+/// So many scripts are bounded by [`SMALL`] for each that is by [`FULL`].
+const SMALL_PER_FULL: usize = 31;
+
+/// A script must not keep the server waiting longer than this for a look, in processor time: a process that is stopped, or
+/// has to wait for a core, is not slow. Builds that look at each step of the program are.
+const WAIT_MAX: Duration =
+    if cfg!(any(debug_assertions, not(test))) { Duration::from_secs(5) } else { Duration::from_millis(300) };
 
 /// An interpreter runs so many scripts, so that what adds up is found, and that what is found can be traced.
 const SCRIPTS_PER_INTERPRETER: u32 = 2000;
@@ -31,6 +52,26 @@ return table.concat(text, ' ')";
 /// The server: commands answer with data of each kind.
 struct Server {
     looks_left: u32,
+    looked_at: Duration,
+}
+
+impl Server {
+    fn new(looks: u32) -> Self {
+        Self { looks_left: looks, looked_at: processor_time() }
+    }
+
+    /// The script has ended, or is looked at.
+    fn check_wait(&mut self) {
+        let now = processor_time();
+        let waited = now.saturating_sub(self.looked_at);
+        assert!(waited < WAIT_MAX, "the server has waited {waited:?} for a look");
+        self.looked_at = now;
+    }
+}
+
+/// What this thread has taken.
+fn processor_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 impl Host for Server {
@@ -51,6 +92,7 @@ impl Host for Server {
     }
 
     fn poll(&mut self) -> Verdict {
+        self.check_wait();
         self.looks_left = self.looks_left.saturating_sub(1);
         match self.looks_left {
             0 => Verdict::Kill,
@@ -73,49 +115,60 @@ impl Host for Server {
 struct Interpreter {
     engine: Engine,
     scripts: u32,
+    probe: ScriptId,
     /// What all scripts share, and what the probe answers.
-    shared: String,
+    shared: u64,
+    shared_words: String,
     probed: Vec<u8>,
 }
 
 impl Interpreter {
     fn new() -> Self {
-        let engine = Engine::new(MEMORY_LIMIT).expect("an interpreter");
-        let mut interpreter = Self { engine, scripts: 0, shared: String::new(), probed: Vec::new() };
-        interpreter.probed = interpreter.run(PROBE.as_bytes());
-        interpreter.shared = interpreter.engine.shared_state();
-        interpreter
+        let mut engine = Engine::new(FULL.memory).expect("an interpreter");
+        let probe = engine.compile(PROBE.as_bytes()).expect("a script");
+        let probed = run(&mut engine, probe, FULL);
+        let shared = engine.shared_state(true);
+        let shared_words = shared.words.unwrap_or_default();
+        Self { engine, scripts: 0, probe, shared: shared.digest, shared_words, probed }
     }
 
-    fn run(&mut self, text: &[u8]) -> Vec<u8> {
-        let script = match self.engine.compile(text) {
-            Ok(script) => script,
-            Err(error) => return error.0,
-        };
-        let mut arguments = ArgsBuf::new();
-        [&b"key"[..], b"", b"12"].into_iter().for_each(|argument| arguments.push(argument));
-        let mut server = Server { looks_left: LOOKS };
-        let mut progress = self.engine.start(script, arguments.as_args().head(1), arguments.as_args(), &mut server);
-        while progress == Progress::Paused {
-            progress = self.engine.resume(&mut server);
+    fn run(&mut self, text: &[u8], bounds: Bounds) {
+        self.engine.set_memory_limit(bounds.memory);
+        if let Ok(script) = self.engine.compile(text) {
+            run(&mut self.engine, script, bounds);
+            self.engine.remove(script);
         }
-        let mut reply = Reply::new(Protocol::Resp3);
-        let outcome = self.engine.finish(&"sha", Protocol::Resp3, &mut reply, &mut |_, _| {});
-        self.engine.remove(script);
-        if server.looks_left == 0 {
-            assert!(matches!(outcome, Outcome::Failed { .. }), "a killed script has returned");
-        }
-        match outcome {
-            Outcome::Replied => reply.front().to_vec(),
-            Outcome::Failed { text, .. } => text,
-        }
+        assert!(self.engine.memory_usage() <= bounds.memory + (8 << 20));
     }
 
     fn check(&mut self) {
-        assert_eq!(self.engine.shared_state(), self.shared, "a script has changed what all share");
-        let probed = self.run(PROBE.as_bytes());
+        if self.engine.shared_state(false).digest != self.shared {
+            let now = self.engine.shared_state(true).words;
+            panic!("a script has changed what all share from\n{}\nto\n{}", self.shared_words, now.unwrap_or_default());
+        }
+        let probed = run(&mut self.engine, self.probe, FULL);
         assert!(probed == self.probed, "the next script finds: {}", String::from_utf8_lossy(&probed));
-        assert!(self.engine.memory_usage() <= MEMORY_LIMIT + (8 << 20));
+    }
+}
+
+/// Runs a script, and returns its reply or its error.
+fn run(engine: &mut Engine, script: ScriptId, bounds: Bounds) -> Vec<u8> {
+    let mut arguments = ArgsBuf::new();
+    [&b"key"[..], b"", b"12"].into_iter().for_each(|argument| arguments.push(argument));
+    let mut server = Server::new(bounds.looks);
+    let mut progress = engine.start(script, arguments.as_args().head(1), arguments.as_args(), &mut server);
+    while progress == Progress::Paused {
+        progress = engine.resume(&mut server);
+    }
+    server.check_wait();
+    let mut reply = Reply::new(Protocol::Resp3);
+    let outcome = engine.finish(&"sha", Protocol::Resp3, &mut reply, &mut |_, _| {});
+    if server.looks_left == 0 {
+        assert!(matches!(outcome, Outcome::Failed { .. }), "a killed script has returned");
+    }
+    match outcome {
+        Outcome::Replied => reply.front().to_vec(),
+        Outcome::Failed { text, .. } => text,
     }
 }
 
@@ -129,9 +182,12 @@ pub fn scripts(bytes: &[u8]) {
         Some((0, choices)) => Writer { choices, depth: 0, text: String::new() }.write(),
         _ => bytes.to_vec(),
     };
+    // The same script always goes as far.
+    let sum = bytes.iter().fold(0, |sum: usize, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+    let bounds = if sum % (SMALL_PER_FULL + 1) == 0 { FULL } else { SMALL };
     INTERPRETER.with_borrow_mut(|slot| {
         let interpreter = slot.get_or_insert_with(Interpreter::new);
-        interpreter.run(&text);
+        interpreter.run(&text, bounds);
         interpreter.check();
         interpreter.scripts += 1;
         if interpreter.scripts >= SCRIPTS_PER_INTERPRETER {

@@ -3,6 +3,9 @@
 //! No script can leave something behind for the next one: the tables of the libraries, the globals and the metatables are
 //! read-only, and of what no table is, only the generator of math.random keeps its state, as in Redis.
 
+#[cfg(any(test, feature = "internals"))]
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use super::lua::{Answer, Call, Kind, Value};
 
 /// The globals of Redis, in the order in which it makes them: that is the order in which `pairs` shows them. There were
@@ -138,49 +141,54 @@ fn nonexistent(call: &mut Call<'_>) -> Answer {
     Err(call.error(format!("Script attempted to access nonexistent global variable '{name}'")))
 }
 
-/// All that one script could leave for the next one, in words: the globals, the tables of the libraries, and all
-/// metatables. `globals` is the place of the globals as they are.
+/// Looks at all that one script could leave for the next one: the globals, the tables of the libraries, and all
+/// metatables. `globals` is the place of the globals as they are. With `in_words`, it can be read, too.
 #[cfg(any(test, feature = "internals"))]
-pub fn shared_state(call: &mut Call<'_>, globals: i32) -> String {
-    let mut state = Shared::default();
+pub fn shared_state(call: &mut Call<'_>, globals: i32, in_words: bool) -> SharedState {
+    let mut walk = Walk { hasher: DefaultHasher::new(), words: in_words.then(String::new), seen: Vec::new() };
     call.push_copy(globals);
-    state.add(call);
+    walk.add(call);
     call.push_copy(Call::GLOBALS);
-    state.add(call);
+    walk.add(call);
     // The kinds of values that could have a metatable for all of them.
     call.push_bytes("");
-    state.add_metatable(call);
+    walk.add_metatable(call);
     call.push_number(0.0);
-    state.add_metatable(call);
+    walk.add_metatable(call);
     call.push_boolean(true);
-    state.add_metatable(call);
+    walk.add_metatable(call);
     call.push_nil();
-    state.add_metatable(call);
+    walk.add_metatable(call);
     call.push_address(0);
-    state.add_metatable(call);
+    walk.add_metatable(call);
     call.push_function(not_found, 0);
-    state.add_metatable(call);
-    state.text
+    walk.add_metatable(call);
+    SharedState { digest: walk.hasher.finish(), words: walk.words }
+}
+
+/// What all scripts share.
+#[cfg(any(test, feature = "internals"))]
+pub struct SharedState {
+    /// Differs wherever a value, or the address of a table or a function, does.
+    pub digest: u64,
+    pub words: Option<String>,
 }
 
 #[cfg(any(test, feature = "internals"))]
-#[derive(Default)]
-struct Shared {
-    text: String,
-    seen: std::collections::HashSet<usize>,
+struct Walk {
+    hasher: DefaultHasher,
+    words: Option<String>,
+    /// The addresses of the tables that were met.
+    seen: Vec<usize>,
 }
 
 #[cfg(any(test, feature = "internals"))]
-impl Shared {
+impl Walk {
     /// Adds the value on top, which goes, with all that is reached from it.
     fn add(&mut self, call: &mut Call<'_>) {
-        let shown = match call.value(-1) {
-            Value::Other(kind) => format!("{} {:x}", kind.name(), call.address(-1)),
-            value => format!("{value:?}"),
-        };
-        self.text.push_str(&shown);
-        self.text.push('\n');
-        if call.kind(-1) == Kind::Table && self.seen.insert(call.address(-1)) && call.try_reserve(8) {
+        self.note(call);
+        if call.kind(-1) == Kind::Table && !self.seen.contains(&call.address(-1)) && call.try_reserve(8) {
+            self.seen.push(call.address(-1));
             call.push_nil();
             while call.next(-2) {
                 // The arguments are each script's own.
@@ -203,8 +211,30 @@ impl Shared {
         if call.push_metatable(-1) {
             self.add(call);
         } else {
-            self.text.push_str("none\n");
+            call.push_nil();
+            self.note(call);
+            call.pop(1);
         }
         call.pop(1);
+    }
+
+    /// Adds the value on top itself.
+    fn note(&mut self, call: &Call<'_>) {
+        let value = call.value(-1);
+        std::mem::discriminant(&value).hash(&mut self.hasher);
+        let address = if matches!(value, Value::Other(_)) { call.address(-1) } else { 0 };
+        match value {
+            Value::Nil => {}
+            Value::Boolean(value) => value.hash(&mut self.hasher),
+            Value::Number(number) => number.to_bits().hash(&mut self.hasher),
+            Value::Bytes(bytes) => bytes.hash(&mut self.hasher),
+            Value::Other(_) => address.hash(&mut self.hasher),
+        }
+        if let Some(words) = &mut self.words {
+            words.push_str(&match value {
+                Value::Other(kind) => format!("{} {address:x}\n", kind.name()),
+                value => format!("{value:?}\n"),
+            });
+        }
     }
 }
