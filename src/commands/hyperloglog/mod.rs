@@ -55,9 +55,14 @@ fn sparse_bytes_max(config: &Config) -> usize {
     usize::try_from(config.hll_sparse_max_bytes).unwrap_or(usize::MAX)
 }
 
-/// The same for a change. Where a record is repeated, a sketch becomes dense when [`record_dense`] says so.
+/// What `hll-sparse-max-bytes` is by default, here and elsewhere.
+const SPARSE_BYTES_DEFAULT: usize = 3000;
+
+/// The same for a change. Where a record is repeated, a sketch becomes dense when [`record_dense`] says so. Redis records no
+/// such thing: of its records a sketch becomes dense as it has there, if both have the same limit.
 fn sparse_bytes_max_of_change(ctx: &WriteCtx<'_>) -> usize {
-    if ctx.repeats_record() { usize::MAX } else { sparse_bytes_max(ctx.config) }
+    let own = sparse_bytes_max(ctx.config);
+    if ctx.repeats_record() { own.max(SPARSE_BYTES_DEFAULT) } else { own }
 }
 
 /// Has it recorded that a sketch became dense, since another server may have another limit.

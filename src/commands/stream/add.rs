@@ -23,9 +23,9 @@ struct AddOptions {
 }
 
 impl AddOptions {
-    fn parse(args: Args<'_>, limits: &Limits) -> Result<Self, CommandError> {
+    fn parse(args: Args<'_>, limits: &Limits, is_record: bool) -> Result<Self, CommandError> {
         let mut existing_only = false;
-        let mut trim = TrimOptions::default();
+        let mut trim = TrimOptions::new(is_record);
         let mut index = 2;
         let mut id = None;
         while let Some(arg) = args.get(index) {
@@ -59,7 +59,7 @@ impl AddOptions {
 
 pub fn xadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let limits = ctx.limits;
-    let options = AddOptions::parse(args, limits)?;
+    let options = AddOptions::parse(args, limits, ctx.repeats_record())?;
     if options.id == NewId::Given(StreamId::MIN) {
         return Err(CommandError::text("ERR The ID specified in XADD must be greater than 0-0"));
     }
@@ -111,7 +111,7 @@ fn record_added(ctx: &mut WriteCtx<'_>, (key, id): (&[u8], StreamId), fields: Ar
 }
 
 pub fn xtrim(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
-    let mut options = TrimOptions::default();
+    let mut options = TrimOptions::new(ctx.repeats_record());
     let mut index = 2;
     while index < args.len() {
         match options.read(args.tail(index))? {

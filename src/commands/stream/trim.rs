@@ -40,9 +40,17 @@ pub struct TrimOptions {
     strategy: Option<Strategy>,
     approximate: bool,
     limit: Option<usize>,
+    /// Whether the primary has decided how much goes, and a LIMIT has no meaning any more.
+    is_record: bool,
 }
 
 impl TrimOptions {
+    /// Options of a client's command, or of a record. Redis makes an approximate trim exact in its record, and leaves the
+    /// LIMIT there, which it accepts from its primary alone.
+    pub fn new(is_record: bool) -> Self {
+        Self { is_record, ..Self::default() }
+    }
+
     /// Reads one option at the beginning of `args`. Returns how many arguments it has; 0 if it is no option of a trim.
     pub fn read(&mut self, args: Args<'_>) -> Result<usize, CommandError> {
         let option = args.arg(0);
@@ -80,7 +88,10 @@ impl TrimOptions {
     }
 
     /// The options as a whole; without any of them there is nothing to trim.
-    pub fn finish(self, limits: &Limits) -> Result<Option<Trim>, CommandError> {
+    pub fn finish(mut self, limits: &Limits) -> Result<Option<Trim>, CommandError> {
+        if self.is_record {
+            self.limit = self.approximate.then_some(0);
+        }
         if self.strategy.is_none() && self.limit.is_some_and(|limit| limit > 0) {
             return Err(CommandError::text(
                 "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy",
@@ -166,9 +177,13 @@ mod tests {
     use crate::resp::ArgsBuf;
 
     fn read(line: &str) -> Result<Option<Trim>, String> {
+        read_as(line, false)
+    }
+
+    fn read_as(line: &str, is_record: bool) -> Result<Option<Trim>, String> {
         let args: ArgsBuf = line.split_ascii_whitespace().collect();
         let mut args = args.as_args();
-        let mut options = TrimOptions::default();
+        let mut options = TrimOptions::new(is_record);
         let refused = |error: CommandError| error.to_string();
         while !args.is_empty() {
             match options.read(args).map_err(refused)? {
@@ -192,6 +207,19 @@ mod tests {
             assert_eq!(read(line), Ok(Some(Trim { strategy, approximate, limit })), "{line}");
         }
         assert_eq!(read(""), Ok(None));
+    }
+
+    #[test]
+    fn a_record_has_no_limit_whatever_it_says() {
+        let first = StreamId { ms: 5, seq: 7 };
+        for (line, strategy, approximate) in [
+            ("MAXLEN = 10 LIMIT 3", Strategy::Length(10), false),
+            ("MINID = 5-7 LIMIT 20", Strategy::FirstId(first), false),
+            ("MAXLEN ~ 10 LIMIT 3", Strategy::Length(10), true),
+            ("MAXLEN ~ 10", Strategy::Length(10), true),
+        ] {
+            assert_eq!(read_as(line, true), Ok(Some(Trim { strategy, approximate, limit: None })), "{line}");
+        }
     }
 
     #[test]

@@ -108,3 +108,32 @@ fn redis_cli_takes_dumps_of_all_and_of_functions() {
         assert_eq!(copy.client().run("FCALL f 0").integer(), 1);
     }
 }
+
+#[test]
+fn a_replica_of_a_stock_primary_takes_trims_whose_limit_is_left_in_the_stream() {
+    let primary = redis_server("repl-diskless-sync-delay 0");
+    let replica = Server::with_config(&format!("replicaof 127.0.0.1 {}", primary.port()));
+    wait_until("the link is up", 30, || replica.info_field("replication", "master_link_status") == "up");
+    let mut client = primary.client();
+    for line in ["XADD x MINID ~ 1 LIMIT 10 1-1 f v", "XADD x MAXLEN ~ 100 LIMIT 10 2-1 f v", "XADD x 3-1 f v"] {
+        assert!(!client.run(line).is_error(), "{line}");
+    }
+    wait_until("the replica has all entries", 30, || run(&replica, "XLEN x") == "3");
+    assert!(!replica.log().contains("== CRITICAL =="), "{}", replica.log());
+}
+
+#[test]
+fn sketches_of_a_stock_primary_become_dense_on_the_replica_too() {
+    let primary = redis_server("repl-diskless-sync-delay 0");
+    let replica = Server::with_config(&format!("replicaof 127.0.0.1 {}", primary.port()));
+    wait_until("the link is up", 30, || replica.info_field("replication", "master_link_status") == "up");
+    let mut client = primary.client();
+    for round in 0..200 {
+        let elements: Vec<String> = (0..20).map(|number| format!("{round}-{number}")).collect();
+        client.run(&format!("PFADD h {}", elements.join(" ")));
+    }
+    client.run("PFMERGE merged h");
+    assert_eq!(client.run("PFDEBUG ENCODING h").text(), "dense");
+    wait_until("the replica has all", 30, || run(&replica, "EXISTS merged") == "1");
+    assert_eq!(primary.digest(), replica.digest());
+}
