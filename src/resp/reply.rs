@@ -442,6 +442,23 @@ impl Reply {
         out
     }
 
+    /// Appends another reply, in the same protocol.
+    pub fn append(&mut self, mut other: Self) {
+        if let Some(reason) = other.overfull {
+            self.give_up(reason);
+        } else if self.out.is_empty() && !self.is_overfull() && self.takes(other.len()) {
+            // Nothing of a long one has to be copied.
+            self.out = other.take();
+        } else {
+            self.put(&other.take());
+        }
+    }
+
+    /// How many bytes may be added.
+    pub fn room(&self) -> usize {
+        self.unsent_max.saturating_sub(self.len())
+    }
+
     /// Drops all that was written, for replies in `protocol` from now on. The buffer stays allocated if it is of usual size.
     #[inline]
     pub fn restart(&mut self, protocol: Protocol) {

@@ -4,10 +4,10 @@ use std::ffi::CStr;
 use std::fmt::Display;
 use std::io;
 
-use super::convert::{Counted, up_to_zero, write_value};
+use super::convert::{Counted, Written, up_to_zero, write_value};
 use super::fiber::{Event, Fiber};
 use super::host::Host;
-use super::lua::{Call, Kind, Lua, Status, Value};
+use super::lua::{Call, KILLED, Kind, Lua, Status, Value};
 use super::mentions::Mentions;
 use super::places::{ARGV, ERROR_HANDLER, GLOBALS, KEYS, SCRIPTS};
 use super::{api, globals, library};
@@ -29,6 +29,8 @@ pub struct Engine {
     /// Which of the globals `KEYS` and `ARGV` are not there yet, or may hold what a script was given or has made of it.
     filled: Mentions,
     pub(super) ended: Option<Status>,
+    /// The reply of the script that has ended is in the context, since it took long to write.
+    is_answered: bool,
 }
 
 /// A compiled script.
@@ -67,6 +69,8 @@ pub enum Progress {
 pub enum Outcome {
     /// Its reply is written.
     Replied,
+    /// Its reply takes long to write: [`Engine::write_reply`] is to be called, and [`Engine::finish`] again.
+    Long,
     /// It ended with an error, which is to be the reply.
     Failed {
         text: Vec<u8>,
@@ -98,7 +102,16 @@ impl Engine {
         lua.keep();
         let fiber = Fiber::new(&mut lua)?;
         let filled = Mentions { keys: true, args: true };
-        Ok(Self { fiber, lua, free: Vec::new(), scripts: 0, mentions: Vec::new(), filled, ended: None })
+        Ok(Self {
+            fiber,
+            lua,
+            free: Vec::new(),
+            scripts: 0,
+            mentions: Vec::new(),
+            filled,
+            ended: None,
+            is_answered: false,
+        })
     }
 
     /// What there is to free when no script is to run here any more; another thread may do it.
@@ -201,19 +214,52 @@ impl Engine {
     /// function's name; `script` is the protocol that it has asked for.
     pub fn finish(&mut self, name: &dyn Display, script: Protocol, reply: &mut Reply, count: Counted<'_>) -> Outcome {
         let mut call = self.lua.enter();
-        let outcome = match self.ended.take() {
-            Some(Status::Done) => {
-                write_value(&mut call, script, reply, count);
+        let outcome = match self.ended {
+            Some(Status::Done) if self.is_answered => {
+                reply.append(call.context().answer.take());
                 Outcome::Replied
             }
+            Some(Status::Done) => {
+                let (before, top) = (reply.len(), call.top());
+                match write_value(&mut call, script, reply, count) {
+                    Written::InPart if !reply.is_overfull() => {
+                        reply.truncate(before);
+                        call.set_top(top);
+                        return Outcome::Long;
+                    }
+                    _ => Outcome::Replied,
+                }
+            }
+            _ if self.is_answered => failure_of_killed(name),
             _ => failure(&mut call, name),
         };
         self.end_run();
         outcome
     }
 
+    /// Writes the reply of a script that has ended for as long as the server lets it. It has so many bytes at most.
+    pub fn write_reply(
+        &mut self,
+        script: Protocol,
+        client: Protocol,
+        bytes_max: usize,
+        host: &mut dyn Host,
+    ) -> Progress {
+        debug_assert!(self.ended == Some(Status::Done) && !self.is_answered);
+        let mut answer = Reply::new(client);
+        answer.set_unsent_max(bytes_max);
+        self.lua.context().answer.replace(answer);
+        self.is_answered = true;
+        self.run(host, |fiber, lua| fiber.write(lua, script))
+    }
+
     /// Clears what a run leaves once its result is taken: what comes next, such as compiling another script, may go on.
     pub(super) fn end_run(&mut self) {
+        self.ended = None;
+        if self.is_answered {
+            self.is_answered = false;
+            self.lua.context().answer.take();
+        }
         self.lua.enter().set_top(0);
         self.lua.context().may_call.set(false);
         self.lua.context().set_killed(false);
@@ -243,6 +289,11 @@ pub(super) fn push_args(call: &mut Call<'_>, args: Args<'_>) {
         call.push_bytes(arg);
         call.raw_set_index(-2, index as i32 + 1);
     }
+}
+
+/// The error of a script that was killed while its reply was written.
+fn failure_of_killed(name: &dyn Display) -> Outcome {
+    Outcome::Failed { text: format!("{KILLED} script: {name}").into_bytes(), is_counted: false }
 }
 
 /// The error on top as the text of a reply.

@@ -12,7 +12,9 @@ use std::rc::Rc;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 
+use super::convert::write_long_value;
 use super::lua::{Lua, RawState, STACK_BYTES, Status};
+use crate::resp::Protocol;
 
 /// The stack on which the functions of one interpreter run, one at a time.
 pub struct Fiber {
@@ -20,18 +22,19 @@ pub struct Fiber {
     job: Rc<Cell<Option<Job>>>,
 }
 
-/// A function of the interpreter that is to be run: it and its arguments are on top.
+/// What is to be done.
 #[derive(Clone, Copy)]
-struct Job {
-    state: RawState,
-    args: usize,
-    handler: i32,
+enum Job {
+    /// A function of the interpreter is to be run: it and its arguments are on top.
+    Run { state: RawState, args: usize, handler: i32 },
+    /// The value on top is to be written as a reply that takes long.
+    Write { state: RawState, script: Protocol },
 }
 
 /// Why the fiber's stack was left.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// The function has ended.
+    /// The job is done.
     Ended(Status),
     /// It goes on when the fiber is resumed.
     Paused,
@@ -71,7 +74,13 @@ impl Fiber {
 
     /// Calls a function on the fiber's stack, as [`Lua::run`] does.
     pub fn start(&mut self, lua: &mut Lua, args: usize, handler: i32) -> Event {
-        self.job.set(Some(Job { state: lua.raw(), args, handler }));
+        self.job.set(Some(Job::Run { state: lua.raw(), args, handler }));
+        self.resume()
+    }
+
+    /// Writes the value on top as a reply, as [`write_long_value`] does.
+    pub fn write(&mut self, lua: &mut Lua, script: Protocol) -> Event {
+        self.job.set(Some(Job::Write { state: lua.raw(), script }));
         self.resume()
     }
 
@@ -87,8 +96,16 @@ impl Fiber {
 impl Job {
     #[expect(unsafe_code, reason = "the fiber has the interpreter to itself")]
     fn run(self) -> Status {
-        // SAFETY: `start` has borrowed the interpreter, and until the function has ended nobody else uses it.
-        unsafe { Lua::run(self.state, self.args, self.handler) }
+        // SAFETY: `start` or `write` has borrowed the interpreter, and until this has ended nobody else uses it.
+        unsafe {
+            match self {
+                Self::Run { state, args, handler } => Lua::run(state, args, handler),
+                Self::Write { state, script } => match Lua::use_raw(state, |call| write_long_value(call, script)) {
+                    true => Status::Done,
+                    false => Status::Failed,
+                },
+            }
+        }
     }
 }
 

@@ -109,6 +109,8 @@ impl Host for Server {
         if args.len() > 2 { Permission::Denied } else { Permission::Granted }
     }
 
+    fn note_error(&mut self, _text: &[u8], _is_counted: bool) {}
+
     fn log(&mut self, _level: u8, _text: &[u8]) {}
 }
 
@@ -157,17 +159,25 @@ fn run(engine: &mut Engine, script: ScriptId, bounds: Bounds) -> Vec<u8> {
     [&b"key"[..], b"", b"12"].into_iter().for_each(|argument| arguments.push(argument));
     let mut server = Server::new(bounds.looks);
     let mut progress = engine.start(script, arguments.as_args().head(1), arguments.as_args(), &mut server);
-    while progress == Progress::Paused {
-        progress = engine.resume(&mut server);
-    }
-    server.check_wait();
     let mut reply = Reply::new(Protocol::Resp3);
-    let outcome = engine.finish(&"sha", Protocol::Resp3, &mut reply, &mut |_, _| {});
+    let outcome = loop {
+        while progress == Progress::Paused {
+            progress = engine.resume(&mut server);
+        }
+        server.check_wait();
+        match engine.finish(&"sha", Protocol::Resp3, &mut reply, &mut |_, _| {}) {
+            Outcome::Long => {
+                progress = engine.write_reply(Protocol::Resp3, Protocol::Resp3, bounds.memory, &mut server);
+            }
+            outcome => break outcome,
+        }
+    };
+    server.check_wait();
     if server.looks_left == 0 {
         assert!(matches!(outcome, Outcome::Failed { .. }), "a killed script has returned");
     }
     match outcome {
-        Outcome::Replied => reply.front().to_vec(),
+        Outcome::Replied | Outcome::Long => reply.front().to_vec(),
         Outcome::Failed { text, .. } => text,
     }
 }

@@ -20,6 +20,9 @@ pub trait Host {
     /// redis.acl_check_cmd.
     fn check_permission(&mut self, args: Args<'_>) -> Permission;
 
+    /// An error is part of the script's reply; statistics may count it already.
+    fn note_error(&mut self, text: &[u8], is_counted: bool);
+
     /// redis.log, with one of the levels `LOG_DEBUG` (0) to `LOG_WARNING` (3).
     fn log(&mut self, level: u8, text: &[u8]);
 }

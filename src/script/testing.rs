@@ -26,6 +26,8 @@ impl Host for NoServer {
         Permission::Granted
     }
 
+    fn note_error(&mut self, _text: &[u8], _is_counted: bool) {}
+
     fn log(&mut self, _level: u8, _text: &[u8]) {}
 }
 
@@ -58,7 +60,7 @@ impl Interpreter {
         let progress = self.engine.start(id, none.as_args(), values.as_args(), &mut self.server);
         assert_eq!(progress, Progress::Ended);
         let mut reply = Reply::new(Protocol::Resp2);
-        let outcome = self.engine.finish(&"sha", Protocol::Resp2, &mut reply, &mut |_, _| {});
+        let outcome = self.finish(&mut reply);
         self.engine.remove(id);
         if let Outcome::Failed { text, .. } = outcome {
             return [b"-", &*text].concat();
@@ -71,6 +73,16 @@ impl Interpreter {
             }
             _ => reply[..reply.len() - 2].to_vec(),
         }
+    }
+
+    fn finish(&mut self, reply: &mut Reply) -> Outcome {
+        let outcome = self.engine.finish(&"sha", Protocol::Resp2, reply, &mut |_, _| {});
+        if outcome != Outcome::Long {
+            return outcome;
+        }
+        let progress = self.engine.write_reply(Protocol::Resp2, Protocol::Resp2, usize::MAX, &mut self.server);
+        assert_eq!(progress, Progress::Ended);
+        self.engine.finish(&"sha", Protocol::Resp2, reply, &mut |_, _| {})
     }
 
     pub fn run(&mut self, script: &str) -> String {

@@ -38,6 +38,8 @@ impl Host for LoadingHost {
         Permission::Denied
     }
 
+    fn note_error(&mut self, _text: &[u8], _is_counted: bool) {}
+
     fn log(&mut self, level: u8, text: &[u8]) {
         (self.log)(level, text);
     }

@@ -112,8 +112,7 @@ unsafe fn run<const MAY_END_SCRIPT: bool>(state: *mut ffi::lua_State, function: 
     let context = call.context;
     let outer_thread = context.running.replace(state);
     let outer = context.memory.set_in_rust(true);
-    let is_deep = (std::ptr::from_ref(&call) as usize) < context.stack_end.get();
-    let answer = if is_deep { Err(call.error("C stack overflow")) } else { function(&mut call) };
+    let answer = if call.is_deep() { Err(call.error("C stack overflow")) } else { function(&mut call) };
     let mut results = match answer {
         Ok(results) => results as c_int,
         Err(Raise(())) => -1,
@@ -173,6 +172,13 @@ impl<'c> Call<'c> {
             &*context.cast::<Context>()
         };
         Self { state, context, args, marker: PhantomData }
+    }
+
+    /// Whether little is left of the stack on which the script runs.
+    #[inline]
+    pub fn is_deep(&self) -> bool {
+        let here = 0_u8;
+        (std::ptr::from_ref(&here) as usize) < self.context.stack_end.get()
     }
 
     pub(super) fn state(&self) -> *mut ffi::lua_State {

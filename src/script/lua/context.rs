@@ -8,7 +8,7 @@ use mlua_sys::lua51 as ffi;
 
 use super::memory::Memory;
 use super::spare::SpareBlocks;
-use crate::resp::ArgsBuf;
+use crate::resp::{ArgsBuf, Reply};
 use crate::script::functions::Registrations;
 use crate::script::host::{Host, Verdict};
 
@@ -29,6 +29,8 @@ pub struct Context {
     pub(super) running: Cell<*mut ffi::lua_State>,
     /// What a command is put together in, kept from one to the next.
     pub command: RefCell<ArgsBuf>,
+    /// What is written of a reply that takes long.
+    pub answer: RefCell<Reply>,
     /// How many functions were run from outside, the one that runs now included.
     pub(super) runs: Cell<u64>,
     /// What a function of a library puts a text together in, kept from one call to the next. Taken by one at a time.
@@ -62,6 +64,7 @@ impl Context {
             killed: Cell::new(false),
             running: Cell::new(std::ptr::null_mut()),
             command: RefCell::default(),
+            answer: RefCell::default(),
             runs: Cell::new(0),
             text: Cell::default(),
             may_call: Cell::new(false),

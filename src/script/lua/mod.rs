@@ -26,7 +26,7 @@ mod spare;
 mod state;
 mod value;
 
-pub use call::{Answer, Call, Frequent, Function, Raise};
+pub use call::{Answer, Call, Frequent, Function, KILLED, Raise};
 pub use context::STACK_BYTES;
 pub use coroutine::Left;
 pub use direct::Direct;

@@ -28,6 +28,9 @@ const INSTRUCTIONS_MIN: c_int = 10;
 /// So much of the stack is for what a function in Rust and the commands need, and for C functions that nest without one.
 const STACK_RESERVE: usize = 3 << 20;
 
+/// So much of the stack is for what writes one value.
+const LAST_STACK_BYTES: usize = 256 << 10;
+
 /// Texts of this size are not compiled: Lua counts what is in them in an `int` (CVE-2025-46819).
 const TEXT_MAX: usize = 1 << 30;
 
@@ -51,7 +54,10 @@ unsafe impl Send for Lua {}
 
 /// An interpreter by its address, for the fiber's stack.
 #[derive(Clone, Copy)]
-pub struct RawState(*mut ffi::lua_State);
+pub struct RawState {
+    state: *mut ffi::lua_State,
+    kept: i32,
+}
 
 /// How a function ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,7 +135,7 @@ impl Lua {
     ///
     /// # Safety
     /// The interpreter is used by nobody else until this returns.
-    pub unsafe fn run(RawState(state): RawState, args: usize, handler: i32) -> Status {
+    pub unsafe fn run(RawState { state, .. }: RawState, args: usize, handler: i32) -> Status {
         // SAFETY: the state is live; what fails ends here.
         unsafe {
             let call = Call::of(state);
@@ -150,6 +156,20 @@ impl Lua {
         }
     }
 
+    /// Uses the stack, as [`Lua::enter`] has it, on that of the fiber, where no code of the script's runs meanwhile.
+    ///
+    /// # Safety
+    /// The interpreter is used by nobody else until this returns.
+    pub unsafe fn use_raw<R>(RawState { state, kept }: RawState, task: impl FnOnce(&mut Call<'_>) -> R) -> R {
+        // SAFETY: the state is live, by the contract.
+        let mut call = unsafe { Call::above(state, kept) };
+        let context = call.context();
+        context.stack_end.set((ptr::from_ref(&call) as usize).saturating_sub(STACK_BYTES - LAST_STACK_BYTES));
+        let result = task(&mut call);
+        context.stack_end.set(0);
+        result
+    }
+
     /// Lends the server to what runs here for as long as `run` takes.
     pub fn lend<R>(&mut self, host: &mut dyn Host, run: impl FnOnce(&mut Self) -> R) -> R {
         // SAFETY: the context is apart from this, and lives as long.
@@ -158,7 +178,7 @@ impl Lua {
     }
 
     pub fn raw(&mut self) -> RawState {
-        RawState(self.state)
+        RawState { state: self.state, kept: self.kept }
     }
 }
 

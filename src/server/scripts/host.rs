@@ -71,6 +71,13 @@ impl Host for ScriptHost<'_> {
         }
     }
 
+    fn note_error(&mut self, text: &[u8], is_counted: bool) {
+        self.executor.exec.note_failure();
+        if !is_counted {
+            self.executor.stats.note_error(text);
+        }
+    }
+
     fn log(&mut self, level: u8, text: &[u8]) {
         log(level, text);
     }

@@ -124,7 +124,6 @@ impl Executor {
     /// Answers what the script has come to that has ended.
     pub(super) fn finish_script(&mut self, caller: ClientKey, mut engine: Box<Engine>) {
         let current = self.scripts.current.take().expect("it has run");
-        self.scripts.busy = false;
         let Self { clients, stats, exec, .. } = self;
         let reply = &mut clients.get_mut(caller).reply;
         let outcome = engine.finish(&current.name, current.protocol, reply, &mut |text, is_counted| {
@@ -133,6 +132,10 @@ impl Executor {
                 stats.note_error(text);
             }
         });
+        if outcome == Outcome::Long {
+            return self.write_long_reply(caller, current, engine);
+        }
+        self.scripts.busy = false;
         self.scripts.put_back(current.language, engine);
         if let Some(client) = self.scripts.client {
             self.clients.get_mut(client).reply.restart(Protocol::Resp2);
@@ -145,6 +148,19 @@ impl Executor {
             } else {
                 self.reply_error(caller, &error);
             }
+        }
+    }
+
+    /// Writes a reply that takes long, which others may end as they may end the script.
+    fn write_long_reply(&mut self, caller: ClientKey, current: Current, mut engine: Box<Engine>) {
+        let protocol = current.protocol;
+        self.scripts.current = Some(current);
+        let client = self.script_client(caller);
+        let reply = &self.clients.get(caller).reply;
+        let (to, bytes_max) = (reply.protocol(), reply.room());
+        match engine.write_reply(protocol, to, bytes_max, &mut ScriptHost { executor: self, client }) {
+            Progress::Paused => self.pause_script(caller, client, engine),
+            Progress::Ended => self.finish_script(caller, engine),
         }
     }
 

@@ -53,6 +53,7 @@ const LOOPS: &[(&str, &str)] = &[
     ("a replacement", "string.gsub('abc', '.', function() while true do end end)"),
     ("a handler of errors", "xpcall(function() error('a') end, function() while true do end end)"),
     ("calls of commands", "while true do redis.call('PING') end"),
+    ("a reply without an end", "local t = {} t[1] = t t[2] = t return t"),
     ("protected calls of commands", "while true do redis.pcall('GET') end"),
 ];
 
