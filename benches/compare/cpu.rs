@@ -71,7 +71,7 @@ fn measure(server: &Server, test: &Workload, pipeline: u32, load: Load) -> (f64,
 }
 
 /// Sends one command many times; returns how often a second.
-fn benchmark(server: &Server, command: &[String], pipeline: u32, load: Load, numbers: u64) -> f64 {
+pub fn benchmark(server: &Server, command: &[String], pipeline: u32, load: Load, numbers: u64) -> f64 {
     let Load { requests, threads } = load;
     let output = Command::new("redis-benchmark")
         .args(["-p", &server.port().to_string(), "-n", &requests.to_string(), "-P", &pipeline.to_string()])

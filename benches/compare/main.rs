@@ -16,6 +16,7 @@ mod disk;
 mod memory;
 mod paced;
 mod pauses;
+mod replication;
 mod server;
 mod snapshot;
 mod table;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use pauses::Pauses;
+use replication::Replication;
 
 #[derive(Clone)]
 pub struct Contender {
@@ -57,6 +59,8 @@ enum Part {
     Latency,
     /// The memory that writes during BGSAVE copy.
     Copies,
+    /// Full sync, writes with one replica, and memory while writes wait for a full sync.
+    Replication,
 }
 
 #[derive(Parser)]
@@ -92,7 +96,7 @@ struct Options {
     folder: PathBuf,
     #[arg(long, value_delimiter = ',', value_enum)]
     only: Vec<Part>,
-    /// Megabytes of values for `fork`, `latency` and `copies`; each server holds them alone, one after the other.
+    /// Megabytes of values for `fork`, `latency`, `copies` and `replication`; each server holds them alone, one after the other.
     #[arg(long, default_value_t = 1000)]
     megabytes: u64,
     /// Length of each of those values.
@@ -107,6 +111,9 @@ struct Options {
     /// Overwrites a second for `fork` and `latency`.
     #[arg(long, default_value_t = 8000)]
     rate: u32,
+    /// Writes a second during a full sync for `replication`.
+    #[arg(long, default_value_t = 50_000)]
+    sync_rate: u32,
     /// NAME=VALUE of settings for the first server, as CONFIG SET takes them.
     #[arg(long, value_delimiter = ',')]
     set: Vec<String>,
@@ -150,8 +157,21 @@ fn main() {
             disk::compare(&options.servers, &options.folder, data, options.keys, options.rounds);
         }
     }
+    let held = options.megabytes * 1_000_000 / options.value_bytes.max(1) as u64;
+    if wanted(Part::Replication) {
+        let load = cpu::Load { requests: options.requests, threads: options.threads };
+        let replication = Replication {
+            keys: options.keys,
+            held,
+            value_bytes: options.value_bytes,
+            load,
+            rounds: options.rounds,
+            rate: options.sync_rate,
+        };
+        replication.compare(&options.servers, &options.tests);
+    }
     let pauses = Pauses {
-        keys: options.megabytes * 1_000_000 / options.value_bytes.max(1) as u64,
+        keys: held,
         value_bytes: options.value_bytes,
         snapshots: options.snapshots,
         interval: Duration::from_secs_f64(options.interval),

@@ -8,7 +8,7 @@ use super::Contender;
 use super::data::{self, Random};
 use super::paced::Writer;
 use super::server::{Server, folder_in_memory};
-use super::table::{Table, median};
+use super::table::{Measures, Table};
 
 /// Random overwrites during BGSAVE for [`Pauses::copies`].
 const OVERWRITES: u64 = 40_000;
@@ -28,9 +28,6 @@ pub struct Pauses {
     /// NAME=VALUE, for the first contender.
     pub settings: Vec<String>,
 }
-
-/// One line of a table: its name, and for each server the values of all rounds.
-type Measures = Vec<(String, Vec<Vec<f64>>)>;
 
 impl Pauses {
     /// Snapshots in a row, while a paced client overwrites at random.
@@ -99,22 +96,11 @@ impl Pauses {
         let names = contenders.iter().map(|contender| contender.name.clone()).collect();
         let title = format!("{what}: {} keys with values of {} bytes", self.keys, self.value_bytes);
         let table = Table::begin(&title, names);
-        let mut measures: Measures = Vec::new();
-        for round in 0..self.rounds {
-            for turn in 0..contenders.len() {
-                let at = if round % 2 == 0 { turn } else { contenders.len() - 1 - turn };
-                let server = self.start(&contenders[at], at == 0);
-                for (line, (name, value)) in measure(&server).into_iter().enumerate() {
-                    if line == measures.len() {
-                        measures.push((name, vec![Vec::new(); contenders.len()]));
-                    }
-                    measures[line].1[at].push(value);
-                }
-            }
-        }
-        for (name, of_servers) in &measures {
-            table.line(name, &of_servers.iter().map(|values| median(values)).collect::<Vec<_>>());
-        }
+        let measures = Measures::of_rounds(self.rounds, contenders.len(), |at| {
+            let server = self.start(&contenders[at], at == 0);
+            measure(&server)
+        });
+        measures.print(&table);
     }
 
     fn start(&self, contender: &Contender, is_first: bool) -> Server {

@@ -98,6 +98,12 @@ impl Server {
 
     /// A number out of INFO.
     pub fn info(&self, field: &str) -> f64 {
+        let value = self.info_text(field);
+        value.parse().unwrap_or_else(|_| panic!("{}: {field} in INFO is no number: {value}", self.name))
+    }
+
+    /// What INFO says of a field.
+    pub fn info_text(&self, field: &str) -> String {
         let mut connection = self.connect();
         connection.send(b"INFO\r\n").expect("the server reads");
         let size = connection.line().expect("the server answers");
@@ -106,9 +112,8 @@ impl Server {
         connection.reader.read_exact(&mut text).expect("the whole of INFO");
         let text = String::from_utf8_lossy(&text).into_owned();
         let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        value
-            .and_then(|value| value.trim().parse().ok())
-            .unwrap_or_else(|| panic!("{}: INFO has no {field}", self.name))
+        let value = value.unwrap_or_else(|| panic!("{}: INFO has no {field}", self.name));
+        value.trim().to_owned()
     }
 
     /// Processor time that the server has used so far, all its threads together.

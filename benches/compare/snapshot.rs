@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::server::Server;
-use super::table::{Table, median};
+use super::table::{Measures, Table};
 
 const MEGABYTE: f64 = 1_000_000.0;
 
@@ -11,34 +11,9 @@ const MEGABYTE: f64 = 1_000_000.0;
 /// has its ratio.
 const THREADS: [u32; 2] = [1, 2];
 
-/// The values of each round, for each server.
-struct Measure {
-    name: String,
-    of_servers: Vec<Vec<f64>>,
-}
-
-/// Measures saving and loading, round by round, every other one backwards.
+/// Measures saving and loading.
 pub fn compare(table: &Table, servers: &mut [Server], rounds: usize) {
-    let mut measures: Vec<Measure> = Vec::new();
-    for round in 0..rounds {
-        for turn in 0..servers.len() {
-            let at = if round % 2 == 0 { turn } else { servers.len() - 1 - turn };
-            let values = measure(&mut servers[at]);
-            if measures.is_empty() {
-                let empty = |(name, _): &(String, f64)| Measure {
-                    name: name.clone(),
-                    of_servers: vec![Vec::new(); servers.len()],
-                };
-                measures = values.iter().map(empty).collect();
-            }
-            for (measure, (_, value)) in measures.iter_mut().zip(values) {
-                measure.of_servers[at].push(value);
-            }
-        }
-    }
-    for Measure { name, of_servers } in &measures {
-        table.line(name, &of_servers.iter().map(|values| median(values)).collect::<Vec<_>>());
-    }
+    Measures::of_rounds(rounds, servers.len(), |at| measure(&mut servers[at])).print(table);
 }
 
 fn measure(server: &mut Server) -> Vec<(String, f64)> {

@@ -42,3 +42,32 @@ impl Table {
         println!();
     }
 }
+
+/// What was measured, by name: for each server the values of all rounds.
+pub struct Measures(Vec<(String, Vec<Vec<f64>>)>);
+
+impl Measures {
+    /// Measures each of so many servers once a round, every other round backwards, so that no server always comes first.
+    pub fn of_rounds(rounds: usize, servers: usize, mut measure: impl FnMut(usize) -> Vec<(String, f64)>) -> Self {
+        let mut measures: Vec<(String, Vec<Vec<f64>>)> = Vec::new();
+        for round in 0..rounds {
+            for turn in 0..servers {
+                let at = if round % 2 == 0 { turn } else { servers - 1 - turn };
+                for (line, (name, value)) in measure(at).into_iter().enumerate() {
+                    if line == measures.len() {
+                        measures.push((name, vec![Vec::new(); servers]));
+                    }
+                    measures[line].1[at].push(value);
+                }
+            }
+        }
+        Self(measures)
+    }
+
+    /// Prints the medians.
+    pub fn print(&self, table: &Table) {
+        for (name, of_servers) in &self.0 {
+            table.line(name, &of_servers.iter().map(|values| median(values)).collect::<Vec<_>>());
+        }
+    }
+}
