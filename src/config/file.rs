@@ -440,7 +440,6 @@ pub mod tests {
             "search-timeout 500",
             "ts-retention-policy 0",
             "rdma-bind 10.0.0.1 10.0.0.2",
-            "bind-source-addr 10.0.0.1",
             "replica-ignore-disk-write-errors yes",
         ] {
             let config = load_one(line).unwrap_or_else(|error| panic!("{error}"));

@@ -12,8 +12,6 @@ const REPLICAS_DISK: &Feature = &Feature {
     title: "Errors of a replica's disk",
     reason: "a replica goes on with its primary's stream in Copal whatever its own disk does, and does not end for it",
 };
-const SOURCE_ADDRESS: &Feature =
-    &Feature { title: "Source address", reason: "Copal lets the system choose the address from which it connects" };
 pub const CLUSTER: &Feature = &Feature { title: "Cluster", reason: "Copal runs as a single server" };
 pub const TLS: &Feature = &Feature { title: "TLS", reason: "Copal supports plain TCP and Unix sockets only" };
 pub const SCRIPTS: &Feature = &Feature {
@@ -57,7 +55,6 @@ pub const KEYS: &[Key] = &[
     dormant("aof-rewrite-incremental-fsync", "yes", Form::Flag, APPEND_ONLY),
     dormant("aof-disable-auto-gc", "no", Form::Flag, APPEND_ONLY),
     unheeded("replica-ignore-disk-write-errors", "no", Form::Flag, REPLICAS_DISK),
-    unheeded("bind-source-addr", "", Form::Text, SOURCE_ADDRESS),
     fixed("cluster-enabled", "no", Form::Flag, CLUSTER).at_startup(),
     dormant("cluster-config-file", "nodes.conf", Form::Text, CLUSTER).at_startup(),
     dormant("cluster-node-timeout", "15000", LONG, CLUSTER),

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
 use super::following::{EndOfLink, LinkTask};
@@ -84,14 +85,13 @@ pub async fn follow_primary(shared: Rc<Shared>) {
 }
 
 async fn serve(shared: &Shared, number: u64, address: &PrimaryAddress) -> Result<(), ConnectionError> {
-    let patience = {
+    let (patience, source) = {
         let mut executor = shared.executor.borrow_mut();
         executor.note_no_link(number, true);
-        executor.patience_with_primary()
+        (executor.patience_with_primary(), executor.config.bind_source_addr.clone())
     };
     tracing::info!("Connecting to MASTER {address}");
-    let connecting = TcpStream::connect((address.host.as_str(), address.port));
-    let stream = timeout(patience, connecting).await?.map_err(ConnectionError::Connect)?;
+    let stream = timeout(patience, connect(address, &source)).await?.map_err(ConnectionError::Connect)?;
     // Acknowledgements are short, and waited for.
     let _ = stream.set_nodelay(true);
     let remote = stream.peer_addr().map_err(ConnectionError::Connect)?.to_string();
@@ -102,6 +102,28 @@ async fn serve(shared: &Shared, number: u64, address: &PrimaryAddress) -> Result
         executor.begin_link(number)
     };
     Connection { shared, number, stream, patience, link, store: None }.run().await
+}
+
+/// Connects from an address of the host called `source`, or from any if that is empty or cannot be used.
+async fn connect(address: &PrimaryAddress, source: &str) -> io::Result<TcpStream> {
+    let target = (address.host.as_str(), address.port);
+    if source.is_empty() {
+        return TcpStream::connect(target).await;
+    }
+    let sources: Vec<SocketAddr> = lookup_host((source, 0)).await.map(Iterator::collect).unwrap_or_default();
+    let mut result = Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
+    for target in lookup_host(target).await? {
+        let socket = if target.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let mut alike = sources.iter().filter(|source| source.is_ipv4() == target.is_ipv4());
+        if !alike.any(|source| socket.bind(*source).is_ok()) {
+            tracing::warn!("bind-source-addr: no connection can come from '{source}', the system chooses the address");
+        }
+        result = socket.connect(target).await;
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
 }
 
 struct Connection<'s> {

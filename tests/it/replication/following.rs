@@ -61,6 +61,20 @@ fn the_link_that_a_client_has_cut_is_made_again_and_the_stream_goes_on_in_its_da
 }
 
 #[test]
+fn a_replica_connects_from_the_address_that_it_is_given_if_it_can() {
+    let primary = primary("");
+    let replica = replica_of(&primary);
+    for (source, seen) in [("127.0.0.2", "127.0.0.2"), ("127.0.0.3", "127.0.0.3"), ("192.0.2.1", "127.0.0.1")] {
+        run(&replica, &format!("CONFIG SET bind-source-addr {source}"));
+        run(&replica, "REPLICAOF NO ONE");
+        run(&replica, &format!("REPLICAOF 127.0.0.1 {}", primary.port()));
+        let expected = format!("ip={seen},port={}", replica.port());
+        wait_until(&expected, 30, || primary.info("replication").values().any(|value| value.starts_with(&expected)));
+    }
+    replica.wait_for_log("bind-source-addr: no connection can come from '192.0.2.1'");
+}
+
+#[test]
 fn a_paused_replica_takes_the_stream_in_and_applies_it_later() {
     let primary = primary("");
     let replica = replica_of(&primary);
