@@ -311,11 +311,12 @@ impl Supervisor {
     /// The child has ended: notes how, and clears away what it left.
     fn conclude(&mut self, running: Running, end: End, now: Now) {
         let duration = now.since(running.started);
+        self.last_duration_seconds = duration.as_secs() as i64;
+        self.last_copied_bytes = running.figures.copied_bytes;
         if running.is_for_replicas {
             self.conclude_sent(running, end, duration);
             return;
         }
-        self.last_duration_seconds = duration.as_secs() as i64;
         let outcome = running.outcome(end);
         if let (End::Signaled(signal), Outcome::Failed { .. }) = (end, &outcome) {
             tracing::warn!("Background saving terminated by signal {signal}");
@@ -325,7 +326,6 @@ impl Supervisor {
                 running.log_success();
                 // Changes made while the child was saving are not in the dump.
                 self.changes_saved = running.changes_at_fork;
-                self.last_copied_bytes = running.figures.copied_bytes;
                 self.same = running.saved_dump();
                 self.succeed(now);
             }

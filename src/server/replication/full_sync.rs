@@ -3,12 +3,13 @@
 
 use std::io::{self, Read as _};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::net::unix::pipe;
 
-use super::payload::{FullSync, Source};
+use super::payload::{FullSync, KindOfData, Source};
 use super::replica::{Capabilities, Replica, Stage};
+use super::state::Replication;
 use crate::rdb;
 #[cfg(any(test, feature = "internals"))]
 use crate::replication::History;
@@ -157,16 +158,17 @@ impl Executor {
     }
 
     fn begin_sync_if_due(&mut self, now: Now) {
+        self.join_dump_under_way(now);
         let replication = &self.replication;
-        let is_later = |not_before: Option<Instant>| not_before.is_some_and(|then| then > now.monotonic());
-        if replication.sync.is_some() || replication.failover.is_some() || is_later(replication.next_sync) {
+        let is_later = replication.next_sync.is_some_and(|then| then > now.monotonic());
+        if replication.sync.is_some() || replication.failover.is_some() || is_later {
             return;
         }
         if self.has_snapshot_child() {
             return;
         }
-        let waits = |replica: &Replica| replica.stage == Stage::WaitsForSnapshot && !is_later(replica.not_before);
-        let waiting: Vec<(ClientKey, &Replica)> = self.replicas().filter(|(_, replica)| waits(replica)).collect();
+        let waiting: Vec<(ClientKey, &Replica)> =
+            self.replicas().filter(|(_, replica)| replica.waits_for_snapshot(now)).collect();
         let Some((_, first)) = waiting.first() else { return };
         let kind = self.kind_of_data(first);
         let alike = || waiting.iter().filter(|(_, replica)| self.kind_of_data(replica) == kind);
@@ -221,8 +223,32 @@ impl Executor {
         });
         let number = self.replication.next_sync_number();
         let (is_fetched, is_vouched_for, is_whole) = (false, false, false);
-        self.replication.sync = Some(FullSync { number, data, source, mark, is_fetched, is_vouched_for, is_whole });
-        let (id, offset) = (self.replication.history.id(), self.replication.history.offset());
+        let offset = self.replication.history.offset();
+        self.replication.sync =
+            Some(FullSync { number, kind, offset, data, source, mark, is_fetched, is_vouched_for, is_whole });
+        self.let_take_data(keys, offset);
+        self.replication.sync_wake.raise();
+    }
+
+    /// Lets replicas that have come since take the dump too that a child is still writing for others, if what has changed
+    /// since is kept.
+    fn join_dump_under_way(&mut self, now: Now) {
+        let Replication { sync: Some(sync), backlog: Some(backlog), .. } = &self.replication else { return };
+        let (kind, offset) = (sync.kind, sync.offset);
+        if !matches!(sync.source, Source::Dump) || backlog.start() > offset + 1 {
+            return;
+        }
+        let fits = |replica: &Replica| replica.waits_for_snapshot(now) && self.kind_of_data(replica) == kind;
+        let keys: Vec<ClientKey> = self.replicas().filter(|(_, replica)| fits(replica)).map(|(key, _)| key).collect();
+        for &key in &keys {
+            tracing::info!("Replica {} waits for the dump that is being written", self.name_of_replica(key));
+        }
+        self.let_take_data(&keys, offset);
+    }
+
+    /// Lets replicas take the data of the full sync that has begun, which contain so much of the stream.
+    fn let_take_data(&mut self, keys: &[ClientKey], offset: u64) {
+        let id = self.replication.history.id();
         let now = self.clock.latest();
         for &key in keys {
             let client = self.clients.get_mut(key);
@@ -235,7 +261,6 @@ impl Executor {
             }
             client.wake();
         }
-        self.replication.sync_wake.raise();
     }
 
     /// Begins to take the snapshot that is sent.
@@ -427,20 +452,5 @@ impl Executor {
         let sync = self.replication.sync.as_ref()?;
         let data = self.replication.simulated_data.clone()?;
         Some((sync.number, sync.mark.is_some(), data))
-    }
-}
-
-/// What a full sync consists of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct KindOfData {
-    pub version: u32,
-    pub without_keys: bool,
-    pub without_functions: bool,
-}
-
-impl KindOfData {
-    /// Whether it is not all. It is no dump then.
-    pub fn is_filtered(self) -> bool {
-        self.without_keys || self.without_functions
     }
 }

@@ -23,7 +23,8 @@ mod waiting;
 
 #[cfg(any(test, feature = "internals"))]
 pub(in crate::server) use following::LinkTask;
-pub use full_sync::{KindOfData, feed_payload};
+pub use full_sync::feed_payload;
 pub use link::follow_primary;
+pub use payload::KindOfData;
 pub use replica::{Replica, ReplicationMemory};
 pub use state::Replication;

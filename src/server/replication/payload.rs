@@ -5,10 +5,28 @@ use std::os::fd::OwnedFd;
 
 use crate::replication::Backlog;
 
+/// What a full sync consists of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KindOfData {
+    pub version: u32,
+    pub without_keys: bool,
+    pub without_functions: bool,
+}
+
+impl KindOfData {
+    /// Whether it is not all. It is no dump then.
+    pub fn is_filtered(self) -> bool {
+        self.without_keys || self.without_functions
+    }
+}
+
 /// The full sync under way.
 pub(super) struct FullSync {
     /// Which one it is, of all.
     pub(super) number: u64,
+    pub(super) kind: KindOfData,
+    /// Bytes of the stream that the data contain.
+    pub(super) offset: u64,
     /// What was fetched and is not sent to all yet. It begins with the line that says how the data end.
     pub(super) data: Backlog,
     pub(super) source: Source,

@@ -112,6 +112,12 @@ impl Replica {
         self.stage != Stage::Greeting
     }
 
+    /// Whether it is to be given the data of the next snapshot.
+    pub(super) fn waits_for_snapshot(&self, now: Now) -> bool {
+        let is_later = self.not_before.is_some_and(|then| then > now.monotonic());
+        self.stage == Stage::WaitsForSnapshot && !is_later
+    }
+
     /// The byte of the stream that is kept for it, if the stream is.
     pub(super) fn needed(&self) -> Option<u64> {
         let reads = matches!(self.stage, Stage::TakesData { .. } | Stage::LoadsData | Stage::Online);

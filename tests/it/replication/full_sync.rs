@@ -43,6 +43,9 @@ fn data_come_whole_by_pipe_and_by_file_and_the_stream_begins_behind_them() {
         let text = String::from_utf8_lossy(&data).into_owned();
         assert!(text.contains("repl-id") && text.contains(&id) && text.contains("repl-stream-db"));
         assert_eq!(server.dump_path().exists(), diskless == "no");
+        let persistence = server.info("persistence");
+        assert_eq!(persistence["rdb_last_bgsave_time_sec"], "0", "a child for replicas counts as one");
+        assert_ne!(persistence["rdb_last_cow_size"], "0", "{diskless}");
         run(&server, "SET after 1");
         replica.acknowledge();
         assert_eq!([replica.change(), replica.change()], ["SELECT 0", "SET after 1"], "{diskless}");
@@ -61,6 +64,28 @@ fn replicas_that_come_together_share_a_child_and_each_has_the_same_data() {
     assert!(syncs.windows(2).all(|pair| pair[0] == pair[1]));
     assert_eq!(server.info_number("stats", "total_forks"), 1);
     assert_eq!(server.info_number("stats", "sync_full"), 3);
+}
+
+#[test]
+fn a_replica_that_comes_while_the_dump_is_written_for_another_takes_it_too_and_what_has_changed_since() {
+    let server = primary("repl-diskless-sync no\nrdb-key-save-delay 1000");
+    fill(&server);
+    let mut first = FakeReplica::greeted(&server);
+    first.send("PSYNC ? -1");
+    server.wait_for_child();
+    run(&server, "SET since 1");
+    let mut second = FakeReplica::greeted(&server);
+    second.send("PSYNC ? -1");
+    server.wait_for_log("waits for the dump that is being written");
+    run(&server, "SET later 2");
+    let syncs = [first.take_full_sync(), second.take_full_sync()];
+    assert_eq!(syncs[0], syncs[1]);
+    check(&syncs[1].1);
+    for replica in [&mut first, &mut second] {
+        replica.acknowledge();
+        assert_eq!([replica.change(), replica.change(), replica.change()], ["SELECT 0", "SET since 1", "SET later 2"]);
+    }
+    assert_eq!(server.info_number("stats", "total_forks"), 1);
 }
 
 #[test]
