@@ -63,6 +63,8 @@ impl Executor {
             && !self.process.is_ending()
             && let Some(place) = self.keyspace.waiting.take_ready()
         {
+            // Each command that is run again is a unit of work of its own, as the one that has changed the key.
+            self.keyspace.journal.close_group();
             self.serve_line(&place);
         }
     }
@@ -76,6 +78,7 @@ impl Executor {
             behind = ticket;
             if let Some(key) = self.clients.key_of(id) {
                 self.retry(key);
+                self.keyspace.journal.close_group();
             }
         }
     }
