@@ -15,7 +15,7 @@ pub struct Backlog {
 
 impl Backlog {
     /// The stream is kept in blocks of this size, so that what is not needed any more is freed bit by bit.
-    pub const BLOCK_BYTES: usize = 64 * 1024;
+    pub const BLOCK_BYTES: usize = 16 * 1024;
 
     /// Begins behind the byte numbered `offset`.
     pub fn new(offset: u64) -> Self {
@@ -39,7 +39,7 @@ impl Backlog {
 
     /// Bytes of memory that the blocks take.
     pub fn memory_usage(&self) -> usize {
-        self.blocks.iter().map(Vec::capacity).sum::<usize>() + self.blocks.capacity() * size_of::<Vec<u8>>()
+        self.blocks.len() * Self::BLOCK_BYTES + self.blocks.capacity() * size_of::<Vec<u8>>()
     }
 
     /// Whether the stream can be read from the byte numbered `next` on.

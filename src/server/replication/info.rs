@@ -122,10 +122,11 @@ impl Executor {
         ReplicationMemory { backlog, buffers, clients: connections + for_replicas }
     }
 
-    /// What of the stream is kept for replicas that lag. To evict keys for it would only make it more.
+    /// Memory in which more of the stream is kept than `repl-backlog-size`, for replicas that lag. To evict keys for it would
+    /// only make it more.
     #[inline]
     pub(in crate::server) fn bytes_for_lagging_replicas(&self) -> u64 {
-        let kept = self.replication.backlog.as_ref().map_or(0, |backlog| backlog.len());
+        let kept = self.replication.backlog.as_ref().map_or(0, |backlog| backlog.memory_usage() as u64);
         kept.saturating_sub(self.backlog_bytes_max())
     }
 }
