@@ -8,6 +8,10 @@ use super::stream::write_words;
 /// A user, if another than the default one, and a password.
 type Credentials = (Option<Box<[u8]>>, Box<[u8]>);
 
+/// A Valkey whose hash fields expire has a full sync only for replicas that say that they are of its version 9 or later.
+/// What it then sends is read here too.
+const READS_LIKE_VALKEY: &[u8] = b"9.0.0";
+
 /// What a replica says of itself.
 #[derive(Clone, Debug, Default)]
 pub struct Greeting {
@@ -127,7 +131,7 @@ impl Handshake {
     fn configure(&mut self) -> Step {
         let Greeting { port, announced_ip, .. } = &self.greeting;
         let mut out = command(&[b"REPLCONF", b"listening-port", port.to_string().as_bytes()]);
-        let mut answers = 3;
+        let mut answers = 4;
         if let Some(ip) = announced_ip {
             out.extend(command(&[b"REPLCONF", b"ip-address", ip.as_bytes()]));
             answers += 1;
@@ -135,6 +139,7 @@ impl Handshake {
         out.extend(command(&[b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]));
         let version = self.greeting.rdb_version.to_string();
         out.extend(command(&[b"REPLCONF", b"rdb-version", version.as_bytes()]));
+        out.extend(command(&[b"REPLCONF", b"version", READS_LIKE_VALKEY]));
         self.state = State::Configured(answers);
         Step::Send(out)
     }
@@ -222,12 +227,13 @@ mod tests {
     fn a_first_sync_asks_for_everything() {
         let greeting = Greeting { port: 6380, rdb_version: 12, ..Greeting::default() };
         let full = format!("+FULLRESYNC {} 77", id());
-        let (sent, end) = dialogue(greeting, &["+PONG", "+OK", "-ERR unknown", "-ERR unknown", "", &full]);
+        let (sent, end) =
+            dialogue(greeting, &["+PONG", "+OK", "-ERR unknown", "-ERR unknown", "-ERR unknown", "", &full]);
         assert_eq!(
             sent,
             [
                 "PING",
-                "REPLCONF listening-port 6380 REPLCONF capa eof capa psync2 REPLCONF rdb-version 12",
+                "REPLCONF listening-port 6380 REPLCONF capa eof capa psync2 REPLCONF rdb-version 12 REPLCONF version 9.0.0",
                 "PSYNC ? -1"
             ]
         );
@@ -244,7 +250,7 @@ mod tests {
             takes_over: false,
             rdb_version: 12,
         };
-        let answers = ["-NOAUTH Authentication required.", "+OK", "+OK", "+OK", "+OK", "+OK"];
+        let answers = ["-NOAUTH Authentication required.", "+OK", "+OK", "+OK", "+OK", "+OK", "+OK"];
         let (sent, _) = dialogue(greeting.clone(), &answers);
         assert_eq!(
             sent,
@@ -252,7 +258,7 @@ mod tests {
                 "PING",
                 "AUTH u p",
                 "REPLCONF listening-port 1 REPLCONF ip-address 10.0.0.9 REPLCONF capa eof capa psync2 \
-                 REPLCONF rdb-version 12",
+                 REPLCONF rdb-version 12 REPLCONF version 9.0.0",
                 &format!("PSYNC {} 78", id()),
             ]
         );
@@ -267,10 +273,10 @@ mod tests {
 
     #[test]
     fn a_primary_that_knows_no_psync_is_asked_by_sync() {
-        let (sent, end) = dialogue(Greeting::default(), &["+PONG", "+OK", "+OK", "+OK", "-ERR unknown command"]);
+        let (sent, end) = dialogue(Greeting::default(), &["+PONG", "+OK", "+OK", "+OK", "+OK", "-ERR unknown command"]);
         assert_eq!((sent.last().map(String::as_str), end), (Some("SYNC"), None));
         let takes_over = Greeting { takes_over: true, ..Greeting::default() };
-        let (sent, end) = dialogue(takes_over, &["+PONG", "+OK", "+OK", "+OK", "-ERR no"]);
+        let (sent, end) = dialogue(takes_over, &["+PONG", "+OK", "+OK", "+OK", "+OK", "-ERR no"]);
         assert_eq!(sent.last().map(String::as_str), Some("PSYNC ? -1 FAILOVER"));
         assert!(matches!(end, Some(Err(HandshakeError::Failover(_)))));
     }

@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn a_full_sync_comes_whole_in_whatever_pieces() {
         let start = Start::Full { id: id(), offset: 9 };
-        let answers = format!("+PONG\r\n+OK\r\n+OK\r\n-ERR\r\n\n+FULLRESYNC {} 9\r\n\n\n$5\r\nabcde", id());
+        let answers = format!("+PONG\r\n+OK\r\n+OK\r\n-ERR\r\n-ERR\r\n\n+FULLRESYNC {} 9\r\n\n\n$5\r\nabcde", id());
         for piece in 1..=answers.len() {
             let (found, data) = events(answers.as_bytes(), piece);
             let expected =
@@ -344,7 +344,8 @@ mod tests {
             assert_eq!((&found[..], &data[..]), (&expected[..], &b"abcde"[..]), "{piece}");
         }
         let mark = "m".repeat(40);
-        let answers = format!("+PONG\r\n+OK\r\n+OK\r\n-ERR\r\n+FULLRESYNC {} 9\r\n$EOF:{mark}\r\nabc{mark}", id());
+        let answers =
+            format!("+PONG\r\n+OK\r\n+OK\r\n-ERR\r\n-ERR\r\n+FULLRESYNC {} 9\r\n$EOF:{mark}\r\nabc{mark}", id());
         for piece in 1..=answers.len() {
             let (found, data) = events(answers.as_bytes(), piece);
             assert_eq!(found.last(), Some(&Event::DataEnd { start, len: 3 }), "{piece}");
@@ -354,7 +355,7 @@ mod tests {
 
     #[test]
     fn a_stream_goes_on_behind_the_answer_and_is_acknowledged_each_second() {
-        let answers = b"+PONG\r\n+OK\r\n+OK\r\n-ERR\r\n+CONTINUE\r\n*1\r\n$4\r\nPING\r\n";
+        let answers = b"+PONG\r\n+OK\r\n+OK\r\n-ERR\r\n-ERR\r\n+CONTINUE\r\n*1\r\n$4\r\nPING\r\n";
         for piece in 1..=answers.len() {
             assert_eq!(events(answers, piece).0, [Event::Continued(Start::Continued { id: None })]);
         }
@@ -372,9 +373,11 @@ mod tests {
     #[test]
     fn what_is_no_answer_ends_the_link() {
         let now = Now::at_unix_ms(0);
-        for answers in
-            [&b"+PONG\r\n+OK\r\n+OK\r\n-ERR\r\n-LOADING\r\n"[..], b"HTTP/1.1 400\r\n", &[b'x'; LINE_BYTES_MAX + 1]]
-        {
+        for answers in [
+            &b"+PONG\r\n+OK\r\n+OK\r\n-ERR\r\n-ERR\r\n-LOADING\r\n"[..],
+            b"HTTP/1.1 400\r\n",
+            &[b'x'; LINE_BYTES_MAX + 1],
+        ] {
             let mut link = Link::new(Greeting::default(), PATIENCE, now);
             link.buffer().extend_from_slice(answers);
             let end = loop {

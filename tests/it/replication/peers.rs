@@ -1,7 +1,7 @@
 //! Stock servers as replicas.
 
 use super::*;
-use crate::support::{Setup, redis_cli, redis_server};
+use crate::support::{Setup, newer_server, redis_cli, redis_server};
 
 #[track_caller]
 fn stock_replica(primary: &Server, config: &str) -> Server {
@@ -136,4 +136,17 @@ fn sketches_of_a_stock_primary_become_dense_on_the_replica_too() {
     assert_eq!(client.run("PFDEBUG ENCODING h").text(), "dense");
     wait_until("the replica has all", 30, || run(&replica, "EXISTS merged") == "1");
     assert_eq!(primary.digest(), replica.digest());
+}
+
+#[test]
+fn a_valkey_primary_has_a_full_sync_for_us_although_fields_expire() {
+    let Some(primary) = newer_server("valkey-server", "repl-diskless-sync-delay 0\nsave \"\"") else { return };
+    let mut client = primary.client();
+    client.run("HSET h stays 1 goes 2");
+    client.run("HPEXPIREAT h 4000000000000 FIELDS 1 goes");
+    let replica = Server::with_config(&format!("replicaof 127.0.0.1 {}", primary.port()));
+    wait_until("the link is up", 30, || replica.info_field("replication", "master_link_status") == "up");
+    assert_eq!(run(&replica, "HGET h stays"), "1");
+    let expiries = replica.client().run("HPEXPIRETIME h FIELDS 2 stays goes");
+    assert_eq!(format!("{expiries:?}"), format!("{:?}", client.run("HPEXPIRETIME h FIELDS 2 stays goes")));
 }
