@@ -30,6 +30,9 @@ pub struct Decoder<'a> {
     bytes: &'a [u8],
     position: usize,
     base: u64,
+    /// How long the strings are that were passed over, and the longest of them.
+    passed_over: u64,
+    longest_passed_over: u64,
 }
 
 impl<'a> Decoder<'a> {
@@ -39,7 +42,7 @@ impl<'a> Decoder<'a> {
 
     /// For bytes that begin at an offset other than 0 of the file that errors shall speak of.
     pub fn at(bytes: &'a [u8], base: u64) -> Self {
-        Self { bytes, position: 0, base }
+        Self { bytes, position: 0, base, passed_over: 0, longest_passed_over: 0 }
     }
 
     /// The offset of the next byte.
@@ -223,11 +226,19 @@ impl<'a> Decoder<'a> {
 
     /// Passes over a string without decompressing it.
     pub fn skip_string(&mut self) -> Result<()> {
-        match self.string_header()? {
-            StringHeader::Raw { bytes } => self.raw(bytes).map(drop),
-            StringHeader::Integer(_) => Ok(()),
-            StringHeader::Lzf { compressed, .. } => self.raw(compressed).map(drop),
-        }
+        let (stored, bytes) = match self.string_header()? {
+            StringHeader::Raw { bytes } => (bytes, bytes),
+            StringHeader::Integer(_) => return Ok(()),
+            StringHeader::Lzf { compressed, bytes } => (compressed, bytes),
+        };
+        self.passed_over = self.passed_over.saturating_add(bytes);
+        self.longest_passed_over = self.longest_passed_over.max(bytes);
+        self.raw(stored).map(drop)
+    }
+
+    /// How much memory the strings take that were passed over, while the longest is there twice.
+    pub(super) fn bytes_passed_over(&self) -> u64 {
+        self.passed_over.saturating_add(self.longest_passed_over)
     }
 
     /// A double in its binary form.

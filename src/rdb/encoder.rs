@@ -242,7 +242,11 @@ impl<'s> Encoder<'s> {
     #[cold]
     fn compressed_apart(&mut self, bytes: &[u8]) -> io::Result<bool> {
         let room = Compressor::room(bytes.len());
-        if self.compressed.len() < room {
+        if let Some(more) = room.checked_sub(self.compressed.len()) {
+            // Where memory is short, data are better saved at their full length than not at all.
+            if self.compressed.try_reserve_exact(more).is_err() {
+                return Ok(false);
+            }
             self.compressed.resize(room, 0);
         }
         let Some(used) = self.compressor.compress_into(bytes, self.kind, &mut self.compressed) else {

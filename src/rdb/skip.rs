@@ -7,6 +7,9 @@ use super::{Decoder, Dialect, ENTRY_ID_BYTES, ModuleId, Opcode, Result, Tag};
 const BINARY_DOUBLE_BYTES: usize = 8;
 const MILLISECONDS_BYTES: usize = 8;
 
+/// Fewer bytes than these hold no value of a megabyte, however well it is compressed.
+const PACKED_BYTES_MIN: usize = 8 << 10;
+
 /// Passes over the value of the given tag.
 pub fn value(tag: Tag, input: &mut Decoder<'_>) -> Result<()> {
     match tag {
@@ -65,6 +68,17 @@ pub fn value(tag: Tag, input: &mut Decoder<'_>) -> Result<()> {
         Tag::Array => array(input),
         Tag::Module | Tag::Module2 => module(input).map(drop),
     }
+}
+
+/// About how much memory it takes to build the value, which may be compressed to a small part of it; 0 if its bytes are
+/// malformed, or too few for a large value.
+pub fn bytes_to_build(tag: Tag, input: &Decoder<'_>) -> usize {
+    if input.remaining() < PACKED_BYTES_MIN {
+        return 0;
+    }
+    let mut input = input.clone();
+    let is_whole = value(tag, &mut input).is_ok();
+    if is_whole { usize::try_from(input.bytes_passed_over()).unwrap_or(usize::MAX) } else { 0 }
 }
 
 /// Passes over whole entries, what opcodes say about each included, until `bytes_max` bytes or `count_max` entries are

@@ -1,6 +1,6 @@
 //! A wall clock that is set forth and back under a running server: expiry follows it, all waiting does not.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -60,6 +60,13 @@ fn is_unanswered(client: &mut Client) -> bool {
     let answer = client.try_read();
     client.set_read_limit(Duration::from_secs(60)).expect("a limit");
     answer.is_err()
+}
+
+/// The day and the time of the log's last line.
+fn time_of_last_line(server: &Server) -> String {
+    let log = server.log();
+    let last = log.lines().rfind(|line| line.contains(":M ")).expect("a line");
+    last.split_whitespace().skip(1).take(4).collect::<Vec<_>>().join(" ")
 }
 
 fn seconds(server: &Server) -> i64 {
@@ -150,4 +157,68 @@ fn idle_clients_end_by_the_time_that_has_passed_and_not_by_the_wall_clock() {
     sleep(NOTICED);
     assert_eq!(client.run("CONFIG SET timeout 1"), ok());
     assert!(idle.is_closed_within(Duration::from_secs(30)));
+}
+
+#[test]
+fn a_failed_save_is_tried_again_when_the_wall_clock_was_set_back_after_it() {
+    let Some(clock) = WallClock::new() else { return };
+    let server = clock.start("save 1 1");
+    let mut client = server.client();
+    fs::create_dir(server.dump_path()).expect("a folder in the place of the dump");
+    assert_eq!(client.run("SET key value"), ok());
+    wait_until("a save fails", 30, || server.info_field("persistence", "rdb_last_bgsave_status") == "err");
+    clock.set(-4 * HOURS_2);
+    sleep(NOTICED);
+    fs::remove_dir(server.dump_path()).expect("the folder goes");
+    wait_until("the next try succeeds", 60, || {
+        server.info_field("persistence", "rdb_last_bgsave_status") == "ok" && server.dump_path().is_file()
+    });
+    assert_eq!(server.info_field("persistence", "rdb_changes_since_last_save"), "0");
+}
+
+#[test]
+fn times_to_live_are_kept_as_moments_of_the_wall_clock_however_they_were_given() {
+    let Some(clock) = WallClock::new() else { return };
+    let server = clock.start("save ''");
+    let mut client = server.client();
+    let now = seconds(&server);
+    let later = (now + 3600).to_string();
+    for (key, command) in [
+        ("for", vec!["EXPIRE", "for", "3600"]),
+        ("until", vec!["EXPIREAT", "until", &later]),
+        ("field", vec!["HEXPIRE", "field", "3600", "FIELDS", "1", "f"]),
+    ] {
+        client.run(&if key == "field" { "HSET field f v".to_owned() } else { format!("SET {key} v") });
+        assert!(!client.cmd(&command).is_error(), "{key}");
+    }
+    clock.set(-HOURS_2);
+    wait_until("the server sees the clock", 20, || seconds(&server) < now);
+    for key in ["for", "until"] {
+        assert!(client.cmd(&["TTL", key]).integer() > HOURS_2, "{key}");
+        assert!((client.cmd(&["EXPIRETIME", key]).integer() - now - 3600).abs() <= 2, "{key}");
+    }
+    // One that is given now counts from the time that is now.
+    assert_eq!(client.run("SET late v EX 100"), ok());
+    assert!((1..=100).contains(&client.run("TTL late").integer()));
+    clock.set(HOURS_2);
+    wait_until("all are past their end", 20, || client.run("EXISTS for until late") == int(0));
+    assert_eq!(client.run("HGET field f"), nil());
+}
+
+#[test]
+fn lines_of_the_log_have_the_time_of_the_wall_clock_as_it_is_set() {
+    let Some(clock) = WallClock::new() else { return };
+    let server = clock.start("save ''");
+    let mut client = server.client();
+    let before = time_of_last_line(&server);
+    // So far that the day is another one.
+    clock.set(-36 * 3600);
+    sleep(NOTICED);
+    assert_eq!(client.run("SAVE"), ok());
+    let back = time_of_last_line(&server);
+    assert_ne!(back.get(..2), before.get(..2), "{before} | {back}");
+    clock.set(0);
+    sleep(NOTICED);
+    assert_eq!(client.run("SAVE"), ok());
+    assert_ne!(time_of_last_line(&server).get(..2), back.get(..2), "{}", server.log());
 }

@@ -286,7 +286,7 @@ impl AdminCtx<'_> {
 /// By how many elements the size of a value is estimated before it is copied.
 pub const SIZE_SAMPLES: usize = 5;
 
-/// Refuses what there is no memory for.
+/// Refuses what there is no memory for. Made of many small blocks, it takes somewhat more than it has bytes.
 pub fn require_memory(bytes: usize) -> Result<(), CommandError> {
-    if memory_holds(bytes) { Ok(()) } else { Err(CommandError::NoMemory) }
+    if memory_holds(bytes.saturating_add(bytes / 4)) { Ok(()) } else { Err(CommandError::NoMemory) }
 }

@@ -26,25 +26,42 @@ struct Place {
 }
 
 impl Found {
-    /// Looks for the members of `zset` that are within the area, until there are enough.
-    pub fn search(zset: ZsetView<'_>, search: Search, enough: usize) -> Self {
+    /// Looks for the members of `zset` that are within the area, until there are enough; `None` where there is no memory for
+    /// all of them.
+    pub fn search(zset: ZsetView<'_>, search: Search, enough: usize) -> Option<Self> {
         let mut found = Self::default();
+        let mut lacking = false;
         for range in search.ranges() {
             let ranks = zset.score_ranks(Bound::Included(range.start as f64), Bound::Excluded(range.end as f64));
             zset.visit_while(ranks, |member, score| {
                 let point = point_of_score(score);
                 if let Some(distance_m) = search.distance_within(point) {
+                    lacking = !found.has_room(member.text_len());
+                    if lacking {
+                        return false;
+                    }
                     let start = found.names.len();
                     member.append_to(&mut found.names);
                     found.places.push(Place { name: start..found.names.len(), point, distance_m, score });
                 }
                 found.places.len() < enough
             });
-            if found.places.len() >= enough {
+            if lacking || found.places.len() >= enough {
                 break;
             }
         }
-        found
+        (!lacking).then_some(found)
+    }
+
+    /// Makes room for one more member of so many bytes.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        self.names.try_reserve(bytes).is_ok() && self.places.try_reserve(1).is_ok()
+    }
+
+    /// How much memory a sorted set of the members takes while it is made, with their names beside it.
+    pub fn bytes_of_zset(&self) -> usize {
+        const BYTES_OF_PAIR: usize = 2 * (size_of::<Vec<u8>>() + 2 * size_of::<f64>());
+        2 * self.places.iter().map(|place| place.name.len()).sum::<usize>() + self.places.len() * BYTES_OF_PAIR
     }
 
     pub fn len(&self) -> usize {

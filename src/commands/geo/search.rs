@@ -3,7 +3,7 @@
 use super::found::Found;
 use super::{Unit, point, point_of_member};
 use crate::commands::framework::arguments::{at_least, float_or, integer};
-use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx};
+use crate::commands::framework::{CommandError, CommandResult, ReadCtx, WriteCtx, require_memory};
 use crate::keyspace::{Entry, EventClass, Touch};
 use crate::resp::Args;
 use crate::structures::geohash::{Area, Point, Search};
@@ -85,7 +85,7 @@ pub fn geosearchstore(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 fn read(ctx: &mut ReadCtx<'_>, args: Args<'_>, form: Form) -> CommandResult {
     let zset = ctx.view::<ZsetValue>(args.arg(1))?;
     let query = Query::parse(args, form, zset)?;
-    let found = query.run(zset);
+    let found = query.run(zset)?;
     found.write(ctx.reply, query.facts, query.unit);
     Ok(())
 }
@@ -96,12 +96,13 @@ fn change(ctx: &mut WriteCtx<'_>, args: Args<'_>, form: Form) -> CommandResult {
     let entry = ctx.keyspace.find(ctx.session.db, source, ctx.now.unix_ms, Touch::Yes);
     let zset = entry.map(Entry::view::<ZsetValue>).transpose()?;
     let query = Query::parse(args, form, zset)?;
-    let found = query.run(zset);
+    let found = query.run(zset)?;
     let Some(destination) = query.destination else {
         found.write(ctx.reply, query.facts, query.unit);
         return Ok(());
     };
     let event = if form == Form::SearchStore { "geosearchstore" } else { "georadiusstore" };
+    require_memory(found.bytes_of_zset())?;
     let scores_unit = query.stores_distance.then_some(query.unit);
     let value = found.to_zset(scores_unit, ctx.limits);
     ctx.store(destination, value, EventClass::ZSET, event, found.len());
@@ -250,21 +251,21 @@ impl<'a> Query<'a> {
     }
 
     /// The members that are asked for. The nearest ones are meant where some are to be left out.
-    fn run(&self, zset: Option<ZsetView<'_>>) -> Found {
+    fn run(&self, zset: Option<ZsetView<'_>>) -> Result<Found, CommandError> {
         let centre = match self.origin {
             Some(Origin::Coordinates(point) | Origin::Member(Some(point))) => point,
-            Some(Origin::Member(None)) | None => return Found::default(),
+            Some(Origin::Member(None)) | None => return Ok(Found::default()),
         };
-        let (Some(zset), Some(area)) = (zset, self.area) else { return Found::default() };
+        let (Some(zset), Some(area)) = (zset, self.area) else { return Ok(Found::default()) };
         let enough = self.count.filter(|_| self.any).unwrap_or(usize::MAX);
-        let mut found = Found::search(zset, Search { centre, area }, enough);
+        let mut found = Found::search(zset, Search { centre, area }, enough).ok_or(CommandError::NoMemory)?;
         let order = self.order.or((self.count.is_some() && !self.any).then_some(Order::Nearest));
         let count = self.count.unwrap_or(usize::MAX);
         match order {
             Some(order) => found.sort(order == Order::Farthest, count),
             None => found.truncate(count),
         }
-        found
+        Ok(found)
     }
 }
 

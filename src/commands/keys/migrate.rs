@@ -7,7 +7,7 @@ use super::serialize::payload_version;
 use crate::commands::framework::arguments::integer;
 use crate::commands::framework::{
     Answer, Arity, Begin, Command, CommandError, CommandResult, Credentials, Effect, Find, Flags, Group, Handler,
-    KeyFlags, KeySpec, MigratedKey, Migration, WriteCtx,
+    KeyFlags, KeySpec, MigratedKey, Migration, SIZE_SAMPLES, WriteCtx, require_memory,
 };
 use crate::config::Config;
 use crate::keyspace::Entry;
@@ -133,6 +133,7 @@ fn pack(ctx: &WriteCtx<'_>, key: &[u8]) -> Result<Option<MigratedKey>, CommandEr
     let now_ms = ctx.now_ms();
     let touch = ctx.session.touch();
     let Some(entry) = ctx.keyspace.find(ctx.db(), key, now_ms, touch) else { return Ok(None) };
+    require_memory(entry.value().memory_usage(SIZE_SAMPLES))?;
     let payload = encode(entry, ctx.config)
         .map_err(|error| CommandError::owned(format!("ERR the value cannot be dumped: {error}")))?;
     let time_to_live = entry.expiry().map(|at_ms| Duration::from_millis(at_ms.saturating_sub(now_ms).max(1) as u64));

@@ -179,6 +179,8 @@ fn open_payload(ctx: &WriteCtx<'_>, payload: &[u8]) -> Result<Value, CommandErro
     let mut input = Decoder::new(body);
     let tag = input.tag(format.dialect).map_err(|cause| CommandError::BadPayload { kind: None, cause })?;
     let refused = |cause| CommandError::BadPayload { kind: Some(tag), cause };
+    // What is compressed claims how long it is, so a short payload may ask for much.
+    require_memory(rdb::skip::bytes_to_build(tag, &input))?;
     let value = Value::load(tag, &mut input, &options).map_err(refused)?;
     if input.remaining() > 0 {
         return Err(refused(input.invalid("bytes behind the value")));

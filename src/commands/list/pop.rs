@@ -4,7 +4,7 @@ use super::insert::push_event;
 use super::{end, exists, report};
 use crate::commands::framework::arguments::count;
 use crate::commands::framework::multi_pop::{MultiPop, record_taken};
-use crate::commands::framework::{CommandError, CommandResult, WriteCtx, element};
+use crate::commands::framework::{CommandError, CommandResult, WriteCtx, element, require_memory};
 use crate::resp::Args;
 use crate::types::list::{End, ListValue};
 
@@ -110,11 +110,13 @@ pub fn rpoplpush(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
 /// Moves one element from an end of a list to an end of another one, or of the same.
 pub fn move_element(ctx: &mut WriteCtx<'_>, from: (&[u8], End), to: (&[u8], End)) -> CommandResult {
     let ((source, source_end), (target, target_end)) = (from, to);
-    if !exists(ctx, source)? {
+    let Some(bytes) = ctx.view::<ListValue>(source)?.map(|list| list.bytes_of_long(source_end)) else {
         ctx.reply.null();
         return Ok(());
-    }
+    };
     exists(ctx, target)?;
+    // It is copied out of the one list and into the other.
+    require_memory(2 * bytes)?;
     let limits = ctx.limits;
     let same = source == target;
     let popped = ctx.edit::<ListValue, _>(source, |list| {

@@ -2,9 +2,10 @@
 
 use crate::commands::framework::arguments::count;
 use crate::commands::framework::element::bulk;
-use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
+use crate::commands::framework::{CommandError, CommandResult, SIZE_SAMPLES, WriteCtx, require_memory};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
+use crate::types::View as _;
 use crate::types::set::{Member, SetValue};
 
 pub fn sadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -101,11 +102,11 @@ pub fn spop(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         return Ok(());
     };
     let count = count(wanted, 0, CommandError::NotPositive)?;
-    let exists = ctx.view::<SetValue>(key)?.is_some();
-    if count == 0 || !exists {
+    let Some(set) = ctx.view::<SetValue>(key)?.filter(|_| count > 0) else {
         ctx.reply.empty_set();
         return Ok(());
-    }
+    };
+    require_memory(set.memory_usage(SIZE_SAMPLES) / set.len() * count.min(set.len()))?;
     if let Some(edited) = ctx.edit(key, |set: &mut SetValue| set.take_random(count, &mut rng))? {
         ctx.reply.set(edited.result.len());
         edited.result.iter().for_each(|member| bulk(ctx.reply, Member::Bytes(member)));

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::encoding::{INLINE_BYTES_MAX, Lzf};
-use super::{Direction, Element, persist};
+use super::{Direction, Element, End, persist};
 use crate::rdb;
 use crate::structures::listpack::{Lp, Pos};
 use crate::structures::quicklist::{self, Quicklist};
@@ -50,6 +50,13 @@ impl<'a> ListView<'a> {
             Self::Listpack(listpack) => listpack.get(i64::try_from(index).ok()?).map(read),
             Self::Quicklist(quicklist) => quicklist.get(index).map(|item| read(item.as_entry())),
         }
+    }
+
+    /// How many bytes the element at one end has, if it may be a long one: those of a listpack are short.
+    pub fn bytes_of_long(self, end: End) -> usize {
+        let Self::Quicklist(quicklist) = self else { return 0 };
+        let index = if end == End::Left { 0 } else { quicklist.len().saturating_sub(1) };
+        quicklist.get(index).map_or(0, |item| item.as_entry().text_len())
     }
 
     /// The elements from the one at `index` on; none if there is no such index.

@@ -253,3 +253,38 @@ fn observer_error(server: &Server, value: &str) -> String {
         other => panic!("{value} was taken: {other:?}"),
     }
 }
+
+/// Redis has freed a client while it went on with its list of those that wait for the key.
+#[test]
+fn clients_that_are_evicted_while_those_that_wait_for_one_key_are_served_leave_the_others_in_order() {
+    let server = Server::start();
+    let mut observer = observer(&server);
+    let (mut first, mut second, mut third) =
+        (named(&server, "first"), named(&server, "second"), named(&server, "third"));
+    first.send(b"BLPOP list 0\r\n");
+    wait_until("the first waits", 10, || server.info_field("clients", "blocked_clients") == "1");
+    // The second takes more than all may, by what it has sent behind its command.
+    second.send(b"BLPOP list 0\r\n");
+    second.send(&encode_command(&["GET", &"q".repeat(2 * MIB)]));
+    wait_until("the second waits", 10, || server.info_field("clients", "blocked_clients") == "2");
+    third.send(b"BLMPOP 0 2 other list LEFT COUNT 10\r\n");
+    wait_until("the third waits", 10, || server.info_field("clients", "blocked_clients") == "3");
+    observer.send(b"CONFIG SET maxmemory-clients 1mb\r\nRPUSH list a b c\r\n");
+    assert_eq!(observer.read(), ok());
+    assert_eq!(observer.read(), Value::Integer(3));
+    assert_eq!(first.read().texts(), ["list", "a"]);
+    assert_evicted(&server, &mut observer, &mut second);
+    assert_eq!(third.read().items()[0].text(), "list");
+    assert_eq!(observer.run("PING"), simple("PONG"));
+    // One that is evicted because of the reply that it has waited for.
+    let mut greedy = named(&server, "greedy");
+    greedy.send(b"BLMPOP 0 1 large LEFT COUNT 1000\r\n");
+    wait_until("it waits", 10, || server.info_field("clients", "blocked_clients") == "1");
+    let element = "e".repeat(20_000);
+    let mut push = vec!["RPUSH", "large"];
+    push.resize(402, &element);
+    observer.cmd(&push);
+    assert_evicted(&server, &mut observer, &mut greedy);
+    assert_eq!(observer.run("PING"), simple("PONG"));
+    assert_eq!(server.info_field("clients", "blocked_clients"), "0");
+}

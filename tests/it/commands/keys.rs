@@ -619,7 +619,7 @@ fn what_is_wrong_with_a_payload_is_logged() {
     let mut client = server.client();
     client.run("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1");
     let envelope = [0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let cases: [(&[u8], &str); 5] = [
+    let cases: [(&[u8], &str); 9] = [
         // A sorted set's ziplist of one byte, a zipmap without an end, a list with an empty node, two bytes more than a
         // string, and a type that nobody has.
         (b"\x0c\x01x", "RESTORE: Zset ziplist integrity check failed: "),
@@ -627,6 +627,12 @@ fn what_is_wrong_with_a_payload_is_logged() {
         (b"\x12\x01\x01\x00", "RESTORE: List quicklist 2 integrity check failed: "),
         (b"\x00\x01abc", "RESTORE: String integrity check failed: invalid value at offset 3"),
         (b"\x1f\x01a", "RESTORE: Payload integrity check failed: unknown type byte 31 at offset 0"),
+        // A zipmap whose field, whose value has a length of five bytes where one does, and a field of four gigabytes; a
+        // string of almost 2^64 bytes.
+        (b"\x09\x0c\x01\xfe\x01\0\0\0k\x01\0v\xff\0\0", "RESTORE: Zipmap integrity check failed: "),
+        (b"\x09\x0c\x01\x01k\xfe\x01\0\0\0\0v\xff\0\0\0", "RESTORE: Zipmap integrity check failed: "),
+        (b"\x09\x0a\x01\xfe\xfe\xff\xff\xffk\x01\0\xff", "RESTORE: Zipmap integrity check failed: "),
+        (b"\x00\x81\xff\xff\xff\xff\xff\xff\xff\xf7", "RESTORE: String integrity check failed: "),
     ];
     for (value, logged) in cases {
         let payload = [value, &envelope].concat();
@@ -637,6 +643,29 @@ fn what_is_wrong_with_a_payload_is_logged() {
         }
     }
     assert_eq!(client.run("EXISTS key"), int(0));
+}
+
+/// Whoever pops one of two entries that share their owner must not leave the other without one.
+#[test]
+fn payload_in_which_two_consumers_wait_for_one_entry_is_refused() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.run("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1");
+    client.pipeline(&[
+        "XADD stream 1-0 field value",
+        "XADD stream 2-0 field value",
+        "XGROUP CREATE stream group 0",
+        "XREADGROUP GROUP group one COUNT 1 STREAMS stream >",
+        "XREADGROUP GROUP group two COUNT 1 STREAMS stream >",
+    ]);
+    let mut payload = client.run("DUMP stream").bytes();
+    assert_eq!(client.cmd(&[b"RESTORE".as_slice(), b"copy", b"0", &payload]), ok());
+    let of_second = [0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0];
+    let at = payload.windows(16).rposition(|bytes| bytes == of_second).expect("what the second consumer waits for");
+    payload[at + 7] = 1;
+    let reply = client.cmd(&[b"RESTORE".as_slice(), b"forged", b"0", &payload]);
+    assert_eq!(reply, crate::support::err("ERR Bad data format"));
+    assert_eq!(client.run("EXISTS forged"), int(0));
 }
 
 #[test]
