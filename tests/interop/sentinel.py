@@ -16,8 +16,8 @@ WRITERS = 3
 class Writer:
     """A client that asks the sentinels where the primary is, and notes which writes all replicas have."""
 
-    def __init__(self, name, sentinels, replicas):
-        self.name, self.ports, self.replicas = name, [sentinel.port for sentinel in sentinels], replicas
+    def __init__(self, name, sentinels, replicas, password):
+        self.name, self.ports, self.replicas, self.password = name, [sentinel.port for sentinel in sentinels], replicas, password
         self.written, self.answered, self.ends = [], 0, False
         self.thread = threading.Thread(target=self.write, daemon=True)
         self.thread.start()
@@ -33,6 +33,8 @@ class Writer:
                     port = connection.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main")[1]
                     connection.close()
                     primary = connection = Connection(int(port), 5)
+                    if self.password:
+                        primary.ask("AUTH", self.password)
                 key = f"{self.name}:{number}"
                 answers = primary.ask_all([("SET", key, number), ("WAIT", self.replicas, 1000)])
                 if any(isinstance(answer, Error) for answer in answers):
@@ -56,14 +58,17 @@ class Writer:
 class Trio:
     """Three servers, the first of which is the primary, and three sentinels."""
 
-    def __init__(self, story, kinds, *lines, hurries=True):
-        self.story = story
-        self.servers = [Server(story, kinds[0], *lines)]
+    def __init__(self, story, kinds, *lines, hurries=True, password=None):
+        self.story, self.password = story, password
+        if password:
+            lines = [*lines, f'masterauth "{password}"']
+        self.servers = [Server(story, kinds[0], *lines, password=password)]
         for kind in kinds[1:]:
             own = [line for line in lines if kind == COPAL or not line.startswith("replica-rewind-guard")]
-            self.servers.append(Server(story, kind, *own, f"replicaof 127.0.0.1 {self.servers[0].port}"))
+            self.servers.append(Server(story, kind, *own, f"replicaof 127.0.0.1 {self.servers[0].port}", password=password))
             self.servers[-1].wait_for_link(self.servers[0])
-        self.sentinels = [Sentinel(story, self.servers[0], DOWN_AFTER_MS) for _ in range(3)]
+        own = [f'sentinel auth-pass main "{password}"'] if password else []
+        self.sentinels = [Sentinel(story, self.servers[0], DOWN_AFTER_MS, 2, *own) for _ in range(3)]
         if hurries:
             # How often a server is asked whether it lives and what it is, and how soon one that has come back is made a replica.
             # A replica whose last answer is older than five times the first is not promoted.
@@ -90,7 +95,7 @@ class Trio:
         return next(server for server in self.servers if server.port in ports)
 
     def begin_writers(self):
-        self.writers = [Writer(f"writer {number}", self.sentinels, 2) for number in range(WRITERS)]
+        self.writers = [Writer(f"writer {number}", self.sentinels, 2, self.password) for number in range(WRITERS)]
         self.story.closing.callback(self.end_writers)
         wait_until("writes are acknowledged by all", lambda: all(writer.written for writer in self.writers))
 
@@ -181,10 +186,10 @@ class Trio:
         return [key for key, there in zip(keys, primary.do_all([("EXISTS", key) for key in keys])) if there != 1]
 
 
-def kills(kinds):
+def kills(kinds, password=None):
     def tell(story):
         story.step("the sentinels find everyone")
-        trio = Trio(story, kinds)
+        trio = Trio(story, kinds, password=password)
         trio.begin_writers()
         for number in range(2):
             trio.prefer_the_other_make()
@@ -201,7 +206,7 @@ def kills(kinds):
         story.step("nothing is lost that all replicas had acknowledged")
         story.current += f": {trio.check()} writes"
 
-    return f"sentinel, {' '.join(kinds)}", tell
+    return f"sentinel, {' '.join(kinds)}{' with a password' if password else ''}", tell
 
 
 def rewinds(story):
@@ -271,7 +276,7 @@ def full_disk(story):
 
 def stories():
     yield kills((COPAL, COPAL, COPAL))
-    yield kills((COPAL, REDIS7, COPAL))
+    yield kills((COPAL, REDIS7, COPAL), "a secret")
     yield "sentinel and the rewind guard", rewinds
     yield "sentinel and no rewind guard", rewinds_without_guard
     yield "sentinel and a full disk", full_disk
