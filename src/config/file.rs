@@ -462,6 +462,8 @@ pub mod tests {
             "tls-port 6380",
             "rdma-port 6379",
             "import-mode yes",
+            "active-replica yes",
+            "multi-master yes",
             "gopher-enabled yes",
             "unixsocketgroup redis",
         ] {

@@ -39,6 +39,10 @@ const SOCKET_GROUP: &Feature = &Feature {
 };
 const MODULES: &Feature = &Feature { title: "Modules of Redis 8", reason: "Copal has no modules" };
 const KEYDB: &Feature = &Feature { title: "Threads of KeyDB", reason: "Copal serves connections on one thread" };
+const KEYDB_REPLICATION: &Feature = &Feature {
+    title: "Replication of KeyDB",
+    reason: "a replica of Copal has one primary, and sends it nothing of what its own clients write",
+};
 
 const COUNT: Form = Form::Integer(0, i64::MAX);
 const SIGNED: Form = Form::Integer(i64::MIN, i64::MAX);
@@ -141,6 +145,8 @@ pub const KEYS: &[Key] = &[
     read_only_in_files("extended-redis-compatibility", "yes", Form::Flag, VALKEY),
     read_only_in_files("rdb-version-check", "strict", Form::Choice(&["strict", "relaxed"]), VALKEY),
     refused("import-mode", "no", Form::Flag, VALKEY),
+    refused("active-replica", "no", Form::Flag, KEYDB_REPLICATION),
+    refused("multi-master", "no", Form::Flag, KEYDB_REPLICATION),
     of_module("search-*"),
     of_module("ts-*"),
     of_module("bf-*"),
