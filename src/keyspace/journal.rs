@@ -45,7 +45,13 @@ pub struct Journal {
     behind: Vec<Record>,
     /// Commands are not recorded, whatever they change.
     is_withheld: bool,
+    /// What was taken of the last group, empty: a command that follows needs no memory of its own.
+    spare_records: Vec<Record>,
+    spare_args: ArgsBuf,
 }
+
+/// No more memory is kept for the arguments of the next command.
+const SPARE_BYTES_MAX: usize = 4096;
 
 impl Journal {
     /// Starts or stops recording. What was recorded and not taken yet is dropped.
@@ -75,7 +81,8 @@ impl Journal {
     #[inline]
     pub fn command(&mut self, db: usize, write: impl FnOnce(&mut ArgsBuf)) {
         if self.wanted && !self.is_withheld {
-            self.open.push(command(db, write));
+            let record = self.command_record(db, write);
+            self.open.push(record);
         }
     }
 
@@ -83,7 +90,8 @@ impl Journal {
     #[inline]
     pub fn also(&mut self, db: usize, write: impl FnOnce(&mut ArgsBuf)) {
         if self.wanted && !self.is_withheld {
-            self.behind.push(command(db, write));
+            let record = self.command_record(db, write);
+            self.behind.push(record);
         }
     }
 
@@ -112,7 +120,8 @@ impl Journal {
     pub(super) fn end_command(&mut self, db: usize, args: Args<'_>, changes: u64) {
         let replaced = mem::take(&mut self.is_replaced);
         if changes != self.accounted && !replaced && !self.is_withheld {
-            self.open.push(Record::Command { db, args: args.to_buf() });
+            let record = self.command_record(db, |out| out.extend(args));
+            self.open.push(record);
         }
         self.accounted = changes;
         self.open.append(&mut self.behind);
@@ -121,20 +130,43 @@ impl Journal {
     /// Ends a unit of work.
     pub fn close_group(&mut self) {
         if !self.open.is_empty() {
-            self.closed.push(Group { records: mem::take(&mut self.open) });
+            let next = mem::take(&mut self.spare_records);
+            self.closed.push(Group { records: mem::replace(&mut self.open, next) });
         }
+    }
+
+    /// Whether a group was closed that nobody has taken.
+    #[inline]
+    pub fn has_groups(&self) -> bool {
+        !self.closed.is_empty()
     }
 
     /// The groups that were closed since the last call, in order.
     pub fn take_groups(&mut self) -> Vec<Group> {
         mem::take(&mut self.closed)
     }
-}
 
-fn command(db: usize, write: impl FnOnce(&mut ArgsBuf)) -> Record {
-    let mut args = ArgsBuf::new();
-    write(&mut args);
-    Record::Command { db, args }
+    /// As [`Journal::take_groups`], for whoever needs each only once: their memory serves what is recorded next.
+    pub fn drain_groups(&mut self, mut read: impl FnMut(&Group)) {
+        for Group { mut records } in self.closed.drain(..).inspect(|group| read(group)) {
+            if let Some(Record::Command { mut args, .. }) = records.pop()
+                && args.memory_usage() <= SPARE_BYTES_MAX
+            {
+                args.clear();
+                self.spare_args = args;
+            }
+            records.clear();
+            if records.capacity() * size_of::<Record>() <= SPARE_BYTES_MAX {
+                self.spare_records = records;
+            }
+        }
+    }
+
+    fn command_record(&mut self, db: usize, write: impl FnOnce(&mut ArgsBuf)) -> Record {
+        let mut args = mem::take(&mut self.spare_args);
+        write(&mut args);
+        Record::Command { db, args }
+    }
 }
 
 #[cfg(test)]
@@ -165,6 +197,21 @@ mod tests {
         journal.close_group();
         assert_eq!(recorded(&mut journal), [[Record::Command { db: 3, args: args("SET a b") }]]);
         assert!(journal.take_groups().is_empty());
+    }
+
+    #[test]
+    fn what_was_read_leaves_nothing_in_what_is_recorded_in_its_memory() {
+        let mut journal = wanted();
+        for (changes, value) in (11..).zip(["first", "second", "", &"v".repeat(2 * SPARE_BYTES_MAX), "last"]) {
+            let args: ArgsBuf = ["SET", "a", value].into_iter().collect();
+            journal.end_command(0, args.as_args(), changes);
+            journal.close_group();
+            assert!(journal.has_groups());
+            let mut seen = Vec::new();
+            journal.drain_groups(|group| seen.extend(group.records.clone()));
+            assert_eq!(seen, [Record::Command { db: 0, args }]);
+            assert!(!journal.has_groups() && journal.spare_args.memory_usage() <= SPARE_BYTES_MAX);
+        }
     }
 
     #[test]

@@ -74,7 +74,9 @@ impl<'a> Args<'a> {
     }
 
     pub fn to_buf(self) -> ArgsBuf {
-        self.iter().collect()
+        let mut buf = ArgsBuf { bytes: Vec::with_capacity(self.bytes_len()), spans: Vec::with_capacity(self.len()) };
+        buf.extend(self);
+        buf
     }
 }
 

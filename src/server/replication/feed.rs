@@ -23,11 +23,11 @@ impl Executor {
         if self.replication.backlog.is_none() {
             return;
         }
-        let groups = self.keyspace.journal.take_groups();
-        if groups.is_empty() {
+        if !self.keyspace.journal.has_groups() {
             return;
         }
-        self.replication.append(|writer, out| groups.iter().for_each(|group| writer.write(group, out)));
+        let Self { keyspace, replication, .. } = self;
+        replication.append(|writer, out| keyspace.journal.drain_groups(|group| writer.write(group, out)));
         if let Some(key) = self.clients.executing() {
             self.clients.get_mut(key).written_to = self.replication.history.offset();
         }
