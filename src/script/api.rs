@@ -2,7 +2,7 @@
 
 use sha1::{Digest as _, Sha1};
 
-use super::convert::push_reply;
+use super::convert::{push_long_reply, push_reply};
 use super::host::{Permission, Replicate};
 use super::library::install_table;
 use super::lua::{Answer, Call, Frequent, Function, Kind, Raise, Value, format_number, whole};
@@ -129,6 +129,10 @@ fn protected_command(call: &mut Call<'_>) -> Answer {
     run_command(call).map(|_| 1).or(Ok(1))
 }
 
+/// Replies up to this length are pushed at once. Of strings, Lua hashes only some bytes of the longer ones, so that those of
+/// a client's choice may take it long: each is compared with all before it.
+const SHORT_REPLY_BYTES: usize = 4 << 10;
+
 /// Runs the command that the arguments are, and pushes its reply. Returns whether that is an error.
 #[inline]
 fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
@@ -140,16 +144,31 @@ fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
     // No command calls a script, so that nobody else wants it meanwhile.
     let mut command = context.command.borrow_mut();
     command.clear();
-    let result = take_arguments(call, &mut command).and_then(|()| {
+    let answer = take_arguments(call, &mut command).and_then(|()| {
         call.keep_args(0);
-        let pushed = context.with_host(|host| {
+        let answer = context.with_host(|host| {
             let reply = host.call(command.as_args());
-            push_reply(call, reply).map(|()| reply.first() == Some(&b'-'))
+            if reply.len() > SHORT_REPLY_BYTES {
+                return Ok(Answered::Long(reply.to_vec()));
+            }
+            push_reply(call, reply).map(|()| Answered::Pushed(reply.first() == Some(&b'-')))
         });
-        pushed.unwrap_or_else(|| Err(call.error("no server runs the script")))
+        answer.unwrap_or_else(|| Err(call.error("no server runs the script")))
     });
     command.shrink_to_usual();
-    result
+    drop(command);
+    match answer? {
+        Answered::Pushed(is_error) => Ok(is_error),
+        Answered::Long(reply) => push_long_reply(call, &reply).map(|()| reply.first() == Some(&b'-')),
+    }
+}
+
+/// What a command has answered.
+enum Answered {
+    /// It is on the stack. Whether it is an error.
+    Pushed(bool),
+    /// A copy of what it is, since the server is to look at the script while it is pushed.
+    Long(Vec<u8>),
 }
 
 #[inline]
@@ -221,7 +240,7 @@ fn log(call: &mut Call<'_>) -> Answer {
     if call.args() < 2 {
         return fail(call, "ERR redis.log() requires two arguments or more.");
     }
-    let Value::Number(level) = call.value(1) else {
+    let Some(level) = call.number(1) else {
         return fail(call, "ERR First argument must be a number (log level).");
     };
     let level = whole(level);
@@ -245,9 +264,9 @@ fn setresp(call: &mut Call<'_>) -> Answer {
     if call.args() != 1 {
         return fail(call, "ERR redis.setresp() requires one argument.");
     }
-    let protocol = match call.value(1) {
-        Value::Number(2.0) => Protocol::Resp2,
-        Value::Number(3.0) => Protocol::Resp3,
+    let protocol = match call.number(1).map(whole) {
+        Some(2) => Protocol::Resp2,
+        Some(3) => Protocol::Resp3,
         _ => return fail(call, "ERR RESP version must be 2 or 3."),
     };
     call.context().with_host(|host| host.set_protocol(protocol));
@@ -310,6 +329,11 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_call_is_said_as_redis_says_it() {
         assert!(run("return redis.call()").contains("Please specify at least one argument for this redis lib call"));
+        assert!(run("redis.log('debug', 'x')").contains("First argument must be a number"));
+        assert!(run("redis.log(4, 'x')").contains("Invalid log level"));
+        assert!(run("redis.setresp(4)").contains("RESP version must be 2 or 3"));
+        // Texts that are numbers count as numbers.
+        assert_eq!(run("redis.setresp('3') redis.setresp(2.5) redis.log('1', 'x') return 1"), ":1");
         assert!(run("redis.set_repl(99)").contains("Invalid replication flags. Use REPL_AOF"));
     }
 }

@@ -7,7 +7,7 @@
 mod to_lua;
 mod to_reply;
 
-pub use to_lua::push_reply;
+pub use to_lua::{push_long_reply, push_reply};
 pub use to_reply::{Counted, Written, write_long_value, write_value};
 
 /// A text as C reads it, which is how Redis takes statuses and errors from scripts: it ends at the first zero.

@@ -15,12 +15,22 @@ const SHORT_DIGITS_MAX: usize = 16;
 /// Pushes the value of a whole reply. An error becomes a table with its text in `err`, marked as counted already.
 #[inline]
 pub fn push_reply(call: &mut Call<'_>, reply: &[u8]) -> Result<(), Raise> {
-    let mut reader = Reader { rest: reply };
+    let mut reader = Reader { rest: reply, is_looked_at: false };
     reader.push(call, DEPTH_MAX)
 }
 
+/// As [`push_reply`], and lets the server look at the script meanwhile.
+pub fn push_long_reply(call: &mut Call<'_>, reply: &[u8]) -> Result<(), Raise> {
+    let mut reader = Reader { rest: reply, is_looked_at: true };
+    reader.push(call, DEPTH_MAX)
+}
+
+/// The work that one element counts as where the server looks at the script.
+const WORK_PER_ELEMENT: usize = 64;
+
 struct Reader<'a> {
     rest: &'a [u8],
+    is_looked_at: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -122,10 +132,16 @@ impl<'a> Reader<'a> {
         call.reserve(PLACES)?;
         call.push_table(len, 0);
         for index in 1..=len {
+            self.count_element(call)?;
             self.push(call, depth - 1)?;
             call.raw_set_index(-2, index as i32);
         }
         Ok(())
+    }
+
+    #[inline]
+    fn count_element(&self, call: &mut Call<'_>) -> Result<(), Raise> {
+        if self.is_looked_at { call.work(WORK_PER_ELEMENT) } else { Ok(()) }
     }
 
     /// A table with the elements as keys in its one field: with their values in a map, `true` in a set.
@@ -135,6 +151,7 @@ impl<'a> Reader<'a> {
         call.push_table(0, 1);
         call.push_table(0, len);
         for _ in 0..len {
+            self.count_element(call)?;
             self.push(call, depth - 1)?;
             match name {
                 "map" => self.push(call, depth - 1)?,

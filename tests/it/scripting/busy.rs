@@ -82,6 +82,30 @@ fn a_killed_script_is_answered_at_once() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
+/// Lua hashes every third byte of these, which are the same in all: each is compared with all before it.
+#[test]
+fn a_script_is_killed_while_it_takes_a_reply_of_strings_that_lua_hashes_alike() {
+    let server = server();
+    let mut client = server.client();
+    let string = |number: usize| {
+        let digits = format!("{number:06}");
+        format!("x{}x{}x{}{}", &digits[..2], &digits[2..4], &digits[4..], "x".repeat(55))
+    };
+    for from in (0..200_000).step_by(1000) {
+        let strings: Vec<String> = (from..from + 1000).map(string).collect();
+        let command: Vec<&str> = ["RPUSH", "list"].into_iter().chain(strings.iter().map(String::as_str)).collect();
+        client.send(&encode_command(&command));
+        assert_eq!(client.read(), int(from as i64 + 1000));
+    }
+    let (mut caller, mut other) = begin(&server, "return #redis.call('LRANGE', 'list', 0, -1)");
+    let start = Instant::now();
+    assert_eq!(other.run("SCRIPT KILL"), ok());
+    assert_killed(&caller.read());
+    // To the end it would take a minute.
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert_eq!(eval(&mut other, "return #redis.call('LRANGE', 'list', 0, 99)"), int(100));
+}
+
 #[test]
 fn others_are_refused_but_for_what_touches_no_data() {
     let server = server();
