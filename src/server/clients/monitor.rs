@@ -32,7 +32,12 @@ impl Executor {
     /// Sends a command that has run to the monitors, unless it is one that they must not see.
     #[cold]
     pub(in crate::server) fn show_monitors(&mut self, frame: &Frame<'_>) {
-        let is_hidden = self.table.row(frame.command).flags.has(Flags::SKIP_MONITOR.or(Flags::ADMIN));
+        let flags = self.table.row(frame.command).flags;
+        let is_hidden = if flags.has(Flags::RUNS_SCRIPT) {
+            self.scripts.take_shown()
+        } else {
+            flags.has(Flags::SKIP_MONITOR.or(Flags::ADMIN))
+        };
         if self.clients.has_monitors() && frame.nesting != Nesting::Served && !is_hidden {
             self.feed_monitors(frame);
         }

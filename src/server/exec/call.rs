@@ -206,7 +206,10 @@ impl Executor {
             }
         }
         let mark = self.clients.get(key).reply.len();
-        match command.filter(|command| self.table.row(*command).flags.has(Flags::RUNS_QUEUE)) {
+        let ends_queue = |command: &CommandId| {
+            self.table.row(*command).flags.has(Flags::RUNS_QUEUE) && self.scripts.caller_of(key).is_none()
+        };
+        match command.filter(ends_queue) {
             Some(exec) => {
                 // A refused EXEC is the end of its transaction.
                 self.clients.get_mut(key).session.transaction = None;

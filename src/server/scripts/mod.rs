@@ -40,6 +40,8 @@ pub struct Scripts {
     vm_bytes: u64,
     /// Whether scripts may call DEBUG.
     allows_debug: bool,
+    /// Monitors were shown the command that runs a script, before the commands of the script.
+    is_shown: bool,
     /// Raised when a script has paused.
     wake: Rc<Wake>,
     functions: Functions,
@@ -61,6 +63,11 @@ impl Scripts {
 
     pub fn allows_debug(&self) -> bool {
         self.allows_debug
+    }
+
+    /// Whether monitors were shown the command that has run a script, which has ended. They were not where none was found.
+    pub fn take_shown(&mut self) -> bool {
+        if self.is_paused() { true } else { std::mem::take(&mut self.is_shown) }
     }
 
     /// Who has called the script that runs its commands as this client.

@@ -90,6 +90,7 @@ impl Executor {
         // Before the script, so that its commands come behind it.
         if self.clients.has_monitors() {
             self.feed_monitors(frame);
+            self.scripts.is_shown = true;
         }
         let client = self.script_client(frame.client);
         self.scripts.current = Some(Current {

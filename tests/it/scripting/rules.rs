@@ -11,6 +11,8 @@ fn what_a_script_may_not_call_is_refused_with_its_place() {
         -ERR This Redis command is not allowed from script script: ..., on @user_script:1.
         > EVAL "return redis.call('CLUSTER', 'RESET')" 0
         -ERR This Redis command is not allowed from script script: ..., on @user_script:1.
+        > EVAL "return redis.call('EXEC')" 0
+        -ERR This Redis command is not allowed from script script: ..., on @user_script:1.
         > EVAL "return redis.call('NONE')" 0
         -ERR Unknown Redis command called from script script: ..., on @user_script:1.
         > EVAL "return redis.call('GET')" 0
@@ -131,6 +133,16 @@ fn monitors_are_shown_a_script_and_then_its_commands() {
     let shown = [monitor.read().text(), monitor.read().text()];
     assert!(shown[0].contains(r#""EVAL" "return redis.call('SET', 'a', '1')" "0""#), "{shown:?}");
     assert!(shown[1].ends_with(r#"[0 lua] "SET" "a" "1""#), "{shown:?}");
+    // Those that run nothing are shown, too, as in Redis.
+    for command in ["EVALSHA none 0", "EVAL 'return 1' x", "FCALL none 0"] {
+        assert!(client.run(command).is_error(), "{command}");
+        let (name, shown) = (command.split(' ').next().unwrap_or_default(), monitor.read().text());
+        assert!(shown.contains(&format!("\"{name}\"")), "{command}: {shown}");
+    }
+    eval(&mut client, "return 1");
+    client.run("PING");
+    let shown = [monitor.read().text(), monitor.read().text()];
+    assert!(shown[0].contains("\"EVAL\"") && shown[1].contains("\"PING\""), "{shown:?}");
 }
 
 #[test]
