@@ -32,7 +32,7 @@ mod tool;
 
 /// jemalloc: the one allocator with fork handlers, transparent huge pages by `madvise`, and cheap statistics. Miri runs no
 /// C, and has an allocator of its own.
-#[cfg(not(miri))]
+#[cfg(not(any(miri, feature = "system-allocator")))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -80,6 +80,15 @@ fn no_library_call_takes_as_long_as_a_script_says() {
     kill("('a'):rep(40):find(('a?'):rep(40) .. ('a'):rep(40))");
 }
 
+/// CVE-2025-46819.
+#[test]
+fn a_huge_text_is_not_compiled() {
+    let mut engine = Engine::new(64 << 20).expect("an interpreter");
+    // Nothing looks at it, so that it takes no memory.
+    let text = vec![0; (1 << 30) + 1];
+    assert_eq!(engine.compile(&text).expect_err("no script").0, b"chunk is too large");
+}
+
 /// CVE-2025-46817.
 #[test]
 fn unpack_returns_no_more_than_the_stack_holds() {

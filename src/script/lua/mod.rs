@@ -21,6 +21,8 @@ mod direct;
 mod error;
 mod memory;
 mod number;
+#[cfg(test)]
+mod plain_tests;
 mod read_only;
 mod spare;
 mod state;
