@@ -7,7 +7,7 @@ use std::io;
 use super::convert::{Counted, Written, up_to_zero, write_value};
 use super::fiber::{Event, Fiber};
 use super::host::Host;
-use super::lua::{Call, KILLED, Kind, Lua, Status, Value};
+use super::lua::{Abilities, Call, KILLED, Kind, Lua, Status, Task, Value};
 use super::mentions::Mentions;
 use super::places::{ARGV, ERROR_HANDLER, GLOBALS, KEYS, SCRIPTS};
 use super::{api, globals, library};
@@ -24,13 +24,21 @@ pub struct Engine {
     /// Numbers of scripts that are gone.
     free: Vec<ScriptId>,
     scripts: u32,
-    /// What each script mentions, by its place in the list of compiled scripts.
-    mentions: Vec<Mentions>,
+    /// What each script is known to do, by its place in the list of compiled scripts.
+    known: Vec<Known>,
     /// Which of the globals `KEYS` and `ARGV` are not there yet, or may hold what a script was given or has made of it.
     filled: Mentions,
     pub(super) ended: Option<Status>,
     /// The reply of the script that has ended is in the context, since it took long to write.
     is_answered: bool,
+}
+
+/// What is known of a script before it runs.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    mentions: Mentions,
+    /// It runs so few instructions that it need not be looked at.
+    is_short: bool,
 }
 
 /// A compiled script.
@@ -101,13 +109,13 @@ impl Engine {
         debug_assert_eq!(call.top(), ARGV);
         lua.keep();
         let fiber = Fiber::new(&mut lua)?;
-        let filled = Mentions { keys: true, args: true };
+        let filled = Mentions { keys: true, args: true, anything: true };
         Ok(Self {
             fiber,
             lua,
             free: Vec::new(),
             scripts: 0,
-            mentions: Vec::new(),
+            known: Vec::new(),
             filled,
             ended: None,
             is_answered: false,
@@ -146,11 +154,18 @@ impl Engine {
             self.after_shortage();
             return Err(CompileError(text));
         }
+        let Abilities { sets_globals, runs_long } = call.abilities();
+        // What only reads globals may do so without the table in front that refuses writes.
+        if !sets_globals {
+            call.push_copy(GLOBALS);
+            call.set_environment(-2);
+        }
         let id = self.new_id();
         self.lua.enter().raw_set_index(SCRIPTS, id.index());
         let index = id.index() as usize;
-        self.mentions.resize(self.mentions.len().max(index + 1), Mentions::default());
-        self.mentions[index] = Mentions::of(text);
+        self.known.resize(self.known.len().max(index + 1), Known::default());
+        let mentions = Mentions::of(text);
+        self.known[index] = Known { mentions, is_short: !runs_long && !mentions.anything };
         Ok(id)
     }
 
@@ -176,7 +191,7 @@ impl Engine {
         let mut call = self.lua.enter();
         call.raw_get_index(SCRIPTS, script.index());
         // What the script cannot find is made empty at most, so that nothing is kept of what another one has left.
-        let mentions = self.mentions[script.index() as usize];
+        let Known { mentions, is_short } = self.known[script.index() as usize];
         if mentions.keys || self.filled.keys {
             set_list(&mut call, KEYS, if mentions.keys { keys } else { Args::empty() });
         }
@@ -184,13 +199,13 @@ impl Engine {
             set_list(&mut call, ARGV, if mentions.args { args } else { Args::empty() });
         }
         self.filled = mentions;
-        self.begin(0, ERROR_HANDLER, true, host)
+        self.begin(Task { args: 0, handler: ERROR_HANDLER, is_short }, true, host)
     }
 
-    /// Begins with the function below the `args` values on top. Only where `may_call` is set may it call commands.
-    pub(super) fn begin(&mut self, args: usize, handler: i32, may_call: bool, host: &mut dyn Host) -> Progress {
+    /// Begins with a function. Only where `may_call` is set may it call commands.
+    pub(super) fn begin(&mut self, task: Task, may_call: bool, host: &mut dyn Host) -> Progress {
         self.lua.context().may_call.set(may_call);
-        self.run(host, |fiber, lua| fiber.start(lua, args, handler))
+        self.run(host, |fiber, lua| fiber.start(lua, task))
     }
 
     /// Goes on with a script that has paused.

@@ -13,7 +13,7 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
 
 use super::convert::write_long_value;
-use super::lua::{Lua, RawState, STACK_BYTES, Status};
+use super::lua::{Lua, RawState, STACK_BYTES, Status, Task};
 use crate::resp::Protocol;
 
 /// The stack on which the functions of one interpreter run, one at a time.
@@ -26,7 +26,7 @@ pub struct Fiber {
 #[derive(Clone, Copy)]
 enum Job {
     /// A function of the interpreter is to be run: it and its arguments are on top.
-    Run { state: RawState, args: usize, handler: i32 },
+    Run { state: RawState, task: Task },
     /// The value on top is to be written as a reply that takes long.
     Write { state: RawState, script: Protocol },
 }
@@ -73,8 +73,8 @@ impl Fiber {
     }
 
     /// Calls a function on the fiber's stack, as [`Lua::run`] does.
-    pub fn start(&mut self, lua: &mut Lua, args: usize, handler: i32) -> Event {
-        self.job.set(Some(Job::Run { state: lua.raw(), args, handler }));
+    pub fn start(&mut self, lua: &mut Lua, task: Task) -> Event {
+        self.job.set(Some(Job::Run { state: lua.raw(), task }));
         self.resume()
     }
 
@@ -99,7 +99,7 @@ impl Job {
         // SAFETY: `start` or `write` has borrowed the interpreter, and until this has ended nobody else uses it.
         unsafe {
             match self {
-                Self::Run { state, args, handler } => Lua::run(state, args, handler),
+                Self::Run { state, task } => Lua::run(state, task),
                 Self::Write { state, script } => match Lua::use_raw(state, |call| write_long_value(call, script)) {
                     true => Status::Done,
                     false => Status::Failed,

@@ -55,6 +55,7 @@ const BYTE_ORDER_ALLOWED: &[(&str, &str)] = &[
     ("types/string/encoding.rs", "integers inside the entry's block"),
     ("script/library/cmsgpack.rs", "the format is byte order"),
     ("script/library/structure.rs", "what struct packs is byte order"),
+    ("script/lua/bytecode.rs", "the format is byte order"),
     ("stdx/number/integer.rs", "digits found side by side in a word"),
 ];
 

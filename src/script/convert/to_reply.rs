@@ -45,7 +45,7 @@ pub fn write_long_value(call: &mut Call<'_>, script: Protocol) -> bool {
     let mut reply = context.answer.borrow_mut();
     let mut writer = Writer::new(script, &mut reply, true);
     writer.write(call);
-    writer.tell_errors(call);
+    writer.report_errors(call);
     !context.is_killed()
 }
 
@@ -93,7 +93,7 @@ impl Writer<'_> {
     #[cold]
     fn look(&mut self, call: &Call<'_>) -> bool {
         if !self.stops && self.is_looked_at {
-            self.tell_errors(call);
+            self.report_errors(call);
             self.left = WORK_AT_ONCE;
             self.stops = call.context().poll().is_err();
         } else {
@@ -103,7 +103,7 @@ impl Writer<'_> {
     }
 
     /// Has the server count the errors so far.
-    fn tell_errors(&mut self, call: &Call<'_>) {
+    fn report_errors(&mut self, call: &Call<'_>) {
         for (text, is_counted) in self.errors.drain(..) {
             call.context().with_host(|host| host.note_error(&text, is_counted));
         }

@@ -11,7 +11,7 @@ use super::registration::Registrations;
 use crate::resp::Args;
 use crate::script::engine::{Engine, Progress, ScriptId, push_args};
 use crate::script::host::Host;
-use crate::script::lua::{Call, Kind, Status, Value};
+use crate::script::lua::{Call, Kind, Status, Task, Value};
 use crate::script::places::{CALLBACKS, ERROR_HANDLER, GLOBALS, LOADING_GLOBALS, SCRIPTS};
 use crate::script::{api, globals};
 
@@ -78,7 +78,7 @@ impl Engine {
         call.raw_get_index(SCRIPTS, function.index());
         push_args(&mut call, keys);
         push_args(&mut call, args);
-        self.begin(2, ERROR_HANDLER, true, host)
+        self.begin(Task { args: 2, handler: ERROR_HANDLER, is_short: false }, true, host)
     }
 
     /// What the code registers.
@@ -92,7 +92,7 @@ impl Engine {
         }
         self.lua.context().registrations.replace(Some(Registrations::default()));
         self.lua.enter().put_behind(Call::GLOBALS, LOADING_GLOBALS);
-        let mut progress = self.begin(0, NO_HANDLER, false, host);
+        let mut progress = self.begin(Task { args: 0, handler: NO_HANDLER, is_short: false }, false, host);
         while progress == Progress::Paused {
             progress = self.resume(host);
         }

@@ -14,6 +14,7 @@
 //!    ([`Call::call`]) in protected mode.
 
 mod allocator;
+mod bytecode;
 mod call;
 mod context;
 mod coroutine;
@@ -28,10 +29,11 @@ mod spare;
 mod state;
 mod value;
 
+pub use bytecode::Abilities;
 pub use call::{Answer, Call, Frequent, Function, KILLED, Raise};
 pub use context::STACK_BYTES;
 pub use coroutine::Left;
 pub use direct::Direct;
 pub use number::{NumberText, append_number, format_number, number_text, whole};
-pub use state::{Lua, RawState, Status};
+pub use state::{Lua, RawState, Status, Task};
 pub use value::{Kind, Value};

@@ -59,6 +59,16 @@ pub struct RawState {
     kept: i32,
 }
 
+/// A function that is to be called: it is below its arguments, which are on top.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    pub args: usize,
+    /// A place that holds a function that gets each error.
+    pub handler: i32,
+    /// It runs so few instructions that it need not be looked at; functions that it calls have themselves looked at.
+    pub is_short: bool,
+}
+
 /// How a function ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Status {
@@ -130,12 +140,11 @@ impl Lua {
         }
     }
 
-    /// Calls the function below the `args` values on top, under `handler`, a place that holds a function that gets each
-    /// error. Its one result is on top, or the error.
+    /// Calls a function. Its one result is on top, or the error.
     ///
     /// # Safety
     /// The interpreter is used by nobody else until this returns.
-    pub unsafe fn run(RawState { state, .. }: RawState, args: usize, handler: i32) -> Status {
+    pub unsafe fn run(RawState { state, .. }: RawState, task: Task) -> Status {
         // SAFETY: the state is live; what fails ends here.
         unsafe {
             let call = Call::of(state);
@@ -146,9 +155,13 @@ impl Lua {
             context.stack_end.set(here.saturating_sub(STACK_BYTES - STACK_RESERVE));
             context.looked_at.set(None);
             context.look_after.set(INSTRUCTIONS_PER_POLL);
-            ffi::lua_sethook(state, Some(look), ffi::LUA_MASKCOUNT, INSTRUCTIONS_PER_POLL);
+            if task.is_short {
+                ffi::lua_sethook(state, None, 0, 0);
+            } else {
+                ffi::lua_sethook(state, Some(look), ffi::LUA_MASKCOUNT, INSTRUCTIONS_PER_POLL);
+            }
             context.memory.set_in_rust(false);
-            let status = ffi::lua_pcall(state, args as c_int, 1, handler);
+            let status = ffi::lua_pcall(state, task.args as c_int, 1, task.handler);
             context.memory.set_in_rust(true);
             context.running.set(ptr::null_mut());
             context.stack_end.set(0);
