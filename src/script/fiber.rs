@@ -4,10 +4,8 @@
 //! within a sort within a protected call. Lua's own coroutines cannot be left from there. So scripts run on a stack of their
 //! own, and a pause is a switch of stacks, of some nanoseconds.
 
-use std::cell::Cell;
 use std::io;
 use std::ptr::NonNull;
-use std::rc::Rc;
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult};
@@ -18,8 +16,8 @@ use crate::resp::Protocol;
 
 /// The stack on which the functions of one interpreter run, one at a time.
 pub struct Fiber {
-    coroutine: Coroutine<(), Event, ()>,
-    job: Rc<Cell<Option<Job>>>,
+    /// Takes a job, or nothing where it is to go on with the one that has paused.
+    coroutine: Coroutine<Option<Job>, Event, ()>,
 }
 
 /// What is to be done.
@@ -45,11 +43,11 @@ pub enum Event {
 impl Fiber {
     /// The fiber of one interpreter, which must not outlive it.
     pub fn new(lua: &mut Lua) -> io::Result<Self> {
-        let job: Rc<Cell<Option<Job>>> = Rc::default();
-        let jobs = Rc::clone(&job);
         let context = NonNull::from(lua.context());
-        let body = move |yielder: &corosensei::Yielder<(), Event>, ()| {
-            let pause = || yielder.suspend(Event::Paused);
+        let body = move |yielder: &corosensei::Yielder<Option<Job>, Event>, first: Option<Job>| {
+            let pause = || {
+                yielder.suspend(Event::Paused);
+            };
             let pause: &dyn Fn() = &pause;
             // SAFETY: the context lives longer than the fiber. The pause lives until the fiber ends, which is never: it is
             // dropped where it waits.
@@ -59,34 +57,37 @@ impl Fiber {
                     NonNull::from(pause),
                 )));
             }
+            let mut next = first;
             loop {
-                let event = match jobs.take() {
+                let event = match next {
                     Some(job) => Event::Ended(job.run()),
                     None => Event::Idle,
                 };
-                yielder.suspend(event);
+                next = yielder.suspend(event);
             }
         };
-        let mut fiber = Self { coroutine: Coroutine::with_stack(DefaultStack::new(STACK_BYTES)?, body), job };
+        let mut fiber = Self { coroutine: Coroutine::with_stack(DefaultStack::new(STACK_BYTES)?, body) };
         fiber.resume();
         Ok(fiber)
     }
 
     /// Calls a function on the fiber's stack, as [`Lua::run`] does.
     pub fn start(&mut self, lua: &mut Lua, task: Task) -> Event {
-        self.job.set(Some(Job::Run { state: lua.raw(), task }));
-        self.resume()
+        self.go_on(Some(Job::Run { state: lua.raw(), task }))
     }
 
     /// Writes the value on top as a reply, as [`write_long_value`] does.
     pub fn write(&mut self, lua: &mut Lua, script: Protocol) -> Event {
-        self.job.set(Some(Job::Write { state: lua.raw(), script }));
-        self.resume()
+        self.go_on(Some(Job::Write { state: lua.raw(), script }))
     }
 
     /// Goes on with what has paused.
     pub fn resume(&mut self) -> Event {
-        match self.coroutine.resume(()) {
+        self.go_on(None)
+    }
+
+    fn go_on(&mut self, job: Option<Job>) -> Event {
+        match self.coroutine.resume(job) {
             CoroutineResult::Yield(event) => event,
             CoroutineResult::Return(()) => Event::Idle,
         }
@@ -112,8 +113,8 @@ impl Job {
 impl Drop for Fiber {
     #[expect(unsafe_code, reason = "a stack that is given up")]
     fn drop(&mut self) {
-        // SAFETY: what waits on the stack owns the handle of the job, which is then leaked, and where a script was left in
-        // the middle, buffers of the function it was in. Nobody holds anything within the stack.
+        // SAFETY: what waits on the stack owns nothing, unless a script was left in the middle: then buffers of the function
+        // it was in are leaked. Nobody holds anything within the stack.
         unsafe { self.coroutine.force_reset() }
     }
 }
