@@ -9,7 +9,7 @@ use super::fiber::{Event, Fiber};
 use super::host::Host;
 use super::lua::{Abilities, Call, KILLED, Kind, Lua, Status, Task, Value};
 use super::mentions::Mentions;
-use super::places::{ARGV, ERROR_HANDLER, GLOBALS, KEYS, SCRIPTS};
+use super::places::{ARGV, ERROR_HANDLER, GLOBALS, KEYS, NAMES, SCRIPTS};
 use super::{api, globals, library};
 use crate::resp::{Args, Protocol, Reply};
 
@@ -103,10 +103,10 @@ impl Engine {
         debug_assert_eq!(call.top(), SCRIPTS);
         globals::install(&mut call);
         debug_assert_eq!(call.top(), GLOBALS);
-        call.push_bytes("KEYS");
-        debug_assert_eq!(call.top(), KEYS);
-        call.push_bytes("ARGV");
-        debug_assert_eq!(call.top(), ARGV);
+        for (name, place) in NAMES {
+            call.push_bytes(name);
+            debug_assert_eq!(call.top(), *place);
+        }
         lua.keep();
         let fiber = Fiber::new(&mut lua)?;
         let filled = Mentions { keys: true, args: true, anything: true };

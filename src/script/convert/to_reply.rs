@@ -3,6 +3,7 @@
 use super::up_to_zero;
 use crate::resp::{Protocol, Reply};
 use crate::script::lua::{Call, Kind, Value, whole};
+use crate::script::places::{BIG_NUMBER, DOUBLE, ERR, MAP, OK, SET, VERBATIM_STRING};
 
 /// What is written at once takes so much work at most: one for each value and for each 256 bytes, some milliseconds in all.
 const WORK_AT_ONCE: usize = 1 << 15;
@@ -142,7 +143,7 @@ impl Writer<'_> {
 
     /// A table is what its one field says, in this order of precedence, or a list.
     fn write_table(&mut self, call: &mut Call<'_>) {
-        if call.raw_get_field(-1, "err") == Kind::String {
+        if named(call, ERR) == Kind::String {
             let is_counted = call.raw_get_field(-2, "ignore_error_stats_update") == Kind::Boolean && call.truth(-1);
             call.pop(1);
             let text = up_to_zero(call.bytes(-1).unwrap_or_default());
@@ -151,33 +152,33 @@ impl Writer<'_> {
             return;
         }
         call.pop(1);
-        if call.raw_get_field(-1, "ok") == Kind::String {
+        if named(call, OK) == Kind::String {
             self.reply.status(up_to_zero(call.bytes(-1).unwrap_or_default()));
             call.pop(1);
             return;
         }
         call.pop(1);
-        if call.raw_get_field(-1, "double") == Kind::Number {
+        if named(call, DOUBLE) == Kind::Number {
             self.reply.double(call.number(-1).unwrap_or_default());
             call.pop(1);
             return;
         }
         call.pop(1);
-        if call.raw_get_field(-1, "big_number") == Kind::String {
+        if named(call, BIG_NUMBER) == Kind::String {
             let digits: Vec<u8> = call.bytes(-1).unwrap_or_default().iter().map(|byte| on_one_line(*byte)).collect();
             self.reply.big_number(&digits);
             call.pop(1);
             return;
         }
         call.pop(1);
-        if call.raw_get_field(-1, "verbatim_string") == Kind::Table && self.write_verbatim(call) {
+        if named(call, VERBATIM_STRING) == Kind::Table && self.write_verbatim(call) {
             call.pop(1);
             return;
         }
         call.pop(1);
-        for name in ["map", "set"] {
-            if call.raw_get_field(-1, name) == Kind::Table {
-                self.write_collection(call, name);
+        for name in [MAP, SET] {
+            if named(call, name) == Kind::Table {
+                self.write_collection(call, name == MAP);
                 call.pop(1);
                 return;
             }
@@ -201,18 +202,18 @@ impl Writer<'_> {
         is_whole
     }
 
-    fn write_collection(&mut self, call: &mut Call<'_>, name: &str) {
+    fn write_collection(&mut self, call: &mut Call<'_>, is_map: bool) {
         let (before, deferred) = (self.reply.len(), self.reply.deferred());
         let mut len = 0;
         call.push_nil();
         while !self.stops && call.next(-2) {
-            let key = if name == "map" { -2 } else { -1 };
-            if name == "set" {
+            let key = if is_map { -2 } else { -1 };
+            if !is_map {
                 call.pop(1);
             }
             call.push_copy(key);
             self.write(call);
-            if name == "map" {
+            if is_map {
                 self.write(call);
             }
             len += 1;
@@ -220,9 +221,9 @@ impl Writer<'_> {
         if !self.end_list(call, before, len) {
             return;
         }
-        match name {
-            "map" => self.reply.set_deferred_map_len(deferred, len),
-            _ => self.reply.set_deferred_set_len(deferred, len),
+        match is_map {
+            true => self.reply.set_deferred_map_len(deferred, len),
+            false => self.reply.set_deferred_set_len(deferred, len),
         }
     }
 
@@ -250,6 +251,14 @@ impl Writer<'_> {
         let moved = if len < 10 { 0 } else { self.reply.len().saturating_sub(before) };
         !self.stops && self.work(call, moved / BYTES_PER_WORK)
     }
+}
+
+/// Pushes the value that the table on top has for the name that is kept at `place`, and returns its kind.
+#[inline]
+fn named(call: &mut Call<'_>, place: i32) -> Kind {
+    call.push_copy(place);
+    call.raw_get(-2);
+    call.kind(-1)
 }
 
 fn on_one_line(byte: u8) -> u8 {
