@@ -10,7 +10,7 @@ PASSWORD = "a secret"
 NUTCRACKER = """pool:
   listen: 127.0.0.1:{port}
   hash: fnv1a_64
-  distribution: ketama
+  distribution: modula
   redis: true
   redis_auth: {password}
   timeout: 20000
