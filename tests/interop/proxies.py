@@ -9,7 +9,7 @@ PASSWORD = "a secret"
 
 NUTCRACKER = """pool:
   listen: 127.0.0.1:{port}
-  hash: fnv1a_64
+  hash: md5
   distribution: modula
   redis: true
   redis_auth: {password}
