@@ -130,9 +130,10 @@ pub fn zintercard(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
 }
 
 impl Operation {
-    /// About how much memory the result takes at most.
+    /// About how much memory the result takes at most, while the row of its pairs grows.
     fn bytes_of_result(self, inputs: &[Input<'_>]) -> usize {
-        let bytes = |input: &Input<'_>| input.memory_usage();
+        const BYTES_OF_PAIR: usize = 2 * size_of::<(Vec<u8>, f64)>();
+        let bytes = |input: &Input<'_>| input.memory_usage() + input.len() * BYTES_OF_PAIR;
         match self {
             Self::Union => inputs.iter().map(bytes).sum(),
             Self::Intersection => inputs.iter().map(bytes).min().unwrap_or(0),

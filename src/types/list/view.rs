@@ -6,7 +6,7 @@ use super::encoding::{INLINE_BYTES_MAX, Lzf};
 use super::{Direction, Element, End, persist};
 use crate::rdb;
 use crate::structures::listpack::{Lp, Pos};
-use crate::structures::quicklist::{self, Quicklist};
+use crate::structures::quicklist::{self, NodeView, Quicklist};
 use crate::types::{Digest, Encoding, View};
 
 /// A list as it is read.
@@ -52,11 +52,17 @@ impl<'a> ListView<'a> {
         }
     }
 
-    /// How many bytes the element at one end has, if it may be a long one: those of a listpack are short.
+    /// How many bytes the element at one end has at most, where it may be a long one; 0 where it is short. What is at an end
+    /// is not compressed.
+    #[inline]
     pub fn bytes_of_long(self, end: End) -> usize {
         let Self::Quicklist(quicklist) = self else { return 0 };
-        let index = if end == End::Left { 0 } else { quicklist.len().saturating_sub(1) };
-        quicklist.get(index).map_or(0, |item| item.as_entry().text_len())
+        let mut nodes = quicklist.nodes();
+        match if end == End::Left { nodes.next() } else { nodes.next_back() } {
+            Some(NodeView::Plain(element)) => element.len(),
+            Some(NodeView::Packed(listpack)) => listpack.size(),
+            Some(NodeView::Compressed { .. }) | None => 0,
+        }
     }
 
     /// The elements from the one at `index` on; none if there is no such index.
