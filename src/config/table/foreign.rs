@@ -41,7 +41,7 @@ const MODULES: &Feature = &Feature { title: "Modules of Redis 8", reason: "Copal
 const KEYDB: &Feature = &Feature { title: "Threads of KeyDB", reason: "Copal serves connections on one thread" };
 const KEYDB_REPLICATION: &Feature = &Feature {
     title: "Replication of KeyDB",
-    reason: "a replica of Copal has one primary, and sends it nothing of what its own clients write",
+    reason: "Copal's replicas have one primary, and send it nothing of what their own clients write",
 };
 
 const COUNT: Form = Form::Integer(0, i64::MAX);
