@@ -21,6 +21,8 @@ pub enum Action {
     PrintHelp,
     /// Print what redis.conf.example holds.
     PrintExampleConfig,
+    /// Say whether a server would start with the configuration.
+    CheckConfig,
 }
 
 #[derive(Debug)]
@@ -39,16 +41,18 @@ pub fn start_up(arguments: &[OsString], files: &mut dyn Files) -> Result<StartUp
         Some(&(b"-v" | b"--version")) => Action::PrintVersion,
         Some(&(b"-h" | b"--help")) => Action::PrintHelp,
         Some(&b"--print-example-config") => Action::PrintExampleConfig,
+        Some(&b"--check-config") => Action::CheckConfig,
         _ => Action::Serve,
     };
-    if action != Action::Serve {
+    let arguments = &arguments[usize::from(action == Action::CheckConfig)..];
+    if !matches!(action, Action::Serve | Action::CheckConfig) {
         return Ok(StartUp { action, config: Config::default(), file: None });
     }
     let (file, options) = match arguments.split_first() {
         Some((first, rest)) if !first.starts_with(b"-") => {
             (Some(PathBuf::from(std::ffi::OsStr::from_bytes(first))), rest)
         }
-        _ => (None, arguments.as_slice()),
+        _ => (None, arguments),
     };
     // A dash is standard input as the very first argument or as the last one.
     let first_option = usize::from(file.is_some());
@@ -112,6 +116,8 @@ Usage: copal-server [/path/to/redis.conf] [--name value ...] [-]
        copal-server -v or --version
        copal-server -h or --help
        copal-server --print-example-config
+       copal-server --check-config [/path/to/redis.conf] [--name value ...] [-]
+                                             (say whether the server would start so; exit with 1 if not)
 
 Every setting of redis.conf can be given as an option, and counts more than the file.
 
@@ -269,6 +275,16 @@ mod tests {
         let none = start(&[], FakeFiles::default()).unwrap();
         let loopback = Config { bind: LOOPBACK.map(str::to_owned).into(), ..Config::default() };
         assert_eq!((none.action, none.file, none.config), (Action::Serve, None, loopback));
+    }
+
+    #[test]
+    fn a_configuration_is_checked_as_it_would_be_read() {
+        let files = || FakeFiles::with(&[("c.conf", "port 1"), ("bad.conf", "prot 1")]);
+        let checked = start(&["--check-config", "c.conf", "--maxclients", "7"], files()).unwrap();
+        assert_eq!((checked.action, checked.config.port, checked.config.maxclients), (Action::CheckConfig, 1, 7));
+        assert_eq!(start(&["--check-config"], files()).unwrap().config.bind, LOOPBACK);
+        let error = start(&["--check-config", "bad.conf"], files()).unwrap_err();
+        assert!(error.contains("bad.conf") && error.contains(">>> 'prot 1'"), "{error}");
     }
 
     #[test]

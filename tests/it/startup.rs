@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::SystemTime;
 
 use nix::sys::signal::Signal;
@@ -164,4 +165,26 @@ fn a_zone_that_is_not_known_is_said_and_leaves_utc() {
         assert!(log.contains("Times in this log are in UTC: the system says no time zone"), "{log}");
         assert_eq!(seconds_ahead_of_utc(&log), 0, "{log}");
     }
+}
+
+#[test]
+fn a_configuration_is_checked_without_a_server_that_starts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("redis.conf");
+    let check = |text: &str| {
+        fs::write(&file, text).expect("a file");
+        let output = Command::new(env!("CARGO_BIN_EXE_copal-server")).arg("--check-config").arg(&file).output();
+        let output = output.expect("the program runs");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    };
+    let (code, text) = check("port 0\nio-threads 4\n");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("The configuration is valid.") && text.contains("no effect in Copal: io-threads"), "{text}");
+    let (code, text) = check("port 0\nmaxmemroy 1gb\nappendonly yes\n");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("maxmemroy") && text.contains("appendonly"), "all faults are listed: {text}");
+    let (code, text) = check("dir /none/such\n");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("Can't chdir to '/none/such'"), "{text}");
 }

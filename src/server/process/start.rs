@@ -30,8 +30,23 @@ pub fn start(arguments: Vec<OsString>) -> ExitCode {
         Action::PrintVersion => print(&version_line()),
         Action::PrintHelp => print(config::usage()),
         Action::PrintExampleConfig => print(&config::example()),
+        Action::CheckConfig => check(&start_up.config),
         Action::Serve => serve(start_up, program),
     }
+}
+
+/// Says that a server would start with the configuration, or why not.
+fn check(config: &Config) -> ExitCode {
+    if let Err(error) = enter(&config.dir) {
+        return refuse(&error);
+    }
+    let note = note_of_settings_without_effect(config).map_or_else(String::new, |note| format!("{note}\n"));
+    print(&format!("The configuration is valid.\n{note}"))
+}
+
+/// As with Redis, the names of other files are relative to `dir`.
+fn enter(dir: &str) -> Result<(), String> {
+    std::env::set_current_dir(dir).map_err(|error| format!("Can't chdir to '{dir}': {}", reason(&error)))
 }
 
 fn serve(start_up: StartUp, program: OsString) -> ExitCode {
@@ -46,9 +61,8 @@ fn serve(start_up: StartUp, program: OsString) -> ExitCode {
         system: system(),
     };
     let in_background = config.daemonize && notifier.is_none();
-    // As with Redis, the names of other files are relative to `dir`.
-    if let Err(error) = std::env::set_current_dir(&config.dir) {
-        return refuse(&format!("Can't chdir to '{}': {}", config.dir, reason(&error)));
+    if let Err(error) = enter(&config.dir) {
+        return refuse(&error);
     }
     // In the background nobody reads standard output.
     let logfile = if in_background && config.logfile.is_empty() { "/dev/null" } else { &config.logfile };
@@ -95,16 +109,22 @@ fn announce(config: &Config, launch: &Launch) {
     if launch.config_file.is_none() && config.bind == config::LOOPBACK {
         tracing::info!("Only local connections are accepted; to listen on other addresses, set 'bind'");
     }
+    if let Some(note) = note_of_settings_without_effect(config) {
+        tracing::warn!("{note}");
+    }
+}
+
+fn note_of_settings_without_effect(config: &Config) -> Option<String> {
     let shown = |(name, aliases): (&str, &[&str])| {
         if aliases.is_empty() { name.to_owned() } else { format!("{name} ({})", aliases.join(", ")) }
     };
-    let without_effect: Vec<String> = config.without_effect().map(shown).collect();
-    if !without_effect.is_empty() {
-        tracing::warn!(
+    let names: Vec<String> = config.without_effect().map(shown).collect();
+    (!names.is_empty()).then(|| {
+        format!(
             "These settings have no effect in Copal: {}. The end of what --print-example-config prints says why.",
-            without_effect.join(", ")
-        );
-    }
+            names.join(", ")
+        )
+    })
 }
 
 /// The socket of the process's supervisor, if it has one that wants to be notified, or why there is none.
