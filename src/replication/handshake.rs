@@ -175,10 +175,12 @@ impl Handshake {
             [b"-NOMASTERLINK" | b"-LOADING", ..] => Err(HandshakeError::Later(text)),
             _ if self.greeting.takes_over => Err(HandshakeError::Failover(text)),
             // A primary that knows no PSYNC.
-            [code, ..] if code.starts_with(b"-") => {
+            [b"-ERR", b"unknown", b"command", ..] => {
                 self.state = State::Sync;
                 Ok(Step::Send(b"SYNC\r\n".to_vec()))
             }
+            // One that knows it may do it later. By SYNC the stream would have no numbers, and could never go on after a cut.
+            [code, ..] if code.starts_with(b"-") => Err(HandshakeError::Later(text)),
             _ => Err(HandshakeError::Psync(text)),
         }
     }
@@ -267,6 +269,8 @@ mod tests {
         assert_eq!(ends(&format!("+CONTINUE {}", id())), Ok(Start::Continued { id: Some(id()) }));
         assert!(matches!(ends("-NOMASTERLINK Can't SYNC"), Err(HandshakeError::Later(_))));
         assert!(matches!(ends("-LOADING"), Err(HandshakeError::Later(_))));
+        let failed = "-ERR BGSAVE failed, replication can't continue";
+        assert!(matches!(ends(failed), Err(HandshakeError::Later(_))));
         assert!(matches!(ends("+FULLRESYNC x 1"), Err(HandshakeError::Psync(_))));
         assert!(matches!(ends("+CONTINUE short"), Err(HandshakeError::Psync(_))));
     }
