@@ -312,16 +312,30 @@ impl Supervisor {
     fn conclude(&mut self, running: Running, end: End, now: Now) {
         let duration = now.since(running.started);
         self.last_duration_seconds = duration.as_secs() as i64;
-        self.last_copied_bytes = running.figures.copied_bytes;
-        if running.is_for_replicas {
-            self.conclude_sent(running, end, duration);
-            return;
-        }
         let outcome = running.outcome(end);
-        if let (End::Signaled(signal), Outcome::Failed { .. }) = (end, &outcome) {
+        let (sent, succeeded) = (running.is_for_replicas, outcome == Outcome::Saved);
+        if succeeded {
+            self.last_copied_bytes = running.figures.copied_bytes;
+        }
+        if sent {
+            // No dump is any newer.
+            match &outcome {
+                Outcome::Saved => tracing::info!("Background RDB transfer terminated with success"),
+                Outcome::Cancelled => tracing::info!("Background RDB transfer cancelled"),
+                Outcome::Failed { error, .. } => tracing::warn!("Background transfer error: {error}"),
+            }
+        } else {
+            self.conclude_save(&running, end, &outcome, now);
+        }
+        self.ended = Some(EndedChild { sent, succeeded });
+        self.history.push(running.into_record(outcome, duration));
+    }
+
+    fn conclude_save(&mut self, running: &Running, end: End, outcome: &Outcome, now: Now) {
+        if let (End::Signaled(signal), Outcome::Failed { .. }) = (end, outcome) {
             tracing::warn!("Background saving terminated by signal {signal}");
         }
-        match &outcome {
+        match outcome {
             Outcome::Saved => {
                 running.log_success();
                 // Changes made while the child was saving are not in the dump.
@@ -339,20 +353,6 @@ impl Supervisor {
                 self.fail(error.clone());
             }
         }
-        self.ended = Some(EndedChild { sent: false, succeeded: outcome == Outcome::Saved });
-        self.history.push(running.into_record(outcome, duration));
-    }
-
-    /// As [`Supervisor::conclude`], of a child that has sent the data to replicas: no dump is any newer.
-    fn conclude_sent(&mut self, running: Running, end: End, duration: Duration) {
-        let outcome = running.outcome(end);
-        match &outcome {
-            Outcome::Saved => tracing::info!("Background RDB transfer terminated with success"),
-            Outcome::Cancelled => tracing::info!("Background RDB transfer cancelled"),
-            Outcome::Failed { error, .. } => tracing::warn!("Background transfer error: {error}"),
-        }
-        self.ended = Some(EndedChild { sent: true, succeeded: outcome == Outcome::Saved });
-        self.history.push(running.into_record(outcome, duration));
     }
 
     /// How a child has ended since the last call, if one has.
