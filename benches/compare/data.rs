@@ -16,6 +16,11 @@ impl Random {
         Self(SEED)
     }
 
+    /// Other numbers than those of [`Random::new`].
+    pub fn other() -> Self {
+        Self(SEED.rotate_left(32))
+    }
+
     pub fn below(&mut self, limit: u64) -> u64 {
         // The highest bits are the best.
         ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64

@@ -4,6 +4,7 @@
 //! cargo bench --bench compare -- --quick
 //! cargo bench --bench compare -- --keys 5000000 --rounds 5 --only memory,snapshot
 //! cargo bench --bench compare -- --only disk --folder /var/tmp
+//! cargo bench --bench compare -- --only growth --rounds 3
 //! cargo bench --bench compare -- --servers copal=target/release/copal-server,redis=/usr/bin/redis-server
 //! ```
 //!
@@ -13,10 +14,12 @@
 mod cpu;
 mod data;
 mod disk;
+mod growth;
 mod memory;
 mod paced;
 mod pauses;
 mod replication;
+mod saving_child;
 mod server;
 mod snapshot;
 mod table;
@@ -28,6 +31,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use growth::Growth;
 use pauses::Pauses;
 use replication::Replication;
 
@@ -59,6 +63,8 @@ enum Part {
     Latency,
     /// The memory that writes during BGSAVE copy.
     Copies,
+    /// Memory and latency while a slow disk takes a snapshot and clients write, and the forks of ten of them.
+    Growth,
     /// Full sync, writes with one replica, and memory while writes wait for a full sync.
     Replication,
 }
@@ -114,6 +120,12 @@ struct Options {
     /// Writes a second during a full sync for `replication`.
     #[arg(long, default_value_t = 50_000)]
     sync_rate: u32,
+    /// Megabytes a second to which the servers' saving is held for `growth`, or to less if one of them saves no faster.
+    #[arg(long, default_value_t = 200)]
+    disk_rate: u32,
+    /// Overwrites a second for `growth`; `max` is as many as the server takes.
+    #[arg(long, value_delimiter = ',', default_values_t = ["8000".to_owned(), "50000".to_owned(), "max".to_owned()])]
+    growth_rates: Vec<String>,
     /// NAME=VALUE of settings for the first server, as CONFIG SET takes them.
     #[arg(long, value_delimiter = ',')]
     set: Vec<String>,
@@ -169,6 +181,17 @@ fn main() {
             rate: options.sync_rate,
         };
         replication.compare(&options.servers, &options.tests);
+    }
+    // Only where it is asked for: it takes minutes.
+    if options.only.contains(&Part::Growth) {
+        let growth = Growth {
+            keys: options.keys,
+            folder: options.folder.clone(),
+            bytes_per_second: u64::from(options.disk_rate) * 1_000_000,
+            rounds: options.rounds,
+            settings: options.set.clone(),
+        };
+        growth.compare(&options.servers, &options.growth_rates);
     }
     let pauses = Pauses {
         keys: held,

@@ -1,10 +1,11 @@
-//! A client that overwrites random keys at a steady rate, whatever the server does, and notes how long each reply took.
+//! A client that overwrites random keys at a steady rate, whatever the server does, and notes how long each reply took;
+//! and one that overwrites them as fast as the server takes it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,10 @@ use super::server::Server;
 
 /// How often requests go out: all that are due at once.
 const TICK: Duration = Duration::from_millis(1);
+
+/// Overwrites that [`Flood`] sends at once, and how many such batches it sends ahead of their replies.
+const BATCH: u32 = 200;
+const BATCHES_AHEAD: usize = 4;
 
 /// Overwrites until it is stopped.
 pub struct Writer {
@@ -27,13 +32,18 @@ pub struct Latencies(Vec<(Instant, u32)>);
 
 impl Writer {
     pub fn start(server: &Server, rate: u32, keys: u64, value_bytes: usize) -> Self {
+        Self::drawing(Random::new(), server, rate, keys, value_bytes)
+    }
+
+    /// One whose keys come from `random`, so that two clients do not follow each other.
+    pub fn drawing(random: Random, server: &Server, rate: u32, keys: u64, value_bytes: usize) -> Self {
         let stream = server.connect().into_stream();
         let replies = stream.try_clone().expect("a socket can be shared");
         let stop = Arc::new(AtomicBool::new(false));
         let (due, receiver) = channel();
         let stopped = Arc::clone(&stop);
         let pace = Pace { rate, keys, value_bytes };
-        let sender = spawn(move || pace.send(stream, &due, &stopped));
+        let sender = spawn(move || pace.send(random, stream, &due, &stopped));
         Self { stop, sender, reader: spawn(move || receive(replies, &receiver)) }
     }
 
@@ -51,8 +61,7 @@ struct Pace {
 }
 
 impl Pace {
-    fn send(&self, mut stream: TcpStream, due: &Sender<(Instant, u32)>, stopped: &AtomicBool) {
-        let mut random = Random::new();
+    fn send(&self, mut random: Random, mut stream: TcpStream, due: &Sender<(Instant, u32)>, stopped: &AtomicBool) {
         let mut out = Vec::new();
         let start = Instant::now();
         let mut sent = 0u64;
@@ -82,16 +91,74 @@ fn receive(stream: TcpStream, due: &Receiver<(Instant, u32)>) -> Latencies {
     let mut line = Vec::new();
     while let Ok((sent, count)) = due.recv() {
         for _ in 0..count {
-            line.clear();
-            reader.read_until(b'\n', &mut line).expect("a reply");
-            assert_eq!(line, b"+OK\r\n", "{}", line.escape_ascii());
+            expect_ok(&mut reader, &mut line);
             latencies.0.push((sent, u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX)));
         }
     }
     latencies
 }
 
+fn expect_ok(reader: &mut impl BufRead, line: &mut Vec<u8>) {
+    line.clear();
+    reader.read_until(b'\n', line).expect("a reply");
+    assert_eq!(line, b"+OK\r\n", "{}", line.escape_ascii());
+}
+
+/// Overwrites as fast as the server answers, some requests ahead of the replies, until it is stopped.
+pub struct Flood {
+    stop: Arc<AtomicBool>,
+    sender: JoinHandle<()>,
+    reader: JoinHandle<u64>,
+}
+
+impl Flood {
+    pub fn start(server: &Server, keys: u64, value_bytes: usize) -> Self {
+        let mut stream = server.connect().into_stream();
+        let replies = stream.try_clone().expect("a socket can be shared");
+        let stop = Arc::new(AtomicBool::new(false));
+        let (sent, receiver) = sync_channel(BATCHES_AHEAD);
+        let stopped = Arc::clone(&stop);
+        let sender = spawn(move || {
+            let mut random = Random::new();
+            let mut out = Vec::new();
+            while !stopped.load(Ordering::Relaxed) {
+                out.clear();
+                for _ in 0..BATCH {
+                    plain(&mut out, random.below(keys), value_bytes);
+                }
+                stream.write_all(&out).expect("the server reads");
+                sent.send(()).expect("the reader listens");
+            }
+        });
+        let reader = spawn(move || {
+            let mut reader = BufReader::with_capacity(1 << 16, replies);
+            let mut line = Vec::new();
+            let mut answered = 0;
+            while receiver.recv().is_ok() {
+                for _ in 0..BATCH {
+                    expect_ok(&mut reader, &mut line);
+                }
+                answered += u64::from(BATCH);
+            }
+            answered
+        });
+        Self { stop, sender, reader }
+    }
+
+    /// Returns how many overwrites were answered.
+    pub fn stop(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.sender.join().expect("the sender does not panic");
+        self.reader.join().expect("the reader does not panic")
+    }
+}
+
 impl Latencies {
+    /// How many replies there were.
+    pub fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
+
     /// The median, the 99th and 99.9th percentile and the maximum of the requests between two moments, in milliseconds.
     pub fn between(&self, from: Instant, to: Instant) -> [f64; 4] {
         let within = self.0.iter().filter(|(sent, _)| (from..=to).contains(sent));

@@ -79,6 +79,15 @@ impl Server {
         }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the server runs").id()
+    }
+
+    /// Where the dump is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -118,8 +127,7 @@ impl Server {
 
     /// Processor time that the server has used so far, all its threads together.
     pub fn processor_time(&self) -> Duration {
-        let pid = self.process.as_ref().expect("the server runs").id();
-        let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the server's threads");
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the server's threads");
         let nanoseconds = tasks.flatten().filter_map(|task| {
             let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
             text.split_whitespace().next()?.parse::<u64>().ok()

@@ -1,0 +1,205 @@
+//! What a snapshot takes while clients write and the disk is slow: the memory of both processes together, the waiting of
+//! a paced client, and the next fork. Each server holds its data alone.
+//!
+//! All save for about as long: compression is switched off, so that the slower ones are not slowed by it, and the disk is
+//! held to what the slowest of them has been seen to fill.
+
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::Contender;
+use super::data::{self, Random};
+use super::paced::{Flood, Latencies, Writer};
+use super::saving_child::{Sampler, SlowDisk};
+use super::server::Server;
+use super::table::{Measures, Table};
+
+const MEGABYTE: f64 = 1_000_000.0;
+
+const VALUE_BYTES: usize = 100;
+
+/// Overwrites a second of the client whose waiting is measured.
+const PROBE_RATE: u32 = 1000;
+
+/// After filling, and before and after each snapshot.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// Snapshots in a row, and overwrites a second meanwhile.
+const ROW: usize = 10;
+const ROW_RATE: u32 = 8000;
+
+/// Overwrites a second beside the probe's.
+#[derive(Clone, Copy, PartialEq)]
+enum Load {
+    Paced(u32),
+    Unlimited,
+}
+
+/// Clients at work.
+enum Writers {
+    Paced(Writer),
+    Flood(Flood),
+}
+
+pub struct Growth {
+    pub keys: u64,
+    pub folder: PathBuf,
+    /// To which saving is held at most.
+    pub bytes_per_second: u64,
+    pub rounds: usize,
+    /// NAME=VALUE, for the first contender.
+    pub settings: Vec<String>,
+}
+
+impl Growth {
+    pub fn compare(mut self, contenders: &[Contender], rates: &[String]) {
+        self.bytes_per_second = contenders.iter().map(|contender| self.speed(contender)).min().expect("servers");
+        for rate in rates {
+            let (load, what) = if rate == "max" {
+                (Load::Unlimited, "overwrites as fast as it takes them".to_owned())
+            } else {
+                let rate: u32 = rate.parse().unwrap_or_else(|_| panic!("neither a rate nor max: {rate}"));
+                (Load::Paced(rate), format!("{rate} overwrites a second"))
+            };
+            self.report(&format!("one snapshot under {what}"), contenders, |server| self.one(server, load));
+        }
+        let title = format!("{ROW} snapshots in a row under {ROW_RATE} overwrites a second");
+        self.report(&title, contenders, |server| self.row(server));
+    }
+
+    /// How many bytes a second a server saves to this disk beside paced writers.
+    fn speed(&self, contender: &Contender) -> u64 {
+        let server = self.start(contender, false);
+        let _disk = SlowDisk::start(&server, self.bytes_per_second);
+        let load = self.load(&server, Load::Paced(ROW_RATE));
+        let seconds = server.background_save().as_secs_f64();
+        load.stop();
+        #[expect(clippy::cast_precision_loss, reason = "a file's size is far below 2^53")]
+        let speed = server.dump_size() as f64 / seconds;
+        speed as u64
+    }
+
+    fn start(&self, contender: &Contender, is_first: bool) -> Server {
+        let server = Server::start(contender, &self.folder);
+        for setting in self.settings.iter().filter(|_| is_first) {
+            server.ask(&format!("CONFIG SET {}", setting.replacen('=', " ", 1)));
+        }
+        server.set("rdbcompression", "no");
+        data::fill_plain(&server, self.keys, VALUE_BYTES);
+        sleep(SETTLING);
+        server
+    }
+
+    fn report(&self, what: &str, contenders: &[Contender], measure: impl Fn(&Server) -> Vec<(String, f64)>) {
+        let names = contenders.iter().map(|contender| contender.name.clone()).collect();
+        let rate = self.bytes_per_second / 1_000_000;
+        let title = format!("growth: {what}: {} keys of {VALUE_BYTES} bytes, saved at {rate} MB/s", self.keys);
+        let table = Table::begin(&title, names);
+        let measures =
+            Measures::of_rounds(self.rounds, contenders.len(), |at| measure(&self.start(&contenders[at], at == 0)));
+        measures.print(&table);
+    }
+
+    fn load(&self, server: &Server, load: Load) -> Writers {
+        match load {
+            Load::Unlimited => Writers::Flood(Flood::start(server, self.keys, VALUE_BYTES)),
+            Load::Paced(rate) => {
+                Writers::Paced(Writer::start(server, rate.saturating_sub(PROBE_RATE).max(1), self.keys, VALUE_BYTES))
+            }
+        }
+    }
+
+    fn probe(&self, server: &Server) -> Writer {
+        Writer::drawing(Random::other(), server, PROBE_RATE, self.keys, VALUE_BYTES)
+    }
+
+    /// One snapshot, what follows it, and the next fork.
+    fn one(&self, server: &Server, load: Load) -> Vec<(String, f64)> {
+        let disk = SlowDisk::start(server, self.bytes_per_second);
+        let (probe, load) = (self.probe(server), self.load(server, load));
+        let sampler = Sampler::start(server);
+        let warm = Instant::now();
+        sleep(SETTLING);
+        let start = Instant::now();
+        server.background_save();
+        let end = Instant::now();
+        sleep(SETTLING);
+        let last = Instant::now();
+        let samples = sampler.stop();
+        server.ask("BGSAVE");
+        let next_fork = server.info("latest_fork_usec") / 1000.0;
+        server.wait_for_save_end(Instant::now());
+        drop(disk);
+        let (overwrites, took) = (load.stop(), warm.elapsed());
+        let latencies = probe.stop();
+
+        let before = samples.iter().rfind(|(at, _)| *at < start).expect("memory is measured before").1;
+        let extra = |bytes: u64| (bytes as f64 - before as f64) / MEGABYTE;
+        let peak = samples.iter().filter(|(at, _)| (start..end).contains(at)).map(|(_, bytes)| *bytes).max();
+        let after = samples.last().expect("memory is measured after").1;
+        let mut lines = vec![
+            ("save s".to_owned(), (end - start).as_secs_f64()),
+            ("overwrites/s, thousands".to_owned(), overwrites as f64 / took.as_secs_f64() / 1000.0),
+            ("memory before MB".to_owned(), before as f64 / MEGABYTE),
+            ("extra memory, peak MB".to_owned(), extra(peak.unwrap_or(before))),
+            ("extra memory, 2 s after MB".to_owned(), extra(after)),
+            ("rdb_last_cow_size MB".to_owned(), server.info("rdb_last_cow_size") / MEGABYTE),
+            ("next fork ms".to_owned(), next_fork),
+        ];
+        let middle = end + SETTLING / 2;
+        let phases = [
+            ("before", warm, start),
+            ("during", start, end),
+            ("1st s after", end, middle),
+            ("2nd s after", middle, last),
+        ];
+        for (phase, from, to) in phases {
+            lines.extend(percentiles(&latencies, phase, from, to));
+        }
+        lines
+    }
+
+    /// Snapshots that follow each other at once.
+    fn row(&self, server: &Server) -> Vec<(String, f64)> {
+        let disk = SlowDisk::start(server, self.bytes_per_second);
+        let (probe, load) = (self.probe(server), self.load(server, Load::Paced(ROW_RATE)));
+        sleep(SETTLING);
+        let start = Instant::now();
+        let mut forks = Vec::new();
+        for _ in 0..ROW {
+            server.background_save();
+            forks.push(server.info("latest_fork_usec") / 1000.0);
+        }
+        let end = Instant::now();
+        drop(disk);
+        load.stop();
+        let latencies = probe.stop();
+        let (first, last) = (forks[0], forks[ROW - 1]);
+        let worst = forks.iter().copied().fold(0.0, f64::max);
+        let mut lines = vec![
+            ("fork 1 ms".to_owned(), first),
+            (format!("fork {ROW} ms"), last),
+            (format!("fork {ROW} / fork 1"), last / first),
+            ("longest fork ms".to_owned(), worst),
+            ("all s".to_owned(), (end - start).as_secs_f64()),
+        ];
+        lines.extend(percentiles(&latencies, "during", start, end));
+        lines
+    }
+}
+
+impl Writers {
+    /// Returns how many overwrites were answered.
+    fn stop(self) -> u64 {
+        match self {
+            Self::Paced(writer) => writer.stop().count(),
+            Self::Flood(flood) => flood.stop(),
+        }
+    }
+}
+
+fn percentiles(latencies: &Latencies, phase: &str, from: Instant, to: Instant) -> Vec<(String, f64)> {
+    let names = ["p50", "p99", "p99.9", "max"];
+    names.iter().zip(latencies.between(from, to)).map(|(name, value)| (format!("{phase} {name} ms"), value)).collect()
+}
