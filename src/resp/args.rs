@@ -173,10 +173,12 @@ impl ArgsBuf {
         self.bytes.extend_from_slice(arg);
     }
 
+    #[inline]
     pub fn as_args(&self) -> Args<'_> {
         Args::new(&self.bytes, &self.spans)
     }
 
+    #[inline]
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.spans.clear();
@@ -188,12 +190,14 @@ impl ArgsBuf {
     }
 
     /// Gives back what one command of unusual size has left allocated, so that it can be kept for the next one.
+    #[inline]
     pub fn shrink_to_usual(&mut self) {
         self.clear();
         self.shrink_to(64 << 10, 1024);
     }
 
     /// Gives back what one command of unusual size has left allocated.
+    #[inline]
     pub(super) fn shrink_to(&mut self, bytes_max: usize, spans_max: usize) {
         if self.bytes.capacity() > bytes_max {
             self.bytes.shrink_to(bytes_max);

@@ -133,6 +133,9 @@ fn protected_command(call: &mut Call<'_>) -> Answer {
 /// a client's choice may take it long: each is compared with all before it.
 const SHORT_REPLY_BYTES: usize = 4 << 10;
 
+/// More arguments than these are taken off the stack before the reply is pushed: it needs places, too.
+const ARGS_KEPT_MAX: usize = 1000;
+
 /// Runs the command that the arguments are, and pushes its reply. Returns whether that is an error.
 #[inline]
 fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
@@ -145,7 +148,9 @@ fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
     let mut command = context.command.borrow_mut();
     command.clear();
     let answer = take_arguments(call, &mut command).and_then(|()| {
-        call.keep_args(0);
+        if call.args() > ARGS_KEPT_MAX {
+            call.keep_args(0);
+        }
         let answer = context.with_host(|host| {
             let reply = host.call(command.as_args());
             if reply.len() > SHORT_REPLY_BYTES {
@@ -177,19 +182,25 @@ fn take_arguments(call: &mut Call<'_>, command: &mut ArgsBuf) -> Result<(), Rais
         call.push_error_table("ERR Please specify at least one argument for this redis lib call");
         return Err(call.raise());
     }
-    for arg in 1..=call.args() as i32 {
-        if let Some(bytes) = call.arg_bytes(arg) {
-            command.push(bytes);
-            continue;
+    let (mut arg, end) = (1, call.args() as i32 + 1);
+    while arg < end {
+        match call.arg_bytes(arg) {
+            Some(bytes) => command.push(bytes),
+            None => take_number(call, arg, command)?,
         }
-        match call.value(arg) {
-            Value::Number(number) => push_number(command, number),
-            _ => {
-                call.push_error_table("ERR Lua redis lib command arguments must be strings or integers");
-                return Err(call.raise());
-            }
-        }
+        arg += 1;
     }
+    Ok(())
+}
+
+/// Takes an argument that is no string, which must be a number then.
+#[inline(never)]
+fn take_number(call: &mut Call<'_>, arg: i32, command: &mut ArgsBuf) -> Result<(), Raise> {
+    let Value::Number(number) = call.value(arg) else {
+        call.push_error_table("ERR Lua redis lib command arguments must be strings or integers");
+        return Err(call.raise());
+    };
+    push_number(command, number);
     Ok(())
 }
 

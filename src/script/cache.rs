@@ -16,6 +16,12 @@ const EVALS_MAX: usize = 500;
 /// What a script takes besides its text: its entries in the tables here.
 const ENTRY_BYTES: usize = size_of::<(Sha, Cached)>() + 32;
 
+/// The digits of a SHA.
+const HEX_LEN: usize = 40;
+
+/// So many scripts are found by the digits of their SHA as they were sent last.
+const RECENT_LEN: usize = 16;
+
 /// The SHA-1 of a script's text, by which it is called.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Sha([u8; 20]);
@@ -27,12 +33,12 @@ impl Sha {
 
     /// From its 40 digits, in small letters or capitals.
     pub fn from_hex(text: &[u8]) -> Option<Self> {
-        let text: &[u8; 40] = text.try_into().ok()?;
+        let text: &[u8; HEX_LEN] = text.try_into().ok()?;
         // Loops without a branch for a digit and without an iterator's calls: the compiler takes many digits at once.
-        let mut digits = [0; 40];
+        let mut digits = [0; HEX_LEN];
         let mut wrong = false;
         let mut at = 0;
-        while at < 40 {
+        while at < HEX_LEN {
             let decimal = text[at].wrapping_sub(b'0');
             let letter = (text[at] | 0x20).wrapping_sub(b'a');
             digits[at] = if decimal < 10 { decimal } else { letter.wrapping_add(10) };
@@ -66,6 +72,23 @@ pub struct Cached {
     eval_tick: Option<u64>,
 }
 
+/// A script as it is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    pub script: ScriptId,
+    pub flags: ScriptFlags,
+    pub sha: Sha,
+}
+
+/// A script that was asked for by these digits.
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    hex: [u8; HEX_LEN],
+    found: Found,
+    /// Where EVAL alone has brought it, its tick: it is the one that was used last as long as this is the latest tick.
+    eval_tick: Option<u64>,
+}
+
 /// The scripts that are known.
 #[derive(Debug, Default)]
 pub struct Cache {
@@ -74,6 +97,8 @@ pub struct Cache {
     evals: BTreeMap<u64, Sha>,
     tick: u64,
     text_bytes: usize,
+    /// What is left out of the tables' work for a script that is called again and again.
+    recent: [Option<Recent>; RECENT_LEN],
     /// How many were given up for others (`evicted_scripts`).
     pub evicted: u64,
 }
@@ -93,15 +118,37 @@ impl Cache {
     }
 
     /// Finds a script that is to be run.
-    pub fn get(&mut self, sha: Sha) -> Option<&Cached> {
+    pub fn get(&mut self, sha: Sha) -> Option<Found> {
         let cached = self.by_sha.get_mut(&sha)?;
-        if let Some(tick) = &mut cached.eval_tick {
+        if let Some(tick) = &mut cached.eval_tick
+            && *tick != self.tick
+        {
             self.tick += 1;
             self.evals.remove(tick);
             self.evals.insert(self.tick, sha);
             *tick = self.tick;
         }
-        Some(cached)
+        Some(Found { script: cached.script, flags: cached.flags, sha })
+    }
+
+    /// As [`Cache::get`], by the digits of its SHA.
+    #[inline]
+    pub fn find_by_digits(&mut self, hex: &[u8]) -> Option<Found> {
+        let hex: &[u8; HEX_LEN] = hex.try_into().ok()?;
+        match &self.recent[recent_place(hex)] {
+            Some(recent) if recent.hex == *hex && recent.eval_tick.is_none_or(|tick| tick == self.tick) => {
+                Some(recent.found)
+            }
+            _ => self.look_up(hex),
+        }
+    }
+
+    #[inline(never)]
+    fn look_up(&mut self, hex: &[u8; HEX_LEN]) -> Option<Found> {
+        let found = self.get(Sha::from_hex(hex)?)?;
+        let eval_tick = self.by_sha.get(&found.sha)?.eval_tick;
+        self.recent[recent_place(hex)] = Some(Recent { hex: *hex, found, eval_tick });
+        Some(found)
     }
 
     /// Keeps a script for good that SCRIPT LOAD has brought. Returns whether it was known before.
@@ -136,6 +183,7 @@ impl Cache {
         {
             self.text_bytes -= gone.text.len();
             self.evicted += 1;
+            self.recent = [None; RECENT_LEN];
             evicted = Some(gone.script);
         }
         evicted
@@ -145,6 +193,12 @@ impl Cache {
     pub fn memory_usage(&self) -> usize {
         self.text_bytes + self.by_sha.capacity() * ENTRY_BYTES + self.evals.len() * size_of::<(u64, Sha)>()
     }
+}
+
+/// Where a script is remembered that is asked for by these digits.
+#[inline]
+fn recent_place(hex: &[u8; HEX_LEN]) -> usize {
+    usize::from(hex[0] ^ hex[1] << 2) % RECENT_LEN
 }
 
 #[cfg(test)]
@@ -170,6 +224,42 @@ mod tests {
             !cache.contains(sha(1)) && cache.contains(sha(0)) && cache.contains(sha(2)) && cache.contains(sha(1000))
         );
         assert_eq!((cache.len(), cache.evicted), (EVALS_MAX + 2, 1));
+    }
+
+    #[test]
+    fn a_script_is_found_by_its_digits_for_as_long_as_it_is_known() {
+        let mut cache = Cache::default();
+        let sha = |number: usize| Sha::of(number.to_string().as_bytes());
+        let hex = |number: usize| sha(number).to_string();
+        let add = |cache: &mut Cache, number: usize, by_eval| {
+            cache.insert(sha(number), b"text", ScriptId::for_tests(number as u32), ScriptFlags::PLAIN, by_eval)
+        };
+        let find = |cache: &mut Cache, number: usize| {
+            let found = cache.find_by_digits(hex(number).as_bytes());
+            assert_eq!(cache.find_by_digits(hex(number).to_uppercase().as_bytes()), found);
+            found.map(|found| (found.script, found.sha))
+        };
+        assert_eq!(find(&mut cache, 0), None);
+        for number in 0..EVALS_MAX {
+            assert_eq!(add(&mut cache, number, true), None);
+        }
+        assert_eq!(add(&mut cache, 1000, false), None);
+        for number in (0..EVALS_MAX).chain([1000]) {
+            for _ in 0..3 {
+                assert_eq!(find(&mut cache, number), Some((ScriptId::for_tests(number as u32), sha(number))));
+            }
+        }
+        assert_eq!(find(&mut cache, 1001), None);
+        assert_eq!(cache.find_by_digits(b"e0e1"), None);
+        assert_eq!(cache.find_by_digits(&[b'g'; HEX_LEN]), None);
+        // 0 is found again and again, and so is 1 last: 2 was used longest ago.
+        (0..3).for_each(|_| assert!(find(&mut cache, 0).is_some()));
+        (0..3).for_each(|_| assert!(find(&mut cache, 1).is_some()));
+        assert_eq!(add(&mut cache, 1002, true), Some(ScriptId::for_tests(2)));
+        assert_eq!(find(&mut cache, 2), None);
+        assert!(find(&mut cache, 0).is_some());
+        assert_eq!(add(&mut cache, 1003, true), Some(ScriptId::for_tests(3)));
+        assert_eq!(find(&mut cache, 3), None);
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::io;
 use super::convert::{Counted, Written, up_to_zero, write_value};
 use super::fiber::{Event, Fiber};
 use super::host::Host;
+use super::lists::{Lists, Uses};
 use super::lua::{Abilities, Call, KILLED, Kind, Lua, Status, Task, Value};
 use super::mentions::Mentions;
-use super::places::{ARGV, ERROR_HANDLER, GLOBALS, KEYS, NAMES, SCRIPTS};
+use super::places::{ERROR_HANDLER, GLOBALS, NAMES, SCRIPTS};
 use super::{api, globals, library};
 use crate::resp::{Args, Protocol, Reply};
 
@@ -26,8 +27,8 @@ pub struct Engine {
     scripts: u32,
     /// What each script is known to do, by its place in the list of compiled scripts.
     known: Vec<Known>,
-    /// Which of the globals `KEYS` and `ARGV` are not there yet, or may hold what a script was given or has made of it.
-    filled: Mentions,
+    /// The globals `KEYS` and `ARGV`.
+    lists: Lists,
     pub(super) ended: Option<Status>,
     /// The reply of the script that has ended is in the context, since it took long to write.
     is_answered: bool,
@@ -36,7 +37,7 @@ pub struct Engine {
 /// What is known of a script before it runs.
 #[derive(Clone, Copy, Default)]
 struct Known {
-    mentions: Mentions,
+    uses: Uses,
     /// It runs so few instructions that it need not be looked at.
     is_short: bool,
 }
@@ -107,19 +108,10 @@ impl Engine {
             call.push_bytes(name);
             debug_assert_eq!(call.top(), *place);
         }
+        let lists = Lists::install(&mut call);
         lua.keep();
         let fiber = Fiber::new(&mut lua)?;
-        let filled = Mentions { keys: true, args: true, anything: true };
-        Ok(Self {
-            fiber,
-            lua,
-            free: Vec::new(),
-            scripts: 0,
-            known: Vec::new(),
-            filled,
-            ended: None,
-            is_answered: false,
-        })
+        Ok(Self { fiber, lua, free: Vec::new(), scripts: 0, known: Vec::new(), lists, ended: None, is_answered: false })
     }
 
     /// What there is to free when no script is to run here any more; another thread may do it.
@@ -154,7 +146,8 @@ impl Engine {
             self.after_shortage();
             return Err(CompileError(text));
         }
-        let Abilities { sets_globals, runs_long } = call.abilities();
+        let abilities = call.abilities();
+        let Abilities { sets_globals, runs_long, .. } = abilities;
         // What only reads globals may do so without the table in front that refuses writes.
         if !sets_globals {
             call.push_copy(GLOBALS);
@@ -165,7 +158,8 @@ impl Engine {
         let index = id.index() as usize;
         self.known.resize(self.known.len().max(index + 1), Known::default());
         let mentions = Mentions::of(text);
-        self.known[index] = Known { mentions, is_short: !runs_long && !mentions.anything };
+        let uses = Uses::new(mentions, abilities);
+        self.known[index] = Known { uses, is_short: !runs_long && !mentions.anything };
         Ok(id)
     }
 
@@ -190,15 +184,8 @@ impl Engine {
         debug_assert!(self.ended.is_none());
         let mut call = self.lua.enter();
         call.raw_get_index(SCRIPTS, script.index());
-        // What the script cannot find is made empty at most, so that nothing is kept of what another one has left.
-        let Known { mentions, is_short } = self.known[script.index() as usize];
-        if mentions.keys || self.filled.keys {
-            set_list(&mut call, KEYS, if mentions.keys { keys } else { Args::empty() });
-        }
-        if mentions.args || self.filled.args {
-            set_list(&mut call, ARGV, if mentions.args { args } else { Args::empty() });
-        }
-        self.filled = mentions;
+        let Known { uses, is_short } = self.known[script.index() as usize];
+        self.lists.set(&mut call, uses, keys, args);
         self.begin(Task { args: 0, handler: ERROR_HANDLER, is_short }, true, host)
     }
 
@@ -288,21 +275,6 @@ impl Engine {
             self.lua.enter().collect(false);
             self.lua.context().memory.note_cleared();
         }
-    }
-}
-
-/// Makes a list of these the global whose name is at `name`.
-fn set_list(call: &mut Call<'_>, name: i32, args: Args<'_>) {
-    call.push_copy(name);
-    push_args(call, args);
-    call.raw_set_by_text(GLOBALS);
-}
-
-pub(super) fn push_args(call: &mut Call<'_>, args: Args<'_>) {
-    call.push_table(args.len(), 0);
-    for (index, arg) in args.iter().enumerate() {
-        call.push_bytes(arg);
-        call.raw_set_index(-2, index as i32 + 1);
     }
 }
 

@@ -14,6 +14,7 @@ pub mod fuzzing;
 mod globals;
 mod host;
 mod library;
+mod lists;
 mod lua;
 mod mentions;
 mod places;
@@ -23,7 +24,7 @@ mod shebang;
 #[cfg(test)]
 mod testing;
 
-pub use cache::{Cache, Sha};
+pub use cache::{Cache, Found, Sha};
 pub use engine::{CompileError, Engine, Outcome, Progress, ScriptId};
 pub use functions::{ENGINE_NAME, Function, Libraries, Library, LibraryHead, LoadLibraryError, LoadingHost};
 pub use host::{Host, Permission, Replicate, Verdict};

@@ -35,8 +35,12 @@ pub const NAMES: &[(&str, i32)] = &[
     ("set", SET),
 ];
 
+/// The lists that scripts find as `KEYS` and `ARGV` which only read them: kept from one script to the next.
+pub const KEPT_KEYS: i32 = 13;
+pub const KEPT_ARGV: i32 = 14;
+
 /// In the interpreter for functions: what a library finds as globals while it is loaded.
-pub const LOADING_GLOBALS: i32 = 13;
+pub const LOADING_GLOBALS: i32 = 15;
 
 /// In the interpreter for functions: the list of the callbacks of the library that is loaded.
-pub const CALLBACKS: i32 = 14;
+pub const CALLBACKS: i32 = 16;

@@ -75,6 +75,10 @@ impl Interpreter {
         }
     }
 
+    pub fn memory_usage(&self) -> usize {
+        self.engine.memory_usage()
+    }
+
     fn finish(&mut self, reply: &mut Reply) -> Outcome {
         let outcome = self.engine.finish(&"sha", Protocol::Resp2, reply, &mut |_, _| {});
         if outcome != Outcome::Long {

@@ -15,8 +15,26 @@ const SHORT_DIGITS_MAX: usize = 16;
 /// Pushes the value of a whole reply. An error becomes a table with its text in `err`, marked as counted already.
 #[inline]
 pub fn push_reply(call: &mut Call<'_>, reply: &[u8]) -> Result<(), Raise> {
+    if let Some(text) = short_string(reply) {
+        call.push_bytes(text);
+        return Ok(());
+    }
     let mut reader = Reader { rest: reply, is_looked_at: false };
     reader.push(call, DEPTH_MAX)
+}
+
+/// What a whole reply consists of that is a string of less than a thousand bytes. Its header ends where the first line does,
+/// and what follows it is nothing but the string and a line's end.
+#[inline]
+fn short_string(reply: &[u8]) -> Option<&[u8]> {
+    let header = match *reply {
+        [b'$', b'-', ..] => return None,
+        [b'$', _, b'\r', ..] => 4,
+        [b'$', _, _, b'\r', ..] => 5,
+        [b'$', _, _, _, b'\r', ..] => 6,
+        _ => return None,
+    };
+    reply.get(header..reply.len() - 2)
 }
 
 /// As [`push_reply`], and lets the server look at the script meanwhile.
@@ -181,4 +199,38 @@ fn push_error(call: &mut Call<'_>, text: &[u8]) {
     call.raw_set_field(-2, "err");
     call.push_boolean(true);
     call.raw_set_field(-2, "ignore_error_stats_update");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::script::lua::{Lua, Value};
+
+    fn pushed(reply: &[u8], check: impl FnOnce(Value<'_>)) {
+        let mut lua = Lua::new(1 << 20).expect("an interpreter");
+        let mut call = lua.enter();
+        assert!(push_reply(&mut call, reply).is_ok());
+        assert_eq!(call.top(), 1);
+        check(call.value(-1));
+    }
+
+    #[test]
+    fn a_string_has_all_its_bytes_whatever_its_length() {
+        for len in (0..20).chain([98, 99, 100, 101, 998, 999, 1000, 1001, 20_000]) {
+            let mut text: Vec<u8> = b"\r\n$-1".iter().copied().cycle().take(len).collect();
+            let reply = [format!("${len}\r\n").as_bytes(), &text, b"\r\n"].concat();
+            pushed(&reply, |value| assert!(matches!(value, Value::Bytes(bytes) if bytes == text), "{len}"));
+            text.fill(0);
+            let reply = [format!("${len}\r\n").as_bytes(), &text, b"\r\n"].concat();
+            pushed(&reply, |value| assert!(matches!(value, Value::Bytes(bytes) if bytes == text), "{len}"));
+        }
+    }
+
+    #[test]
+    fn no_string_is_false_and_what_is_cut_off_is_no_harm() {
+        pushed(b"$-1\r\n", |value| assert!(matches!(value, Value::Boolean(false))));
+        for reply in [&b"$"[..], b"$1", b"$1\r", b"$1\r\n", b"$12\r", b"$123\r", b"$\r\n", b"$-"] {
+            pushed(reply, |value| assert!(matches!(value, Value::Bytes(b"") | Value::Boolean(false)), "{reply:?}"));
+        }
+    }
 }

@@ -11,6 +11,9 @@ const WORK_AT_ONCE: usize = 1 << 15;
 /// Tables within tables are written at once to this depth; beyond it, on the script's own stack, whose end is known.
 const DEPTH_AT_ONCE: usize = 100;
 
+/// A string that is shorter than this, and is all of the reply, is written without looking at the work.
+const BYTES_AT_ONCE: usize = 4096;
+
 /// So many bytes that are copied take as long as one value.
 const BYTES_PER_WORK: usize = 256;
 
@@ -30,6 +33,12 @@ pub enum Written {
 ///
 /// A table may hold itself, and twice: what comes of it has no end. So this ends where it takes long.
 pub fn write_value(call: &mut Call<'_>, script: Protocol, reply: &mut Reply, count: Counted<'_>) -> Written {
+    if let Value::Bytes(bytes) = call.value(-1)
+        && bytes.len() < BYTES_AT_ONCE
+    {
+        reply.bulk(bytes);
+        return Written::Whole;
+    }
     let mut writer = Writer::new(script, reply, false);
     writer.write(call);
     if writer.stops {

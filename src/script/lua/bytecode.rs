@@ -15,10 +15,14 @@ pub struct Abilities {
     pub sets_globals: bool,
     /// It runs many instructions, or how many is not known.
     pub runs_long: bool,
+    /// The global `KEYS` is read element by element, or its length is taken, and nothing else becomes of it.
+    pub only_reads_keys: bool,
+    /// The same of the global `ARGV`.
+    pub only_reads_args: bool,
 }
 
 impl Abilities {
-    const ANY: Self = Self { sets_globals: true, runs_long: true };
+    const ANY: Self = Self { sets_globals: true, runs_long: true, only_reads_keys: false, only_reads_args: false };
 }
 
 /// Bytecode begins so: Lua 5.1 on a machine of 64 bits whose numbers begin with the low byte.
@@ -33,7 +37,10 @@ const INSTRUCTIONS_MAX: u32 = 1000;
 /// Functions within functions are looked at to this depth.
 const DEPTH_MAX: u32 = 200;
 
+const GETGLOBAL: u32 = 5;
+const GETTABLE: u32 = 6;
 const SETGLOBAL: u32 = 7;
+const LEN: u32 = 20;
 const JMP: u32 = 22;
 const FORLOOP: u32 = 31;
 const CLOSURE: u32 = 36;
@@ -80,10 +87,22 @@ unsafe extern "C-unwind" fn write(
 }
 
 fn read(bytes: &[u8]) -> Option<Abilities> {
-    let mut reader = Reader { rest: bytes.strip_prefix(HEAD)?, sets_globals: false, goes_back: false, instructions: 0 };
+    let mut reader = Reader {
+        rest: bytes.strip_prefix(HEAD)?,
+        sets_globals: false,
+        goes_back: false,
+        instructions: 0,
+        passes_keys_on: false,
+        passes_args_on: false,
+    };
     reader.function(DEPTH_MAX)?;
     let runs_long = reader.goes_back || reader.instructions > INSTRUCTIONS_MAX;
-    reader.rest.is_empty().then_some(Abilities { sets_globals: reader.sets_globals, runs_long })
+    reader.rest.is_empty().then_some(Abilities {
+        sets_globals: reader.sets_globals,
+        runs_long,
+        only_reads_keys: !reader.passes_keys_on,
+        only_reads_args: !reader.passes_args_on,
+    })
 }
 
 struct Reader<'a> {
@@ -92,36 +111,41 @@ struct Reader<'a> {
     /// There is a loop, or a function that may be called many times.
     goes_back: bool,
     instructions: u32,
+    passes_keys_on: bool,
+    passes_args_on: bool,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn take<const LEN: usize>(&mut self) -> Option<[u8; LEN]> {
         let (bytes, rest) = self.rest.split_first_chunk()?;
         self.rest = rest;
         Some(*bytes)
     }
 
-    fn skip(&mut self, bytes: usize) -> Option<()> {
-        self.rest = self.rest.get(bytes..)?;
-        Some(())
+    fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(bytes)
     }
 
     fn number(&mut self) -> Option<u32> {
         self.take().map(u32::from_le_bytes)
     }
 
-    fn string(&mut self) -> Option<()> {
+    /// A string, with the zero that ends it.
+    fn string(&mut self) -> Option<&'a [u8]> {
         let len = self.take().map(u64::from_le_bytes)?;
-        self.skip(usize::try_from(len).ok()?)
+        self.bytes(usize::try_from(len).ok()?)
     }
 
     fn function(&mut self, depth: u32) -> Option<()> {
         self.string()?;
         // Its first and last line, and four bytes of counts.
-        self.skip(12)?;
-        for _ in 0..self.number()? {
-            let instruction = self.number()?;
-            self.instructions = self.instructions.saturating_add(1);
+        self.bytes(12)?;
+        let instructions = self.number()?;
+        let code = self.bytes(instructions as usize * 4)?;
+        self.instructions = self.instructions.saturating_add(instructions);
+        for instruction in words(code) {
             match instruction & 0x3F {
                 SETGLOBAL => self.sets_globals = true,
                 // How far it jumps is what it holds less this.
@@ -130,13 +154,17 @@ impl Reader<'_> {
                 _ => {}
             }
         }
-        for _ in 0..self.number()? {
+        for constant in 0..self.number()? {
             let [kind] = self.take()?;
             match kind {
                 0 => {}
-                1 => self.skip(1)?,
-                3 => self.skip(8)?,
-                4 => self.string()?,
+                1 => drop(self.bytes(1)?),
+                3 => drop(self.bytes(8)?),
+                4 => match self.string()? {
+                    b"KEYS\0" => self.passes_keys_on |= passes_on(code, constant),
+                    b"ARGV\0" => self.passes_args_on |= passes_on(code, constant),
+                    _ => {}
+                },
                 _ => return None,
             }
         }
@@ -144,16 +172,32 @@ impl Reader<'_> {
             self.function(depth.checked_sub(1)?)?;
         }
         let lines = self.number()?;
-        self.skip(lines as usize * 4)?;
+        self.bytes(lines as usize * 4)?;
         for _ in 0..self.number()? {
             self.string()?;
-            self.skip(8)?;
+            self.bytes(8)?;
         }
         for _ in 0..self.number()? {
             self.string()?;
         }
         Some(())
     }
+}
+
+fn words(code: &[u8]) -> impl Iterator<Item = u32> {
+    code.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes))
+}
+
+/// Whether anything becomes of the global whose name is this constant but that an element of it, or its length, is taken at
+/// once, in the place of the global itself: after that instruction nothing has it.
+fn passes_on(code: &[u8], name: u32) -> bool {
+    let (operation, a, b) = (|word: u32| word & 0x3F, |word: u32| word >> 6 & 0xFF, |word: u32| word >> 23);
+    let gets = |word: u32| operation(word) == GETGLOBAL && word >> 14 == name;
+    let next = words(code).skip(1).chain([0]);
+    words(code).zip(next).any(|(word, next)| {
+        let is_read = matches!(operation(next), GETTABLE | LEN) && a(next) == a(word) && b(next) == a(word);
+        gets(word) && !is_read
+    })
 }
 
 #[cfg(test)]
@@ -165,8 +209,16 @@ mod tests {
         let mut lua = Lua::new(1 << 20).expect("an interpreter");
         let mut call = lua.enter();
         call.load(text.as_bytes(), c"@test").expect("a chunk");
-        let Abilities { sets_globals, runs_long } = call.abilities();
+        let Abilities { sets_globals, runs_long, .. } = call.abilities();
         (sets_globals, runs_long)
+    }
+
+    fn only_reads(text: &str) -> (bool, bool) {
+        let mut lua = Lua::new(1 << 20).expect("an interpreter");
+        let mut call = lua.enter();
+        call.load(text.as_bytes(), c"@test").expect("a chunk");
+        let Abilities { only_reads_keys, only_reads_args, .. } = call.abilities();
+        (only_reads_keys, only_reads_args)
     }
 
     #[test]
@@ -209,6 +261,53 @@ mod tests {
         ] {
             assert!(!of(text).1, "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_is_only_read_where_nothing_but_an_element_or_its_length_is_taken() {
+        for text in [
+            "return 'KEYS' .. x.ARGV",
+            "return redis.call('GET', KEYS[1])",
+            "local a, b = KEYS[1], #ARGV return KEYS[a] .. ARGV[b]",
+            "for i = 1, #KEYS do f(KEYS[i], tonumber(ARGV[i])) end",
+            "local function f() return KEYS[2] end return {f, KEYS['x'], ARGV.y}",
+            "if KEYS[1] == ARGV[1] and not ARGV[2] then return KEYS[1]:sub(1) end",
+            "local KEYS, ARGV = {}, {} KEYS[1] = 1 return KEYS, ARGV",
+        ] {
+            assert_eq!(only_reads(text), (true, true), "{text}");
+        }
+        for text in [
+            "return KEYS",
+            "local k = KEYS return k[1]",
+            "KEYS[1] = 1",
+            "KEYS[KEYS] = KEYS[1]",
+            "return f(KEYS)",
+            "return unpack(KEYS)",
+            "return {KEYS}",
+            "x[KEYS] = 1",
+            "x = KEYS",
+            "return KEYS == x",
+            "return KEYS()",
+            "return KEYS:x()",
+            "return -KEYS",
+            "return not KEYS",
+            "return KEYS .. 'x'",
+            "return KEYS or x",
+            "if KEYS then return 1 end",
+            "for i in pairs(KEYS) do end",
+            "return KEYS[KEYS]",
+            // It is only read here, too, but not at once.
+            "return KEYS[x + 1]",
+            "local x = KEYS, 1",
+            "local y local x = KEYS[1] y = KEYS",
+            "return function() return function() return KEYS end end",
+        ] {
+            assert_eq!(only_reads(text), (false, true), "{text}");
+            assert_eq!(only_reads(&text.replace("KEYS", "ARGV")), (true, false), "{text}");
+        }
+        let many: String = (0..300).map(|number| format!("f('{number}') ")).collect();
+        assert_eq!(only_reads(&format!("{many} return KEYS")), (false, true));
+        assert_eq!(only_reads(&format!("{many} return #KEYS")), (true, true));
     }
 
     #[test]

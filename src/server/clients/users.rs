@@ -59,11 +59,12 @@ impl Executor {
     /// Why a client may not run a command, if it may not.
     #[inline]
     pub(in crate::server) fn denial(&self, key: ClientKey, command: CommandId, args: Args<'_>) -> Option<Denied> {
-        let session = &self.clients.get(key).session;
-        if session.is_free() {
-            return None;
-        }
-        session.user().check(self.table.row(command), args).err()
+        if self.clients.get(key).session.is_free() { None } else { self.denial_by_rules(key, command, args) }
+    }
+
+    #[inline(never)]
+    fn denial_by_rules(&self, key: ClientKey, command: CommandId, args: Args<'_>) -> Option<Denied> {
+        self.clients.get(key).session.user().check(self.table.row(command), args).err()
     }
 
     /// Counts and notes that a client was denied a command.

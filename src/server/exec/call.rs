@@ -8,10 +8,10 @@ use super::round::Flow;
 use crate::commands::{AdminCtx, ClientCtx, CommandError, CommandId, Flags, Handler, ReadCtx, ReplyMode, WriteCtx};
 use crate::resp::Args;
 use crate::server::clients::{ClientKey, Close, Stall};
+use crate::server::clock::Moment;
 use crate::server::exec::gate;
 use crate::server::executor::Executor;
 use crate::server::process::fatal_signal;
-use crate::stdx::clock::Now;
 
 impl Executor {
     /// Executes one command of a client, or queues it inside a transaction, or refuses it. `command` is its row in the
@@ -79,7 +79,7 @@ impl Executor {
     /// In line, because what a frame consists of would otherwise be written to memory to be read again.
     #[inline(always)]
     pub(in crate::server) fn call(&mut self, frame: &Frame<'_>) -> Outcome {
-        let start = self.clock.latest();
+        let start = self.clock.latest_moment();
         let client = self.clients.get_mut(frame.client);
         let mark = client.reply.len();
         if frame.nesting != Nesting::Served {
@@ -92,7 +92,7 @@ impl Executor {
             self.perform_effects(frame);
             outcome = self.outcome_of(frame);
         }
-        let elapsed_ns = self.clock.advance().nanoseconds_since(start);
+        let elapsed_ns = self.clock.advance_moment().nanoseconds_since(start);
         match outcome {
             Outcome::Done => self.conclude(frame, mark, elapsed_ns + frame.busy_ns),
             Outcome::Waits => self.keep_unfinished(frame, mark, start, elapsed_ns),
@@ -273,7 +273,7 @@ impl Executor {
     }
 
     /// Keeps what is needed at the end of a command that waits now.
-    fn keep_unfinished(&mut self, frame: &Frame<'_>, mark: usize, start: Now, elapsed_ns: u64) {
+    fn keep_unfinished(&mut self, frame: &Frame<'_>, mark: usize, start: Moment, elapsed_ns: u64) {
         if let Some(blocked) = self.clients.get_mut(frame.client).blocked_mut() {
             blocked.add_busy(elapsed_ns);
         } else if self.is_within_script(frame) {

@@ -76,6 +76,7 @@ fn is_guarded(executor: &Executor, key: ClientKey) -> bool {
 }
 
 /// Judges a command that a script calls: what is not the script's own matter has been judged when the script began.
+#[inline(always)]
 pub fn check_script(
     executor: &Executor,
     key: ClientKey,
@@ -93,16 +94,22 @@ pub fn check_script(
         return refuse(command, "ERR This Redis command is not allowed from script");
     }
     if let Some(denied) = executor.denial(key, id, args) {
-        let refusal = CommandError::no_permission(executor.clients.get(key).session.user(), &row.full_name, denied);
-        let reason = refusal.reply_text();
-        let reason = reason.strip_prefix(b"NOPERM ").unwrap_or(&reason);
-        let error = CommandError::Bytes([b"ERR ACL failure in script: ", reason].concat());
-        return Err(Refusal { command, error, denied: Some(denied) });
+        return Err(refuse_within_script(executor, key, id, denied));
     }
     match executor.script_refusal(id) {
         Some(error) => Err(Refusal { command, error, denied: None }),
         None => Ok(id),
     }
+}
+
+#[cold]
+fn refuse_within_script(executor: &Executor, key: ClientKey, id: CommandId, denied: Denied) -> Refusal {
+    let (user, name) = (executor.clients.get(key).session.user(), &executor.table.row(id).full_name);
+    let refusal = CommandError::no_permission(user, name, denied);
+    let reason = refusal.reply_text();
+    let reason = reason.strip_prefix(b"NOPERM ").unwrap_or(&reason);
+    let error = CommandError::Bytes([b"ERR ACL failure in script: ", reason].concat());
+    Refusal { command: Some(id), error, denied: Some(denied) }
 }
 
 #[cold]

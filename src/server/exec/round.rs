@@ -63,7 +63,7 @@ impl Line<'_> {
 impl Executor {
     /// Executes every complete command in `bytes`, which begin where the client's last call left off.
     pub fn process(&mut self, key: ClientKey, decoder: &mut Decoder, bytes: &[u8]) -> Processed {
-        let start = self.clock.advance();
+        let start = self.clock.advance_moment();
         self.stats.note_round();
         self.clients.lend_output(key);
         let client = self.clients.get_mut(key);
@@ -106,7 +106,7 @@ impl Executor {
             }
             match batch.end {
                 BatchEnd::Full if one_by_one && self.keyspace.is_buffer_claimed() => break Then::Wait,
-                BatchEnd::Full if self.clock.latest().nanoseconds_since(start) >= ROUND_NS => break Then::Wait,
+                BatchEnd::Full if self.clock.latest_moment().nanoseconds_since(start) >= ROUND_NS => break Then::Wait,
                 BatchEnd::Full => {}
                 BatchEnd::Incomplete { need_hint } => {
                     batch.keep_unfinished(decoder, &mut ahead);

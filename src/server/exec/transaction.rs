@@ -29,7 +29,7 @@ impl Executor {
 
     /// Runs the commands of a transaction from the one numbered `from` on. Where a script pauses, the rest is kept.
     pub(in crate::server) fn run_queue(&mut self, key: ClientKey, now: Now, transaction: Transaction, from: usize) {
-        let start = self.clock.latest();
+        let start = self.clock.latest_moment();
         let mut done = from;
         for (command, args) in &transaction.queue()[from..] {
             done += 1;
@@ -49,7 +49,7 @@ impl Executor {
         if self.scripts.is_paused() {
             self.keep_queue(key, now, transaction, done);
         }
-        self.stats.note_nested(self.clock.latest().nanoseconds_since(start));
+        self.stats.note_nested(self.clock.latest_moment().nanoseconds_since(start));
     }
 
     /// Answers a queued command that the client's user may not run any more.

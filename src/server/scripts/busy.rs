@@ -17,6 +17,7 @@ use crate::commands::{CommandError, CommandId, Transaction};
 use crate::resp::{Args, ArgsBuf};
 use crate::script::{Engine, Progress, Verdict};
 use crate::server::clients::{ClientKey, Stall};
+use crate::server::clock::Moment;
 use crate::server::exec::{Frame, Nesting};
 use crate::server::executor::Executor;
 use crate::server::net::Shared;
@@ -60,7 +61,7 @@ struct KeptCall {
     nesting: Nesting,
     /// Where its reply begins.
     mark: usize,
-    start: Now,
+    start: Moment,
 }
 
 /// Goes on with busy scripts, slice by slice, until the server ends.
@@ -142,7 +143,7 @@ impl Language {
 impl Executor {
     /// Whether the running script may go on. Called several times a millisecond.
     pub(super) fn judge_script(&mut self) -> Verdict {
-        let now = self.clock.advance();
+        let now = self.clock.advance_moment();
         let Scripts { current: Some(current), busy, .. } = &mut self.scripts else { return Verdict::GoOn };
         if current.is_killed {
             return Verdict::Kill;
@@ -181,7 +182,7 @@ impl Executor {
     }
 
     /// Keeps a command within which a script has paused.
-    pub(in crate::server) fn keep_call(&mut self, frame: &Frame<'_>, mark: usize, start: Now) {
+    pub(in crate::server) fn keep_call(&mut self, frame: &Frame<'_>, mark: usize, start: Moment) {
         let Some(paused) = &mut self.scripts.paused else { return };
         let Frame { client, command, args, now, nesting, .. } = *frame;
         let kept = KeptCall { client, command, args: args.to_buf(), now, nesting, mark, start };
@@ -203,7 +204,7 @@ impl Executor {
         }
         let Some(paused) = self.scripts.paused.take() else { return false };
         let Paused { mut engine, client, steps, held_pushes } = *paused;
-        let now = self.clock.advance();
+        let now = self.clock.advance_moment();
         let Some(current) = &mut self.scripts.current else { return false };
         let (caller, command) = (current.caller, current.command);
         current.slice_start = now;
@@ -237,7 +238,7 @@ impl Executor {
             match step {
                 Step::Conclude(KeptCall { client, command, args, now, nesting, mark, start }) => {
                     let frame = Frame::new(client, command, args.as_args(), now, nesting);
-                    let elapsed_ns = self.clock.advance().nanoseconds_since(start);
+                    let elapsed_ns = self.clock.advance_moment().nanoseconds_since(start);
                     self.conclude(&frame, mark, elapsed_ns);
                     self.show_monitors(&frame);
                 }

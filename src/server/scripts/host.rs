@@ -32,17 +32,15 @@ impl Host for ScriptHost<'_> {
                 executor.note_script_write(command);
                 executor.keyspace.journal.withhold(!replicates);
                 // What the script has done since the last command is not the command's time.
-                let start = executor.clock.advance();
+                let start = executor.clock.advance_moment();
                 executor.call(&Frame::new(*client, command, args, now, Nesting::Script));
-                executor.stats.note_nested(executor.clock.latest().nanoseconds_since(start));
+                executor.stats.note_nested(executor.clock.latest_moment().nanoseconds_since(start));
                 executor.keyspace.journal.withhold(false);
             }
             Err(refusal) => executor.refuse(*client, &refusal, args),
         }
-        let answered = &mut executor.clients.get_mut(*client).reply;
-        if answered.is_overfull() {
-            answered.restart(protocol);
-            executor.reply_error(*client, &CommandError::text(TOO_LONG));
+        if executor.clients.get(*client).reply.is_overfull() {
+            executor.refuse_script_reply(*client, protocol);
         }
         executor.clients.get(*client).reply.front()
     }
@@ -100,6 +98,14 @@ pub(super) fn log(level: u8, text: &[u8]) {
 }
 
 impl Executor {
+    /// Answers an error in the place of a reply that a script cannot be given.
+    #[cold]
+    fn refuse_script_reply(&mut self, client: ClientKey, protocol: Protocol) {
+        self.clients.get_mut(client).reply.restart(protocol);
+        self.reply_error(client, &CommandError::text(TOO_LONG));
+    }
+
+    #[inline]
     fn note_script_write(&mut self, command: CommandId) {
         let writes = self.table.row(command).flags.has(crate::commands::Flags::WRITE);
         if let Some(current) = &mut self.scripts.current {

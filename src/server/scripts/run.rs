@@ -7,8 +7,9 @@ use super::Language;
 use super::host::ScriptHost;
 use crate::commands::{CommandError, CommandId, RunRequest, ScriptName};
 use crate::resp::Protocol;
-use crate::script::{CompileError, Engine, Outcome, Progress, Replicate, ScriptFlags, ScriptId, Sha, Shebang};
+use crate::script::{CompileError, Engine, Found, Outcome, Progress, Replicate, ScriptFlags, ScriptId, Sha, Shebang};
 use crate::server::clients::ClientKey;
+use crate::server::clock::Moment;
 use crate::server::exec::{Frame, Nesting};
 use crate::server::executor::Executor;
 use crate::stdx::clock::Now;
@@ -50,7 +51,7 @@ pub(in crate::server) struct Current {
     /// The time that all its commands see.
     pub(super) now: Now,
     /// Since when it has had the thread to itself.
-    pub(super) slice_start: Now,
+    pub(super) slice_start: Moment,
     pub(super) name: Name,
     pub(super) flags: ScriptFlags,
     pub(super) read_only: bool,
@@ -74,7 +75,7 @@ impl Executor {
     }
 
     fn try_run_script(&mut self, frame: &Frame<'_>, request: RunRequest) -> Result<(), CommandError> {
-        let (script, flags, sha) = self.find_script(request.name, frame.args.arg(1))?;
+        let Found { script, flags, sha } = self.find_script(request.name, frame.args.arg(1))?;
         let RunRequest { keys, read_only, .. } = request;
         self.run_found(
             frame,
@@ -98,7 +99,7 @@ impl Executor {
             caller: frame.client,
             command: frame.command,
             now: frame.now,
-            slice_start: self.clock.latest(),
+            slice_start: self.clock.latest_moment(),
             name,
             flags,
             read_only: read_only || flags.no_writes,
@@ -166,27 +167,22 @@ impl Executor {
     }
 
     /// Finds a script among those that are known, or compiles its text.
-    fn find_script(&mut self, name: ScriptName, text: &[u8]) -> Result<(ScriptId, ScriptFlags, Sha), CommandError> {
-        let sha = match name {
-            ScriptName::Text => Sha::of(text),
-            ScriptName::Sha => Sha::from_hex(text).ok_or(CommandError::NoScript)?,
-        };
-        if let Some(cached) = self.scripts.cache.get(sha) {
-            return Ok((cached.script, cached.flags, sha));
-        }
+    #[inline]
+    fn find_script(&mut self, name: ScriptName, text: &[u8]) -> Result<Found, CommandError> {
         match name {
-            ScriptName::Text => self.add_script(sha, text, true).map(|(script, flags)| (script, flags, sha)),
-            ScriptName::Sha => Err(CommandError::NoScript),
+            ScriptName::Sha => self.scripts.cache.find_by_digits(text).ok_or(CommandError::NoScript),
+            ScriptName::Text => {
+                let sha = Sha::of(text);
+                match self.scripts.cache.get(sha) {
+                    Some(found) => Ok(found),
+                    None => self.add_script(sha, text, true),
+                }
+            }
         }
     }
 
     /// Compiles a script and keeps it.
-    pub(super) fn add_script(
-        &mut self,
-        sha: Sha,
-        text: &[u8],
-        by_eval: bool,
-    ) -> Result<(ScriptId, ScriptFlags), CommandError> {
+    pub(super) fn add_script(&mut self, sha: Sha, text: &[u8], by_eval: bool) -> Result<Found, CommandError> {
         let Shebang { flags, len } = Shebang::read(text).map_err(|why| CommandError::owned(format!("ERR {why}")))?;
         let engine = self.engine()?;
         let script = engine.compile(&text[len..]).map_err(|CompileError(why)| {
@@ -195,7 +191,7 @@ impl Executor {
         if let Some(evicted) = self.scripts.cache.insert(sha, text, script, flags, by_eval) {
             self.engine()?.remove(evicted);
         }
-        Ok((script, flags))
+        Ok(Found { script, flags, sha })
     }
 
     fn engine(&mut self) -> Result<&mut Engine, CommandError> {

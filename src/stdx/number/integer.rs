@@ -92,7 +92,8 @@ fn parse_digits(digits: &[u8]) -> Option<u64> {
     // Twenty digits are the most that 64 bits hold; up to nineteen cannot overflow.
     match digits {
         [] => return None,
-        [b'0'] => return Some(0),
+        // Mostly it is one.
+        [digit] => return digit.is_ascii_digit().then(|| u64::from(digit - b'0')),
         [b'0', ..] => return None,
         digits if digits.len() > 20 => return None,
         _ => {}
