@@ -111,7 +111,7 @@ pub enum Value {
         read: fn(&Config) -> u64,
         write: fn(&mut Config, u64),
     },
-    /// An amount of memory, or a percentage of `maxmemory`.
+    /// An amount of memory, or a percentage of another one, such as `maxmemory`.
     MemoryShare {
         read: fn(&Config) -> MemoryShare,
         write: fn(&mut Config, MemoryShare),

@@ -56,7 +56,7 @@ pub struct OomScores {
     pub child: i32,
 }
 
-/// An amount of memory, or so many percent of `maxmemory`.
+/// An amount of memory, or so many percent of another one, such as `maxmemory`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryShare {
     Bytes(u64),
@@ -64,11 +64,11 @@ pub enum MemoryShare {
 }
 
 impl MemoryShare {
-    /// How much it is, where `maxmemory` is so much; zero, where that is no limit, is nothing to take a share of.
-    pub fn bytes_of(self, maxmemory_bytes: u64) -> u64 {
+    /// How much it is, where the whole is so much; zero, as `maxmemory` is without a limit, is nothing to take a share of.
+    pub fn bytes_of(self, whole_bytes: u64) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes,
-            Self::Percent(percent) => (u128::from(maxmemory_bytes) * u128::from(percent) / 100) as u64,
+            Self::Percent(percent) => (u128::from(whole_bytes) * u128::from(percent) / 100) as u64,
         }
     }
 }

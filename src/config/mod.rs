@@ -24,8 +24,9 @@ pub use key::{Apply, Feature};
 #[cfg(any(test, feature = "internals"))]
 pub use kinds::AllowedFrom;
 pub use kinds::{
-    ClientBufferLimit, ClientClass, DisklessLoad, EvictionPolicy, HugePages, LogLevel, OomScoreAdj, PrimaryAddress,
-    PropagationErrors, RenamedCommand, SanitizePayload, SaveRule, SnapshotIoPriority, Supervised, UnknownTypes,
+    ClientBufferLimit, ClientClass, DisklessLoad, EvictionPolicy, HugePages, LogLevel, MemoryShare, OomScoreAdj,
+    PrimaryAddress, PropagationErrors, RenamedCommand, SanitizePayload, SaveRule, SnapshotIoPriority, Supervised,
+    UnknownTypes,
 };
 pub use model::Config;
 pub use notify::NotifyFlags;

@@ -79,6 +79,8 @@ pub struct Config {
     pub snapshot_io_priority: SnapshotIoPriority,
     /// Megabytes a second; 0 for no limit.
     pub snapshot_rate_limit_mb: u32,
+    pub snapshot_memory_limit: MemoryShare,
+    pub snapshot_stall_timeout_seconds: u32,
     pub sanitize_dump_payload: SanitizePayload,
     pub rdb_unknown_types: UnknownTypes,
     /// Microseconds; a negative value is a fraction of one: -50 is a fiftieth.
@@ -248,6 +250,8 @@ impl Config {
             snapshot_nice: 0,
             snapshot_io_priority: SnapshotIoPriority::Normal,
             snapshot_rate_limit_mb: 0,
+            snapshot_memory_limit: MemoryShare::Bytes(0),
+            snapshot_stall_timeout_seconds: 1800,
             sanitize_dump_payload: SanitizePayload::No,
             rdb_unknown_types: UnknownTypes::Refuse,
             rdb_key_save_delay_us: 0,

@@ -8,6 +8,10 @@ pub struct PersistenceInfo {
     pub current_cow_size: u64,
     /// Seconds since `current_cow_size` was counted.
     pub current_cow_size_age: u64,
+    /// What the running snapshot takes of memory beside the data (Copal's own field).
+    pub current_extra_bytes: u64,
+    /// At so much it is given up; 0 for never (Copal's own field).
+    pub current_extra_limit_bytes: u64,
     /// Percent of the keys that the running child has saved.
     pub current_fork_perc: f64,
     pub current_save_keys_processed: u64,
@@ -16,6 +20,8 @@ pub struct PersistenceInfo {
     pub rdb_bgsave_in_progress: bool,
     /// A signal has stopped the child.
     pub rdb_bgsave_stopped: bool,
+    /// The child makes no progress (Copal's own field).
+    pub rdb_bgsave_stalled: bool,
     pub rdb_last_save_time: i64,
     pub rdb_last_bgsave_ok: bool,
     /// Why the last save failed, empty if it did not (Copal's own field).

@@ -104,6 +104,7 @@ impl Executor {
     fn cron_beside_script(&mut self) {
         self.note_memory();
         self.read_meters();
+        self.enforce_snapshot_limits();
         self.replication_cron_beside_script();
         self.shutdown_cron();
         self.close_idle_clients();

@@ -31,6 +31,12 @@ pub enum SaveError {
     Interrupted,
     #[error("the process that saves was killed by signal {0}{hint}", hint = hint_of_signal(*.0))]
     Killed(i32),
+    #[error("the process that saves was killed by the kernel for want of memory ({})", limit_of_group(*.limit))]
+    KilledForMemory { limit: Option<u64> },
+    #[error("it took {taken} bytes of memory beside the data, and 'snapshot-memory-limit' allows {limit}")]
+    MemoryLimit { taken: u64, limit: u64 },
+    #[error("the process that saves made no progress for {seconds} seconds ('snapshot-stall-timeout')")]
+    Stalled { seconds: u64 },
     #[error("the process that saves ended with code {0} and said nothing")]
     Exited(i32),
 }
@@ -95,12 +101,16 @@ pub enum Step {
     SyncDirectory,
     /// Whatever the child was about when a signal ended it.
     Killed,
+    /// The child took more memory than it may.
+    MemoryLimit,
+    /// The child made no progress.
+    Stall,
     /// The child did not say.
     Unknown,
 }
 
 impl Step {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Fork,
         Self::Create,
         Self::Write,
@@ -110,6 +120,8 @@ impl Step {
         Self::Rename,
         Self::SyncDirectory,
         Self::Killed,
+        Self::MemoryLimit,
+        Self::Stall,
         Self::Unknown,
     ];
 
@@ -124,6 +136,8 @@ impl Step {
             Self::Rename => "rename",
             Self::SyncDirectory => "sync-directory",
             Self::Killed => "killed",
+            Self::MemoryLimit => "memory-limit",
+            Self::Stall => "stall",
             Self::Unknown => "unknown",
         }
     }
@@ -138,7 +152,9 @@ impl SaveError {
             Self::Keep { .. } => Step::Keep,
             Self::InTheWay { .. } => Step::Rename,
             Self::Fork(_) => Step::Fork,
-            Self::Killed(_) => Step::Killed,
+            Self::Killed(_) | Self::KilledForMemory { .. } => Step::Killed,
+            Self::MemoryLimit { .. } => Step::MemoryLimit,
+            Self::Stalled { .. } => Step::Stall,
             Self::InProgress | Self::Interrupted | Self::Exited(_) => Step::Unknown,
         }
     }
@@ -249,7 +265,16 @@ fn hint_of_signal(signal: i32) -> &'static str {
             " (SIGSYS): a system-call filter (seccomp) does not allow a call that it needs. Look at SystemCallFilter= of \
              the service's unit, or at the container's seccomp profile; the kernel's log names the number of the call"
         }
+        libc::SIGKILL => ", and not by this server: the kernel may have been out of memory, or somebody has ended it",
         _ => "",
+    }
+}
+
+/// The limit of the control groups that a process is in, for a message.
+fn limit_of_group(bytes: Option<u64>) -> String {
+    match bytes {
+        Some(bytes) => format!("the control group's limit is {bytes} bytes"),
+        None => "its control group has no limit, so the machine was out of memory".to_owned(),
     }
 }
 

@@ -8,6 +8,9 @@ use super::error::{SaveError, Step};
 use super::task::Trigger;
 use crate::stdx::text::counted;
 
+/// Snapshots whose memory says how much the next one will need.
+const RECORDS_OF_NEED: usize = 5;
+
 /// Snapshots that are remembered.
 const RECORDS_MAX: usize = 128;
 
@@ -56,6 +59,8 @@ pub struct Record {
     pub fork_us: u64,
     /// How far it came.
     pub figures: Figures,
+    /// The most that it took of memory beside the data.
+    pub peak_extra_bytes: u64,
     pub outcome: Outcome,
 }
 
@@ -77,7 +82,8 @@ impl fmt::Display for Record {
             write!(out, ", {keys}, {bytes} ({raw_bytes} before compression), {}", counted(*threads, "thread"))?;
         }
         if self.background {
-            write!(out, ", fork {fork_us} us, copied {copied_bytes} bytes")?;
+            let peak = self.peak_extra_bytes;
+            write!(out, ", fork {fork_us} us, copied {copied_bytes} bytes, at most {peak} bytes beside the data")?;
         }
         match outcome {
             Outcome::Failed { step, error } => write!(out, "; failed step: {}: {error}", step.name()),
@@ -109,6 +115,12 @@ impl History {
         self.records.iter()
     }
 
+    /// The most memory that one of the last snapshots in the background took beside the data.
+    pub fn needed_bytes(&self) -> u64 {
+        let recent = self.records.iter().rev().filter(|record| record.background).take(RECORDS_OF_NEED);
+        recent.map(|record| record.peak_extra_bytes).max().unwrap_or(0)
+    }
+
     pub fn latest(&self) -> Option<&Record> {
         self.records.back()
     }
@@ -123,7 +135,19 @@ mod tests {
         let figures =
             Figures { keys: 40, bytes: 1000, raw_bytes: 3000, copied_bytes: 4096, threads: 2, ..Figures::default() };
         let (started_unix_ms, duration_us, fork_us) = (1_700_000_000_000, 1_250_000, 300);
-        Record { id: 0, trigger, changes: 7, background: true, started_unix_ms, duration_us, fork_us, figures, outcome }
+        let (id, changes, background, peak_extra_bytes) = (0, 7, true, 8192);
+        Record {
+            id,
+            trigger,
+            changes,
+            background,
+            started_unix_ms,
+            duration_us,
+            fork_us,
+            figures,
+            peak_extra_bytes,
+            outcome,
+        }
     }
 
     #[test]
@@ -138,13 +162,29 @@ mod tests {
     }
 
     #[test]
+    fn the_next_snapshot_needs_what_the_largest_of_the_last_ones_took() {
+        let mut history = History::default();
+        assert_eq!(history.needed_bytes(), 0);
+        let mut push = |peak_extra_bytes, background| {
+            history.push(Record { peak_extra_bytes, background, ..record(Trigger::Command, Outcome::Cancelled) });
+            history.needed_bytes()
+        };
+        assert_eq!(push(700, true), 700);
+        assert_eq!(push(900, false), 700, "one in the foreground copies nothing");
+        for _ in 1..RECORDS_OF_NEED {
+            assert_eq!(push(50, true), 700);
+        }
+        assert_eq!(push(60, true), 60);
+    }
+
+    #[test]
     fn record_is_one_line_with_its_figures() {
         let rule = Trigger::Rule(SaveRule { seconds: 60, changes: 5 });
         let mut record = Record { id: 12, ..record(rule, Outcome::Saved) };
         assert_eq!(
             record.to_string(),
             "Snapshot 12 by rule 60 5 (7 changes, background): saved after 1.250 s, 40 keys, 1000 bytes (3000 \
-             before compression), 2 threads, fork 300 us, copied 4096 bytes"
+             before compression), 2 threads, fork 300 us, copied 4096 bytes, at most 8192 bytes beside the data"
         );
         record.figures = Figures { keys: 0, bytes: 0, raw_bytes: 88, threads: 1, ..record.figures };
         record.changes = 1;
@@ -152,7 +192,7 @@ mod tests {
         assert_eq!(
             record.to_string(),
             "Snapshot 12 by rule 60 5 (1 change, background): cancelled after 1.250 s, no key written, 1 thread, fork \
-             300 us, copied 4096 bytes"
+             300 us, copied 4096 bytes, at most 8192 bytes beside the data"
         );
         record.figures = Figures { keys: 1, bytes: 1000, raw_bytes: 3000, threads: 2, ..record.figures };
         let error = "cannot rename temp-812.rdb to dump.rdb: Permission denied".to_owned();

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use super::child::report::{Figures, Inbox, Report};
@@ -10,10 +11,20 @@ use super::child::{Child, KnownDump};
 use super::error::{SaveError, Step};
 use super::file::{Disk, FileSystem as _, Place, Temp, temp_file};
 use super::history::{Outcome, Record};
-use super::process::End;
+use super::memory::{Groups, Watch};
+use super::process::{self, End};
 use super::task::{Task, Trigger};
 use crate::keyspace::Keyspace;
 use crate::stdx::clock::Now;
+
+/// A child that was asked to end is killed after so long.
+const POLITE_FOR: Duration = Duration::from_secs(1);
+
+/// A child that has not ended so long after that waits for the kernel, and nobody waits for it any longer.
+const ENDING_MAX: Duration = Duration::from_secs(5);
+
+/// How long the removal of a file is waited for whose disk may hang.
+const REMOVAL_MAX: Duration = Duration::from_millis(500);
 
 /// A child at work.
 #[derive(Debug)]
@@ -31,8 +42,28 @@ pub struct Running {
     changes: u64,
     pub keys_total: u64,
     pub figures: Figures,
-    pub copied_peak_bytes: u64,
-    pub heard_at: Instant,
+    /// Measures what the child takes, or why that cannot be.
+    pub watch: io::Result<Watch>,
+    /// When `figures.copied_bytes` was counted.
+    pub counted_at: Instant,
+    /// The most that the snapshot took of memory so far.
+    pub peak_extra_bytes: u64,
+    /// At so much it is given up; 0 for never.
+    pub memory_limit_bytes: u64,
+    pub used_at_fork: u64,
+    groups: Groups,
+    /// How many processes of the own control group had been killed for want of memory at the fork.
+    kills_at_fork: Option<u64>,
+    /// When the child last said anything, or was not to blame for its silence.
+    pub progress_at: Instant,
+    /// It was reported to make no progress.
+    pub is_stalled: bool,
+    /// Why this server has ended it.
+    pub given_up: Option<SaveError>,
+    /// Since when it is to end.
+    pub ending_since: Option<Instant>,
+    /// It did not end, and its temp file was taken away from it.
+    is_abandoned: bool,
     /// The child was about to put the new dump in its place.
     renaming: bool,
     done: bool,
@@ -46,13 +77,17 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn new(child: Child, task: &Task, keyspace: &Keyspace, changes_saved: u64) -> Self {
+    pub fn new(child: Child, task: &Task, keyspace: &Keyspace, changes_saved: u64, groups: Groups) -> Self {
         // Without a name, as when it was removed, the directory still is where we stand.
         let here = &task.place.directory;
         let directory = std::path::absolute(here).unwrap_or_else(|_| here.clone());
         let place = Place { directory, ..task.place.clone() };
         Self {
             inbox: Inbox::default(),
+            watch: Watch::start(child.pid),
+            kills_at_fork: groups.kills(),
+            groups,
+            used_at_fork: task.options.used_memory_bytes,
             place,
             temp: None,
             child,
@@ -62,8 +97,14 @@ impl Running {
             changes: keyspace.changes() - changes_saved,
             keys_total: keyspace.len() as u64,
             figures: Figures::default(),
-            copied_peak_bytes: 0,
-            heard_at: task.options.now.monotonic(),
+            counted_at: task.options.now.monotonic(),
+            peak_extra_bytes: 0,
+            memory_limit_bytes: 0,
+            progress_at: task.options.now.monotonic(),
+            is_stalled: false,
+            given_up: None,
+            ending_since: None,
+            is_abandoned: false,
             renaming: false,
             done: false,
             failure: None,
@@ -111,20 +152,80 @@ impl Running {
                 Report::Failed(step, text) => self.failure = Some((step, text)),
             }
         }
+        if !self.renaming
+            && !self.done
+            && let Ok(watch) = &self.watch
+            && let Some((bytes, at)) = watch.measured()
+        {
+            self.figures.copied_bytes = bytes;
+            self.counted_at = at;
+        }
+        self.peak_extra_bytes = self.peak_extra_bytes.max(self.extra_bytes());
     }
 
     fn note(&mut self, figures: Figures, now: Now) {
-        self.figures = figures;
-        self.copied_peak_bytes = self.copied_peak_bytes.max(figures.copied_bytes);
-        self.heard_at = now.monotonic();
+        let copied_bytes = match figures.copied_bytes {
+            0 => self.figures.copied_bytes,
+            counted => {
+                self.counted_at = now.monotonic();
+                counted
+            }
+        };
+        self.figures = Figures { copied_bytes, ..figures };
+        self.note_progress(now);
+    }
+
+    /// The child has done something, or is kept from it by others.
+    pub fn note_progress(&mut self, now: Now) {
+        self.progress_at = now.monotonic();
+        if std::mem::take(&mut self.is_stalled) {
+            tracing::info!("The process that saves (pid {}) makes progress again", self.child.pid);
+        }
+    }
+
+    /// What would be free without this snapshot.
+    pub fn extra_bytes(&self) -> u64 {
+        self.figures.copied_bytes
+    }
+
+    pub fn set_memory_limit(&mut self, bytes: u64) {
+        self.memory_limit_bytes = bytes;
+        if let Ok(watch) = &self.watch {
+            watch.set_limit(bytes);
+        }
+    }
+
+    /// Asks the child to end, which is no failure.
+    pub fn dismiss(&mut self, now: Instant) {
+        self.is_dismissed = true;
+        self.ending_since.get_or_insert(now);
+        process::dismiss(self.child.pid);
+    }
+
+    /// Whether a child that is to end waits for the kernel, and may do so for ever. One that is slow to end is killed.
+    pub fn cannot_end(&self, now: Now) -> bool {
+        let Some(since) = self.ending_since else { return false };
+        let waited = now.monotonic().saturating_duration_since(since);
+        if waited >= POLITE_FOR {
+            process::kill(self.child.pid);
+        }
+        waited >= ENDING_MAX
     }
 
     /// What the child has achieved, now that it has ended in this way.
     pub fn outcome(&self, end: End) -> Outcome {
+        if self.has_saved(end) {
+            return Outcome::Saved;
+        }
+        if let Some(error) = &self.given_up {
+            return Outcome::of(error);
+        }
         match (end, &self.failure) {
-            _ if self.has_saved(end) => Outcome::Saved,
             (End::Signaled(libc::SIGUSR1), _) => Outcome::Cancelled,
             (End::Signaled(libc::SIGKILL), _) if self.is_dismissed => Outcome::Cancelled,
+            (End::Signaled(libc::SIGKILL), _) if self.groups.kills() > self.kills_at_fork => {
+                Outcome::of(&SaveError::KilledForMemory { limit: self.groups.limit_bytes() })
+            }
             (End::Signaled(signal), _) => Outcome::of(&SaveError::Killed(signal)),
             (End::Exited(_), Some((step, error))) => Outcome::Failed { step: *step, error: error.clone() },
             (End::Exited(code), None) => Outcome::of(&SaveError::Exited(code)),
@@ -137,28 +238,40 @@ impl Running {
         if self.is_for_replicas {
             return self.done;
         }
+        let was_about_to = self.renaming && self.failure.is_none() && matches!(end, End::Signaled(_));
         let has_renamed = || {
-            let was_about_to = self.renaming && self.failure.is_none() && matches!(end, End::Signaled(_));
             let dump = Disk.look_at(&self.place.path()).ok().flatten();
-            was_about_to && self.temp.is_some_and(|temp| dump.is_some_and(|dump| dump.identity == temp.identity))
+            self.temp.is_some_and(|temp| dump.is_some_and(|dump| dump.identity == temp.identity))
         };
-        self.done || has_renamed() && Disk.sync_directory(&self.place.directory).is_ok()
+        self.done || was_about_to && has_renamed() && Disk.sync_directory(&self.place.directory).is_ok()
     }
 
-    /// Takes the temp file away from a child that does not end: it cannot put it in the dump's place any more.
+    /// Takes the temp file away from a child that does not end: it cannot put it in the dump's place any more. The disk
+    /// that the child waits for may keep that waiting too, which is done in another thread for this reason.
     pub fn abandon(&mut self) {
-        if let Some(temp) = self.temp {
-            let path = self.temp_path(temp.number);
-            if Disk.look_at(&path).ok().flatten().is_some_and(|found| found.identity == temp.identity) {
-                note_failed_removal(&path, Disk.remove(&path));
-            }
-        }
         self.renaming = false;
+        self.is_abandoned = true;
+        let Some(temp) = self.temp else { return };
+        let path = self.temp_path(temp.number);
+        let (done, is_done) = channel();
+        let removal = std::thread::Builder::new().name("dump-removal".to_owned()).spawn({
+            let path = path.clone();
+            move || {
+                if Disk.look_at(&path).ok().flatten().is_some_and(|found| found.identity == temp.identity) {
+                    note_failed_removal(&path, Disk.remove(&path));
+                }
+                let _ = done.send(());
+            }
+        });
+        if removal.is_err() || is_done.recv_timeout(REMOVAL_MAX).is_err() {
+            tracing::warn!("The temp file {} cannot be removed at once", path.display());
+        }
     }
 
     /// Removes what a child that has ended has left.
     pub fn remove_temp(&self) {
         match self.temp {
+            _ if self.is_abandoned => {}
             Some(temp) => {
                 let path = self.temp_path(temp.number);
                 note_failed_removal(&path, temp_file::remove_own(&path, temp.identity));
@@ -187,6 +300,7 @@ impl Running {
             duration_us: duration.as_micros() as u64,
             fork_us: self.child.fork_us,
             figures: self.figures,
+            peak_extra_bytes: self.peak_extra_bytes,
             outcome,
         }
     }
@@ -198,7 +312,7 @@ impl Running {
         tracing::info!(
             "Fork CoW for RDB: current {} MB, peak {} MB, fork {} us",
             megabytes(self.figures.copied_bytes),
-            megabytes(self.copied_peak_bytes),
+            megabytes(self.peak_extra_bytes),
             self.child.fork_us
         );
         tracing::info!("Background saving terminated with success");
@@ -251,7 +365,7 @@ mod tests {
         let options = SaveOptions::new(&Config::default(), 0, true, Now::read());
         let task = Task { place, options, trigger: Trigger::Command, title: None, pipe: None };
         let keyspace = Keyspace::new(1, HashSeed { k0: 1, k1: 2 });
-        let mut running = Running::new(child, &task, &keyspace, 0);
+        let mut running = Running::new(child, &task, &keyspace, 0, Groups::none());
         let end = loop {
             match process::look(running.child.pid).expect("our child") {
                 process::State::Ended(end) => break end,

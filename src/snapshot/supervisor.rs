@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::child;
@@ -12,6 +13,8 @@ use super::file::{Disk, FileSystem, Temp};
 use super::history::{History, Outcome, Record};
 use super::huge_pages::Healer;
 use super::interrupt::InterruptWatch;
+use super::limits::Limits;
+use super::memory::{self, Groups};
 use super::process::{self, End, State};
 use super::running::{Running, log_speed};
 use super::schedule::{self, Situation};
@@ -57,6 +60,8 @@ pub struct Supervisor {
     /// The change count of the data that were last saved.
     changes_saved: u64,
     history: History,
+    /// It is in the log that the memory of snapshots cannot be watched.
+    is_unwatchable: bool,
 }
 
 /// How a child has ended.
@@ -95,6 +100,7 @@ impl Supervisor {
             ended: None,
             changes_saved: 0,
             history: History::default(),
+            is_unwatchable: false,
         }
     }
 
@@ -177,6 +183,8 @@ impl Supervisor {
         {
             return Err(self.fail_to_start(task, self.changes_since_save(keyspace), obstacle));
         }
+        let groups = Groups::of_this_process();
+        self.warn_of_shortage(&groups);
         let held = self.healer.hold();
         let forked = {
             let target = match &task.pipe {
@@ -204,8 +212,23 @@ impl Supervisor {
         let pid = child.pid;
         let doing = if task.pipe.is_some() { "RDB transfer" } else { "saving" };
         tracing::info!("Background {doing} started by pid {pid}");
-        self.running = Some(Running::new(child, task, keyspace, self.changes_saved));
+        self.running = Some(Running::new(child, task, keyspace, self.changes_saved, groups));
         Ok(pid)
+    }
+
+    /// Warns where there is less memory than the last snapshots took. What is said then may be too cautious, so that the
+    /// fork is tried all the same.
+    fn warn_of_shortage(&self, groups: &Groups) {
+        let needed = self.history.needed_bytes();
+        let shortages = if needed == 0 { Vec::new() } else { memory::shortages(Path::new("/"), groups, needed) };
+        if !shortages.is_empty() {
+            tracing::warn!(
+                "WARNING: the last snapshots took up to {needed} bytes of memory beside the data, and there may be too \
+                 little for the next: {}. Raise the limit, lower maxmemory, or set snapshot-memory-limit, so that the \
+                 snapshot ends and not the server.",
+                shortages.join("; ")
+            );
+        }
     }
 
     /// Notes that a save in the background could not begin. Returns why.
@@ -221,6 +244,7 @@ impl Supervisor {
             duration_us: 0,
             fork_us: 0,
             figures: Figures::default(),
+            peak_extra_bytes: 0,
             outcome: Outcome::of(&error),
         });
         error
@@ -249,8 +273,7 @@ impl Supervisor {
     /// Ends the child without that being a failure; [`Supervisor::poll`] notices its end.
     pub fn dismiss_child(&mut self) {
         if let Some(running) = &mut self.running {
-            running.is_dismissed = true;
-            process::dismiss(running.child.pid);
+            running.dismiss(Instant::now());
         }
     }
 
@@ -298,7 +321,16 @@ impl Supervisor {
         };
         // Its reports are read after its end is known, so that none is missed.
         running.receive(now);
-        let Some(end) = end else { return false };
+        let end = match end {
+            Some(end) => end,
+            None if running.cannot_end(now) => {
+                let pid = running.child.pid;
+                tracing::warn!("The process that saves (pid {pid}) was killed and does not end: nobody waits for it");
+                running.abandon();
+                End::Signaled(libc::SIGKILL)
+            }
+            None => return false,
+        };
         if let Some(running) = self.running.take() {
             keyspace.set_child_alive(false);
             observe::allow_purging(true);
@@ -306,6 +338,30 @@ impl Supervisor {
             self.conclude(running, end, now);
         }
         true
+    }
+
+    /// Ends a child that takes more than it may, which [`Supervisor::poll`] notices.
+    pub fn enforce(&mut self, limits: &Limits, now: Now) {
+        let Some(running) = &mut self.running else { return };
+        running.receive(now);
+        running.enforce(limits, now);
+        if running.memory_limit_bytes > 0
+            && let Err(error) = &running.watch
+            && !std::mem::replace(&mut self.is_unwatchable, true)
+        {
+            tracing::warn!(
+                "Cannot watch the memory of the process that saves, so that snapshot-memory-limit has no effect: \
+                 /proc/{}/smaps_rollup: {error}",
+                running.child.pid
+            );
+        }
+    }
+
+    /// The child that sends data to replicas has got some of them off, or waits for a replica.
+    pub fn excuse_child(&mut self, now: Now) {
+        if let Some(running) = self.running.as_mut().filter(|running| running.is_for_replicas) {
+            running.note_progress(now);
+        }
     }
 
     /// The child has ended: notes how, and clears away what it left.
@@ -403,6 +459,7 @@ impl Supervisor {
             duration_us,
             fork_us: 0,
             figures,
+            peak_extra_bytes: 0,
             outcome,
         });
         result.map(drop)
@@ -441,9 +498,12 @@ impl Supervisor {
         if let Some(running) = &self.running {
             let elapsed = now.since(running.started);
             info.rdb_current_bgsave_time_sec = elapsed.as_secs() as i64;
-            info.current_cow_peak = running.copied_peak_bytes;
+            info.rdb_bgsave_stalled = running.is_stalled;
+            info.current_cow_peak = running.peak_extra_bytes;
             info.current_cow_size = running.figures.copied_bytes;
-            info.current_cow_size_age = now.monotonic().saturating_duration_since(running.heard_at).as_secs();
+            info.current_cow_size_age = now.monotonic().saturating_duration_since(running.counted_at).as_secs();
+            info.current_extra_bytes = running.extra_bytes();
+            info.current_extra_limit_bytes = running.memory_limit_bytes;
             info.current_save_keys_processed = running.figures.keys_passed();
             info.current_save_keys_total = running.keys_total;
             info.current_fork_perc = match running.keys_total {

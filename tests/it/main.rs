@@ -25,6 +25,7 @@ mod replication;
 mod scripting;
 mod signals;
 mod snapshot;
+mod snapshot_limits;
 mod soak;
 mod startup;
 mod tool;

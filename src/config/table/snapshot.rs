@@ -1,10 +1,10 @@
 //! When and how the data set is written to dump files and read back.
 
-use super::super::key::{Apply, Key};
+use super::super::key::{Apply, Key, Value};
 use super::super::kinds::{SanitizePayload, SaveRule, SnapshotIoPriority, UnknownTypes};
 use super::super::model::Config;
 use super::super::value::ValueError;
-use super::{any_text, choice, flag, growing_list, integer, text};
+use super::{I32_MAX, any_text, choice, flag, growing_list, integer, text};
 use crate::stdx::number::parse_i64;
 
 pub const KEYS: &[Key] = &[
@@ -108,6 +108,31 @@ pub const KEYS: &[Key] = &[
     .doc(
         "Write a dump file in the background at no more than so many megabytes a second, so that a slow disk has time \
          for others; 0 for no limit. A change holds from the next snapshot on.",
+    ),
+    Key::new(
+        "snapshot-memory-limit",
+        "0",
+        Value::MemoryShare { read: |c| c.snapshot_memory_limit, write: |c, v| c.snapshot_memory_limit = v },
+    )
+    .doc(
+        "Give up a snapshot in the background, or a full sync, that takes so much memory beside the data: pages that \
+         are copied when data are overwritten meanwhile, and what the process that saves needs for itself, some \
+         megabytes. An amount, or a percentage of maxmemory such as 25% (without maxmemory, of the data at the start \
+         of the snapshot), but never less than 64 mb then; 0 for no limit. The old dump file stays, and the snapshot \
+         counts as failed. Needs /proc.",
+    ),
+    integer(
+        "snapshot-stall-timeout",
+        "1800",
+        (0, I32_MAX),
+        |c| c.snapshot_stall_timeout_seconds.into(),
+        |c, v| c.snapshot_stall_timeout_seconds = v as u32,
+    )
+    .doc(
+        "End a process that saves in the background when it has made no progress for so many seconds, because a signal \
+         has stopped it or the disk does not answer; 0 for never. After half of them the log and INFO (rdb_bgsave_stalled) \
+         say so. Writing slowly, as snapshot-rate-limit asks for or as replicas read, is progress. Bringing a large file \
+         to the disk at once is none: allow for it where rdb-save-incremental-fsync is no.",
     ),
     choice(
         "sanitize-dump-payload",

@@ -18,7 +18,7 @@ use crate::server::exec::Frame;
 use crate::server::executor::Executor;
 use crate::server::net::Shared;
 use crate::server::replication::KindOfData;
-use crate::snapshot::{Cancelled, EndedChild, InterruptWatch, Place, SaveError, SaveOptions, Task, Trigger};
+use crate::snapshot::{Cancelled, EndedChild, InterruptWatch, Limits, Place, SaveError, SaveOptions, Task, Trigger};
 
 /// Waits for each child's end and takes it in at once; without a pidfd the cron does.
 #[expect(deprecated, reason = "what replaces it is unsafe, and an owned descriptor is sound here")]
@@ -178,11 +178,27 @@ impl Executor {
 
     /// Takes in what the child has said and how it ended.
     pub(in crate::server) fn poll_child(&mut self) {
+        self.enforce_snapshot_limits();
         let now = self.clock.advance();
         self.snapshots.supervisor.poll(&mut self.keyspace, now);
         if let Some(EndedChild { sent, succeeded }) = self.snapshots.supervisor.take_ended() {
             self.note_end_of_child(sent, succeeded);
         }
+    }
+
+    /// Ends a child that takes more memory or time than it may.
+    pub(in crate::server) fn enforce_snapshot_limits(&mut self) {
+        let now = self.clock.advance();
+        if self.sync_waits_for_replicas() {
+            self.snapshots.supervisor.excuse_child(now);
+        }
+        self.snapshots.supervisor.enforce(&Limits::new(&self.config), now);
+    }
+
+    /// Data have arrived of the child that sends them to replicas.
+    pub(in crate::server) fn note_progress_of_child(&mut self) {
+        let now = self.clock.latest();
+        self.snapshots.supervisor.excuse_child(now);
     }
 
     /// Whether a child takes a snapshot.

@@ -106,12 +106,21 @@ impl Executor {
         Some(sync.data.len() < AHEAD_BYTES)
     }
 
+    /// Whether the data that a child sends are fetched no further until replicas have taken what there is.
+    pub(in crate::server) fn sync_waits_for_replicas(&self) -> bool {
+        let sync = self.replication.sync.as_ref().filter(|sync| sync.is_piped());
+        sync.is_some_and(|sync| self.room_for_data(sync.number) == Some(false))
+    }
+
     /// Takes in data for a full sync; none at their end.
     pub(in crate::server) fn take_sync_data(&mut self, number: u64, data: &[u8]) {
+        if self.replication.sync.as_ref().is_some_and(FullSync::is_piped) {
+            self.note_progress_of_child();
+        }
         let Some(sync) = self.replication.sync.as_mut().filter(|sync| sync.number == number) else { return };
         if data.is_empty() {
             sync.is_fetched = true;
-            let is_piped = sync.mark.is_some();
+            let is_piped = sync.is_piped();
             sync.complete();
             if is_piped {
                 let left = self.takers().len();

@@ -55,6 +55,11 @@ impl FullSync {
         self.data.read(at)
     }
 
+    /// Whether a child sends the data.
+    pub(super) fn is_piped(&self) -> bool {
+        self.mark.is_some()
+    }
+
     /// Whether a replica that is sent this byte next has everything.
     pub(super) fn is_sent(&self, at: u64) -> bool {
         self.is_whole && at == self.data.end()

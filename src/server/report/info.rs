@@ -112,12 +112,15 @@ impl Executor {
         out.field("current_cow_peak", info.current_cow_peak);
         out.field("current_cow_size", info.current_cow_size);
         out.field("current_cow_size_age", info.current_cow_size_age);
+        out.field("current_extra_bytes", info.current_extra_bytes);
+        out.field("current_extra_limit_bytes", info.current_extra_limit_bytes);
         out.ratio("current_fork_perc", info.current_fork_perc);
         out.field("current_save_keys_processed", info.current_save_keys_processed);
         out.field("current_save_keys_total", info.current_save_keys_total);
         out.field("rdb_changes_since_last_save", info.rdb_changes_since_last_save);
         out.flag("rdb_bgsave_in_progress", info.rdb_bgsave_in_progress);
         out.flag("rdb_bgsave_stopped", info.rdb_bgsave_stopped);
+        out.flag("rdb_bgsave_stalled", info.rdb_bgsave_stalled);
         out.field("rdb_last_save_time", info.rdb_last_save_time);
         out.field("rdb_last_bgsave_status", info.rdb_last_bgsave_status());
         out.field("rdb_last_bgsave_error", &info.rdb_last_bgsave_error);

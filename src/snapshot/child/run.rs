@@ -20,9 +20,6 @@ use crate::stdx::text;
 /// How often the parent hears of the child at most.
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Counting copied pages walks the child's page tables: it may take at most one part in so many of the time.
-const COUNTING_SHARE: u32 = 50;
-
 /// Where a child writes the data.
 #[derive(Clone, Copy)]
 pub enum Target<'t> {
@@ -63,7 +60,9 @@ fn run(
     let options = options.in_background();
     let result = match (target, pipes.data) {
         (Target::File(place), _) => save::save_to_file(keyspace, place, &options, &Disk, &mut reporter),
-        (Target::Pipe(_), Some(pipe)) => pipe::send(keyspace, pipe, &options, &mut reporter),
+        (Target::Pipe(_), Some(pipe)) => {
+            pipe::send(keyspace, pipe, &options, &mut reporter).inspect(|_| reporter.count_copied())
+        }
         (Target::Pipe(_), None) => Err(SaveError::Send(io::ErrorKind::NotConnected.into())),
     };
     match result {
@@ -82,14 +81,14 @@ struct Reporter {
     pipe: BorrowedFd<'static>,
     start: Instant,
     next_report: Instant,
-    next_count: Instant,
+    /// Counted at the end only: meanwhile the parent does, which the child would stop writing for.
     copied_bytes: u64,
 }
 
 impl Reporter {
     fn new(pipe: BorrowedFd<'static>) -> Self {
         let start = Instant::now();
-        Self { pipe, start, next_report: start, next_count: start, copied_bytes: 0 }
+        Self { pipe, start, next_report: start, copied_bytes: 0 }
     }
 
     fn send(&self, report: &Report) {
@@ -103,12 +102,9 @@ impl Reporter {
     }
 
     fn count_copied(&mut self) {
-        let before = Instant::now();
         if let Some(bytes) = private_dirty_bytes() {
             self.copied_bytes = bytes;
         }
-        let cost = before.elapsed();
-        self.next_count = Instant::now() + cost * COUNTING_SHARE;
     }
 }
 
@@ -121,9 +117,6 @@ impl Observer for Reporter {
         let now = Instant::now();
         if now >= self.next_report {
             self.next_report = now + REPORT_INTERVAL;
-            if now >= self.next_count {
-                self.count_copied();
-            }
             self.send(&Report::Progress(self.figures(so_far)));
         }
         ControlFlow::Continue(())

@@ -34,6 +34,8 @@ fn history_tells_of_every_snapshot_what_asked_for_it_and_how_it_went() {
     server.background_save();
     let latest = client.run("SNAPSHOT LATEST");
     assert_eq!((number(&latest, "id"), number(&latest, "changes"), &*text(&latest, "mode")), (2, 1, "background"));
+    assert!(number(&latest, "peak_extra_bytes") >= number(&latest, "copied_bytes"));
+    assert!(number(&latest, "copied_bytes") > 0, "{latest:?}");
     assert!(number(&latest, "fork_us") > 0 && number(&latest, "duration_us") > 0 && number(&latest, "threads") > 0);
     assert!(number(&latest, "start_ms") > 1_700_000_000_000);
 

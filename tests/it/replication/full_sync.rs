@@ -122,6 +122,48 @@ fn a_child_that_is_killed_ends_the_sync_and_the_next_one_comes_through() {
 }
 
 #[test]
+fn a_full_sync_whose_snapshot_takes_too_much_memory_fails_and_the_next_one_comes_through() {
+    for diskless in ["yes", "no"] {
+        let server = primary(&format!(
+            "repl-diskless-sync {diskless}\nrdb-key-save-delay 1000\nsnapshot-memory-limit 16mb\nrdbcompression no"
+        ));
+        run(&server, "DEBUG POPULATE 30000 key 1000");
+        let mut replica = FakeReplica::greeted(&server);
+        replica.send("PSYNC ? -1");
+        server.wait_for_child();
+        let mut client = server.client();
+        let text = "w".repeat(900);
+        for first in (0..30_000).step_by(1000) {
+            let change = |at| encode_command(&["SETRANGE", &format!("key:{at}"), "0", &text]);
+            client.send(&(first..first + 1000).flat_map(change).collect::<Vec<_>>());
+            (0..1000).for_each(|_| assert_eq!(client.read().integer(), 1000));
+        }
+        server.wait_for_save_end();
+        let latest = client.run("SNAPSHOT LATEST");
+        assert_eq!(latest.field("failed_step").text(), "memory-limit", "{diskless}");
+        server.wait_for_log("Full sync with replica");
+        client.run("CONFIG SET snapshot-memory-limit 0 rdb-key-save-delay 0");
+        let (_, data) = FakeReplica::greeted(&server).full_sync();
+        check(&data);
+    }
+}
+
+#[test]
+fn a_replica_that_reads_slowly_does_not_make_a_child_stalled() {
+    let server = primary("repl-diskless-sync yes\nsnapshot-stall-timeout 2\nrdbcompression no");
+    run(&server, "DEBUG POPULATE 10000 key 1000");
+    let mut replica = FakeReplica::greeted(&server);
+    replica.send("PSYNC ? -1");
+    let child = server.wait_for_child();
+    // Nothing is read for longer than a child may make no progress.
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(server.child_pids(), [child], "{}", server.log());
+    check(&replica.take_full_sync().1);
+    server.wait_for_save_end();
+    assert!(!server.log().contains("no progress"), "{}", server.log());
+}
+
+#[test]
 fn memory_stays_bounded_while_a_replica_takes_nothing() {
     let server = primary("repl-backlog-size 1mb");
     run(&server, "DEBUG POPULATE 2000 key 20000");
