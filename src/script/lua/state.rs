@@ -109,7 +109,11 @@ impl Lua {
 
     /// Keeps what is on the stack now, as the places 1 and up of every later call from outside.
     pub fn keep(&mut self) {
-        self.kept = self.enter().top();
+        let mut call = self.enter();
+        // Above them there is as much room as a C function begins with.
+        let has_room = call.try_reserve(ffi::LUA_MINSTACK as usize);
+        debug_assert!(has_room, "few values are kept");
+        self.kept = call.top();
     }
 
     /// Puts the parts of Lua's own library among the globals of which some can stay as they are: `_G`, `table`, `math`,
