@@ -2,8 +2,9 @@
 //! a paced client, and the next fork. Each server holds its data alone.
 //!
 //! All save for about as long: compression is switched off, so that the slower ones are not slowed by it, and the disk is
-//! held to what the slowest of them has been seen to fill.
+//! held to what the slowest of them has been seen to fill, or to what takes a given time.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::Contender;
 use super::data::{self, Random};
 use super::paced::{Flood, Latencies, Writer};
+use super::plot::{self, Curve};
 use super::saving_child::{Sampler, SlowDisk};
 use super::server::Server;
 use super::table::{Measures, Table};
@@ -18,6 +20,9 @@ use super::table::{Measures, Table};
 const MEGABYTE: f64 = 1_000_000.0;
 
 const VALUE_BYTES: usize = 100;
+
+/// What a key takes in a dump: its type, two lengths, the key and the value.
+const RECORD_BYTES: f64 = 120.0;
 
 /// Overwrites a second of the client whose waiting is measured.
 const PROBE_RATE: u32 = 1000;
@@ -47,22 +52,43 @@ pub struct Growth {
     pub folder: PathBuf,
     /// To which saving is held at most.
     pub bytes_per_second: u64,
+    /// How long a save takes; 0 for as long as the slowest server's.
+    pub save_seconds: f64,
     pub rounds: usize,
     /// NAME=VALUE, for the first contender.
     pub settings: Vec<String>,
+    /// Where the curves are drawn.
+    pub plot: Option<PathBuf>,
 }
+
+/// When it was measured, in seconds since the snapshot began, and megabytes beyond what there were before it.
+type Samples = Vec<(f64, f64)>;
 
 impl Growth {
     pub fn compare(mut self, contenders: &[Contender], rates: &[String]) {
-        self.bytes_per_second = contenders.iter().map(|contender| self.speed(contender)).min().expect("servers");
-        for rate in rates {
+        self.bytes_per_second = if self.save_seconds > 0.0 {
+            (self.keys as f64 * RECORD_BYTES / self.save_seconds) as u64
+        } else {
+            contenders.iter().map(|contender| self.speed(contender)).min().expect("servers")
+        };
+        for (at, rate) in rates.iter().enumerate() {
+            let curves = RefCell::new(Vec::new());
             let (load, what) = if rate == "max" {
                 (Load::Unlimited, "overwrites as fast as it takes them".to_owned())
             } else {
                 let rate: u32 = rate.parse().unwrap_or_else(|_| panic!("neither a rate nor max: {rate}"));
                 (Load::Paced(rate), format!("{rate} overwrites a second"))
             };
-            self.report(&format!("one snapshot under {what}"), contenders, |server| self.one(server, load));
+            self.report(&format!("one snapshot under {what}"), contenders, |server| self.one(server, load, &curves));
+            if let Some(path) = &self.plot
+                && at == rates.len().saturating_sub(2)
+            {
+                let title = "Memory of server and child beyond the data, during one snapshot";
+                let speed = self.bytes_per_second / 1_000_000;
+                let millions = self.keys as f64 / 1e6;
+                let note = format!("{millions} million keys of {VALUE_BYTES} bytes, {what}, saved at {speed} MB/s");
+                plot::write(path, title, &note, &curves.take()[..contenders.len()]);
+            }
         }
         let title = format!("{ROW} snapshots in a row under {ROW_RATE} overwrites a second");
         self.report(&title, contenders, |server| self.row(server));
@@ -115,7 +141,7 @@ impl Growth {
     }
 
     /// One snapshot, what follows it, and the next fork.
-    fn one(&self, server: &Server, load: Load) -> Vec<(String, f64)> {
+    fn one(&self, server: &Server, load: Load, curves: &RefCell<Vec<Curve>>) -> Vec<(String, f64)> {
         let disk = SlowDisk::start(server, self.bytes_per_second);
         let (probe, load) = (self.probe(server), self.load(server, load));
         let sampler = Sampler::start(server);
@@ -135,15 +161,21 @@ impl Growth {
         let latencies = probe.stop();
 
         let before = samples.iter().rfind(|(at, _)| *at < start).expect("memory is measured before").1;
-        let extra = |bytes: u64| (bytes as f64 - before as f64) / MEGABYTE;
-        let peak = samples.iter().filter(|(at, _)| (start..end).contains(at)).map(|(_, bytes)| *bytes).max();
-        let after = samples.last().expect("memory is measured after").1;
+        let points: Samples = samples
+            .iter()
+            .map(|(at, bytes)| (seconds_between(start, *at), (*bytes as f64 - before as f64) / MEGABYTE))
+            .collect();
+        let seconds = seconds_between(start, end);
+        let within = points.iter().filter(|(at, _)| (0.0..seconds).contains(at));
+        let peak = within.map(|(_, extra)| *extra).fold(0.0, f64::max);
+        let after = points.last().expect("memory is measured after").1;
+        curves.borrow_mut().push(Curve { name: server.name.clone(), points, end: seconds });
         let mut lines = vec![
-            ("save s".to_owned(), (end - start).as_secs_f64()),
+            ("save s".to_owned(), seconds),
             ("overwrites/s, thousands".to_owned(), overwrites as f64 / took.as_secs_f64() / 1000.0),
             ("memory before MB".to_owned(), before as f64 / MEGABYTE),
-            ("extra memory, peak MB".to_owned(), extra(peak.unwrap_or(before))),
-            ("extra memory, 2 s after MB".to_owned(), extra(after)),
+            ("extra memory, peak MB".to_owned(), peak),
+            ("extra memory, 2 s after MB".to_owned(), after),
             ("rdb_last_cow_size MB".to_owned(), server.info("rdb_last_cow_size") / MEGABYTE),
             ("next fork ms".to_owned(), next_fork),
         ];
@@ -197,6 +229,11 @@ impl Writers {
             Self::Flood(flood) => flood.stop(),
         }
     }
+}
+
+/// Negative where `to` was before.
+fn seconds_between(from: Instant, to: Instant) -> f64 {
+    to.saturating_duration_since(from).as_secs_f64() - from.saturating_duration_since(to).as_secs_f64()
 }
 
 fn percentiles(latencies: &Latencies, phase: &str, from: Instant, to: Instant) -> Vec<(String, f64)> {

@@ -4,7 +4,7 @@
 //! cargo bench --bench compare -- --quick
 //! cargo bench --bench compare -- --keys 5000000 --rounds 5 --only memory,snapshot
 //! cargo bench --bench compare -- --only disk --folder /var/tmp
-//! cargo bench --bench compare -- --only growth --rounds 3
+//! cargo bench --bench compare -- --only growth --rounds 3 --plot docs/images/snapshot-memory.svg
 //! cargo bench --bench compare -- --servers copal=target/release/copal-server,redis=/usr/bin/redis-server
 //! ```
 //!
@@ -18,6 +18,7 @@ mod growth;
 mod memory;
 mod paced;
 mod pauses;
+mod plot;
 mod replication;
 mod saving_child;
 mod server;
@@ -123,9 +124,16 @@ struct Options {
     /// Megabytes a second to which the servers' saving is held for `growth`, or to less if one of them saves no faster.
     #[arg(long, default_value_t = 200)]
     disk_rate: u32,
+    /// Seconds that each save takes for `growth` where the server can; 0 for as long as the slowest server takes on that
+    /// disk.
+    #[arg(long, default_value_t = 0.0)]
+    save_seconds: f64,
     /// Overwrites a second for `growth`; `max` is as many as the server takes.
     #[arg(long, value_delimiter = ',', default_values_t = ["8000".to_owned(), "50000".to_owned(), "max".to_owned()])]
     growth_rates: Vec<String>,
+    /// Where `growth` draws the memory of each server over time, of the first round at the rate before the last one.
+    #[arg(long)]
+    plot: Option<PathBuf>,
     /// NAME=VALUE of settings for the first server, as CONFIG SET takes them.
     #[arg(long, value_delimiter = ',')]
     set: Vec<String>,
@@ -188,8 +196,10 @@ fn main() {
             keys: options.keys,
             folder: options.folder.clone(),
             bytes_per_second: u64::from(options.disk_rate) * 1_000_000,
+            save_seconds: options.save_seconds,
             rounds: options.rounds,
             settings: options.set.clone(),
+            plot: options.plot.clone(),
         };
         growth.compare(&options.servers, &options.growth_rates);
     }

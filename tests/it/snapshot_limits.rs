@@ -1,6 +1,8 @@
 //! What a child may take of memory and of time, what ends it, and what is said of its end.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -175,4 +177,66 @@ fn a_kill_by_others_is_no_crash_of_the_child() {
     let says_who = error.contains("signal 9, and not by this server") || error.contains("for want of memory");
     assert!(says_who, "another process of the same control group may have been killed for memory: {error}");
     assert_eq!(latest(&mut client, "failed_step").text(), "killed");
+}
+
+/// A control group whose processes do not run, and do not even die of SIGKILL, as one does not that waits for a disk.
+struct Freezer(PathBuf);
+
+impl Freezer {
+    /// None where there are no such groups, or they are not ours to make.
+    fn new() -> Option<Self> {
+        let path = Path::new("/sys/fs/cgroup/freezer").join(format!("copal-test-{}", std::process::id()));
+        fs::create_dir(&path).ok()?;
+        path.join("freezer.state").exists().then_some(Self(path))
+    }
+
+    /// Freezes all threads of a process.
+    fn freeze(&self, pid: u32) {
+        fs::write(self.0.join("cgroup.procs"), pid.to_string()).expect("a process moves");
+        fs::write(self.0.join("freezer.state"), "FROZEN").expect("it freezes");
+        wait_until("it is frozen", 30, || {
+            fs::read_to_string(self.0.join("freezer.state")).is_ok_and(|state| state.trim() == "FROZEN")
+        });
+    }
+}
+
+impl Drop for Freezer {
+    fn drop(&mut self) {
+        let _ = fs::write(self.0.join("freezer.state"), "THAWED");
+        // Those that were killed meanwhile end now.
+        for _ in 0..100 {
+            if fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[test]
+fn a_child_that_cannot_be_killed_holds_up_neither_the_next_snapshot_nor_the_end_of_the_server() {
+    if against_redis() {
+        return;
+    }
+    let Some(freezer) = Freezer::new() else {
+        eprintln!("not tested here: no control group can be made that freezes processes");
+        return;
+    };
+    let mut server = Server::with_config("snapshot-stall-timeout 2\nrdb-key-save-delay 100000");
+    let mut client = server.client();
+    client.run("DEBUG POPULATE 1000");
+    server.start_background_save();
+    let child = server.wait_for_child();
+    wait_until("it has a temp file", 30, || !server.temp_files().is_empty());
+    freezer.freeze(child);
+    server.wait_for_save_end();
+    assert!(is_alive(child), "it does not die");
+    assert_eq!(latest(&mut client, "failed_step").text(), "stall");
+    assert!(server.log().contains("does not end: nobody waits for it"), "{}", server.log());
+    assert!(server.temp_files().is_empty(), "its temp file was taken away");
+    client.run("CONFIG SET rdb-key-save-delay 0");
+    server.background_save();
+    assert_eq!(latest(&mut client, "outcome").text(), "saved");
+    client.send(&encode_command(&["SHUTDOWN"]));
+    assert!(server.wait_for_exit().success());
 }
