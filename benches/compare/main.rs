@@ -96,7 +96,7 @@ struct Options {
     #[arg(long, default_value_t = 1)]
     threads: u32,
     /// Data sets.
-    #[arg(long, value_delimiter = ',', default_values_t = ["str".to_owned(), "mix".to_owned(), "big".to_owned()])]
+    #[arg(long, value_delimiter = ',', default_values = ["str", "mix", "big", "json"])]
     data: Vec<String>,
     /// Where the servers keep their dumps. On a file system in memory only the processor counts.
     #[arg(long, default_value_os_t = server::folder_in_memory())]
