@@ -9,9 +9,7 @@ const DISTANCE_MAX: usize = 1 << 13;
 
 const LITERALS_MAX: usize = 32;
 
-/// The shortest match that is looked for. The format has references to three bytes, too, but with the run of literals that
-/// one ends they save nothing mostly, and looking at each takes long.
-const MATCH_MIN: usize = 4;
+const MATCH_MIN: usize = 3;
 
 /// 7 + 255 + 2: what the three bytes of the long form of a reference can say.
 const MATCH_MAX: usize = 264;
@@ -194,7 +192,13 @@ fn initial_misses(failures: u32) -> u32 {
     }
 }
 
-/// The slot of four little-endian bytes.
+/// The slot of the first three of four little-endian bytes.
+#[inline]
+fn slot_of_three<const SLOTS: usize>(bytes: u32) -> usize {
+    slot::<SLOTS>(bytes << 8)
+}
+
+/// The slot of four bytes.
 #[inline]
 fn slot<const SLOTS: usize>(bytes: u32) -> usize {
     const MULTIPLIER: u32 = 0x9E37_79B1;
@@ -226,11 +230,11 @@ fn compress_with<const SLOTS: usize>(
     let mut position = 0;
     while let Some(bytes) = input.get(position..).and_then(<[u8]>::first_chunk) {
         let bytes = u32::from_le_bytes(*bytes);
-        let entry = &mut table[slot::<SLOTS>(bytes)];
+        let entry = &mut table[slot_of_three::<SLOTS>(bytes)];
         let here = base + position as u32;
         let distance = here.wrapping_sub(*entry) as usize;
         *entry = here;
-        if distance > DISTANCE_MAX || four_bytes(input, position - distance) != bytes {
+        if distance > DISTANCE_MAX || (four_bytes(input, position - distance) ^ bytes) << 8 != 0 {
             misses += 1;
             position += (1 + (misses >> MISSES_PER_STEP_BITS)).min(STEP_MAX) as usize;
             continue;
@@ -247,8 +251,8 @@ fn compress_with<const SLOTS: usize>(
         position = end;
         if end <= last {
             // One position inside the match is enough to find most repetitions of it.
-            let inside = end - 3;
-            table[slot::<SLOTS>(four_bytes(input, inside))] = base + inside as u32;
+            let inside = end - 2;
+            table[slot_of_three::<SLOTS>(four_bytes(input, inside))] = base + inside as u32;
         }
     }
     let rest = input.len() - pending;
@@ -260,8 +264,9 @@ fn compress_with<const SLOTS: usize>(
 
 /// Compresses an input of up to 256 bytes in which little is to be found.
 ///
-/// The positions that were met are kept in a table of bytes, which is so small that it is cleared for each input: no entry
-/// has to be asked whether it is an older input's.
+/// Matches are looked for from four bytes on: with the run of literals that one of three ends, it saves nothing mostly, and
+/// looking at each takes long. The positions that were met are kept in a table of bytes, which is so small that it is
+/// cleared for each input: no entry has to be asked whether it is an older input's.
 fn compress_small(mut misses: u32, input: &[u8], out: &mut [u8]) -> Option<usize> {
     // Of a fixed length, so that a byte is an index into it without a check.
     let mut text = [0; SMALL_INPUT_BYTES_MAX + BLOCK];
@@ -309,7 +314,7 @@ fn compress_small(mut misses: u32, input: &[u8], out: &mut [u8]) -> Option<usize
     Some(put_literals(input, pending, input.len(), out, written))
 }
 
-/// Where the match that was found at `position` ends. Four bytes are known to be equal.
+/// Where the match that was found at `position` ends. Three bytes are known to be equal.
 #[inline(always)]
 fn match_end(input: &[u8], position: usize, distance: usize) -> usize {
     let end_max = input.len().min(position + MATCH_MAX);
