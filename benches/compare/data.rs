@@ -1,6 +1,7 @@
 //! The data sets, made by a small deterministic generator that is much faster than any server reads.
 
 use std::io::Write;
+use std::ops::Range;
 
 use super::server::Server;
 
@@ -80,6 +81,70 @@ pub fn fill(server: &Server, name: &str, size: u64, with_collections: bool) {
             "json" => document(&mut out, at, &mut random),
             other => panic!("no data set is called {other}"),
         }
+        if out.len() >= CHUNK_BYTES {
+            connection.send(&out).expect("the server reads");
+            out.clear();
+        }
+    }
+    connection.send(&out).expect("the server reads");
+    replies.join().expect("every reply is as expected");
+}
+
+/// Items of one kind, all of one length.
+#[derive(Clone, Copy)]
+pub enum Items {
+    Strings,
+    SetMembers,
+    Integers,
+    HashFields,
+    SortedMembers,
+}
+
+impl Items {
+    pub const ALL: [Self; 5] = [Self::Strings, Self::SetMembers, Self::Integers, Self::HashFields, Self::SortedMembers];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Strings => "strings",
+            Self::SetMembers => "members of a set",
+            Self::Integers => "integers of a set",
+            Self::HashFields => "fields of a hash",
+            Self::SortedMembers => "members of a sorted set",
+        }
+    }
+
+    /// Keys, members, fields and values have 16 bytes; integers and scores eight.
+    pub fn raw_bytes(self) -> u64 {
+        match self {
+            Self::Integers => 8,
+            Self::SetMembers => 16,
+            Self::SortedMembers => 24,
+            Self::Strings | Self::HashFields => 32,
+        }
+    }
+
+    fn write(self, out: &mut Vec<u8>, at: u64) {
+        let (name, value) = (format!("item:{at:011}"), format!("value{at:011}"));
+        match self {
+            Self::Strings => command(out, &[b"SET", name.as_bytes(), value.as_bytes()]),
+            Self::SetMembers => command(out, &[b"SADD", b"set", name.as_bytes()]),
+            Self::Integers => command(out, &[b"SADD", b"set", (1_000_000_000_000 + at * 3).to_string().as_bytes()]),
+            Self::HashFields => command(out, &[b"HSET", b"hash", name.as_bytes(), value.as_bytes()]),
+            Self::SortedMembers => {
+                let score = at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+                command(out, &[b"ZADD", b"board", score.to_string().as_bytes(), name.as_bytes()]);
+            }
+        }
+    }
+}
+
+/// Adds the items with these numbers to what the server holds of their kind.
+pub fn fill_items(server: &Server, kind: Items, numbers: Range<u64>) {
+    let mut connection = server.connect();
+    let replies = connection.expect_replies(numbers.end - numbers.start);
+    let mut out = Vec::with_capacity(CHUNK_BYTES * 2);
+    for at in numbers {
+        kind.write(&mut out, at);
         if out.len() >= CHUNK_BYTES {
             connection.send(&out).expect("the server reads");
             out.clear();

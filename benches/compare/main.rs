@@ -15,6 +15,7 @@ mod cpu;
 mod data;
 mod disk;
 mod growth;
+mod items;
 mod memory;
 mod paced;
 mod pauses;
@@ -55,6 +56,8 @@ impl FromStr for Contender {
 enum Part {
     Cpu,
     Memory,
+    /// What an item costs beyond its own bytes, at twelve counts in one doubling.
+    BytesAnItem,
     Snapshot,
     /// SAVE into `--folder`, which is to be on a disk, beside what the disk takes for the bytes alone.
     Disk,
@@ -170,6 +173,9 @@ fn main() {
             let rounds = if wanted(Part::Snapshot) { options.rounds } else { 0 };
             memory::compare(&options.servers, &options.folder, data, options.keys, rounds);
         }
+    }
+    if wanted(Part::BytesAnItem) {
+        items::compare(&options.servers, &options.folder);
     }
     // Only where it is asked for: the default folder is no disk.
     if options.only.contains(&Part::Disk) {
