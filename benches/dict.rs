@@ -55,7 +55,7 @@ fn filled(count: usize) -> Dict<Item> {
     for number in 0..count {
         dict.insert_new_hashed(dict.hash(&key(number)), item(number));
     }
-    while dict.rehash_steps(1_000) {}
+    while dict.resize_steps(1_000) {}
     dict
 }
 

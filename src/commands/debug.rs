@@ -286,7 +286,7 @@ fn populate(ctx: &mut AdminCtx<'_>, args: Args<'_>) -> CommandResult {
     if size.max(key_bytes_max) as u64 > ctx.config.string_bytes_max() {
         return Err(CommandError::StringTooLong);
     }
-    ctx.keyspace.db_mut(db).reserve(count.min(POPULATE_RESERVED_MAX), 0);
+    ctx.keyspace.db_mut(db).reserve(count.min(POPULATE_RESERVED_MAX));
     let mut created = false;
     let mut visited = 0;
     while visited < count {
@@ -386,21 +386,9 @@ fn value_table_stats(ctx: &mut AdminCtx<'_>, key: &[u8]) -> CommandResult {
     Ok(())
 }
 
-fn push_stats(text: &mut String, (table, old): &(TableStats, Option<TableStats>)) {
-    // During a rehash Redis calls the table that is being left the main one.
-    match old {
-        None => push_table_stats(text, 0, table),
-        Some(old) => {
-            push_table_stats(text, 0, old);
-            push_table_stats(text, 1, table);
-        }
-    }
-}
-
-fn push_table_stats(text: &mut String, number: usize, stats: &TableStats) {
-    let role = if number == 0 { "main hash table" } else { "rehashing target" };
-    // Writing to a string does not fail.
-    let _ = writeln!(text, "Hash table {number} stats ({role}):");
+fn push_stats(text: &mut String, stats: &TableStats) {
+    // Redis has a second table while it rehashes. Writing to a string does not fail.
+    let _ = writeln!(text, "Hash table 0 stats (main hash table):");
     if stats.elements == 0 {
         text.push_str("No stats available for empty dictionaries\n");
         return;

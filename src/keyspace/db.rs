@@ -1,25 +1,23 @@
-//! One database: the table of entries, and an index of those with an expiry.
+//! One database: the table of entries, in which those with an expiry are marked.
 
 use super::WrongType;
 use super::access::AccessClock;
-use super::entry::{Entry, EntryRef, Vacated};
+use super::entry::{Entry, Vacated};
 use super::expire::{ExpireState, ExpiryPolicy};
 use super::field_expiry::{FieldExpiries, next_field_expiry};
 use super::known_hash::KnownHash;
 use super::lapsed::Lapsed;
 use super::ready::ReadyEntry;
 use crate::stdx::HashSeed;
-use crate::structures::{Dict, ResizePolicy, Slot, TableStats};
+use crate::structures::{Dict, OccupiedSlot, ResizePolicy, Slot, TableStats};
 use crate::types::string::{EMBSTR_BYTES_MAX, INLINE_BYTES_MAX, IntBytes, StringValue, StringView, canonical_integer};
 use crate::types::{DataType, Encoding, Type, Value, ValueRef};
 
 /// One database.
 ///
-/// Invariant: `expires` names exactly the entries of `keys` that carry an expiry. When a block moves, the index is
-/// repaired before the old one is freed.
+/// Invariant: exactly those entries are marked that carry an expiry.
 pub struct Db {
     keys: Dict<Entry>,
-    expires: Dict<EntryRef>,
     lapsed: Lapsed,
     field_expiries: FieldExpiries,
     /// Memory in which a value that lives inside its key's block is changed.
@@ -41,7 +39,6 @@ impl Db {
     pub fn new(seed: HashSeed) -> Self {
         Self {
             keys: Dict::new(seed),
-            expires: Dict::new(seed),
             lapsed: Lapsed::default(),
             field_expiries: FieldExpiries::default(),
             room: Vec::new(),
@@ -61,7 +58,7 @@ impl Db {
 
     /// Keys with an expiry.
     pub fn expires_len(&self) -> usize {
-        self.expires.len()
+        self.keys.marked_len()
     }
 
     /// How many hashes have fields that expire.
@@ -78,8 +75,14 @@ impl Db {
         &self.keys
     }
 
-    pub(super) fn expires(&self) -> &Dict<EntryRef> {
-        &self.expires
+    /// The entries with an expiry.
+    pub(super) fn expiring(&self) -> impl Iterator<Item = &Entry> {
+        self.keys.iter_marked()
+    }
+
+    /// Passes entries with an expiry to `visit`; see [`Dict::visit_marked`].
+    pub(super) fn visit_expiring(&mut self, start: usize, enough: usize, visit: impl FnMut(&Entry)) -> usize {
+        self.keys.visit_marked(start, enough, visit)
     }
 
     /// The hashes with fields that expire.
@@ -154,13 +157,13 @@ impl Db {
 
     /// Whether `key` exists and its expiry has passed.
     pub fn is_due(&self, key: &[u8], now_ms: i64) -> bool {
-        !self.expires.is_empty() && self.is_due_hashed(self.hash(key), key, now_ms)
+        self.expires_len() > 0 && self.is_due_hashed(self.hash(key), key, now_ms)
     }
 
     /// As [`Db::is_due`], for a key whose hash is at hand.
     #[inline]
     pub fn is_due_hashed(&self, hash: u64, key: &[u8], now_ms: i64) -> bool {
-        !self.expires.is_empty()
+        self.expires_len() > 0
             && self.keys.find_hashed(hash, key).and_then(Entry::expiry).is_some_and(|at_ms| at_ms <= now_ms)
     }
 
@@ -202,18 +205,16 @@ impl Db {
             Slot::Occupied(mut slot) => {
                 let entry = slot.get_mut();
                 let old = entry.boxed_mut().is_some().then(|| entry.take_value());
-                let indexed = entry.expiry().is_some();
-                let vacated = entry.set_expiry(expiry);
-                reindex(&mut self.expires, hash, entry, indexed, vacated);
-                let vacated = entry.set_value(value);
-                reindex(&mut self.expires, hash, entry, expiry.is_some(), vacated);
+                drop(entry.set_expiry(expiry));
+                drop(entry.set_value(value));
                 entry.set_clock(clock);
+                slot.set_mark(expiry.is_some());
                 old
             }
             Slot::Vacant(slot) => {
-                let entry = slot.insert(Entry::new(key, value, clock));
+                let mut entry = Entry::new(key, value, clock);
                 drop(entry.set_expiry(expiry));
-                index_expiry(&mut self.expires, hash, entry);
+                slot.insert_marked(entry, expiry.is_some());
                 None
             }
         }
@@ -247,16 +248,18 @@ impl Db {
         match self.keys.entry_hashed(hash, key) {
             Slot::Occupied(mut slot) => {
                 let entry = slot.get_mut();
-                let indexed = entry.expiry().is_some();
+                let was_marked = entry.expiry().is_some();
                 let old = entry.boxed_mut().is_some().then(|| entry.take_value());
-                let vacated = entry.set_inline(Type::String, encoding, bytes, expiry);
-                reindex(&mut self.expires, hash, entry, indexed, vacated);
+                drop(entry.set_inline(Type::String, encoding, bytes, expiry));
                 access.touch(entry);
+                if was_marked != expiry.is_some() {
+                    slot.set_mark(expiry.is_some());
+                }
                 old
             }
             Slot::Vacant(slot) => {
-                let entry = slot.insert(Entry::with_inline(key, Type::String, encoding, bytes, expiry, clock));
-                index_expiry(&mut self.expires, hash, entry);
+                let entry = Entry::with_inline(key, Type::String, encoding, bytes, expiry, clock);
+                slot.insert_marked(entry, expiry.is_some());
                 None
             }
         }
@@ -280,8 +283,7 @@ impl Db {
                     _ => return Err(WrongType.into()),
                 };
                 let expiry = entry.expiry();
-                let vacated = entry.set_inline(Type::String, Encoding::Int, IntBytes::new(number).bytes(), expiry);
-                reindex(&mut self.expires, hash, entry, expiry.is_some(), vacated);
+                drop(entry.set_inline(Type::String, Encoding::Int, IntBytes::new(number).bytes(), expiry));
                 access.touch(entry);
                 Ok(number)
             }
@@ -310,19 +312,14 @@ impl Db {
         if entry.data_type() != T::TYPE {
             return Err(WrongType);
         }
-        let indexed = entry.expiry().is_some();
         let (edited, vacated) = edit_value(entry, &mut self.room, change);
+        drop(vacated);
         if T::TYPE == Type::Hash {
             let next = if edited.emptied { None } else { next_field_expiry(entry.value()) };
             self.field_expiries.note(key, next);
         }
         if edited.emptied {
-            if indexed {
-                self.expires.remove_hashed(hash, key);
-            }
             self.keys.remove_hashed(hash, key);
-        } else {
-            reindex(&mut self.expires, hash, entry, indexed, vacated);
         }
         Ok(Some(edited))
     }
@@ -381,17 +378,14 @@ impl Db {
     pub fn remove(&mut self, key: &[u8]) -> Option<Entry> {
         self.field_expiries.note(key, None);
         let hash = self.hash(key);
-        if !self.expires.is_empty() {
-            self.expires.remove_hashed(hash, key);
-        }
         self.keys.remove_hashed(hash, key)
     }
 
     /// Sets or takes away the expiry of `key`. Returns whether the key exists.
     pub fn set_expiry(&mut self, key: &[u8], expiry: Option<i64>) -> bool {
         let hash = self.hash(key);
-        let Some(entry) = self.keys.find_mut_hashed(hash, key) else { return false };
-        set_entry_expiry(&mut self.expires, hash, entry, expiry);
+        let Some(slot) = self.keys.occupied_hashed(hash, key) else { return false };
+        set_entry_expiry(slot, expiry);
         true
     }
 
@@ -404,30 +398,29 @@ impl Db {
         access: &AccessClock,
         change: impl FnOnce(Option<i64>) -> Option<Option<i64>>,
     ) -> bool {
-        let Some(entry) = self.keys.find_mut_hashed(hash, key) else { return false };
+        let Some(slot) = self.keys.occupied_hashed(hash, key) else { return false };
+        let entry = slot.get();
         access.touch(entry);
         let Some(expiry) = change(entry.expiry()) else { return false };
-        set_entry_expiry(&mut self.expires, hash, entry, expiry);
+        set_entry_expiry(slot, expiry);
         true
     }
 
-    /// Sizes the tables ahead for a load.
-    pub fn reserve(&mut self, keys: usize, expires: usize) {
+    /// Sizes the table ahead for a load.
+    pub fn reserve(&mut self, keys: usize) {
         self.keys.reserve(keys);
-        self.expires.reserve(expires);
     }
 
-    /// Gets memory for the next part of the tables that were sized ahead, so that insertions need not wait for it. Returns
+    /// Gets memory for the next part of the table that was sized ahead, so that insertions need not wait for it. Returns
     /// whether there is more to get.
     pub fn touch_reserved(&mut self) -> bool {
-        self.keys.touch_reserved() || self.expires.touch_reserved()
+        self.keys.touch_reserved()
     }
 
     /// The database's contents, leaving it empty.
     pub fn take(&mut self) -> Db {
         Db {
             keys: self.keys.take(),
-            expires: self.expires.take(),
             lapsed: Lapsed::default(),
             field_expiries: std::mem::take(&mut self.field_expiries),
             room: Vec::new(),
@@ -437,46 +430,32 @@ impl Db {
         }
     }
 
-    /// What either table may take when it grows.
-    #[inline]
-    pub fn set_growth_limit(&mut self, bytes_max: u64) {
-        self.keys.set_growth_limit(bytes_max);
-        self.expires.set_growth_limit(bytes_max);
-    }
-
     pub fn set_resize_policy(&mut self, policy: ResizePolicy) {
         self.keys.set_resize_policy(policy);
-        self.expires.set_resize_policy(policy);
     }
 
-    pub fn rehash_steps(&mut self, buckets: usize) -> bool {
-        let keys = self.keys.rehash_steps(buckets);
-        self.expires.rehash_steps(buckets) || keys
+    /// Splits or merges up to so many buckets. Returns whether there is more to do.
+    pub fn resize_steps(&mut self, buckets: usize) -> bool {
+        self.keys.resize_steps(buckets)
     }
 
     pub fn table_bytes(&self) -> usize {
-        self.keys.table_bytes() + self.expires.table_bytes()
+        self.keys.table_bytes() + self.keys.marks_bytes()
     }
 
-    /// Bytes of the index of keys with an expiry.
+    /// Bytes of what finds keys with an expiry.
     pub fn expires_table_bytes(&self) -> usize {
-        self.expires.table_bytes()
+        self.keys.marks_bytes()
     }
 
-    /// The tables whose elements are moving to new ones: how many they are, and their bytes.
-    pub fn tables_left_behind(&self) -> (usize, usize) {
-        let old = [self.keys.old_table_bytes(), self.expires.old_table_bytes()];
-        (old.iter().filter(|bytes| **bytes > 0).count(), old.iter().sum())
-    }
-
-    /// How the table of keys is filled, and the old one beside it during a rehash; see [`Dict::stats`].
-    pub fn keys_stats(&self) -> (TableStats, Option<TableStats>) {
+    /// How the table of keys is filled; see [`Dict::stats`].
+    pub fn keys_stats(&self) -> TableStats {
         self.keys.stats()
     }
 
-    /// As [`Db::keys_stats`], for the index of keys with an expiry.
-    pub fn expires_stats(&self) -> (TableStats, Option<TableStats>) {
-        self.expires.stats()
+    /// As [`Db::keys_stats`], of the keys with an expiry alone.
+    pub fn expires_stats(&self) -> TableStats {
+        self.keys.marked_stats()
     }
 }
 
@@ -491,67 +470,33 @@ impl Db {
     #[inline]
     pub fn prefetch_ready(&self, ready: &ReadyEntry) {
         self.keys.prefetch(ready.hash());
-        if ready.is_indexed() {
-            self.expires.prefetch(ready.hash());
-        }
     }
 
     /// Gives the entry back, and changes nothing, if its key is there already.
     #[inline]
     pub fn insert_ready(&mut self, ready: ReadyEntry) -> Result<(), Entry> {
-        let (hash, indexed) = (ready.hash(), ready.is_indexed());
-        let entry = self.keys.insert_if_absent_hashed(hash, ready.into_entry())?;
-        if indexed {
+        let (hash, expires) = (ready.hash(), ready.expires());
+        let entry = ready.into_entry();
+        let has_expiry = expires && entry.expiry().is_some();
+        let entry = self.keys.insert_if_absent_hashed(hash, entry, has_expiry)?;
+        if expires {
             self.field_expiries.note(entry.key(), next_field_expiry(entry.value()));
-            index_expiry(&mut self.expires, hash, entry);
         }
         Ok(())
     }
 }
 
-/// Names an entry in the index if it carries an expiry: the one way in, for an entry whose block will not move again.
+/// Sets or takes away the expiry of an entry, and marks it accordingly.
 #[inline]
-#[expect(unsafe_code, reason = "the index names blocks that the table of keys owns")]
-fn index_expiry(expires: &mut Dict<EntryRef>, hash: u64, entry: &Entry) {
-    if entry.expiry().is_some() {
-        // SAFETY: by the invariant of `Db`, what frees or leaves the block goes through `Db::remove`, `Db::edit` or `reindex`,
-        // which correct the index before; both tables go elsewhere together, the index first. Closures that run during a
-        // change are given the value and not the database.
-        let name = unsafe { entry.reference() };
-        expires.insert_new_hashed(hash, name);
-    }
-}
-
-/// Sets or takes away the expiry of an entry, and keeps the index of such entries.
-#[inline]
-fn set_entry_expiry(expires: &mut Dict<EntryRef>, hash: u64, entry: &mut Entry, expiry: Option<i64>) {
-    let indexed = entry.expiry().is_some();
-    if let (Some(at_ms), true) = (expiry, indexed) {
-        // The block and the index stay as they are.
+fn set_entry_expiry(mut slot: OccupiedSlot<'_, Entry>, expiry: Option<i64>) {
+    let entry = slot.get_mut();
+    if let (Some(at_ms), Some(_)) = (expiry, entry.expiry()) {
+        // The block stays as it is.
         entry.move_expiry(at_ms);
         return;
     }
-    let vacated = entry.set_expiry(expiry);
-    reindex(expires, hash, entry, indexed, vacated);
-}
-
-/// Brings the index in line with an entry that was changed: it may have got or lost its expiry, and may have left its
-/// block, which `vacated` keeps until the index no longer names it. `indexed` says whether it had an expiry before.
-#[inline(always)]
-#[expect(unsafe_code, reason = "the index names blocks that the table of keys owns")]
-fn reindex(expires: &mut Dict<EntryRef>, hash: u64, entry: &Entry, indexed: bool, vacated: Option<Vacated>) {
-    match (indexed, entry.expiry().is_some()) {
-        (false, false) => {}
-        (false, true) => index_expiry(expires, hash, entry),
-        (true, false) => drop(expires.remove_hashed(hash, entry.key())),
-        (true, true) if vacated.is_none() => {}
-        (true, true) => {
-            let name = expires.find_mut_hashed(hash, entry.key()).expect("the index names every entry with an expiry");
-            // SAFETY: as in `index_expiry`.
-            *name = unsafe { entry.reference() };
-        }
-    }
-    drop(vacated);
+    drop(entry.set_expiry(expiry));
+    slot.set_mark(expiry.is_some());
 }
 
 /// Changes the value of an entry that is known to be of type `T`. What is left empty is still there and to be removed.
@@ -584,11 +529,4 @@ fn edit_value<T: DataType, R>(
     }
     let value = entry.take_value();
     (Edited { result, emptied }, entry.set_value(value))
-}
-
-impl Drop for Db {
-    fn drop(&mut self) {
-        // The index holds second handles: it goes before the entries that it names.
-        self.expires.clear();
-    }
 }

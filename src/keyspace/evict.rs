@@ -4,7 +4,7 @@
 //! candidates seen so far wait in a small pool.
 
 use super::db::Db;
-use super::entry::{Entry, EntryRef};
+use super::entry::Entry;
 use super::{AccessClock, EventClass, Keyspace};
 use crate::config::EvictionPolicy;
 
@@ -111,7 +111,7 @@ impl Keyspace {
             pool.last_db = (pool.last_db + 1) % self.databases();
             let db = &self.dbs[pool.last_db];
             let entry = if eviction.policy.spares_persistent_keys() {
-                db.expires().random(&mut pool.rng).map(EntryRef::entry)
+                db.keys().random_marked(&mut pool.rng)
             } else {
                 db.random(&mut pool.rng)
             };
@@ -127,9 +127,9 @@ fn evictable_keys(db: &Db, policy: EvictionPolicy) -> usize {
     if policy.spares_persistent_keys() { db.expires_len() } else { db.len() }
 }
 
-fn sample(db: &Db, eviction: &Eviction, rng: &mut fastrand::Rng, mut visit: impl FnMut(&Entry)) {
+fn sample(db: &Db, eviction: &Eviction, rng: &mut fastrand::Rng, visit: impl FnMut(&Entry)) {
     if eviction.policy.spares_persistent_keys() {
-        db.expires().sample(eviction.samples, rng, |reference| visit(reference.entry()));
+        db.keys().sample_marked(eviction.samples, rng, visit);
     } else {
         db.keys().sample(eviction.samples, rng, visit);
     }

@@ -38,7 +38,8 @@ pub enum ExpiryPolicy {
 /// How far the cycle is in one database.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ExpireState {
-    cursor: u64,
+    /// The bucket where the next round goes on.
+    bucket: usize,
     pub average_ttl_ms: i64,
 }
 
@@ -117,8 +118,7 @@ impl Keyspace {
     pub fn expire_all_due(&mut self, now_ms: i64) -> u64 {
         let before = self.stats.expired;
         for db in 0..self.dbs.len() {
-            let entries = self.dbs[db].expires().iter().map(|reference| reference.entry());
-            let due = entries.filter(|entry| entry.expiry().is_some_and(|at_ms| at_ms <= now_ms));
+            let due = self.dbs[db].expiring().filter(|entry| entry.expiry().is_some_and(|at_ms| at_ms <= now_ms));
             let due: Vec<Box<[u8]>> = due.map(|entry| entry.key().into()).collect();
             due.iter().for_each(|key| self.expire_now(db, key));
         }
@@ -128,25 +128,17 @@ impl Keyspace {
     fn sample_expires(&mut self, db: usize, keys: usize, now_ms: i64) -> Round {
         let mut round = Round::default();
         let db = &mut self.dbs[db];
-        let mut cursor = db.expire_state.cursor;
-        // A sparse index has empty buckets: twenty times the keys asked for is as far as one round walks.
-        for _ in 0..keys * 20 {
-            cursor = db.expires().scan(cursor, |reference| {
-                let entry = reference.entry();
-                let Some(at_ms) = entry.expiry() else { return };
-                round.sampled += 1;
-                if at_ms <= now_ms {
-                    round.due.push(entry.key().into());
-                } else {
-                    round.ttl_sum_ms = round.ttl_sum_ms.saturating_add(at_ms - now_ms);
-                    round.ttl_samples += 1;
-                }
-            });
-            if cursor == 0 || round.sampled >= keys {
-                break;
+        let bucket = db.visit_expiring(db.expire_state.bucket, keys, |entry| {
+            let Some(at_ms) = entry.expiry() else { return };
+            round.sampled += 1;
+            if at_ms <= now_ms {
+                round.due.push(entry.key().into());
+            } else {
+                round.ttl_sum_ms = round.ttl_sum_ms.saturating_add(at_ms - now_ms);
+                round.ttl_samples += 1;
             }
-        }
-        db.expire_state.cursor = cursor;
+        });
+        db.expire_state.bucket = bucket;
         if round.ttl_samples > 0 {
             let average = round.ttl_sum_ms / round.ttl_samples;
             let state = &mut db.expire_state;

@@ -6,6 +6,7 @@
 mod access;
 mod change;
 mod db;
+#[cfg_attr(not(test), expect(dead_code, reason = "second handles are no longer needed"))]
 mod entry;
 mod events;
 mod evict;
@@ -442,7 +443,7 @@ impl Keyspace {
         Some(entry.key().into())
     }
 
-    /// Tables do not grow or rehash while a snapshot child shares our pages.
+    /// Tables do not grow or shrink while a snapshot child shares our pages.
     pub fn set_child_alive(&mut self, alive: bool) {
         self.child_alive = alive;
         self.access.set_frozen(alive);
@@ -463,11 +464,11 @@ impl Keyspace {
         }
     }
 
-    /// Moves every rehash on for about a millisecond. Returns whether one is still going on.
-    pub fn rehash_for(&mut self, budget: std::time::Duration) -> bool {
+    /// Lets tables grow or shrink that have put it off, for about so long. Returns whether one has not come to the end.
+    pub fn resize_for(&mut self, budget: std::time::Duration) -> bool {
         let start = std::time::Instant::now();
         for db in &mut self.dbs {
-            while db.rehash_steps(100) {
+            while db.resize_steps(100) {
                 if start.elapsed() >= budget {
                     return true;
                 }

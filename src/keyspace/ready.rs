@@ -11,14 +11,14 @@ use crate::types::{Encoding, Type, Value};
 pub struct ReadyEntry {
     hash: u64,
     entry: Entry,
-    /// Whether the index of keys or that of fields with an expiry names it.
-    indexed: bool,
+    /// Whether it or one of its fields has an expiry.
+    expires: bool,
 }
 
 impl ReadyEntry {
     /// An entry for the database whose seed this is.
     pub fn new(seed: &HashSeed, key: &[u8], value: Value, expiry: Option<i64>, clock: u32) -> Self {
-        let indexed = expiry.is_some() || next_field_expiry(value.view()).is_some();
+        let expires = expiry.is_some() || next_field_expiry(value.view()).is_some();
         let entry = match value.inline() {
             Some((encoding, bytes)) => Entry::with_inline(key, value.data_type(), encoding, bytes, expiry, clock),
             None => {
@@ -27,7 +27,7 @@ impl ReadyEntry {
                 entry
             }
         };
-        Self { hash: seed.hash(key), entry, indexed }
+        Self { hash: seed.hash(key), entry, expires }
     }
 
     /// As [`ReadyEntry::new`], for a string.
@@ -59,7 +59,7 @@ impl ReadyEntry {
         clock: u32,
     ) -> Self {
         let entry = Entry::with_inline(key, Type::String, encoding, bytes, expiry, clock);
-        Self { hash: seed.hash(key), entry, indexed: expiry.is_some() }
+        Self { hash: seed.hash(key), entry, expires: expiry.is_some() }
     }
 
     pub fn key(&self) -> &[u8] {
@@ -72,8 +72,8 @@ impl ReadyEntry {
     }
 
     #[inline]
-    pub(super) fn is_indexed(&self) -> bool {
-        self.indexed
+    pub(super) fn expires(&self) -> bool {
+        self.expires
     }
 
     #[inline]

@@ -44,10 +44,6 @@ impl Executor {
         keyspace.access.set_policy(policy);
         keyspace.access.set_time(self.clock.latest().steady_ms());
         keyspace.eviction_pool.clear();
-        // Where there is a limit, the next command works out anew how far tables may grow.
-        for db in 0..keyspace.databases() {
-            keyspace.db_mut(db).set_growth_limit(u64::MAX);
-        }
     }
 
     /// Follows `oom-score-adj` and its values, at start and when they change.

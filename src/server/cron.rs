@@ -8,7 +8,7 @@ use crate::server::clients::Close;
 use crate::server::executor::Executor;
 use crate::server::net::{Shared, Timer};
 
-/// Milliseconds of each round that incremental rehashing may take.
+/// Milliseconds of each round that tables may take to catch up with what they put off.
 const REHASH_BUDGET: Duration = Duration::from_millis(1);
 
 /// Percent of the time that the expire cycle may take, at effort 1.
@@ -88,7 +88,7 @@ impl Executor {
         }
         self.expire_own_keys();
         if self.config.activerehashing {
-            self.keyspace.rehash_for(REHASH_BUDGET);
+            self.keyspace.resize_for(REHASH_BUDGET);
         }
         self.memory_cron();
         self.read_meters();

@@ -22,8 +22,8 @@ pub mod ziplist;
 pub mod zipmap;
 
 pub use dict::{
-    Dict, Element, Iter, MappedTable, ResizePolicy, Slot, TableStats, huge_pages_for_tables, mapped_table_bytes,
-    mapped_tables, prefetch_bytes, set_thread_resize_policy,
+    Dict, Element, Iter, MappedTable, OccupiedSlot, ResizePolicy, Slot, TableStats, huge_pages_for_tables,
+    mapped_table_bytes, mapped_tables, prefetch_bytes, set_thread_resize_policy,
 };
 pub use folded_name::FoldedName;
 pub use long_buffer::{LongBuffer, try_grow};

@@ -92,7 +92,7 @@ impl Executor {
         }
         let Some(blocked) = client.take_blocked() else { return };
         if self.is_memory_limited() {
-            self.make_room_for(key);
+            self.make_room_for_command();
         }
         match gate::check(self, key, Some(blocked.command), &blocked.args.as_args()) {
             Ok(_) => self.run_again(key, blocked),

@@ -18,7 +18,7 @@ impl Executor {
     /// table, if it has one.
     pub fn execute(&mut self, key: ClientKey, command: Option<CommandId>, args: Args<'_>) -> Flow {
         if self.is_memory_limited() && !self.scripts.is_busy() {
-            self.make_room_for(key);
+            self.make_room_for_command();
             // The keys that went are no part of what the command does.
             self.keyspace.journal.close_group();
         }

@@ -83,9 +83,10 @@ fn answer_stats(reply: &mut Reply, report: &MemoryReport, scripts: ScriptUsage) 
         reply,
         &[
             ("overhead.db.hashtable.lut", report.tables()),
-            ("overhead.db.hashtable.rehashing", report.rehashing()),
+            // Tables grow without a second one.
+            ("overhead.db.hashtable.rehashing", 0),
             ("overhead.total", report.overhead),
-            ("db.dict.rehashing.count", report.databases.iter().map(|db| db.rehashing_tables).sum()),
+            ("db.dict.rehashing.count", 0),
             ("keys.count", report.keys),
             ("keys.bytes-per-key", report.bytes_per_key()),
             ("dataset.bytes", report.dataset()),

@@ -6,7 +6,6 @@ use super::usage::{DatabaseOverhead, MemoryReport, Resident, Room};
 use crate::config::EvictionPolicy;
 use crate::keyspace::Eviction;
 use crate::observe;
-use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
 use crate::structures::mapped_table_bytes;
 
@@ -79,12 +78,11 @@ impl Executor {
         self.replication.is_replica() && self.config.replica_ignore_maxmemory
     }
 
-    /// Evicts for a command of this client, and lets the tables of its database grow no further than there is room for.
+    /// Evicts for a command.
     #[inline(never)]
-    pub(in crate::server) fn make_room_for(&mut self, key: ClientKey) {
+    pub(in crate::server) fn make_room_for_command(&mut self) {
         let room = self.make_room();
         self.memory.exhausted = room == Room::Exhausted;
-        self.limit_growth(key);
     }
 
     /// Evicts until the data fits into `maxmemory` again, as far as time and policy allow.
@@ -104,15 +102,6 @@ impl Executor {
     #[inline]
     fn counted_bytes(&self) -> u64 {
         self.memory.used_bytes().saturating_sub(self.bytes_for_lagging_replicas())
-    }
-
-    /// Lets the tables of the client's database grow no further than `maxmemory` leaves room for.
-    fn limit_growth(&mut self, key: ClientKey) {
-        if self.config.maxmemory_bytes > 0 {
-            let free = self.config.maxmemory_bytes.saturating_sub(self.counted_bytes());
-            let db = self.clients.get(key).session.db;
-            self.keyspace.db_mut(db).set_growth_limit(free);
-        }
     }
 
     fn evict_for(&mut self, limit: Duration) -> Room {
@@ -163,10 +152,10 @@ impl Executor {
         Room::Enough
     }
 
-    /// Nothing is left to evict, but the end of a rehash gives a table back, and values that are on their way out may
-    /// make room yet.
+    /// Nothing is left to evict, but tables that shrink give memory back, and values that are on their way out may make
+    /// room yet.
     fn wait_for_memory(&mut self, start: Instant, limit: Duration) -> Room {
-        self.keyspace.rehash_for(limit.saturating_sub(start.elapsed()));
+        self.keyspace.resize_for(limit.saturating_sub(start.elapsed()));
         self.memory.allocator.refresh();
         if self.counted_bytes() <= self.config.maxmemory_bytes {
             return Room::Enough;

@@ -173,9 +173,6 @@ pub struct DatabaseOverhead {
     pub index: usize,
     pub keys_table: u64,
     pub expires_table: u64,
-    /// Bytes of the tables whose elements are moving to new ones, and how many these are.
-    pub rehashing: u64,
-    pub rehashing_tables: u64,
 }
 
 /// A ratio and the difference that it comes from, as memory reports show both.
@@ -199,11 +196,6 @@ impl MemoryReport {
     /// Bytes of all tables of keys.
     pub fn tables(&self) -> u64 {
         self.databases.iter().map(|db| db.keys_table + db.expires_table).sum()
-    }
-
-    /// Of those, what is moving to new tables.
-    pub fn rehashing(&self) -> u64 {
-        self.databases.iter().map(|db| db.rehashing).sum()
     }
 
     /// What came on top of the memory of a server without data.
@@ -251,9 +243,7 @@ impl DatabaseOverhead {
     pub(super) fn of(index: usize, db: &Db) -> Self {
         let expires_table = db.expires_table_bytes() as u64;
         let keys_table = db.table_bytes() as u64 - expires_table + db.len() as u64 * ENTRY_HEADER_BYTES;
-        let (rehashing_tables, rehashing) = db.tables_left_behind();
-        let (rehashing_tables, rehashing) = (rehashing_tables as u64, rehashing as u64);
-        Self { index, keys_table, expires_table, rehashing, rehashing_tables }
+        Self { index, keys_table, expires_table }
     }
 }
 

@@ -38,8 +38,8 @@ impl<'a> Mapping<'a> {
 
 /// The whole blocks of the heap and of the tables, in ascending ranges.
 ///
-/// Plain private memory is the allocator's or a thread's stack, and a stack is right above its guard. Tables that
-/// are being filled are left out, since inserts would wait.
+/// Plain private memory is the allocator's or a thread's stack, and a stack is right above its guard. What of a table
+/// is not filled yet is left out, since inserts would wait.
 pub fn healable(maps: &str, tables: &[MappedTable]) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut guard_end = None;
@@ -51,23 +51,24 @@ pub fn healable(maps: &str, tables: &[MappedTable]) -> Vec<Range<usize>> {
         }
     }
     // The kernel may have joined a table with the stack below it.
-    ranges.extend(tables.iter().map(|table| table.range.clone()));
+    ranges.extend(tables.iter().map(|table| table.range.start..table.filled_end));
     ranges.sort_unstable_by_key(|range| range.start);
     let mut blocks: Vec<Range<usize>> = Vec::new();
     for range in ranges {
         let from = blocks.last().map_or(0, |last| last.end).max(range.start.next_multiple_of(HUGE_PAGE_BYTES));
         let end = range.end / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-        push_without(&mut blocks, from..end, tables.iter().filter(|table| table.is_filling).map(|table| &table.range));
+        push_without(&mut blocks, from..end, tables.iter().map(unfilled));
     }
     blocks
 }
 
+/// The blocks of a table that it has not filled yet.
+fn unfilled(table: &MappedTable) -> Range<usize> {
+    table.filled_end..table.range.end.next_multiple_of(HUGE_PAGE_BYTES)
+}
+
 /// Adds what is left of a range without the holes, whose ends are those of blocks.
-fn push_without<'a>(
-    blocks: &mut Vec<Range<usize>>,
-    mut range: Range<usize>,
-    holes: impl Iterator<Item = &'a Range<usize>>,
-) {
+fn push_without(blocks: &mut Vec<Range<usize>>, mut range: Range<usize>, holes: impl Iterator<Item = Range<usize>>) {
     let mut holes: Vec<_> = holes.filter(|hole| hole.start < range.end && hole.end > range.start).collect();
     holes.sort_unstable_by_key(|hole| hole.start);
     for hole in holes {
@@ -140,8 +141,8 @@ mod tests {
 7ffc00000000-7ffc00800000 rw-p 00000000 00:00 0 [stack]
 ";
 
-    fn table(range: Range<usize>, is_filling: bool) -> MappedTable {
-        MappedTable { range, is_filling }
+    fn table(range: Range<usize>, filled_end: usize) -> MappedTable {
+        MappedTable { range, filled_end }
     }
 
     #[test]
@@ -153,11 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn tables_are_healed_unless_they_are_being_filled() {
-        let joined_with_a_stack = table(0x7f00_00c0_0000..0x7f00_0100_0000, false);
-        let filling =
-            [table(0x7f00_0020_0000..0x7f00_0040_0000, true), table(0x7f00_01c0_0000..0x7f00_0200_0000, true)];
-        let [first, second] = filling;
+    fn tables_are_healed_as_far_as_they_are_filled() {
+        let joined_with_a_stack = table(0x7f00_00c0_0000..0x7f00_0100_0000, 0x7f00_0100_0000);
+        let first = table(0x7f00_0000_0000..0x7f00_0024_0000, 0x7f00_0020_0000);
+        let second = table(0x7f00_01c0_0000..0x7f00_0200_0000, 0x7f00_01c0_0000);
         let expected = [
             0x7f00_0000_0000..0x7f00_0020_0000,
             0x7f00_0040_0000..0x7f00_00a0_0000,

@@ -224,13 +224,12 @@ impl Loader {
         });
     }
 
-    /// Sizes the tables ahead.
-    fn reserve(&mut self, keys: u64, expires: u64) {
+    /// Sizes the table ahead.
+    fn reserve(&mut self, keys: u64) {
         // A file cannot make us reserve more than it could fill.
         let possible = (self.file.len() as u64).saturating_sub(self.place.offset()) / ENTRY_BYTES_MIN;
-        let bounded = |count: u64| count.min(possible) as usize;
         let db = &mut self.dbs[self.db];
-        db.reserve(db.len() + bounded(keys), db.expires_len() + bounded(expires));
+        db.reserve(db.len() + keys.min(possible) as usize);
         self.untouched = Some(self.db);
     }
 
@@ -317,7 +316,7 @@ impl Loader {
                 Some(db) => self.db = db,
                 None => return false,
             },
-            Record::ResizeDb { keys, expires } => self.reserve(keys, expires),
+            Record::ResizeDb { keys, .. } => self.reserve(keys),
             Record::Aux { key, value } => self.take_aux(&key, &value),
             Record::FunctionLibrary(code) => {
                 self.libraries.insert(offset, code.into());
@@ -443,9 +442,9 @@ impl Loader {
                 let databases = self.dbs.len();
                 self.db = self.known_db(index).ok_or(LoadFault::DatabaseOutOfRange { offset, index, databases })?;
             }
-            Record::ResizeDb { keys, expires } => {
+            Record::ResizeDb { keys, .. } => {
                 self.place = records.bookmark();
-                self.reserve(keys, expires);
+                self.reserve(keys);
             }
             Record::Aux { key, value } => self.take_aux(&key, &value),
             Record::FunctionLibrary(code) => {

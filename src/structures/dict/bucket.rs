@@ -1,7 +1,7 @@
 //! One bucket: a cache line with seven slots and their tags, and the chain of buckets that hangs off it when it is full.
 //!
 //! Invariants of a chain:
-//! - a slot holds an element exactly when its tag byte is not zero;
+//! - a slot holds an element exactly when its tag byte is not zero, and only then its mark may be set;
 //! - the last slot of a bucket with the `CHAINED` flag owns the next bucket, and its tag byte is zero;
 //! - every bucket but the last of a chain is full (six elements and the next bucket);
 //! - a chained bucket holds at least two elements: a single one would fit into the slot that points at it.
@@ -17,6 +17,8 @@ pub(super) const SLOTS: usize = 7;
 
 const LAST: usize = SLOTS - 1;
 const CHAINED: u64 = 1;
+/// The marks, which follow the flag in its byte.
+const MARKS: u64 = 0xfe;
 /// The tag bytes, which follow the flag byte.
 const TAGS: u64 = !0xff;
 const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
@@ -31,6 +33,27 @@ impl Tag {
     #[inline]
     pub(super) fn of(hash: u64) -> Self {
         Self(((hash >> 56) as u8).max(1))
+    }
+}
+
+/// What a bucket says of one element beside its handle.
+#[derive(Clone, Copy)]
+pub(super) struct Label {
+    pub(super) tag: Tag,
+    pub(super) is_marked: bool,
+}
+
+impl Label {
+    /// How it is written to a bucket's `meta`.
+    #[inline]
+    fn bits(self, slot: usize) -> u64 {
+        u64::from(self.tag.0) << (8 * (slot + 1)) | u64::from(self.is_marked) << (slot + 1)
+    }
+
+    /// The label that `meta` has for a slot; its tag is zero where no element is.
+    #[inline]
+    fn of(meta: u64, slot: usize) -> Self {
+        Self { tag: Tag((meta >> (8 * (slot + 1))) as u8), is_marked: meta & mark_of(slot) != 0 }
     }
 }
 
@@ -51,7 +74,7 @@ union Word<E> {
 /// A zeroed bucket is a vacant one. A bucket has no destructor: its owner calls `drain` (the table does so when dropped).
 #[repr(C, align(64))]
 pub(super) struct Bucket<E> {
-    /// The flag byte lowest, then the tag of slot 0, of slot 1 and so on.
+    /// The flag byte lowest (`CHAINED`, then the mark of slot 0, of slot 1 and so on), then the tag of slot 0, of slot 1...
     meta: u64,
     words: [Word<E>; SLOTS],
 }
@@ -80,9 +103,17 @@ fn zero_bytes(word: u64) -> u64 {
     !(((word & LOW_BITS) + LOW_BITS) | word | LOW_BITS)
 }
 
+/// The bit of a slot's mark in `meta`.
+#[inline]
+fn mark_of(slot: usize) -> u64 {
+    1 << (slot + 1)
+}
+
 impl<E: Element> Bucket<E> {
     /// A bucket has to be a cache line exactly, which makes an element the size of a pointer.
     pub(super) const IS_ONE_LINE: () = assert!(size_of::<Self>() == 64 && size_of::<E>() == size_of::<usize>());
+
+    const VACANT: Self = Self { meta: 0, words: [const { Word { vacant: () } }; SLOTS] };
 
     #[inline]
     fn tagged(&self, tag: Tag) -> SlotMask {
@@ -101,8 +132,8 @@ impl<E: Element> Bucket<E> {
 
     #[inline]
     fn tag(&self, slot: usize) -> Option<Tag> {
-        let tag = (self.meta >> (8 * (slot + 1))) as u8;
-        (tag != 0).then_some(Tag(tag))
+        let Label { tag, .. } = Label::of(self.meta, slot);
+        (tag.0 != 0).then_some(tag)
     }
 
     /// # Safety
@@ -220,35 +251,47 @@ impl<E: Element> Bucket<E> {
 
     /// Puts an element that is not in the chain yet at its end; says also whether that took one more bucket.
     #[inline]
-    pub(super) fn insert(&mut self, tag: Tag, element: E) -> (&mut E, bool) {
+    pub(super) fn insert(&mut self, label: Label, element: E) -> (&mut E, bool) {
         let mut bucket = self;
         while bucket.is_chained() {
             bucket = bucket.next_mut().expect("the bucket is chained");
         }
         match SlotMask(zero_bytes(bucket.meta) & TAGS).next() {
-            Some(slot) => (bucket.put(slot, tag, element), false),
-            None => (bucket.extend(tag, element), true),
+            Some(slot) => (bucket.put(slot, label, element), false),
+            None => (bucket.extend(label, element), true),
         }
+    }
+
+    /// Puts one element after the other into a chain that was vacant before, of which `next` counts those in the first
+    /// line. Returns whether that took one more bucket.
+    #[inline]
+    pub(super) fn fill(&mut self, next: &mut usize, label: Label, element: E) -> bool {
+        if *next == SLOTS {
+            return self.insert(label, element).1;
+        }
+        self.put(*next, label, element);
+        *next += 1;
+        false
     }
 
     /// A full bucket hands its last element on to a new one, which also takes the element that found no room.
     #[cold]
     #[expect(unsafe_code, reason = "writes the variant of the union that the flag then names")]
-    fn extend(&mut self, tag: Tag, element: E) -> &mut E {
-        let (last_tag, last) = self.take(LAST);
-        let mut next = Box::new(Self { meta: 0, words: [const { Word { vacant: () } }; SLOTS] });
-        next.put(0, last_tag, last);
+    fn extend(&mut self, label: Label, element: E) -> &mut E {
+        let (last_label, last) = self.take(LAST);
+        let mut next = Box::new(Self::VACANT);
+        next.put(0, last_label, last);
         self.words[LAST] = Word { next: ManuallyDrop::new(next) };
         self.meta |= CHAINED;
         // SAFETY: the line above made this slot the owner of the next bucket.
-        unsafe { &mut **self.words[LAST].next }.put(1, tag, element)
+        unsafe { &mut **self.words[LAST].next }.put(1, label, element)
     }
 
     #[inline]
     #[expect(unsafe_code, reason = "the element was just written")]
-    fn put(&mut self, slot: usize, tag: Tag, element: E) -> &mut E {
+    fn put(&mut self, slot: usize, label: Label, element: E) -> &mut E {
         debug_assert!(self.tag(slot).is_none() && !(slot == LAST && self.is_chained()), "the slot is vacant");
-        self.meta |= u64::from(tag.0) << (8 * (slot + 1));
+        self.meta |= label.bits(slot);
         self.words[slot] = Word { element: ManuallyDrop::new(element) };
         // SAFETY: the slot was made an element by the line above.
         unsafe { &mut self.words[slot].element }
@@ -257,16 +300,18 @@ impl<E: Element> Bucket<E> {
     /// Takes one element out and leaves a hole, which the caller closes if the chain goes on behind it.
     #[inline]
     #[expect(unsafe_code, reason = "moves an element out of the union")]
-    fn take(&mut self, slot: usize) -> (Tag, E) {
-        let tag = self.tag(slot).expect("an element stands at the position");
-        self.meta &= !(0xff << (8 * (slot + 1)));
+    fn take(&mut self, slot: usize) -> (Label, E) {
+        assert!(self.tag(slot).is_some(), "an element stands at the position");
+        let label = Label::of(self.meta, slot);
+        self.meta &= !(0xff << (8 * (slot + 1)) | mark_of(slot));
         // SAFETY: the slot's tag was not zero, so an element is there, and is no longer, so nobody takes it twice.
-        (tag, unsafe { ManuallyDrop::take(&mut self.words[slot].element) })
+        (label, unsafe { ManuallyDrop::take(&mut self.words[slot].element) })
     }
 
-    /// Takes the element at this position out of the chain; says also whether that gave a bucket back.
-    pub(super) fn remove(&mut self, position: Position) -> (E, bool) {
-        let (_, removed) = self.nth_mut(position.depth).take(position.slot);
+    /// Takes the element at this position out of the chain; says also whether it was marked, and whether a bucket was given
+    /// back.
+    pub(super) fn remove(&mut self, position: Position) -> (E, bool, bool) {
+        let (Label { is_marked, .. }, removed) = self.nth_mut(position.depth).take(position.slot);
         let mut last_depth = 0;
         let mut bucket = &*self;
         while let Some(next) = bucket.next() {
@@ -274,15 +319,15 @@ impl<E: Element> Bucket<E> {
             last_depth += 1;
         }
         if last_depth == 0 {
-            return (removed, false);
+            return (removed, is_marked, false);
         }
         if position.depth < last_depth {
             let last = self.nth_mut(last_depth);
             let slot = last.occupied().next().expect("a chained bucket is not vacant");
-            let (tag, element) = last.take(slot);
-            self.nth_mut(position.depth).put(position.slot, tag, element);
+            let (label, element) = last.take(slot);
+            self.nth_mut(position.depth).put(position.slot, label, element);
         }
-        (removed, self.nth_mut(last_depth - 1).fold_next())
+        (removed, is_marked, self.nth_mut(last_depth - 1).fold_next())
     }
 
     /// Takes the next bucket's element over if it is left with only one.
@@ -291,16 +336,16 @@ impl<E: Element> Bucket<E> {
         let next = self.next_mut().expect("the bucket is chained");
         let mut slots = next.occupied();
         let (Some(slot), None) = (slots.next(), slots.next()) else { return false };
-        let (tag, element) = next.take(slot);
+        let (label, element) = next.take(slot);
         self.meta &= !CHAINED;
         // SAFETY: the flag said that the slot owns the next bucket, and is cleared, so nobody takes it twice.
         drop(unsafe { ManuallyDrop::take(&mut self.words[LAST].next) });
-        self.put(LAST, tag, element);
+        self.put(LAST, label, element);
         true
     }
 
     /// Takes every element out of the chain, which is vacant afterwards. Returns how many buckets that gave back.
-    pub(super) fn drain(&mut self, mut each: impl FnMut(E)) -> usize {
+    pub(super) fn drain(&mut self, mut each: impl FnMut(Label, E)) -> usize {
         let mut given_back = 0;
         let mut next = self.drain_line(&mut each);
         while let Some(mut bucket) = next {
@@ -312,16 +357,37 @@ impl<E: Element> Bucket<E> {
 
     #[inline]
     #[expect(unsafe_code, reason = "moves elements out of the union")]
-    fn drain_line(&mut self, each: &mut impl FnMut(E)) -> Option<Box<Self>> {
+    fn drain_line(&mut self, each: &mut impl FnMut(Label, E)) -> Option<Box<Self>> {
         let occupied = self.occupied();
         // Cleared first: should `each` unwind, elements leak instead of being dropped twice.
         let meta = take(&mut self.meta);
         for slot in occupied {
             // SAFETY: the slot's tag was not zero, so an element is there, and is no longer, so nobody takes it twice.
-            each(unsafe { ManuallyDrop::take(&mut self.words[slot].element) });
+            each(Label::of(meta, slot), unsafe { ManuallyDrop::take(&mut self.words[slot].element) });
         }
         // SAFETY: the flag said that the slot owns the next bucket, and is cleared, so nobody takes it twice.
         (meta & CHAINED != 0).then(|| unsafe { ManuallyDrop::take(&mut self.words[LAST].next) })
+    }
+
+    /// Sets or takes away the mark of an element; says whether that changed it.
+    pub(super) fn set_mark(&mut self, position: Position, is_marked: bool) -> bool {
+        let bucket = self.nth_mut(position.depth);
+        assert!(bucket.tag(position.slot).is_some(), "an element stands at the position");
+        let before = bucket.meta;
+        let mark = mark_of(position.slot);
+        bucket.meta = if is_marked { before | mark } else { before & !mark };
+        bucket.meta != before
+    }
+
+    /// The marked elements of the whole chain.
+    #[inline]
+    pub(super) fn marked(&self) -> MarkedElements<'_, E> {
+        MarkedElements { bucket: Some(self), marks: self.meta & MARKS }
+    }
+
+    /// Leaves a vacant bucket behind.
+    pub(super) fn replace_by_vacant(&mut self) -> Self {
+        core::mem::replace(self, Self::VACANT)
     }
 
     /// How many elements the whole chain holds.
@@ -357,10 +423,16 @@ impl<E: Element> Bucket<E> {
         }
     }
 
-    /// Asks for the elements of this line that could be the one with this tag.
+    /// Asks for the elements of this line that could be the one with this tag; if there is none, for the next bucket.
     #[inline]
     pub(super) fn prefetch_tagged(&self, tag: Tag) {
-        self.prefetch_slots::<0>(self.tagged(tag));
+        let tagged = self.tagged(tag);
+        self.prefetch_slots::<0>(tagged);
+        if tagged.0 == 0
+            && let Some(next) = self.next()
+        {
+            prefetch_line(core::ptr::from_ref(next));
+        }
     }
 
     #[inline]
@@ -398,6 +470,29 @@ impl<'a, E: Element> Iterator for Elements<'a, E> {
             self.slots = self.bucket.occupied();
             self.bucket.prefetch_elements();
         }
+    }
+}
+
+/// See `Bucket::marked`.
+pub(super) struct MarkedElements<'a, E> {
+    bucket: Option<&'a Bucket<E>>,
+    marks: u64,
+}
+
+impl<'a, E: Element> Iterator for MarkedElements<'a, E> {
+    type Item = &'a E;
+
+    #[inline]
+    #[expect(unsafe_code, reason = "reads elements by their marks")]
+    fn next(&mut self) -> Option<&'a E> {
+        while self.marks == 0 {
+            self.bucket = self.bucket?.next();
+            self.marks = self.bucket?.meta & MARKS;
+        }
+        let slot = self.marks.trailing_zeros() as usize - 1;
+        self.marks &= self.marks - 1;
+        // SAFETY: only slots with an element are marked, and the borrow keeps the bucket unchanged.
+        self.bucket.map(|bucket| unsafe { bucket.element(slot) })
     }
 }
 

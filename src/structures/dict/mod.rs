@@ -6,12 +6,14 @@
 //! A bucket is one cache line: seven slots and a byte of hash for each. A hit reads that line and the element, a miss
 //! as a rule only the line. A full bucket chains another one in its last slot.
 //!
-//! Growing and shrinking make a second table and move a bucket per change to the first. While they do, the buckets of
-//! the old table below its `first_live` are empty and the others still take new elements, so the hash alone says in
-//! which bucket of which table an element must be: no lookup ever probes both.
+//! The table grows by one bucket at a time, into which half of another one's elements go, and shrinks by one that is
+//! merged into another (linear hashing). So it is never moved, takes as much for each element at every size, and the hash
+//! and the number of buckets say in which one an element must be.
 
 mod bucket;
 mod distinct;
+mod mapping;
+mod marks;
 mod prefetch;
 mod resize;
 mod slot;
@@ -20,14 +22,15 @@ mod table;
 mod tests;
 mod walk;
 
+pub use mapping::{MappedTable, huge_pages_for_tables, mapped_table_bytes, mapped_tables};
 pub use resize::{ResizePolicy, set_thread_resize_policy};
 pub use slot::{OccupiedSlot, Slot, VacantSlot};
-pub use table::{MappedTable, huge_pages_for_tables, mapped_table_bytes, mapped_tables};
 pub use walk::{Iter, TableStats};
 
 use smallvec::SmallVec;
 
-use bucket::{Bucket, Position, Tag};
+use bucket::{Bucket, Label, Position, Tag};
+use marks::Marks;
 pub use prefetch::prefetch_bytes;
 pub(super) use prefetch::prefetch_line;
 use table::Table;
@@ -82,24 +85,22 @@ pub type Hashes = SmallVec<[u64; 16]>;
 /// A hash table of elements with unique keys. Empty, it owns no memory.
 pub struct Dict<E: Element> {
     seed: HashSeed,
-    /// The only table, or the one that a rehash moves elements to.
     table: Table<E>,
-    /// The table that a rehash moves elements from; without a bucket at other times.
-    old: Table<E>,
     len: usize,
-    /// Buckets outside of the two arrays.
+    /// With so many elements a table of this size grows.
+    full_at: usize,
+    /// Buckets outside of the array.
     chained_buckets: usize,
+    /// Of the marked elements, if there are any.
+    marks: Option<Box<Marks>>,
     policy: ResizePolicy,
     /// A table shrinks only after something was removed from it, so that one sized ahead of loading stays as it is.
     removed_since_growth: bool,
-    /// What a table to grow into may take, in an integer that costs the struct nothing.
-    growth_kib_max: u32,
 }
 
 /// Where an element is; good until the table changes.
 #[derive(Clone, Copy)]
 struct Place {
-    in_old: bool,
     index: usize,
     position: Position,
 }
@@ -109,12 +110,12 @@ impl<E: Element> Dict<E> {
         Self {
             seed,
             table: Table::NONE,
-            old: Table::NONE,
             len: 0,
+            full_at: 0,
             chained_buckets: 0,
+            marks: None,
             policy: ResizePolicy::Allow,
             removed_since_growth: false,
-            growth_kib_max: u32::MAX,
         }
     }
 
@@ -134,21 +135,19 @@ impl<E: Element> Dict<E> {
         self.len == 0
     }
 
-    /// Bytes of the bucket arrays and of the chained buckets; the elements are the caller's to count.
+    /// Bytes of the buckets; the elements are the caller's to count, and see [`Dict::marks_bytes`].
     pub fn table_bytes(&self) -> usize {
-        self.table.bytes() + self.old.bytes() + self.chained_buckets * size_of::<Bucket<E>>()
+        self.table.bytes() + self.chained_buckets * size_of::<Bucket<E>>()
     }
 
-    /// Bytes of the bucket array whose elements are moving to another one.
-    pub fn old_table_bytes(&self) -> usize {
-        self.old.bytes()
-    }
-
-    /// What [`Dict::table_bytes`] is on average for so many elements once a rehash is done. It depends on their number
-    /// alone, not on the seed.
+    /// What [`Dict::table_bytes`] is on average for so many elements in so many buckets, which does not depend on the seed.
     pub fn typical_table_bytes(&self) -> usize {
-        let buckets = self.table.len();
-        self.table.bytes() + (chained_on_average(self.len, buckets) * size_of::<Bucket<E>>() as f64) as usize
+        let (buckets, unsplit) = (self.table.len(), self.table.unsplit());
+        // Of all elements, those of the buckets that are not split yet, each of which holds the elements of two.
+        let in_unsplit = (self.len * 2 * unsplit) / (buckets + unsplit).max(1);
+        let chained =
+            chained_on_average(in_unsplit, unsplit) + chained_on_average(self.len - in_unsplit, buckets - unsplit);
+        self.table.bytes() + (chained * size_of::<Bucket<E>>() as f64) as usize
     }
 
     #[inline]
@@ -211,31 +210,36 @@ impl<E: Element> Dict<E> {
     /// Looks a key up to change, insert or remove its element.
     #[inline]
     pub fn entry_hashed(&mut self, hash: u64, key: &[u8]) -> Slot<'_, E> {
-        self.rehash_one();
+        self.catch_up();
         match self.locate(hash, key) {
             Some(place) => Slot::Occupied(OccupiedSlot::new(self, place)),
             None => Slot::Vacant(VacantSlot::new(self, hash)),
         }
     }
 
+    /// Looks up an element to change, mark or remove it.
+    #[inline]
+    pub fn occupied_hashed(&mut self, hash: u64, key: &[u8]) -> Option<OccupiedSlot<'_, E>> {
+        let place = self.locate(hash, key)?;
+        Some(OccupiedSlot::new(self, place))
+    }
+
     /// Inserts an element whose key the caller knows to be absent.
     #[inline]
     pub fn insert_new_hashed(&mut self, hash: u64, element: E) -> &mut E {
-        self.rehash_one();
-        self.insert_absent(hash, element)
+        self.insert_absent(hash, element, false)
     }
 
-    /// Inserts an element unless its key is there already; then it is given back.
+    /// Inserts an element, and marks it where asked to, unless its key is there already; then it is given back.
     ///
     /// Its memory is looked at only if the chain holds an element of the same tag: a load inserts what another
     /// processor has just built.
     #[inline]
-    pub fn insert_if_absent_hashed(&mut self, hash: u64, element: E) -> Result<&mut E, E> {
-        self.rehash_one();
+    pub fn insert_if_absent_hashed(&mut self, hash: u64, element: E, is_marked: bool) -> Result<&mut E, E> {
         let tag = Tag::of(hash);
         let present =
             self.chain(hash).is_some_and(|chain| chain.may_hold(tag) && chain.find(tag, element.key()).is_some());
-        if present { Err(element) } else { Ok(self.insert_absent(hash, element)) }
+        if present { Err(element) } else { Ok(self.insert_absent(hash, element, is_marked)) }
     }
 
     /// The secret of this table's hashes.
@@ -251,7 +255,7 @@ impl<E: Element> Dict<E> {
     }
 
     pub fn remove_hashed(&mut self, hash: u64, key: &[u8]) -> Option<E> {
-        self.rehash_one();
+        self.catch_up();
         let place = self.locate(hash, key)?;
         Some(self.remove_at(place))
     }
@@ -263,69 +267,62 @@ impl<E: Element> Dict<E> {
 
     /// Leaves an empty table and returns the full one, which may be dropped on another thread.
     pub fn take(&mut self) -> Self {
-        let empty = Self { policy: self.policy, growth_kib_max: self.growth_kib_max, ..Self::new(self.seed) };
+        let empty = Self { policy: self.policy, ..Self::new(self.seed) };
         core::mem::replace(self, empty)
     }
 
     /// The chain that holds this hash if any does.
     #[inline]
     fn chain(&self, hash: u64) -> Option<&Bucket<E>> {
-        let index = self.old.index(hash);
-        if index >= self.old.first_live()
-            && let Some(bucket) = self.old.buckets().get(index)
-        {
-            return Some(bucket);
-        }
         self.table.chain(hash)
-    }
-
-    /// As `chain`: the table, whether it is the old one, and the index in it.
-    #[inline]
-    fn home(&self, hash: u64) -> (bool, usize) {
-        let index = self.old.index(hash);
-        if index >= self.old.first_live() && index < self.old.len() {
-            return (true, index);
-        }
-        (false, self.table.index(hash))
-    }
-
-    #[inline]
-    fn buckets_mut(&mut self, in_old: bool) -> &mut [Bucket<E>] {
-        if in_old { self.old.buckets_mut() } else { self.table.buckets_mut() }
     }
 
     #[inline]
     fn locate(&self, hash: u64, key: &[u8]) -> Option<Place> {
-        let (in_old, index) = self.home(hash);
-        let buckets = if in_old { self.old.buckets() } else { self.table.buckets() };
-        let position = buckets.get(index)?.locate(Tag::of(hash), key)?;
-        Some(Place { in_old, index, position })
+        let index = self.table.index(hash);
+        let position = self.table.buckets().get(index)?.locate(Tag::of(hash), key)?;
+        Some(Place { index, position })
     }
 
     #[inline]
     fn at(&self, place: Place) -> &E {
-        let buckets = if place.in_old { self.old.buckets() } else { self.table.buckets() };
-        buckets[place.index].at(place.position)
+        self.table.buckets()[place.index].at(place.position)
     }
 
     #[inline]
     fn at_mut(&mut self, place: Place) -> &mut E {
-        self.buckets_mut(place.in_old)[place.index].at_mut(place.position)
+        self.table.buckets_mut()[place.index].at_mut(place.position)
     }
 
     #[inline]
-    fn insert_absent(&mut self, hash: u64, element: E) -> &mut E {
+    fn insert_absent(&mut self, hash: u64, element: E, is_marked: bool) -> &mut E {
         self.make_room();
         self.len += 1;
-        let (in_old, index) = self.home(hash);
-        let buckets = if in_old { self.old.buckets_mut() } else { self.table.buckets_mut() };
-        let (inserted, chained) = buckets[index].insert(Tag::of(hash), element);
+        let index = self.table.index(hash);
+        if is_marked {
+            self.count_marked(index);
+        }
+        let label = Label { tag: Tag::of(hash), is_marked };
+        let (inserted, chained) = self.table.buckets_mut()[index].insert(label, element);
         self.chained_buckets += usize::from(chained);
         inserted
     }
 
+    fn set_mark_at(&mut self, place: Place, is_marked: bool) {
+        if self.table.buckets_mut()[place.index].set_mark(place.position, is_marked) {
+            if is_marked {
+                self.count_marked(place.index);
+            } else {
+                self.count_unmarked();
+            }
+        }
+    }
+
     fn remove_at(&mut self, place: Place) -> E {
-        let (removed, unchained) = self.buckets_mut(place.in_old)[place.index].remove(place.position);
+        let (removed, was_marked, unchained) = self.table.buckets_mut()[place.index].remove(place.position);
+        if was_marked {
+            self.count_unmarked();
+        }
         self.len -= 1;
         self.chained_buckets -= usize::from(unchained);
         self.removed_since_growth = true;

@@ -1,20 +1,19 @@
-//! When a table grows or shrinks, and how elements move from the old one to the new one.
+//! When a table grows or shrinks: by a bucket at a time, which is split from its buddy or merged into it.
 
 use core::cell::Cell;
-use core::mem::replace;
 use std::alloc::{Layout, handle_alloc_error};
 
-use super::bucket::{Bucket, SLOTS, Tag};
+use super::bucket::{Bucket, SLOTS};
 use super::prefetch::prefetch_line;
-use super::table::Table;
+use super::table::buddy;
 use super::{Dict, Element};
 
 /// Whether the table may be resized now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ResizePolicy {
     Allow,
-    /// While a snapshot child lives, whose memory every moved bucket would unshare: no new table and no rehash step,
-    /// unless lookups would suffer badly.
+    /// While a snapshot child lives, whose memory every split bucket would unshare: none is split or merged, unless
+    /// lookups would suffer badly.
     Avoid,
 }
 
@@ -23,32 +22,35 @@ thread_local! {
 }
 
 /// Sets the policy of all tables that this thread changes, beside each table's own: the tables inside of values are too
-/// many to be notified one by one. What was put off follows with the next change to a table.
+/// many to be notified one by one. What was put off follows with the next changes to a table.
 pub fn set_thread_resize_policy(policy: ResizePolicy) {
     OF_THREAD.set(policy);
 }
 
-/// Mean elements in a bucket, in quarters, beyond which a table grows: three of four slots.
-const FULL_QUARTERS: usize = 21;
+/// Mean elements in a bucket, in quarters, beyond which a table grows. The buckets that are not split yet hold up to
+/// twice as many as the others, and chain another one where these do not fit. More elements cost more lookups a
+/// second line: 11 of 100 that find something at 20, 14 at 22, 18 at 24; fewer cost memory: 15.0, 14.3 and
+/// 13.8 bytes an element.
+const FULL_QUARTERS: usize = 22;
 
-/// Mean elements in a bucket beyond which a table is resized whatever the policy, and grows whatever the growth limit:
-/// chains of four buckets.
+/// Mean elements in a bucket beyond which a table grows whatever the policy: chains of four buckets.
 const DANGEROUS_MEAN: usize = 21;
 
-/// A table shrinks when it holds less than its capacity divided by this...
-const SPARSE_DIVISOR: usize = 8;
+/// A table shrinks when it holds less than its capacity divided by this. It then has room for as many again: elements
+/// that come and go move nothing.
+const SPARSE_DIVISOR: usize = 2;
 
-/// ...and at most by this factor at a time, because a SCAN call visits all the buckets that become one.
-const SHRINK_FACTOR_MAX: usize = 16;
+/// Buckets that a change to the table splits or merges when more than one is due: what was put off is caught up with.
+const STEPS_PER_CHANGE: usize = 2;
 
-/// Tables up to this size (4 KiB) move to their new one at once: a few microseconds at worst, and no small
-/// collection stays halfway when nothing changes it any more.
-const WHOLE_REHASH_BUCKETS_MAX: usize = 64;
+/// A table up to this size (4 KiB) catches up at once: a few microseconds at worst, and no small collection stays
+/// halfway when nothing changes it any more.
+const WHOLE_RESIZE_BUCKETS_MAX: usize = 64;
 
 /// Of a table that is sized ahead, what gets its memory in the same moment: a table of members is whole then.
 const HUGE_PAGES_TOUCHED_AT_ONCE: usize = 4;
 
-/// Vacant buckets that one step may pass before it finds one to move.
+/// Vacant buckets that one step may take away before it finds one to merge.
 const VACANT_BUCKETS_PER_STEP_MAX: usize = 16;
 
 /// Elements that this many buckets hold before they grow.
@@ -65,36 +67,31 @@ fn buckets_for(elements: usize) -> Option<usize> {
     if elements <= SLOTS {
         return Some(1);
     }
-    elements.checked_mul(4)?.div_ceil(FULL_QUARTERS).checked_next_power_of_two()
+    Some(elements.checked_mul(4)?.div_ceil(FULL_QUARTERS))
 }
 
 impl<E: Element> Dict<E> {
     /// Elements that fit before the table grows.
+    #[inline]
     pub fn capacity(&self) -> usize {
-        capacity_of(self.table.len())
+        self.full_at
     }
 
-    /// Makes room for so many more elements at once, ahead of loading them. Small memory or `ResizePolicy::Avoid` may
-    /// refuse it; the table then grows on the way.
-    ///
-    /// A rehash under way is finished first if its new table would be too small.
-    pub fn reserve(&mut self, additional: usize) {
-        let wanted = self.len.saturating_add(additional);
-        if additional == 0 || wanted <= self.capacity() || (!self.policy_allows() && !self.is_empty()) {
+    /// Makes an empty table large enough for so many elements at once, ahead of loading them. One that holds elements
+    /// grows on the way, as every table does where memory is small.
+    pub fn reserve(&mut self, elements: usize) {
+        if !self.is_empty() || elements <= self.capacity() {
             return;
         }
-        while self.is_rehashing() {
-            self.move_bucket();
-        }
-        if let Some(buckets) = buckets_for(wanted) {
-            let was_empty = self.is_empty();
-            self.resize_to(buckets);
+        if let Some(buckets) = buckets_for(elements)
+            && self.table.extend_to(buckets)
+        {
+            self.removed_since_growth = false;
+            self.note_size();
             // Whoever loads does not mind that the first touch of a huge page takes long, and touches it many times.
-            if was_empty {
-                self.table.expect_filling();
-                for _ in 0..HUGE_PAGES_TOUCHED_AT_ONCE {
-                    self.table.touch_next();
-                }
+            self.table.expect_filling();
+            for _ in 0..HUGE_PAGES_TOUCHED_AT_ONCE {
+                self.table.touch_next();
             }
         }
     }
@@ -105,93 +102,88 @@ impl<E: Element> Dict<E> {
         self.table.touch_next()
     }
 
-    /// `Allow` after `Avoid` starts what was put off.
+    /// What `Avoid` puts off is done after `Allow`, by `resize_steps` and by changes to the table.
     pub fn set_resize_policy(&mut self, policy: ResizePolicy) {
         self.policy = policy;
-        self.grow_if_full();
-        self.shrink_if_sparse();
-    }
-
-    /// How large a table may be that insertions grow into; growth beyond it is put off until lookups would suffer badly.
-    #[inline]
-    pub fn set_growth_limit(&mut self, bytes_max: u64) {
-        self.growth_kib_max = u32::try_from(bytes_max / 1024).unwrap_or(u32::MAX);
     }
 
     pub fn resize_policy(&self) -> ResizePolicy {
         self.policy
     }
 
-    #[inline]
-    pub fn is_rehashing(&self) -> bool {
-        !self.old.is_none()
-    }
-
-    /// Moves up to so many buckets to the new table, for idle moments. Says whether there is more to do.
-    pub fn rehash_steps(&mut self, buckets: usize) -> bool {
+    /// Splits or merges up to so many buckets, for idle moments. Returns whether there is more to do.
+    pub fn resize_steps(&mut self, buckets: usize) -> bool {
         for _ in 0..buckets {
-            if !self.may_move() {
-                break;
+            if !self.resize_once() {
+                return false;
             }
-            self.move_bucket();
         }
-        self.may_move()
+        self.may_split() || self.may_merge()
     }
 
-    /// The share of a rehash that each change to the table pays.
+    /// Before a change to the table: it catches up with what was put off.
     #[inline]
-    pub(super) fn rehash_one(&mut self) {
-        if self.is_rehashing() && self.may_move() {
-            self.move_bucket();
+    pub(super) fn catch_up(&mut self) {
+        if self.len > self.full_at {
+            self.resize_some();
         }
     }
 
     /// Before an insertion: there is at least one bucket, and the table grows if it is full.
     #[inline]
     pub(super) fn make_room(&mut self) {
-        if self.len >= self.capacity() {
+        if self.len >= self.full_at {
             self.grow();
         }
     }
 
-    #[cold]
-    fn grow(&mut self) {
-        if self.table.is_none() {
-            self.table = Table::with_buckets(1).unwrap_or_else(|| handle_alloc_error(Layout::new::<Bucket<E>>()));
-        }
-        self.grow_if_full();
-    }
-
-    fn grow_if_full(&mut self) {
-        let full = self.len >= self.capacity() && !self.table.is_none();
-        if full
-            && !self.is_rehashing()
-            && self.may_resize()
-            && let Some(buckets) = buckets_for(self.len + 1)
-            && self.may_grow_to(buckets)
-        {
-            self.resize_to(buckets);
-        }
-    }
-
-    fn may_grow_to(&self, buckets: usize) -> bool {
-        let kib = buckets.saturating_mul(size_of::<Bucket<E>>()).div_ceil(1024);
-        self.growth_kib_max == u32::MAX || kib <= self.growth_kib_max as usize || self.is_dangerously_full()
-    }
-
+    /// After a removal.
+    #[inline]
     pub(super) fn shrink_if_sparse(&mut self) {
-        let sparse = self.len < self.capacity() / SPARSE_DIVISOR && self.removed_since_growth;
-        if sparse
-            && !self.is_rehashing()
-            && self.policy_allows()
-            && let Some(buckets) = buckets_for(self.len * 2)
-        {
-            self.resize_to(buckets.max(self.table.len() / SHRINK_FACTOR_MAX));
+        if self.len < self.sparse_below() {
+            self.resize_some();
         }
     }
 
-    fn may_resize(&self) -> bool {
-        self.policy_allows() || self.is_dangerously_full()
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        if self.table.len() == 0 {
+            if !self.table.extend_to(1) {
+                handle_alloc_error(Layout::new::<Bucket<E>>());
+            }
+            self.note_size();
+        }
+        self.resize_some();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn resize_some(&mut self) {
+        let mut steps = 0;
+        while (steps < STEPS_PER_CHANGE || self.table.len() <= WHOLE_RESIZE_BUCKETS_MAX) && self.resize_once() {
+            steps += 1;
+        }
+    }
+
+    /// Returns whether there was something to do.
+    fn resize_once(&mut self) -> bool {
+        if self.may_split() {
+            return self.split();
+        }
+        let merges = self.may_merge();
+        if merges {
+            self.merge();
+        }
+        merges
+    }
+
+    fn may_split(&self) -> bool {
+        self.len >= self.full_at && self.table.len() > 0 && (self.policy_allows() || self.is_dangerously_full())
+    }
+
+    fn may_merge(&self) -> bool {
+        self.removed_since_growth && self.len < self.sparse_below() && self.policy_allows()
     }
 
     #[inline]
@@ -199,70 +191,80 @@ impl<E: Element> Dict<E> {
         self.policy == ResizePolicy::Allow && OF_THREAD.get() == ResizePolicy::Allow
     }
 
-    fn may_move(&self) -> bool {
-        self.is_rehashing() && self.may_resize()
-    }
-
     fn is_dangerously_full(&self) -> bool {
-        self.len > self.fullest_buckets().saturating_mul(DANGEROUS_MEAN)
+        self.len > self.table.len().saturating_mul(DANGEROUS_MEAN)
     }
 
-    /// The size of the table that has the fuller buckets: of the smaller one while there are two.
-    pub(super) fn fullest_buckets(&self) -> usize {
-        if self.is_rehashing() { self.table.len().min(self.old.len()) } else { self.table.len() }
+    /// A table that has fewer elements shrinks. The last bucket stays.
+    #[inline]
+    fn sparse_below(&self) -> usize {
+        if self.table.len() > 1 { self.full_at / SPARSE_DIVISOR } else { 0 }
     }
 
-    /// Starts to move to a table of this size. Without memory for it everything stays as it is, only fuller.
-    fn resize_to(&mut self, buckets: usize) {
-        debug_assert!(!self.is_rehashing(), "there are only two tables");
-        if buckets == self.table.len() {
-            return;
-        }
-        let Some(table) = Table::with_buckets(buckets) else { return };
-        self.old = replace(&mut self.table, table);
-        self.removed_since_growth &= buckets < self.old.len();
-        if self.old.is_none() {
-            self.table.settle();
-        }
-        if self.old.len() <= WHOLE_REHASH_BUCKETS_MAX {
-            while self.is_rehashing() {
-                self.move_bucket();
-            }
-        }
+    fn note_size(&mut self) {
+        self.full_at = capacity_of(self.table.len());
     }
 
-    /// Moves the next bucket that has elements, or passes a number of vacant ones.
-    fn move_bucket(&mut self) {
+    /// Adds a bucket, into which that half of its buddy's elements goes that have one more bit set in their hash. Without
+    /// memory for it everything stays as it is, only fuller.
+    fn split(&mut self) -> bool {
+        let index = self.table.len();
+        if !self.table.extend_to(index + 1) {
+            return false;
+        }
+        self.note_size();
+        self.removed_since_growth = false;
+        let bit = 1u64 << index.ilog2();
+        let (low, high) = self.table.buckets_mut().split_at_mut(index);
+        let (low, high) = (&mut low[buddy(index)], &mut high[0]);
+        let (seed, mut chained, mut marked) = (&self.seed, 0, false);
+        let (mut in_low, mut in_high) = (0, 0);
+        let unchained = low.replace_by_vacant().drain(|label, element| {
+            let goes = E::hash_key(seed, element.key()) & bit != 0;
+            marked |= goes & label.is_marked;
+            let (home, slot) = if goes { (&mut *high, &mut in_high) } else { (&mut *low, &mut in_low) };
+            chained += usize::from(home.fill(slot, label, element));
+        });
+        if marked && let Some(marks) = &mut self.marks {
+            marks.note(index);
+        }
+        self.chained_buckets = self.chained_buckets + chained - unchained;
+        self.prefetch_next_split();
+        true
+    }
+
+    /// Moves the elements of the last bucket into its buddy, or takes a number of vacant ones away.
+    fn merge(&mut self) {
+        let mut len = self.table.len();
+        let buckets = self.table.buckets_mut();
         for _ in 0..VACANT_BUCKETS_PER_STEP_MAX {
-            let first_live = self.old.first_live();
-            let Some(bucket) = self.old.buckets_mut().get_mut(first_live) else { break };
-            let was_vacant = bucket.is_vacant();
-            if !was_vacant {
-                let (seed, table, chained) = (&self.seed, &mut self.table, &mut self.chained_buckets);
-                *chained -= bucket.drain(|element| {
-                    let hash = E::hash_key(seed, element.key());
-                    let home = table.chain_mut(hash).expect("the new table has buckets");
-                    *chained += usize::from(home.insert(Tag::of(hash), element).1);
-                });
+            if len <= 1 || self.len >= capacity_of(len) / SPARSE_DIVISOR {
+                break;
             }
-            self.old.retire_first();
-            if !was_vacant {
+            let (low, high) = buckets.split_at_mut(len - 1);
+            let (low, high) = (&mut low[buddy(len - 1)], &mut high[0]);
+            len -= 1;
+            if !high.is_vacant() {
+                let (mut chained, mut marked) = (0, false);
+                let unchained = high.drain(|label, element| {
+                    marked |= label.is_marked;
+                    chained += usize::from(low.insert(label, element).1);
+                });
+                if marked && let Some(marks) = &mut self.marks {
+                    marks.note(buddy(len));
+                }
+                self.chained_buckets = self.chained_buckets + chained - unchained;
                 break;
             }
         }
-        self.prefetch_next_move();
-        if self.old.first_live() == self.old.len() {
-            self.old = Table::NONE;
-            self.table.settle();
-            self.grow_if_full();
-            self.shrink_if_sparse();
-        }
+        self.table.truncate(len);
+        self.note_size();
     }
 
-    /// The next step comes with the next change to the table: until then the elements that it hashes have arrived.
+    /// The next split comes a few insertions later: until then the elements that it hashes have arrived.
     #[inline]
-    fn prefetch_next_move(&self) {
-        let mut next = self.old.buckets().iter().skip(self.old.first_live());
+    fn prefetch_next_split(&self) {
+        let mut next = self.table.buckets().iter().skip(buddy(self.table.len()));
         if let Some(bucket) = next.next() {
             bucket.prefetch_elements();
         }

@@ -34,6 +34,12 @@ impl<'a, E: Element> OccupiedSlot<'a, E> {
         self.dict.at_mut(self.place)
     }
 
+    /// Marks the element or takes its mark away; see [`Dict::iter_marked`].
+    #[inline]
+    pub fn set_mark(&mut self, is_marked: bool) {
+        self.dict.set_mark_at(self.place, is_marked);
+    }
+
     #[inline]
     pub fn remove(self) -> E {
         self.dict.remove_at(self.place)
@@ -54,7 +60,13 @@ impl<'a, E: Element> VacantSlot<'a, E> {
     /// Inserts the element of the key that was looked up.
     #[inline]
     pub fn insert(self, element: E) -> &'a mut E {
+        self.insert_marked(element, false)
+    }
+
+    /// As `insert`, and marks the element where asked to.
+    #[inline]
+    pub fn insert_marked(self, element: E, is_marked: bool) -> &'a mut E {
         debug_assert_eq!(self.dict.hash(element.key()), self.hash, "the element has the key that was looked up");
-        self.dict.insert_absent(self.hash, element)
+        self.dict.insert_absent(self.hash, element, is_marked)
     }
 }

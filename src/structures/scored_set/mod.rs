@@ -169,7 +169,7 @@ impl ScoredSet {
     }
 
     /// What DEBUG HTSTATS-KEY shows of the table of members.
-    pub fn table_stats(&self) -> (TableStats, Option<TableStats>) {
+    pub fn table_stats(&self) -> TableStats {
         self.members.stats()
     }
 
