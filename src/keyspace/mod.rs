@@ -6,7 +6,6 @@
 mod access;
 mod change;
 mod db;
-#[cfg_attr(not(test), expect(dead_code, reason = "second handles are no longer needed"))]
 mod entry;
 mod events;
 mod evict;
