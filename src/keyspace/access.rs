@@ -25,7 +25,7 @@ pub struct AccessClock {
     policy: AccessPolicy,
     seconds: u32,
     minutes: u32,
-    /// While a snapshot child lives, reads write no clock: each such write would copy a page.
+    /// While a snapshot child lives, no clock is written that it sees: each such write would copy a page.
     frozen: bool,
     /// The client whose command runs wants to leave no traces (CLIENT NO-TOUCH).
     stopped: bool,
@@ -87,7 +87,7 @@ impl AccessClock {
     /// Notes that `entry` is used now.
     #[inline]
     pub fn touch(&self, entry: &Entry) {
-        if self.frozen || self.stopped {
+        if self.stopped || (self.frozen && entry.is_shared()) {
             return;
         }
         let clock = match self.policy {

@@ -1,5 +1,7 @@
 //! One database: the table of entries, in which those with an expiry are marked.
 
+use std::ptr::NonNull;
+
 use super::WrongType;
 use super::access::AccessClock;
 use super::entry::{Entry, Vacated};
@@ -204,6 +206,7 @@ impl Db {
         match self.keys.entry_hashed(hash, key) {
             Slot::Occupied(mut slot) => {
                 let entry = slot.get_mut();
+                entry.leave_shared();
                 let old = entry.boxed_mut().is_some().then(|| entry.take_value());
                 drop(entry.set_expiry(expiry));
                 drop(entry.set_value(value));
@@ -249,7 +252,12 @@ impl Db {
             Slot::Occupied(mut slot) => {
                 let entry = slot.get_mut();
                 let was_marked = entry.expiry().is_some();
-                let old = entry.boxed_mut().is_some().then(|| entry.take_value());
+                let old = if entry.is_boxed() {
+                    entry.leave_shared();
+                    Some(entry.take_value())
+                } else {
+                    None
+                };
                 drop(entry.set_inline(Type::String, encoding, bytes, expiry));
                 access.touch(entry);
                 if was_marked != expiry.is_some() {
@@ -306,14 +314,17 @@ impl Db {
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<Option<Edited<R>>, WrongType> {
         let Some(entry) = self.keys.find_mut_hashed(hash, key) else { return Ok(None) };
-        if let Some(access) = access {
-            access.touch(entry);
-        }
         if entry.data_type() != T::TYPE {
             return Err(WrongType);
         }
+        if entry.is_boxed() {
+            entry.leave_shared();
+        }
         let (edited, vacated) = edit_value(entry, &mut self.room, change);
         drop(vacated);
+        if let Some(access) = access {
+            access.touch(entry);
+        }
         if T::TYPE == Type::Hash {
             let next = if edited.emptied { None } else { next_field_expiry(entry.value()) };
             self.field_expiries.note(key, next);
@@ -362,13 +373,13 @@ impl Db {
     /// is touched. `None` where the key holds nothing of that kind.
     pub fn raw_string_mut(&mut self, hash: u64, key: &[u8], access: &AccessClock) -> Option<&mut [u8]> {
         let entry = self.keys.find_mut_hashed(hash, key)?;
-        match entry.value() {
-            ValueRef::String(StringView::Raw(_)) => access.touch(entry),
-            _ => return None,
-        }
-        if entry.inline().is_some() {
+        let ValueRef::String(StringView::Raw(_)) = entry.value() else { return None };
+        if !entry.is_boxed() {
+            entry.leave_shared();
+            access.touch(entry);
             return entry.inline_bytes_mut();
         }
+        access.touch(entry);
         match entry.boxed_mut() {
             Some(Value::String(StringValue::Raw(bytes))) => Some(bytes),
             _ => None,
@@ -439,6 +450,25 @@ impl Db {
         self.keys.resize_steps(buckets)
     }
 
+    /// Moves the entry in this block to another one. Returns whether it is one of this database.
+    ///
+    /// # Safety
+    ///
+    /// An entry is in the block, which no other thread has.
+    #[expect(unsafe_code, reason = "looks at an entry by its block")]
+    pub(super) unsafe fn move_block(&mut self, block: NonNull<u8>) -> bool {
+        // SAFETY: as the caller promises; the entry that is looked at is left in its old block until the end.
+        let found = unsafe { Entry::in_block(block) };
+        let hash = self.keys.hash(found.key());
+        match self.keys.find_mut_hashed(hash, found.key()) {
+            Some(entry) if entry.is_at(block) => {
+                drop(entry.leave());
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub fn table_bytes(&self) -> usize {
         self.keys.table_bytes() + self.keys.marks_bytes()
     }
@@ -492,6 +522,7 @@ fn set_entry_expiry(mut slot: OccupiedSlot<'_, Entry>, expiry: Option<i64>) {
     let entry = slot.get_mut();
     if let (Some(at_ms), Some(_)) = (expiry, entry.expiry()) {
         // The block stays as it is.
+        entry.leave_shared();
         entry.move_expiry(at_ms);
         return;
     }

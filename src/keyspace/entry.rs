@@ -5,11 +5,11 @@
 //! | clock | flags | keylen | inline len | expiry?   | Value?    | (wide key length) key bytes | inline bytes |
 //! ```
 //!
-//! A lookup so touches the bucket's cache line and the block's, and a value that fits is overwritten in place: under
-//! copy-on-write that dirties one page where a pointer swap dirties three.
+//! The block's class is in the high bits of the flags and of the inline length. A lookup touches the bucket's cache line and
+//! the block's. A value that fits is overwritten in place, unless a snapshot child sees the block: then the entry moves to a
+//! new one, so that the page with the old one is not copied (see `structures::heap`).
 #![expect(unsafe_code, reason = "the block's layout is chosen at run time")]
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
@@ -17,13 +17,17 @@ use std::slice;
 
 use crate::keyspace::WrongType;
 use crate::stdx::size::ELEMENT_BYTES_MAX;
-use crate::structures::{Element, prefetch_bytes};
+use crate::structures::{Class, Element, Pool, block_bytes, prefetch_bytes};
 use crate::types::{DataType, Encoding, Type, Value, ValueRef};
+
+/// Where blocks come from.
+const POOL: Pool = Pool::Entries;
 
 const HEADER_BYTES: usize = size_of::<Header>();
 const EXPIRY_BYTES: usize = size_of::<i64>();
 const VALUE_BYTES: usize = size_of::<Value>();
 const WIDE_LENGTH_BYTES: usize = size_of::<u32>();
+/// Of a block with a boxed value.
 const ALIGN: usize = 8;
 
 /// A reader of more bytes in a row than this is helped by the processor itself.
@@ -36,8 +40,14 @@ const CLASS_SHIFT: u32 = 2;
 /// Keys from this length on carry their length in four bytes.
 const WIDE_KEY: usize = u8::MAX as usize;
 
-/// The class of a block larger than every class: it has exactly the size that its contents need.
-const CLASS_EXACT: u8 = 63;
+/// The class of a block larger than every class: it has the size that its contents need.
+const CLASS_EXACT: usize = (1 << CLASS_BITS) - 1;
+
+/// The class has nine bits: the low six are the high ones of the flags, the high three those of the inline length.
+const CLASS_BITS: u32 = 9;
+const CLASS_LOW_BITS: u32 = u8::BITS - CLASS_SHIFT;
+const INLINE_LEN_BITS: u32 = u16::BITS - (CLASS_BITS - CLASS_LOW_BITS);
+const INLINE_LEN_MAX: usize = (1 << INLINE_LEN_BITS) - 1;
 
 /// The low 24 bits are the access clock; the high 8 are type and encoding.
 const CLOCK_MASK: u32 = 0x00ff_ffff;
@@ -47,7 +57,7 @@ struct Header {
     clock_and_kind: Cell<u32>,
     flags: u8,
     key_len: u8,
-    inline_len: u16,
+    inline_len_and_class: u16,
 }
 
 /// The handle that owns a block.
@@ -108,14 +118,14 @@ pub struct Vacated {
 
 impl Drop for Vacated {
     fn drop(&mut self) {
-        // SAFETY: the block was allocated with this size and alignment. Its entry is gone or lives in another block, and so
+        // SAFETY: the block was allocated with this size. Its entry is gone or lives in another block, and so
         // do second handles, by the contract of `Entry::reference`.
-        unsafe { dealloc(self.block.as_ptr().cast(), block_layout(self.size)) };
+        unsafe { POOL.free(self.block.cast(), self.size) };
     }
 }
 
 /// What a block is made of, before it has an address.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Shape {
     key_len: usize,
     expiry: bool,
@@ -135,8 +145,10 @@ impl Shape {
         self.key_offset() + self.key_len
     }
 
+    /// Bytes of the block that it needs. Those of a boxed value are a multiple of 8, as are then the addresses of blocks.
     fn bytes(self) -> usize {
-        self.inline_offset() + self.inline_len
+        let bytes = self.inline_offset() + self.inline_len;
+        if self.boxed { bytes.next_multiple_of(ALIGN) } else { bytes }
     }
 
     /// The shape, of which it is now sure that a header can describe it and that the sums above do not overflow. To be
@@ -147,7 +159,7 @@ impl Shape {
     /// When key or value are too long. Bytes from outside are refused before.
     #[inline]
     fn checked(self) -> Self {
-        assert!(self.inline_len <= usize::from(u16::MAX), "an inline value has at most 65,535 bytes");
+        assert!(self.inline_len <= INLINE_LEN_MAX, "an inline value has at most INLINE_LEN_MAX bytes");
         assert!(self.key_len <= ELEMENT_BYTES_MAX, "a key has at most ELEMENT_BYTES_MAX bytes");
         self
     }
@@ -233,6 +245,12 @@ impl Entry {
         prefetch_bytes(&bytes[..bytes.len().min(PREFETCHED_BYTES_MAX)]);
     }
 
+    /// Whether the value is behind a pointer.
+    #[inline]
+    pub fn is_boxed(&self) -> bool {
+        self.header().flags & BOXED != 0
+    }
+
     /// The owned value behind the pointer; `None` when the value lives inside the block.
     pub fn boxed_mut(&mut self) -> Option<&mut Value> {
         if self.header().flags & BOXED == 0 {
@@ -267,8 +285,8 @@ impl Entry {
         if self.header().flags & HAS_EXPIRY == 0 {
             return None;
         }
-        // SAFETY: a block with the flag has eight aligned bytes right behind its header.
-        Some(unsafe { self.at(HEADER_BYTES).cast::<i64>().read() })
+        // SAFETY: a block with the flag has eight bytes right behind its header.
+        Some(unsafe { self.at(HEADER_BYTES).cast::<i64>().read_unaligned() })
     }
 
     /// The 24-bit access clock, as the eviction policy reads it.
@@ -392,8 +410,8 @@ impl Entry {
     /// Bytes that the block takes from the allocator.
     pub fn block_bytes(&self) -> usize {
         match self.class() {
-            CLASS_EXACT => self.shape().bytes(),
-            class => class_bytes(class),
+            CLASS_EXACT => block_bytes(self.shape().bytes()),
+            class => Class::with_index(class).bytes(),
         }
     }
 
@@ -431,8 +449,11 @@ impl Entry {
         unsafe { self.0.as_ptr().cast::<u8>().add(offset) }
     }
 
-    fn class(&self) -> u8 {
-        self.header().flags >> CLASS_SHIFT
+    #[inline]
+    fn class(&self) -> usize {
+        let header = self.header();
+        let high = header.inline_len_and_class >> INLINE_LEN_BITS;
+        usize::from(high) << CLASS_LOW_BITS | usize::from(header.flags >> CLASS_SHIFT)
     }
 
     #[inline]
@@ -442,7 +463,7 @@ impl Entry {
             key_len: usize::from(header.key_len),
             expiry: header.flags & HAS_EXPIRY != 0,
             boxed: header.flags & BOXED != 0,
-            inline_len: usize::from(header.inline_len),
+            inline_len: usize::from(header.inline_len_and_class) & INLINE_LEN_MAX,
         };
         if shape.key_len == WIDE_KEY {
             let offset = shape.key_offset() - WIDE_LENGTH_BYTES;
@@ -468,8 +489,8 @@ impl Entry {
 
     fn write_expiry(&mut self, at_ms: i64) {
         debug_assert!(self.header().flags & HAS_EXPIRY != 0);
-        // SAFETY: the shape has eight aligned bytes right behind the header.
-        unsafe { self.at(HEADER_BYTES).cast::<i64>().write(at_ms) };
+        // SAFETY: the shape has eight bytes right behind the header.
+        unsafe { self.at(HEADER_BYTES).cast::<i64>().write_unaligned(at_ms) };
     }
 
     fn write_inline(&mut self, bytes: &[u8]) {
@@ -487,12 +508,12 @@ impl Entry {
     /// entry, or panics.
     unsafe fn allocate(shape: Shape, key: &[u8], kind: u8, clock: u32) -> Entry {
         let (class, size) = class_for(shape.checked().bytes());
-        let mut entry = Entry(allocate_block(size));
+        let mut entry = Entry(POOL.allocate(size).cast());
         let header = Header {
             clock_and_kind: Cell::new((clock & CLOCK_MASK) | (u32::from(kind) << 24)),
             flags: 0,
             key_len: 0,
-            inline_len: 0,
+            inline_len_and_class: 0,
         };
         // SAFETY: the block is fresh and at least as large as the shape, so header and key lie inside it. Nothing panics
         // until the header describes the block, so that no entry is dropped that does not know its size.
@@ -505,12 +526,14 @@ impl Entry {
     }
 
     /// Writes the shape, which was checked, into the header (and the wide key length where it belongs).
-    fn describe(&mut self, shape: Shape, class: u8) {
+    fn describe(&mut self, shape: Shape, class: usize) {
         // SAFETY: the handle owns the block, and `self` is borrowed mutably.
         let header = unsafe { self.0.as_mut() };
-        header.flags = (u8::from(shape.expiry) * HAS_EXPIRY) | (u8::from(shape.boxed) * BOXED) | (class << CLASS_SHIFT);
+        header.flags = (u8::from(shape.expiry) * HAS_EXPIRY)
+            | (u8::from(shape.boxed) * BOXED)
+            | ((class << CLASS_SHIFT) & usize::from(u8::MAX)) as u8;
         header.key_len = shape.key_len.min(WIDE_KEY) as u8;
-        header.inline_len = shape.inline_len as u16;
+        header.inline_len_and_class = (shape.inline_len | (class >> CLASS_LOW_BITS) << INLINE_LEN_BITS) as u16;
         if shape.key_len >= WIDE_KEY {
             let at = self.at(shape.key_offset() - WIDE_LENGTH_BYTES);
             // SAFETY: a wide shape has four bytes before the key.
@@ -518,7 +541,49 @@ impl Entry {
         }
     }
 
-    /// Gives the block another shape, in place where it fits without wasting half of the block. The key and an expiry
+    /// Moves the entry to a block of its own, if a child sees the one in which it is: to be done before anything is written to
+    /// it.
+    #[inline]
+    pub fn leave_shared(&mut self) {
+        if self.is_shared() {
+            drop(self.leave());
+        }
+    }
+
+    /// Whether the entry is in this block.
+    #[inline]
+    pub fn is_at(&self, block: NonNull<u8>) -> bool {
+        self.0.cast() == block
+    }
+
+    /// The entry in a block, for a look at its key.
+    ///
+    /// # Safety
+    ///
+    /// An entry is in the block, and it is neither changed nor dropped meanwhile.
+    pub unsafe fn in_block(block: NonNull<u8>) -> ManuallyDrop<Entry> {
+        ManuallyDrop::new(Entry(block.cast()))
+    }
+
+    /// Moves the entry to another block. Returns the one that was left.
+    #[cold]
+    #[inline(never)]
+    pub fn leave(&mut self) -> Vacated {
+        let size = self.block_bytes();
+        let block = POOL.allocate(size).cast();
+        let bytes = self.shape().bytes();
+        // SAFETY: both blocks are of that size, and the new one is nobody else's. A value behind the block goes with it.
+        unsafe { ptr::copy_nonoverlapping(self.0.cast::<u8>().as_ptr(), block.cast::<u8>().as_ptr(), bytes) };
+        Vacated { block: std::mem::replace(&mut self.0, block), size }
+    }
+
+    /// Whether a child sees the block, so that a write to it copies a page.
+    #[inline]
+    pub fn is_shared(&self) -> bool {
+        POOL.shares(self.0.cast())
+    }
+
+    /// Gives the block another shape, in place where it fits without wasting half of the block and no child sees it. The key and an expiry
     /// that the new shape has room for are kept; a boxed value is kept when the new shape is boxed too and dropped
     /// otherwise; inline bytes are kept when their length stays.
     /// Returns the block that was left, if any was.
@@ -534,7 +599,7 @@ impl Entry {
         let value = old.boxed.then(|| unsafe { ManuallyDrop::new(self.value_slot().read()) });
         let kept_expiry = if new.expiry { self.expiry() } else { None };
         let inline_kept = if old.inline_len == new.inline_len { old.inline_len } else { 0 };
-        let vacated = if self.fits(new) {
+        let vacated = if (old == new || self.fits(new)) && !self.is_shared() {
             if old.key_offset() != new.key_offset() {
                 // SAFETY: both ranges lie inside the block; `copy` allows them to overlap.
                 unsafe {
@@ -545,7 +610,7 @@ impl Entry {
             None
         } else {
             let (class, size) = class_for(new.bytes());
-            let block = allocate_block(size);
+            let block = POOL.allocate(size).cast::<Header>();
             let vacated = Vacated { block: self.0, size: self.block_bytes() };
             // SAFETY: the new block is as large as the new shape, and the old one stays as it is.
             unsafe {
@@ -572,7 +637,10 @@ impl Entry {
     /// Whether the block can take the shape without wasting half of itself.
     fn fits(&self, shape: Shape) -> bool {
         let (capacity, needed) = (self.block_bytes(), shape.bytes());
-        self.class() != CLASS_EXACT && needed <= capacity && (needed * 2 > capacity || capacity <= 64)
+        self.class() != CLASS_EXACT
+            && needed <= capacity
+            && (needed * 2 > capacity || capacity <= 64)
+            && (!shape.boxed || capacity.is_multiple_of(ALIGN))
     }
 }
 
@@ -611,43 +679,13 @@ fn encoding_of_kind(kind: u8) -> Encoding {
     ENCODINGS[usize::from(kind & 0x0f)]
 }
 
-fn block_layout(size: usize) -> Layout {
-    Layout::from_size_align(size, ALIGN).expect("a block is smaller than the address space")
-}
-
-fn allocate_block(size: usize) -> NonNull<Header> {
-    let layout = block_layout(size);
-    // SAFETY: every block has at least a header, so its size is not zero.
-    let block = unsafe { alloc(layout) };
-    NonNull::new(block.cast()).unwrap_or_else(|| handle_alloc_error(layout))
-}
-
-/// The allocator's size classes (jemalloc: 8, then steps of 16 up to 128, then four a doubling), by index.
-const fn class_bytes(class: u8) -> usize {
-    if class == 0 {
-        8
-    } else if class <= 8 {
-        class as usize * 16
-    } else {
-        let group = (class - 9) / 4;
-        let step = (class - 9) % 4 + 1;
-        (128 << group) + (32 << group) * step as usize
+/// The smallest class that holds `bytes`, with its size; past the last class, what the global allocator makes of them.
+#[inline]
+fn class_for(bytes: usize) -> (usize, usize) {
+    match Class::of(bytes) {
+        Some(class) => (class.index(), class.bytes()),
+        None => (CLASS_EXACT, bytes),
     }
-}
-
-/// The smallest class that holds `bytes`, with its size; past the last class, exactly `bytes`.
-fn class_for(bytes: usize) -> (u8, usize) {
-    if bytes <= 128 {
-        let class = bytes.div_ceil(16) as u8;
-        return (class, class_bytes(class));
-    }
-    let group = (bytes - 1).ilog2() - 7;
-    let step = (bytes - (128 << group)).div_ceil(32 << group);
-    let class = 9 + group * 4 + step as u32 - 1;
-    if class >= u32::from(CLASS_EXACT) {
-        return (CLASS_EXACT, bytes);
-    }
-    (class as u8, class_bytes(class as u8))
 }
 
 const _: () = assert!(HEADER_BYTES == 8 && align_of::<Value>() <= ALIGN && VALUE_BYTES.is_multiple_of(ALIGN));

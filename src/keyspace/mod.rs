@@ -5,6 +5,7 @@
 
 mod access;
 mod change;
+mod compact;
 mod db;
 mod entry;
 mod events;
@@ -26,6 +27,7 @@ mod watch;
 
 pub use access::{AccessClock, AccessPolicy};
 pub use change::Change;
+pub use compact::EntriesElsewhere;
 pub use db::{Db, Edited};
 pub use entry::Entry;
 use events::Events;
@@ -46,7 +48,7 @@ use watch::WatchTable;
 use std::cell::Cell;
 
 use crate::stdx::HashSeed;
-use crate::structures::{ResizePolicy, set_thread_resize_policy};
+use crate::structures::{ResizePolicy, set_thread_resize_policy, share_blocks, unshare_blocks};
 use crate::types::string::StringView;
 use crate::types::{DataType, Type, Value};
 
@@ -444,6 +446,11 @@ impl Keyspace {
 
     /// Tables do not grow or shrink while a snapshot child shares our pages.
     pub fn set_child_alive(&mut self, alive: bool) {
+        match (self.child_alive, alive) {
+            (false, true) => share_blocks(),
+            (true, false) => unshare_blocks(),
+            _ => {}
+        }
         self.child_alive = alive;
         self.access.set_frozen(alive);
         self.apply_resize_policy();

@@ -5,6 +5,7 @@
 
 mod dict;
 mod folded_name;
+mod heap;
 mod long_buffer;
 mod memory;
 mod size_class;
@@ -26,6 +27,10 @@ pub use dict::{
     mapped_table_bytes, mapped_tables, prefetch_bytes, set_thread_resize_policy,
 };
 pub use folded_name::FoldedName;
+pub(crate) use heap::{Class, Evacuated};
+pub use heap::{
+    HeapBytes, Pool, block_bytes, give_pages_back, heap_bytes, share_blocks, unshare_blocks, used_block_bytes,
+};
 pub use long_buffer::{LongBuffer, try_grow};
 pub use memory::{memory_holds, try_zeros};
 pub use thin::{ThinBytes, ThinPair};

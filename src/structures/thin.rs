@@ -5,52 +5,24 @@
 //! ThinPair   | flags | expiry: 0 or 8 bytes | key length: 1 or 4 | value length: 1 or 4 | key | value |
 //! ```
 //!
-//! Nothing in a block is aligned, so that short elements take the smallest blocks that the allocator has.
+//! Nothing in a block is aligned, so that short elements take the smallest blocks that there are.
 #![expect(unsafe_code, reason = "the blocks' layouts are chosen at run time")]
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 use std::{fmt, slice};
 
 use super::Element;
-use super::size_class::size_class;
+use super::heap::{Pool, block_bytes};
 use crate::stdx::size::ELEMENT_BYTES_MAX;
+
+/// Where blocks come from.
+const POOL: Pool = Pool::Elements;
 
 const WIDE_LENGTH_BYTES: usize = size_of::<u32>();
 const EXPIRY_BYTES: usize = size_of::<i64>();
 
 /// Is in place of a length of one byte, and says that four bytes with the length follow.
 const WIDE_MARK: u8 = u8::MAX;
-
-/// The smallest block that the allocator hands out.
-const BLOCK_BYTES_MIN: usize = 8;
-
-/// What an allocator makes of a request for so many bytes.
-fn block_bytes(bytes: usize) -> usize {
-    if bytes <= BLOCK_BYTES_MIN { BLOCK_BYTES_MIN } else { size_class(bytes) }
-}
-
-fn layout(bytes: usize) -> Layout {
-    Layout::from_size_align(bytes, 1).expect("an element is far smaller than the address space")
-}
-
-/// A block of `block_bytes(bytes)` bytes, whose contents are not yet set.
-fn allocate(bytes: usize) -> NonNull<u8> {
-    let layout = layout(block_bytes(bytes));
-    // SAFETY: the layout has at least `BLOCK_BYTES_MIN` bytes.
-    let block = unsafe { alloc(layout) };
-    NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout))
-}
-
-/// Gives back a block that [`allocate`] made for as many bytes.
-///
-/// # Safety
-///
-/// Nobody uses the block afterwards.
-unsafe fn free(block: NonNull<u8>, bytes: usize) {
-    // SAFETY: the block was allocated with this layout.
-    unsafe { dealloc(block.as_ptr(), layout(block_bytes(bytes))) };
-}
 
 /// Asked before a block is made or changed: bytes from outside are refused before.
 ///
@@ -86,7 +58,7 @@ impl ThinBytes {
     pub fn new(bytes: &[u8]) -> Self {
         assert_storable(bytes.len());
         let head = Self::head_bytes(bytes.len());
-        let block = allocate(head + bytes.len());
+        let block = POOL.allocate(head + bytes.len());
         let at = block.as_ptr();
         // SAFETY: the block has room for the head and the bytes, and is nobody else's.
         unsafe {
@@ -134,7 +106,7 @@ impl ThinBytes {
 impl Drop for ThinBytes {
     fn drop(&mut self) {
         // SAFETY: the handle owns the block and ends here.
-        unsafe { free(self.0, self.used_bytes()) };
+        unsafe { POOL.free(self.0, self.used_bytes()) };
     }
 }
 
@@ -216,7 +188,7 @@ impl ThinPair {
     pub fn new(key: &[u8], value: &[u8], expiry: Option<i64>) -> Self {
         assert_storable(key.len().max(value.len()));
         let shape = PairShape { expiry: expiry.is_some(), key_len: key.len(), value_len: value.len() };
-        let mut pair = Self(allocate(shape.bytes()));
+        let mut pair = Self(POOL.allocate(shape.bytes()));
         pair.write_head(shape, expiry);
         pair.write_part(shape.key_offset(), key);
         pair.write_part(shape.value_offset(), value);
@@ -238,12 +210,13 @@ impl ThinPair {
         }
     }
 
-    /// Replaces value and expiry, in place where the block that they need is of the size that there is.
+    /// Replaces value and expiry, in place where the block that they need is of the size that there is and no child sees it.
     pub fn set(&mut self, value: &[u8], expiry: Option<i64>) {
         assert_storable(value.len());
         let old = self.shape();
         let new = PairShape { expiry: expiry.is_some(), key_len: old.key_len, value_len: value.len() };
-        if old.key_offset() == new.key_offset() && block_bytes(old.bytes()) == block_bytes(new.bytes()) {
+        let fits = old.key_offset() == new.key_offset() && block_bytes(old.bytes()) == block_bytes(new.bytes());
+        if fits && !POOL.shares(self.0) {
             self.write_head(new, expiry);
             self.write_part(new.value_offset(), value);
         } else {
@@ -254,7 +227,7 @@ impl ThinPair {
     /// Replaces the expiry and keeps the value.
     pub fn set_expiry(&mut self, expiry: Option<i64>) {
         let shape = self.shape();
-        if shape.expiry == expiry.is_some() {
+        if shape.expiry == expiry.is_some() && !POOL.shares(self.0) {
             self.write_head(shape, expiry);
         } else {
             *self = Self::new(self.key(), self.value(), expiry);
@@ -327,7 +300,7 @@ impl ThinPair {
 impl Drop for ThinPair {
     fn drop(&mut self) {
         // SAFETY: the handle owns the block and ends here.
-        unsafe { free(self.0, self.shape().bytes()) };
+        unsafe { POOL.free(self.0, self.shape().bytes()) };
     }
 }
 
@@ -362,7 +335,7 @@ mod tests {
     fn a_short_member_takes_the_smallest_block() {
         assert_eq!(size_of::<ThinBytes>(), size_of::<usize>());
         assert_eq!(ThinBytes::new(b"1234567").heap_bytes(), 8);
-        assert_eq!(ThinBytes::new(b"12345678").heap_bytes(), 16);
+        assert_eq!(ThinBytes::new(b"12345678").heap_bytes(), 12);
         assert_eq!(ThinPair::new(b"field", b"value", None).heap_bytes(), 16);
     }
 
@@ -388,7 +361,6 @@ mod tests {
             assert_eq!((shape.key_offset(), shape.value_offset()), (head, head + len));
             assert_eq!(shape.bytes(), head + len + ELEMENT_BYTES_MAX);
             assert!(block_bytes(shape.bytes()) >= shape.bytes());
-            assert_eq!(layout(block_bytes(shape.bytes())).size(), block_bytes(shape.bytes()));
         }
     }
 

@@ -523,7 +523,8 @@ fn commands_that_move_or_gather_long_values_answer_or_are_refused_where_memory_i
         client.cmd(&["XADD", "stream", "*", "field", &member]);
     }
     let long = "y".repeat(30 << 20);
-    client.cmd(&["RPUSH", "long", &long, "short"]);
+    // Moves take some of them.
+    client.cmd(&["RPUSH", "long", &long, "short", "short", "short"]);
     client.cmd(&["SADD", "long:set", &long, "short"]);
     client.cmd(&["ZADD", "long:zset", "1", &long]);
     client.cmd(&["SET", "long:string", &long]);

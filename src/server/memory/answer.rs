@@ -7,6 +7,7 @@ use crate::resp::Reply;
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
 use crate::server::scripts::ScriptUsage;
+use crate::structures::give_pages_back;
 
 const MIB: u64 = 1 << 20;
 
@@ -38,7 +39,7 @@ impl Executor {
                 Ok(report) => self.clients.get_mut(key).reply.verbatim(b"txt", &report),
                 Err(error) => self.reply_error(key, &CommandError::owned(format!("ERR {error}"))),
             },
-            MemoryRequest::Purge if purge_allocator() => self.clients.get_mut(key).reply.ok(),
+            MemoryRequest::Purge if purge() => self.clients.get_mut(key).reply.ok(),
             MemoryRequest::Purge => self.reply_error(key, &CommandError::text("ERR Error purging dirty pages")),
         }
     }
@@ -119,6 +120,11 @@ fn answer_stats(reply: &mut Reply, report: &MemoryReport, scripts: ScriptUsage) 
         reply.bulk(bytes);
         reply.integer(excess.bytes);
     }
+}
+
+fn purge() -> bool {
+    give_pages_back(usize::MAX);
+    purge_allocator()
 }
 
 /// All clients but the one that asks.

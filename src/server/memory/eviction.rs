@@ -7,7 +7,13 @@ use crate::config::EvictionPolicy;
 use crate::keyspace::Eviction;
 use crate::observe;
 use crate::server::executor::Executor;
-use crate::structures::mapped_table_bytes;
+use crate::structures::{give_pages_back, mapped_table_bytes};
+
+/// Empty pages of blocks whose memory is given back in one round of the timer, 2 MiB each.
+const PAGES_GIVEN_BACK: usize = 4;
+
+/// For how long entries are moved together in one round of the timer.
+const COMPACTION: Duration = Duration::from_millis(1);
 
 /// Evictions between two looks at the clock.
 const EVICTIONS_PER_LOOK: usize = 16;
@@ -41,7 +47,7 @@ impl Executor {
             databases,
             keys: self.keyspace.len() as u64,
             overhead: self.memory.startup_bytes + clients + replication.clients + replication.backlog + tables,
-            allocator: self.memory.allocator.latest(),
+            allocator: self.memory.allocator_stats(),
             mapped: mapped_table_bytes() as u64,
         }
     }
@@ -60,6 +66,8 @@ impl Executor {
         if !self.config.jemalloc_bg_thread {
             observe::decay_large();
         }
+        give_pages_back(PAGES_GIVEN_BACK);
+        self.keyspace.compact_for(COMPACTION);
         self.memory.allocator.stats(self.clock.latest().monotonic());
         self.memory.note_peak();
         self.memory.note_free();

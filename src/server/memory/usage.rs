@@ -8,7 +8,7 @@ use crate::keyspace::Db;
 use crate::observe::{Allocator, AllocatorStats};
 use crate::server::replication::ReplicationMemory;
 use crate::snapshot::HugePageSystem;
-use crate::structures::mapped_table_bytes;
+use crate::structures::{heap_bytes, mapped_table_bytes, used_block_bytes};
 
 /// So much memory is taken to be free in any case: part of what is in use may be swapped out.
 const FREE_BYTES_MIN: u64 = 64 << 20;
@@ -81,10 +81,19 @@ impl Memory {
         memory
     }
 
-    /// Bytes in use (`used_memory`): those of the allocator, and the tables that are mapped beside it.
+    /// Bytes in use (`used_memory`): those of the allocator, and the tables and blocks that are mapped beside it.
     #[inline]
     pub fn used_bytes(&self) -> u64 {
-        self.allocator.used() + mapped_table_bytes() as u64
+        self.allocator.used() + (mapped_table_bytes() + used_block_bytes()) as u64
+    }
+
+    /// What the allocator and the heap of blocks hold.
+    pub(super) fn allocator_stats(&self) -> AllocatorStats {
+        let (blocks, mut stats) = (heap_bytes(), self.allocator.latest());
+        stats.allocated += blocks.used as u64;
+        stats.active += blocks.spans as u64;
+        stats.resident += blocks.pages as u64;
+        stats
     }
 
     /// What the machine has beyond what was in use at the last reading: nothing larger can be made.

@@ -1,17 +1,19 @@
 //! One heap block per member: its score, its length and its bytes, without a gap between them.
 #![expect(unsafe_code, reason = "a block is as long as its member")]
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 use std::slice;
 
 use crate::stdx::size::ELEMENT_BYTES_MAX;
 use crate::structures::dict::{Element, prefetch_line};
+use crate::structures::heap::{Pool, block_bytes};
 use crate::structures::order_tree::Member;
+
+/// Where blocks come from.
+const POOL: Pool = Pool::Elements;
 
 const LENGTH_OFFSET: usize = size_of::<f64>();
 const BYTES_OFFSET: usize = LENGTH_OFFSET + size_of::<u32>();
-const ALIGN: usize = align_of::<f64>();
 
 /// The handle that owns a block.
 #[repr(transparent)]
@@ -36,13 +38,10 @@ impl ScoredMember {
     pub(super) fn new(member: &[u8], score: f64) -> Self {
         assert!(member.len() <= ELEMENT_BYTES_MAX, "a member has at most ELEMENT_BYTES_MAX bytes");
         let length = member.len() as u32;
-        let layout = block_layout(member.len());
-        // SAFETY: the layout has room for score and length at least, so its size is not zero.
-        let block = unsafe { alloc(layout) };
-        let Some(block) = NonNull::new(block) else { handle_alloc_error(layout) };
-        // SAFETY: the block is fresh, aligned for the score, and as long as score, length and bytes together.
+        let block = POOL.allocate(BYTES_OFFSET + member.len());
+        // SAFETY: the block is fresh, and as long as score, length and bytes together.
         unsafe {
-            block.cast::<f64>().write(score);
+            block.cast::<f64>().write_unaligned(score);
             block.add(LENGTH_OFFSET).cast::<u32>().write(length);
             ptr::copy_nonoverlapping(member.as_ptr(), block.add(BYTES_OFFSET).as_ptr(), member.len());
         }
@@ -52,13 +51,13 @@ impl ScoredMember {
     #[inline]
     pub(super) fn score(&self) -> f64 {
         // SAFETY: a live block begins with its score.
-        unsafe { self.0.cast::<f64>().read() }
+        unsafe { self.0.cast::<f64>().read_unaligned() }
     }
 
     #[inline]
     pub(super) fn set_score(&mut self, score: f64) {
         // SAFETY: as above, and nobody else refers to the score while `self` is borrowed mutably.
-        unsafe { self.0.cast::<f64>().write(score) };
+        unsafe { self.0.cast::<f64>().write_unaligned(score) };
     }
 
     #[inline]
@@ -77,17 +76,17 @@ impl ScoredMember {
         MemberRef(self.0)
     }
 
-    /// Bytes that were asked of the allocator.
+    /// Bytes of the block.
     pub(super) fn block_bytes(&self) -> usize {
-        BYTES_OFFSET + self.member().len()
+        block_bytes(BYTES_OFFSET + self.member().len())
     }
 }
 
 impl Drop for ScoredMember {
     fn drop(&mut self) {
-        let layout = block_layout(self.member().len());
-        // SAFETY: the block was allocated with this layout, and the handle that owned it goes.
-        unsafe { dealloc(self.0.as_ptr(), layout) };
+        let bytes = BYTES_OFFSET + self.member().len();
+        // SAFETY: the block was allocated for so many bytes, and the handle that owned it goes.
+        unsafe { POOL.free(self.0, bytes) };
     }
 }
 
@@ -124,8 +123,4 @@ impl Member for MemberRef {
     fn prefetch(&self) {
         prefetch_line(self.0.as_ptr().cast_const());
     }
-}
-
-fn block_layout(member_len: usize) -> Layout {
-    Layout::from_size_align(BYTES_OFFSET + member_len, ALIGN).expect("a block is smaller than the address space")
 }

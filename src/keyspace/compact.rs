@@ -1,0 +1,163 @@
+//! Moving entries out of pages that are filled less than others, so that these become empty and are given back.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::Keyspace;
+use crate::structures::{Evacuated, Pool};
+
+/// How many hold entries of their own.
+static ELSEWHERE: AtomicUsize = AtomicUsize::new(0);
+
+/// Entries that are made, changed or dropped by other threads than the one that runs commands, as those of a dump that is being
+/// loaded: as long as there are any, no entry is moved. To be made before the first of them, and dropped after the last.
+pub struct EntriesElsewhere(());
+
+impl EntriesElsewhere {
+    pub fn announce() -> Self {
+        ELSEWHERE.fetch_add(1, Ordering::AcqRel);
+        Self(())
+    }
+}
+
+impl Drop for EntriesElsewhere {
+    fn drop(&mut self) {
+        ELSEWHERE.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Searches for a page with entries to be moved, in one round.
+const SEARCHES_MAX: usize = 16;
+
+impl Keyspace {
+    /// Moves entries for about `budget`, as long as some pages are filled less than others. While a child lives, or other
+    /// threads have entries, nothing is moved. Returns whether there is more to do.
+    #[expect(unsafe_code, reason = "looks at entries by their blocks")]
+    pub fn compact_for(&mut self, budget: Duration) -> bool {
+        if self.child_alive || self.lazy_free.pending() > 0 || ELSEWHERE.load(Ordering::Acquire) > 0 {
+            return false;
+        }
+        let start = Instant::now();
+        let mut searches = 0;
+        while start.elapsed() < budget {
+            match Pool::Entries.evacuate() {
+                Evacuated::Nothing => return false,
+                Evacuated::Later if searches == SEARCHES_MAX => return true,
+                Evacuated::Later => searches += 1,
+                Evacuated::Blocks(blocks) => {
+                    for block in blocks {
+                        // SAFETY: blocks of the pool hold entries, and no other thread has any, as was seen above: those
+                        // that free have nothing to do, and others would have announced it.
+                        self.dbs.iter_mut().filter(|db| !db.is_empty()).any(|db| unsafe { db.move_block(block) });
+                    }
+                }
+            }
+        }
+        true
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod tests {
+    use super::*;
+    use crate::stdx::HashSeed;
+    use crate::structures::heap_bytes;
+
+    const KEYS: usize = 150_000;
+
+    fn key(number: usize) -> String {
+        format!("key:{number:07}")
+    }
+
+    fn value(number: usize) -> Vec<u8> {
+        vec![b'a' + (number % 26) as u8; 60 + number % 60]
+    }
+
+    fn filled() -> Keyspace {
+        let mut keyspace = Keyspace::new(2, HashSeed { k0: 1, k1: 2 });
+        for number in 0..KEYS {
+            let expiry = number.is_multiple_of(3).then_some(i64::MAX);
+            keyspace.set_string(number % 2, key(number).as_bytes(), &value(number), expiry);
+        }
+        keyspace
+    }
+
+    fn assert_holds(keyspace: &Keyspace, numbers: impl Iterator<Item = usize>) {
+        let mut count = 0;
+        for number in numbers {
+            let entry = keyspace.db(number % 2).peek(key(number).as_bytes()).expect("the key is there");
+            let (_, _, bytes) = entry.inline().expect("the value is in the block");
+            assert!(bytes == value(number) && entry.expiry().is_some() == number.is_multiple_of(3));
+            count += 1;
+        }
+        assert_eq!(keyspace.len(), count);
+    }
+
+    #[test]
+    fn what_is_left_after_most_keys_were_deleted_moves_together_with_its_expiries() {
+        let mut keyspace = filled();
+        let is_kept = |number: &usize| number % 10 < 3;
+        for number in (0..KEYS).filter(|number| !is_kept(number)) {
+            assert!(keyspace.remove(number % 2, key(number).as_bytes(), false));
+        }
+        let before = heap_bytes();
+        assert!(before.pages > 2 * before.used, "deleting leaves pages with a little in each");
+        for _ in 0..10_000 {
+            if !keyspace.compact_for(Duration::from_millis(5)) {
+                break;
+            }
+            while crate::structures::give_pages_back(usize::MAX) {}
+        }
+        let after = heap_bytes();
+        assert_eq!(after.used, before.used);
+        assert!(after.pages < after.used + after.used / 2 + (10 << 20), "{before:?} {after:?}");
+        assert_holds(&keyspace, (0..KEYS).filter(is_kept));
+        // The index of keys with an expiry names the blocks in which they are now.
+        let expired = (0..2).map(|db| keyspace.db(db).expires_len()).sum::<usize>();
+        assert_eq!(expired, (0..KEYS).filter(|number| is_kept(number) && number.is_multiple_of(3)).count());
+        for number in (0..KEYS).filter(is_kept) {
+            keyspace.remove(number % 2, key(number).as_bytes(), false);
+        }
+        assert_eq!((0..2).map(|db| keyspace.db(db).expires_len()).sum::<usize>(), 0);
+    }
+
+    #[test]
+    fn nothing_moves_while_a_child_lives_or_others_have_entries() {
+        let mut keyspace = filled();
+        for number in (0..KEYS).filter(|number| number % 10 > 1) {
+            keyspace.remove(number % 2, key(number).as_bytes(), false);
+        }
+        let pages = heap_bytes().pages;
+        let elsewhere = EntriesElsewhere::announce();
+        assert!(!keyspace.compact_for(Duration::from_secs(1)));
+        drop(elsewhere);
+        keyspace.set_child_alive(true);
+        assert!(!keyspace.compact_for(Duration::from_secs(1)));
+        keyspace.set_child_alive(false);
+        assert_eq!(heap_bytes().pages, pages);
+        while keyspace.compact_for(Duration::from_secs(1)) {
+            crate::structures::give_pages_back(usize::MAX);
+        }
+        while crate::structures::give_pages_back(usize::MAX) {}
+        assert!(heap_bytes().pages < pages);
+    }
+
+    #[test]
+    fn snapshots_under_writes_take_no_more_room_each_time() {
+        let mut keyspace = filled();
+        let mut most = [0; 2];
+        for round in 0..20 {
+            keyspace.set_child_alive(true);
+            for turn in 0..20_000 {
+                let number = (round * 7_919 + turn * 104_729) % KEYS;
+                let expiry = number.is_multiple_of(3).then_some(i64::MAX);
+                keyspace.set_string(number % 2, key(number).as_bytes(), &value(number), expiry);
+            }
+            most[round / 10] = most[round / 10].max(heap_bytes().pages);
+            keyspace.set_child_alive(false);
+            while keyspace.compact_for(Duration::from_secs(1)) {}
+        }
+        assert!(most[1] <= most[0] + (4 << 20), "{most:?}");
+        assert_holds(&keyspace, 0..KEYS);
+    }
+}

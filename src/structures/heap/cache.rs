@@ -1,0 +1,47 @@
+//! What one thread has claimed of a heap.
+
+use std::ptr::{self, NonNull};
+
+use super::class::{CLASSES, Class};
+use super::span::NO_SPAN;
+
+/// The free blocks of one class that a thread has claimed: those of one word of a span.
+#[derive(Clone, Copy)]
+pub(super) struct Bin {
+    /// A bit for each of them.
+    pub(super) free: u64,
+    /// The block of the lowest bit.
+    pub(super) start: *mut u8,
+    /// The span that the thread looks after; [`NO_SPAN`] for none.
+    pub(super) span: u32,
+    /// The number of the word.
+    pub(super) word: u32,
+}
+
+impl Bin {
+    const EMPTY: Self = Self { free: 0, start: ptr::null_mut(), span: NO_SPAN, word: 0 };
+}
+
+/// The claims of one thread. To be handed back with [`super::Heap::flush`], else its blocks are never used again.
+pub(super) struct Cache {
+    pub(super) bins: [Bin; CLASSES],
+    /// Bytes that the thread has taken less those that it has freed, as far as the heap has not been told.
+    pub(super) unsettled: isize,
+}
+
+impl Cache {
+    pub(super) const EMPTY: Self = Self { bins: [Bin::EMPTY; CLASSES], unsettled: 0 };
+
+    /// A block of this class, if one is claimed.
+    #[inline]
+    pub(super) fn take(&mut self, class: Class) -> Option<NonNull<u8>> {
+        let bin = &mut self.bins[class.index()];
+        if bin.free == 0 {
+            return None;
+        }
+        let number = bin.free.trailing_zeros() as usize;
+        bin.free &= bin.free - 1;
+        self.unsettled += class.bytes() as isize;
+        NonNull::new(bin.start.wrapping_add(number * class.bytes()))
+    }
+}

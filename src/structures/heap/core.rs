@@ -1,0 +1,199 @@
+//! A heap over a range of pages: what one thread does without the lock, and what it asks of the others under it.
+#![expect(unsafe_code, reason = "whoever frees a block promises that it is one")]
+
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::cache::{Bin, Cache};
+use super::class::Class;
+use super::evacuation::{Evacuated, Next};
+use super::memory::{Memory, PAGE_BYTES};
+use super::shared::{SPANS, Shared};
+use super::span::{NO_SPAN, SPAN_BYTES, Span};
+
+pub(super) struct Heap<M: Memory> {
+    memory: M,
+    spans: &'static [Span],
+    shared: Mutex<Shared>,
+    /// A child sees what is older than `epoch`.
+    is_shared: AtomicBool,
+    epoch: AtomicU32,
+    /// Bytes of blocks in use, as far as threads have settled.
+    used: AtomicIsize,
+}
+
+impl<M: Memory> Heap<M> {
+    /// A heap with `spans` for all pages of `memory`, in no use yet.
+    pub(super) fn new(memory: M, spans: &'static [Span]) -> Self {
+        assert_eq!(spans.len(), memory.pages() * SPANS);
+        Self {
+            memory,
+            spans,
+            shared: Mutex::new(Shared::new()),
+            is_shared: AtomicBool::new(false),
+            epoch: AtomicU32::new(0),
+            used: AtomicIsize::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A block of this class whose contents mean nothing; `None` where there is no memory.
+    #[inline]
+    pub(super) fn allocate(&self, cache: &mut Cache, class: Class) -> Option<NonNull<u8>> {
+        match cache.take(class) {
+            Some(block) => Some(block),
+            None => self.refill(cache, class),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill(&self, cache: &mut Cache, class: Class) -> Option<NonNull<u8>> {
+        self.settle(cache);
+        let bin = &mut cache.bins[class.index()];
+        loop {
+            if bin.span != NO_SPAN {
+                // The word in hand is used up; those before it may have got room, which waits for the next claim.
+                if let Some((word, free)) = self.spans[bin.span as usize].claim(bin.word as usize) {
+                    let block = word * u64::BITS as usize * class.bytes();
+                    bin.start = self.address(bin.span).wrapping_add(block);
+                    bin.free = free;
+                    bin.word = word as u32;
+                    break;
+                }
+                self.lock().let_go(self.spans, bin.span);
+                bin.span = NO_SPAN;
+            }
+            let used = self.used.load(Ordering::Relaxed).max(0) as usize;
+            bin.span = self.lock().claim(&self.memory, self.spans, class, used)?;
+            bin.word = 0;
+        }
+        cache.take(class)
+    }
+
+    /// Frees a block.
+    ///
+    /// # Safety
+    ///
+    /// The block was allocated from this heap, of this class, and nobody uses it afterwards.
+    #[inline]
+    pub(super) unsafe fn free(&self, cache: &mut Cache, block: NonNull<u8>, class: Class) {
+        let offset = block.as_ptr().addr() - self.memory.base().as_ptr().addr();
+        let number = offset / SPAN_BYTES;
+        let span = &self.spans[number];
+        debug_assert_eq!(span.class(), class, "a block is freed as what it was allocated");
+        cache.unsettled -= class.bytes() as isize;
+        let before = span.set_free(offset % SPAN_BYTES);
+        if before == 0 || before + 1 == span.blocks() {
+            self.look_at(cache, number as u32);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_at(&self, cache: &mut Cache, number: u32) {
+        self.settle(cache);
+        self.lock().look_at(self.spans, number);
+    }
+
+    /// Whether a child sees the block as it was at its fork: then a write copies the page.
+    #[inline]
+    pub(super) fn is_shared(&self, block: NonNull<u8>) -> bool {
+        if !self.is_shared.load(Ordering::Relaxed) {
+            return false;
+        }
+        let offset = block.as_ptr().addr().wrapping_sub(self.memory.base().as_ptr().addr());
+        // What is larger comes from elsewhere, and is in no span.
+        self.spans.get(offset / SPAN_BYTES).is_some_and(|span| span.epoch() < self.epoch.load(Ordering::Relaxed))
+    }
+
+    /// A child is about to be forked, or was: new blocks of this thread are not where it sees them.
+    pub(super) fn share(&self, cache: &mut Cache) {
+        self.flush(cache);
+        let epoch = self.lock().share(self.spans);
+        self.epoch.store(epoch, Ordering::Relaxed);
+        self.is_shared.store(true, Ordering::Relaxed);
+    }
+
+    /// A child has ended.
+    pub(super) fn unshare(&self) {
+        let ended = self.lock().unshare(self.spans);
+        self.is_shared.store(!ended, Ordering::Relaxed);
+    }
+
+    /// Hands all claims back.
+    pub(super) fn flush(&self, cache: &mut Cache) {
+        self.settle(cache);
+        for bin in &mut cache.bins {
+            if bin.span == NO_SPAN {
+                continue;
+            }
+            let Bin { free, span, word, .. } = *bin;
+            if free != 0 {
+                self.spans[span as usize].set_bits(word as usize, free);
+            }
+            self.lock().let_go(self.spans, span);
+            (bin.free, bin.span) = (0, NO_SPAN);
+        }
+    }
+
+    #[inline]
+    fn settle(&self, cache: &mut Cache) {
+        self.used.fetch_add(std::mem::take(&mut cache.unsettled), Ordering::Relaxed);
+    }
+
+    /// Bytes of blocks in use: exact as far as this thread is concerned. Less than 0 for a moment where it has freed what
+    /// others have taken and not settled yet.
+    #[inline]
+    pub(super) fn used_bytes(&self, cache: &Cache) -> isize {
+        self.used.load(Ordering::Relaxed) + cache.unsettled
+    }
+
+    /// Bytes of the spans that hold blocks, and of the pages that may have memory.
+    pub(super) fn held_bytes(&self) -> (usize, usize) {
+        let shared = self.lock();
+        (shared.spans_bytes(), shared.pages_bytes())
+    }
+
+    /// What is to be moved next, so that pages become empty. To be called by the thread that moves blocks, while no other
+    /// thread uses or frees any.
+    pub(super) fn evacuate(&self, cache: &mut Cache) -> Evacuated {
+        let is_idle = self.lock().evacuation.page.is_none();
+        if is_idle {
+            // What this thread has claimed could not be emptied.
+            self.flush(cache);
+        } else {
+            self.settle(cache);
+        }
+        let used = self.used.load(Ordering::Relaxed).max(0) as usize;
+        let number = match self.lock().evacuate(self.spans, used) {
+            Next::Nothing => return Evacuated::Nothing,
+            Next::Later => return Evacuated::Later,
+            Next::Span(number) => number,
+        };
+        let span = &self.spans[number as usize];
+        let (start, bytes) = (self.address(number), span.class().bytes());
+        let blocks = span.blocks_in_use().filter_map(|block| NonNull::new(start.wrapping_add(block * bytes)));
+        Evacuated::Blocks(blocks.collect())
+    }
+
+    /// See [`Shared::give_back`].
+    pub(super) fn give_back(&self, pages_max: usize) -> bool {
+        self.lock().give_back(&self.memory, pages_max)
+    }
+
+    #[cfg(test)]
+    pub(super) fn base(&self) -> NonNull<u8> {
+        self.memory.base()
+    }
+
+    fn address(&self, span: u32) -> *mut u8 {
+        self.memory.base().as_ptr().wrapping_add(span as usize * SPAN_BYTES)
+    }
+}
+
+const _: () = assert!(PAGE_BYTES == SPANS * SPAN_BYTES);

@@ -1,0 +1,146 @@
+//! Emptying pages that are filled less than others: which one is next, and which blocks are still in it.
+
+use std::ptr::NonNull;
+
+use super::memory::PAGE_BYTES;
+use super::shared::{ALL, ROOM_LEFT_BYTES, SPANS, Shared};
+use super::span::{Span, State};
+
+/// Pages of which the sparsest is emptied next.
+const LOOKED_AT: usize = 64;
+
+/// A heap is even enough when its pages take no more than the blocks and so much of them again.
+const EVEN_PART: usize = 16;
+
+/// What is to be moved next.
+pub(crate) enum Evacuated {
+    /// The pages are filled evenly, or a child sees them.
+    Nothing,
+    /// Nothing was found this time; there may be something later.
+    Later,
+    /// The blocks of one span. Those that are moved and freed before the next call leave it empty.
+    Blocks(Vec<NonNull<u8>>),
+}
+
+/// Which page is being emptied, and how far the search for the next one has come.
+pub(super) struct Evacuation {
+    pub(super) page: Option<u32>,
+    next_span: u32,
+    look_from: usize,
+    /// Pages in use when the search last began with the first page.
+    used_then: usize,
+    /// A whole round has won nothing: how much room there was. The search rests until there is more.
+    resting_at: Option<usize>,
+}
+
+impl Evacuation {
+    pub(super) const NEW: Self =
+        Self { page: None, next_span: 0, look_from: 0, used_then: usize::MAX, resting_at: None };
+
+    pub(super) fn wake(&mut self) {
+        self.resting_at = None;
+        self.used_then = usize::MAX;
+    }
+}
+
+/// What becomes of a call of [`Shared::evacuate`].
+pub(super) enum Next {
+    Nothing,
+    Later,
+    Span(u32),
+}
+
+impl Shared {
+    /// The next span to be emptied. Pages in use are those that hold a block.
+    pub(super) fn evacuate(&mut self, spans: &[Span], used_bytes: usize) -> Next {
+        if self.children > 0 {
+            self.end_evacuation(spans);
+            return Next::Nothing;
+        }
+        if let Some(page) = self.evacuation.page {
+            while (self.evacuation.next_span as usize) < SPANS {
+                let span = page * SPANS as u32 + self.evacuation.next_span;
+                self.evacuation.next_span += 1;
+                if spans[span as usize].state() == State::Leaving {
+                    return Next::Span(span);
+                }
+            }
+            self.end_evacuation(spans);
+            return Next::Later;
+        }
+        let room = ((self.touched - self.empty) * PAGE_BYTES).saturating_sub(used_bytes);
+        if room <= used_bytes / EVEN_PART + ROOM_LEFT_BYTES {
+            self.evacuation.wake();
+            return Next::Nothing;
+        }
+        match self.evacuation.resting_at {
+            Some(then) if room <= then + used_bytes / EVEN_PART => return Next::Nothing,
+            _ => self.evacuation.resting_at = None,
+        }
+        if self.evacuation.look_from >= self.pages.len() {
+            self.evacuation.look_from = 0;
+            let used = self.touched - self.empty;
+            if used >= std::mem::replace(&mut self.evacuation.used_then, used) {
+                self.evacuation.wake();
+                self.evacuation.resting_at = Some(room);
+                return Next::Nothing;
+            }
+        }
+        let from = self.evacuation.look_from;
+        self.evacuation.look_from += LOOKED_AT;
+        if let Some(page) = self.sparsest(spans, from, used_bytes) {
+            self.begin_evacuation(spans, page);
+        }
+        Next::Later
+    }
+
+    /// The page that is filled least, of some, and less than pages are on average.
+    fn sparsest(&self, spans: &[Span], from: usize, used_bytes: usize) -> Option<u32> {
+        let average = used_bytes / (self.touched - self.empty).max(1);
+        let end = self.pages.len().min(from + LOOKED_AT);
+        let filled = (from..end).filter(|number| self.pages[*number].touched && self.pages[*number].unused != ALL);
+        let filled = filled.filter_map(|number| Some((used_in_page(&spans[number * SPANS..][..SPANS])?, number)));
+        filled.filter(|(bytes, _)| *bytes <= average).min().map(|(_, number)| number as u32)
+    }
+
+    fn begin_evacuation(&mut self, spans: &[Span], page: u32) {
+        (self.evacuation.page, self.evacuation.next_span) = (Some(page), 0);
+        self.leave_roomy(page);
+        for number in page * SPANS as u32..(page + 1) * SPANS as u32 {
+            let span = &spans[number as usize];
+            if span.state() == State::Listed {
+                self.unlist(spans, number);
+            }
+            if span.state() == State::Full {
+                span.set_state(State::Leaving);
+            }
+        }
+    }
+
+    /// Puts what is left of the page to its usual use.
+    pub(super) fn end_evacuation(&mut self, spans: &[Span]) {
+        let Some(page) = self.evacuation.page.take() else { return };
+        self.enter_roomy(page);
+        for number in page * SPANS as u32..(page + 1) * SPANS as u32 {
+            if spans[number as usize].state() == State::Leaving {
+                spans[number as usize].set_state(State::Full);
+                self.look_at(spans, number);
+            }
+        }
+    }
+}
+
+/// Bytes of the blocks in a page; `None` where a thread has claimed a part of it.
+fn used_in_page(spans: &[Span]) -> Option<usize> {
+    let mut bytes = 0;
+    for span in spans {
+        match span.state() {
+            State::Unused => {}
+            State::Claimed => return None,
+            State::Listed | State::Full | State::Leaving => {
+                bytes += (span.blocks() - span.free()).max(0) as usize * span.class().bytes();
+            }
+        }
+    }
+    Some(bytes)
+}

@@ -1,0 +1,53 @@
+//! Blocks for entries and the elements of collections, in pages of the heap's own.
+//! Owns:  a reserved range of addresses, and what is known of each 64 KiB of it.
+//! Uses:  nothing.
+//! Never: a look into a block, or a write to one: what is known of blocks is kept elsewhere, so that a page that a child
+//! shares is not copied for it.
+//!
+//! A page is 2 MiB, the size of a huge page, and is divided into spans of 64 KiB. A span has blocks of one size, and a bit
+//! for each that is free. A thread claims a span, and of that 64 blocks at a time, which it then hands out without a lock;
+//! a block is freed by setting its bit, from any thread.
+//!
+//! While a child lives ([`share_blocks`]), blocks come from pages that were touched after its fork, and
+//! [`Pool::shares`] says of a block whether the child sees it: its owner then writes the new version to another block
+//! and frees the old one. So no page that the child sees is copied for it, and no huge page is split.
+
+mod cache;
+mod class;
+mod core;
+mod evacuation;
+mod memory;
+#[cfg(all(target_os = "linux", not(miri)))]
+mod process;
+#[cfg(not(all(target_os = "linux", not(miri))))]
+#[path = "no_process.rs"]
+mod process;
+mod shared;
+mod span;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use class::Class;
+pub use class::block_bytes;
+pub(crate) use evacuation::Evacuated;
+pub use process::{give_pages_back, heap_bytes, share_blocks, unshare_blocks, used_block_bytes};
+
+/// Which blocks are kept together, so that whoever looks at a page knows what is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// A key, perhaps with its value.
+    Entries,
+    /// An element of a collection.
+    Elements,
+}
+
+/// What the heap holds, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeapBytes {
+    /// Blocks in use.
+    pub used: usize,
+    /// Spans with at least one block in use.
+    pub spans: usize,
+    /// Pages that may have memory.
+    pub pages: usize,
+}

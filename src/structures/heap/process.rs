@@ -1,0 +1,171 @@
+//! The heaps of the process, one for each pool.
+#![expect(unsafe_code, reason = "the caches of a thread, and the blocks of the global allocator")]
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::{Cell, UnsafeCell};
+use std::ptr::NonNull;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::cache::Cache;
+use super::class::{Class, block_bytes};
+use super::core::Heap;
+use super::memory::Mapped;
+use super::{Evacuated, HeapBytes, Pool};
+
+/// `None` where addresses are limited: blocks come from the global allocator then, and none counts as shared.
+type ProcessHeap = LazyLock<Option<Heap<Mapped>>>;
+
+static ENTRIES: ProcessHeap = LazyLock::new(reserve);
+static ELEMENTS: ProcessHeap = LazyLock::new(reserve);
+
+/// How many children see the pages.
+static CHILDREN: AtomicU32 = AtomicU32::new(0);
+
+fn reserve() -> Option<Heap<Mapped>> {
+    let (memory, spans) = Mapped::reserve()?;
+    Some(Heap::new(memory, spans))
+}
+
+thread_local! {
+    static CACHES: UnsafeCell<[Cache; 2]> = const { UnsafeCell::new([Cache::EMPTY, Cache::EMPTY]) };
+    static HANDS_BACK: Cell<bool> = const { Cell::new(false) };
+    static AT_END: HandBack = const { HandBack };
+}
+
+/// Hands the claims of a thread back when it ends.
+struct HandBack;
+
+impl Drop for HandBack {
+    fn drop(&mut self) {
+        for (pool, heap) in heaps() {
+            pool.with_cache(|cache| heap.flush(cache));
+        }
+    }
+}
+
+fn heaps() -> impl Iterator<Item = (Pool, &'static Heap<Mapped>)> {
+    [Pool::Entries, Pool::Elements].into_iter().filter_map(|pool| Some((pool, pool.heap()?)))
+}
+
+const ALIGN: usize = 8;
+
+fn layout(bytes: usize) -> Layout {
+    Layout::from_size_align(block_bytes(bytes), ALIGN).expect("a block is smaller than the address space")
+}
+
+impl Pool {
+    #[inline]
+    fn heap(self) -> Option<&'static Heap<Mapped>> {
+        match self {
+            Pool::Entries => ENTRIES.as_ref(),
+            Pool::Elements => ELEMENTS.as_ref(),
+        }
+    }
+
+    #[inline]
+    fn with_cache<R>(self, run: impl FnOnce(&mut Cache) -> R) -> R {
+        // SAFETY: the caches are this thread's, and what is run here calls nothing that comes here again: the heap's own
+        // functions, which allocate nothing but from the global allocator.
+        CACHES.with(|caches| run(unsafe { &mut (*caches.get())[self as usize] }))
+    }
+
+    /// A block of [`block_bytes`]`(bytes)`, whose contents mean nothing. It begins at a multiple of 4, and at one of 8 if its
+    /// size is one.
+    #[inline]
+    pub fn allocate(self, bytes: usize) -> NonNull<u8> {
+        if let Some(class) = Class::of(bytes) {
+            // What has been claimed is of a heap that is there.
+            if let Some(block) = self.with_cache(|cache| cache.take(class)) {
+                return block;
+            }
+            if let Some(heap) = self.heap() {
+                return self.allocate_slowly(heap, class);
+            }
+        }
+        allocate_elsewhere(bytes)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn allocate_slowly(self, heap: &Heap<Mapped>, class: Class) -> NonNull<u8> {
+        if !HANDS_BACK.replace(true) {
+            // The first use makes it be dropped when the thread ends; one that is ending already keeps its last claims.
+            let _ = AT_END.try_with(|_| ());
+        }
+        self.with_cache(|cache| heap.allocate(cache, class))
+            .unwrap_or_else(|| handle_alloc_error(layout(class.bytes())))
+    }
+
+    /// Frees a block.
+    ///
+    /// # Safety
+    ///
+    /// The block was allocated from this pool for as many bytes, or for others of which [`block_bytes`] makes the same, and
+    /// nobody uses it afterwards.
+    #[inline]
+    pub unsafe fn free(self, block: NonNull<u8>, bytes: usize) {
+        if let (Some(class), Some(heap)) = (Class::of(bytes), self.heap()) {
+            // SAFETY: it came from the heap, where blocks of this size come from, by the caller's promise.
+            return self.with_cache(|cache| unsafe { heap.free(cache, block, class) });
+        }
+        // SAFETY: it came from the global allocator, with this layout.
+        unsafe { dealloc(block.as_ptr(), layout(bytes)) };
+    }
+
+    /// Whether a child sees this block of the pool as it was at its fork. Then a write to it copies the page, and may split a
+    /// huge page, and a new version is better written to another block.
+    #[inline]
+    pub fn shares(self, block: NonNull<u8>) -> bool {
+        CHILDREN.load(Ordering::Relaxed) > 0 && self.heap().is_some_and(|heap| heap.is_shared(block))
+    }
+
+    /// What is to be moved next, so that pages become empty. To be called by the thread that moves blocks, while no other
+    /// thread has or frees blocks of this pool.
+    pub(crate) fn evacuate(self) -> Evacuated {
+        self.heap().map_or(Evacuated::Nothing, |heap| self.with_cache(|cache| heap.evacuate(cache)))
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_elsewhere(bytes: usize) -> NonNull<u8> {
+    let layout = layout(bytes);
+    // SAFETY: a block has at least 8 bytes.
+    let block = unsafe { alloc(layout) };
+    NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+/// A child is about to be forked, or was just: new blocks are from here on not where it sees them. To be called by the thread
+/// that writes.
+pub fn share_blocks() {
+    for (pool, heap) in heaps() {
+        pool.with_cache(|cache| heap.share(cache));
+    }
+    CHILDREN.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A child has ended: once for each [`share_blocks`].
+pub fn unshare_blocks() {
+    CHILDREN.fetch_sub(1, Ordering::Relaxed);
+    heaps().for_each(|(_, heap)| heap.unshare());
+}
+
+pub fn heap_bytes() -> HeapBytes {
+    heaps().fold(HeapBytes { used: used_block_bytes(), ..HeapBytes::default() }, |sum, (_, heap)| {
+        let (spans, pages) = heap.held_bytes();
+        HeapBytes { spans: sum.spans + spans, pages: sum.pages + pages, ..sum }
+    })
+}
+
+/// Bytes of blocks in use: exact as far as this thread is concerned.
+#[inline]
+pub fn used_block_bytes() -> usize {
+    let used = heaps().map(|(pool, heap)| pool.with_cache(|cache| heap.used_bytes(cache))).sum::<isize>();
+    used.max(0) as usize
+}
+
+/// Gives the memory of at most so many empty pages of each pool back. Returns whether there are more.
+pub fn give_pages_back(pages_max: usize) -> bool {
+    heaps().fold(false, |more, (_, heap)| heap.give_back(pages_max) || more)
+}

@@ -1,0 +1,352 @@
+//! What the threads of a heap share under its lock: pages, and the spans that have room.
+
+use std::collections::BTreeSet;
+
+use super::class::{CLASSES, Class};
+use super::evacuation::Evacuation;
+use super::memory::{Memory, PAGE_BYTES};
+use super::span::{NO_SPAN, SPAN_BYTES, Span, State};
+
+/// Spans in a page.
+pub(super) const SPANS: usize = PAGE_BYTES / SPAN_BYTES;
+
+/// All spans of a page.
+pub(super) const ALL: u32 = u32::MAX;
+const _: () = assert!(SPANS == u32::BITS as usize);
+
+/// How many spans with room are looked at for the fullest.
+const LOOKED_AT: usize = 8;
+
+/// So much room in pages that a child sees is left alone in any case.
+pub(super) const ROOM_LEFT_BYTES: usize = 4 * PAGE_BYTES;
+
+/// One empty page for so many that have memory is kept, and one in any case.
+const PAGES_TO_AN_EMPTY_ONE: usize = 16;
+
+/// Spans of one class that have a free block, the first and the last.
+#[derive(Clone, Copy)]
+struct List {
+    first: u32,
+    last: u32,
+}
+
+impl List {
+    const EMPTY: Self = Self { first: NO_SPAN, last: NO_SPAN };
+}
+
+pub(super) struct Page {
+    /// A bit for each span that is in no use.
+    pub(super) unused: u32,
+    /// The number of the fork after which the page was touched first.
+    epoch: u32,
+    /// It may have memory.
+    pub(super) touched: bool,
+}
+
+/// Which of two halves something belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Age {
+    /// Nobody else sees its pages.
+    Current = 0,
+    /// A child sees its pages as they were.
+    Shared = 1,
+}
+
+pub(super) struct Shared {
+    /// By age and class.
+    lists: [[List; CLASSES]; 2],
+    pub(super) pages: Vec<Page>,
+    /// The pages with an unused span, by age.
+    roomy: [BTreeSet<u32>; 2],
+    /// How many forks there were.
+    epoch: u32,
+    /// How many children see the pages that were there before the last fork.
+    pub(super) children: u32,
+    /// Empty pages that may have memory.
+    pub(super) empty: usize,
+    /// Pages that may have memory.
+    pub(super) touched: usize,
+    /// Spans in use.
+    used: usize,
+    pub(super) evacuation: Evacuation,
+}
+
+impl Shared {
+    pub(super) const fn new() -> Self {
+        Self {
+            lists: [[List::EMPTY; CLASSES]; 2],
+            pages: Vec::new(),
+            roomy: [const { BTreeSet::new() }; 2],
+            epoch: 0,
+            children: 0,
+            empty: 0,
+            touched: 0,
+            used: 0,
+            evacuation: Evacuation::NEW,
+        }
+    }
+
+    fn age(&self, epoch: u32) -> Age {
+        if self.children > 0 && epoch < self.epoch { Age::Shared } else { Age::Current }
+    }
+
+    /// From here on what is there is shared with a child. Returns the number of the fork.
+    pub(super) fn share(&mut self, spans: &[Span]) -> u32 {
+        self.end_evacuation(spans);
+        self.epoch += 1;
+        self.children += 1;
+        self.move_all(spans, Age::Current, Age::Shared);
+        self.epoch
+    }
+
+    /// A child has ended. Returns whether it was the last.
+    pub(super) fn unshare(&mut self, spans: &[Span]) -> bool {
+        self.children = self.children.saturating_sub(1);
+        if self.children == 0 {
+            self.move_all(spans, Age::Shared, Age::Current);
+            self.evacuation.wake();
+        }
+        self.children == 0
+    }
+
+    fn move_all(&mut self, spans: &[Span], from: Age, to: Age) {
+        for class in 0..CLASSES {
+            let moved = std::mem::replace(&mut self.lists[from as usize][class], List::EMPTY);
+            if moved.first == NO_SPAN {
+                continue;
+            }
+            let list = &mut self.lists[to as usize][class];
+            if list.first == NO_SPAN {
+                *list = moved;
+            } else {
+                spans[moved.last as usize].set_next(list.first);
+                spans[list.first as usize].set_previous(moved.last);
+                list.first = moved.first;
+            }
+        }
+        let mut moved = std::mem::take(&mut self.roomy[from as usize]);
+        self.roomy[to as usize].append(&mut moved);
+    }
+
+    /// A span of this class with a free block, for the thread that asks: the fullest of some, and a new one where there is
+    /// none. `None` where there is no memory.
+    pub(super) fn claim(
+        &mut self,
+        memory: &impl Memory,
+        spans: &[Span],
+        class: Class,
+        used_bytes: usize,
+    ) -> Option<u32> {
+        let reuses_shared = self.may_reuse_shared(used_bytes);
+        let listed = self.fullest(spans, class, Age::Current).or_else(|| {
+            // What was freed before a child or meanwhile is left alone, unless that leaves too much unused.
+            reuses_shared.then(|| self.fullest(spans, class, Age::Shared)).flatten()
+        });
+        let span = match listed {
+            Some(span) => {
+                self.unlist(spans, span);
+                span
+            }
+            None => self.begin(memory, spans, class, reuses_shared)?,
+        };
+        spans[span as usize].set_state(State::Claimed);
+        Some(span)
+    }
+
+    /// Whether room in pages that a child sees is used: once there are pages for more than twice what they hold. Otherwise
+    /// snapshots without a pause between them would leave ever more room behind.
+    fn may_reuse_shared(&self, used_bytes: usize) -> bool {
+        self.children > 0 && self.pages_bytes() > 2 * used_bytes + ROOM_LEFT_BYTES
+    }
+
+    fn fullest(&self, spans: &[Span], class: Class, age: Age) -> Option<u32> {
+        let mut next = self.lists[age as usize][class.index()].first;
+        let mut found = None;
+        for _ in 0..LOOKED_AT {
+            let Some(span) = spans.get(next as usize) else { break };
+            if found.is_none_or(|(free, _)| span.free() < free) {
+                found = Some((span.free(), next));
+            }
+            next = span.next();
+        }
+        found.map(|(_, number)| number)
+    }
+
+    /// Makes a span of this class in the first page that has room.
+    fn begin(&mut self, memory: &impl Memory, spans: &[Span], class: Class, reuses_shared: bool) -> Option<u32> {
+        let current = self.roomy[Age::Current as usize].first().copied();
+        let shared = || self.roomy[Age::Shared as usize].first().copied().filter(|_| reuses_shared);
+        let fresh = |this: &mut Self| this.renew_page(memory).or_else(|| this.add_page(memory));
+        // Better a copied page than none.
+        let last = |this: &Self| this.roomy[Age::Shared as usize].first().copied();
+        let number = current.or_else(shared).or_else(|| fresh(self)).or_else(|| last(self))?;
+        let page = &mut self.pages[number as usize];
+        if !page.touched {
+            page.touched = true;
+            self.touched += 1;
+        } else if page.unused == ALL {
+            self.empty -= 1;
+        }
+        let within = page.unused.trailing_zeros();
+        page.unused &= page.unused - 1;
+        let (is_full, epoch) = (page.unused == 0, page.epoch);
+        if is_full {
+            self.leave_roomy(number);
+        }
+        let span = number * SPANS as u32 + within;
+        spans[span as usize].begin(class, epoch);
+        self.used += 1;
+        Some(span)
+    }
+
+    /// An empty page that a child sees, in other memory.
+    fn renew_page(&mut self, memory: &impl Memory) -> Option<u32> {
+        let empty = |number: &u32| self.pages[*number as usize].unused == ALL;
+        let number = self.roomy[Age::Shared as usize].iter().rev().take(LOOKED_AT).copied().find(empty)?;
+        self.drop_memory(memory, number);
+        Some(number)
+    }
+
+    fn drop_memory(&mut self, memory: &impl Memory, number: u32) {
+        self.leave_roomy(number);
+        let page = &mut self.pages[number as usize];
+        if std::mem::take(&mut page.touched) {
+            memory.give_back(number as usize);
+            self.empty -= 1;
+            self.touched -= 1;
+        }
+        // What is touched next is not what a child sees.
+        page.epoch = self.epoch;
+        self.enter_roomy(number);
+    }
+
+    fn add_page(&mut self, memory: &impl Memory) -> Option<u32> {
+        let number = self.pages.len();
+        if number == memory.pages() || !memory.commit(number) {
+            return None;
+        }
+        self.pages.push(Page { unused: ALL, epoch: self.epoch, touched: false });
+        self.roomy[Age::Current as usize].insert(number as u32);
+        Some(number as u32)
+    }
+
+    /// Takes a span back that a thread has claimed and handed its blocks back to.
+    pub(super) fn let_go(&mut self, spans: &[Span], number: u32) {
+        let span = &spans[number as usize];
+        debug_assert_eq!(span.state(), State::Claimed);
+        span.set_state(State::Full);
+        self.look_at(spans, number);
+    }
+
+    /// Lists a span that has got room, and ends one that holds nothing any more.
+    pub(super) fn look_at(&mut self, spans: &[Span], number: u32) {
+        let span = &spans[number as usize];
+        let free = span.free();
+        match span.state() {
+            State::Unused | State::Claimed => {}
+            State::Full if free <= 0 => {}
+            // Nobody has a block of it, and so nobody can free one.
+            State::Full if free == span.blocks() => self.end(spans, number),
+            State::Full => self.list(spans, number),
+            State::Listed if free == span.blocks() => {
+                self.unlist(spans, number);
+                self.end(spans, number);
+            }
+            State::Leaving if free == span.blocks() => self.end(spans, number),
+            State::Listed | State::Leaving => {}
+        }
+    }
+
+    fn list(&mut self, spans: &[Span], number: u32) {
+        let span = &spans[number as usize];
+        let list = &mut self.lists[self.age(span.epoch()) as usize][span.class().index()];
+        span.set_state(State::Listed);
+        span.set_previous(NO_SPAN);
+        span.set_next(list.first);
+        match spans.get(list.first as usize) {
+            Some(first) => first.set_previous(number),
+            None => list.last = number,
+        }
+        list.first = number;
+    }
+
+    pub(super) fn unlist(&mut self, spans: &[Span], number: u32) {
+        let span = &spans[number as usize];
+        let (next, previous) = (span.next(), span.previous());
+        let list = &mut self.lists[self.age(span.epoch()) as usize][span.class().index()];
+        match spans.get(previous as usize) {
+            Some(before) => before.set_next(next),
+            None => list.first = next,
+        }
+        match spans.get(next as usize) {
+            Some(after) => after.set_previous(previous),
+            None => list.last = previous,
+        }
+        span.set_state(State::Full);
+    }
+
+    fn end(&mut self, spans: &[Span], number: u32) {
+        spans[number as usize].set_state(State::Unused);
+        self.used -= 1;
+        let (page_number, within) = (number / SPANS as u32, number % SPANS as u32);
+        let page = &mut self.pages[page_number as usize];
+        page.unused |= 1 << within;
+        if page.unused == ALL {
+            self.empty += 1;
+        }
+        if self.evacuation.page != Some(page_number) {
+            self.enter_roomy(page_number);
+        }
+    }
+
+    /// Lets spans be made in a page, if it has room for one.
+    pub(super) fn enter_roomy(&mut self, number: u32) {
+        let page = &self.pages[number as usize];
+        if page.unused != 0 {
+            let age = self.age(page.epoch);
+            self.roomy[age as usize].insert(number);
+        }
+    }
+
+    pub(super) fn leave_roomy(&mut self, number: u32) {
+        let age = self.age(self.pages[number as usize].epoch);
+        self.roomy[age as usize].remove(&number);
+    }
+
+    /// Gives the memory of at most `pages_max` empty pages back, the last ones first. Returns whether more could be.
+    pub(super) fn give_back(&mut self, memory: &impl Memory, pages_max: usize) -> bool {
+        let mut left = pages_max;
+        for age in [Age::Shared, Age::Current] {
+            if self.empty <= self.empty_kept() || left == 0 {
+                break;
+            }
+            let empty = |number: &u32| {
+                let page = &self.pages[*number as usize];
+                page.unused == ALL && page.touched
+            };
+            let numbers: Vec<u32> = self.roomy[age as usize].iter().rev().copied().filter(empty).take(left).collect();
+            for number in numbers {
+                if self.empty <= self.empty_kept() {
+                    break;
+                }
+                self.drop_memory(memory, number);
+                left -= 1;
+            }
+        }
+        self.empty > self.empty_kept()
+    }
+
+    fn empty_kept(&self) -> usize {
+        (self.touched / PAGES_TO_AN_EMPTY_ONE).max(1)
+    }
+
+    /// Bytes of the pages that may have memory.
+    pub(super) fn pages_bytes(&self) -> usize {
+        self.touched * PAGE_BYTES
+    }
+
+    /// Bytes of the spans in use.
+    pub(super) fn spans_bytes(&self) -> usize {
+        self.used * SPAN_BYTES
+    }
+}

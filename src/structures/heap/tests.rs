@@ -1,0 +1,373 @@
+#![expect(unsafe_code, reason = "uses blocks")]
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::collections::{HashMap, HashSet};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use proptest::prelude::*;
+
+use super::cache::Cache;
+use super::class::Class;
+use super::core::Heap;
+use super::evacuation::Evacuated;
+use super::memory::{Memory, PAGE_BYTES};
+use super::shared::{ROOM_LEFT_BYTES, SPANS};
+use super::span::Span;
+
+const PAGES: usize = 16;
+
+/// Pages of the global allocator, which count what is asked of them.
+struct Lent {
+    base: NonNull<u8>,
+    committed: AtomicUsize,
+    given_back: AtomicUsize,
+}
+
+// SAFETY: the memory is owned, and not tied to a thread.
+unsafe impl Send for Lent {}
+// SAFETY: as above; blocks are handed out one by one.
+unsafe impl Sync for Lent {}
+
+fn layout() -> Layout {
+    Layout::from_size_align(PAGES * PAGE_BYTES, PAGE_BYTES).unwrap()
+}
+
+impl Lent {
+    fn new() -> Self {
+        // SAFETY: the layout is not empty.
+        let base = NonNull::new(unsafe { alloc(layout()) }).unwrap();
+        Self { base, committed: AtomicUsize::new(0), given_back: AtomicUsize::new(0) }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // SAFETY: allocated so in `new`.
+        unsafe { dealloc(self.base.as_ptr(), layout()) };
+    }
+}
+
+// SAFETY: the range is aligned, of that many pages, and owned.
+unsafe impl Memory for Arc<Lent> {
+    fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    fn pages(&self) -> usize {
+        PAGES
+    }
+
+    fn commit(&self, _page: usize) -> bool {
+        self.committed.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    fn give_back(&self, page: usize) {
+        self.given_back.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the page lies within the range, and nobody has a block in it.
+        unsafe { self.base.add(page * PAGE_BYTES).write_bytes(0xee, PAGE_BYTES) };
+    }
+}
+
+fn heap() -> (Heap<Arc<Lent>>, Arc<Lent>) {
+    let memory = Arc::new(Lent::new());
+    let spans: Vec<Span> = (0..PAGES * SPANS).map(|_| Span::default()).collect();
+    (Heap::new(Arc::clone(&memory), spans.leak()), memory)
+}
+
+fn class(bytes: usize) -> Class {
+    Class::of(bytes).unwrap()
+}
+
+/// A block as the test has it: its class, and the byte that all of it is.
+struct Held {
+    class: Class,
+    mark: u8,
+}
+
+/// A heap beside a model of it: which blocks there are, and which of them a child sees.
+struct Model {
+    heap: Heap<Arc<Lent>>,
+    caches: [Cache; 2],
+    held: HashMap<NonNull<u8>, Held>,
+    /// Blocks that were there at the last fork, while a child lives.
+    shared: HashSet<NonNull<u8>>,
+    children: usize,
+    next_mark: u8,
+}
+
+impl Model {
+    fn page(&self, block: NonNull<u8>) -> usize {
+        (block.as_ptr().addr() - self.heap_base()) / PAGE_BYTES
+    }
+
+    fn heap_base(&self) -> usize {
+        self.heap.base().as_ptr().addr()
+    }
+
+    fn allocate(&mut self, thread: usize, bytes: usize) {
+        let class = class(bytes);
+        let Some(block) = self.heap.allocate(&mut self.caches[thread], class) else { return };
+        self.next_mark = self.next_mark.wrapping_add(1);
+        let start = block.as_ptr().addr();
+        assert!(start.is_multiple_of(if class.bytes().is_multiple_of(8) { 8 } else { 4 }));
+        // SAFETY: the block is fresh and of that size.
+        unsafe { block.write_bytes(self.next_mark, class.bytes()) };
+        assert!(self.held.insert(block, Held { class, mark: self.next_mark }).is_none(), "a block is handed out once");
+        let used: usize = self.held.values().map(|held| held.class.bytes()).sum();
+        let pages = self.heap.held_bytes().1;
+        if thread == 0 && self.children > 0 && pages < PAGES * PAGE_BYTES && pages <= 2 * used + ROOM_LEFT_BYTES / 2 {
+            let is_seen = self.shared.iter().any(|other| self.page(*other) == self.page(block));
+            assert!(!is_seen, "a new block is not where a child sees it");
+            assert!(!self.heap.is_shared(block));
+        }
+    }
+
+    fn free(&mut self, thread: usize, choice: usize) {
+        let mut blocks: Vec<_> = self.held.keys().copied().collect();
+        if blocks.is_empty() {
+            return;
+        }
+        blocks.sort();
+        let block = blocks[choice % blocks.len()];
+        let held = self.held.remove(&block).unwrap();
+        // SAFETY: the block is held and of that size.
+        let bytes = unsafe { std::slice::from_raw_parts(block.as_ptr(), held.class.bytes()) };
+        assert!(bytes.iter().all(|byte| *byte == held.mark), "nobody else has written to the block");
+        self.shared.remove(&block);
+        // SAFETY: it was allocated so, and is no longer held.
+        unsafe { self.heap.free(&mut self.caches[thread], block, held.class) };
+    }
+
+    fn share(&mut self) {
+        // Only the thread that forks leaves its claims.
+        let mut other = std::mem::replace(&mut self.caches[1], Cache::EMPTY);
+        self.heap.flush(&mut other);
+        self.heap.share(&mut self.caches[0]);
+        self.children += 1;
+        self.shared = self.held.keys().copied().collect();
+    }
+
+    fn check(&self) {
+        let used: usize = self.held.values().map(|held| held.class.bytes()).sum();
+        assert_eq!(self.heap.used_bytes(&self.caches[0]) + self.caches[1].unsettled, used as isize);
+        for block in &self.shared {
+            assert!(self.heap.is_shared(*block));
+        }
+        if self.children == 0 {
+            assert!(self.held.keys().all(|block| !self.heap.is_shared(*block)));
+        }
+        let (spans, pages) = self.heap.held_bytes();
+        assert!(used <= spans && spans <= pages);
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Allocate { thread: usize, bytes: usize, count: usize },
+    Free { thread: usize, choice: usize, count: usize },
+    Share,
+    Unshare,
+    GiveBack,
+    Flush { thread: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let bytes = prop_oneof![1..300usize, Just(16), Just(4_000), 1..8_193usize];
+    prop_oneof![
+        6 => (0..2usize, bytes, 1..70usize)
+            .prop_map(|(thread, bytes, count)| Step::Allocate { thread, bytes, count }),
+        6 => (0..2usize, any::<usize>(), 1..70usize)
+            .prop_map(|(thread, choice, count)| Step::Free { thread, choice, count }),
+        1 => Just(Step::Share),
+        1 => Just(Step::Unshare),
+        1 => Just(Step::GiveBack),
+        1 => (0..2usize).prop_map(|thread| Step::Flush { thread }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 128 }))]
+
+    #[test]
+    fn blocks_are_handed_out_once_keep_what_is_in_them_and_are_new_while_a_child_lives(
+        steps in proptest::collection::vec(step(), 1..60),
+    ) {
+        let (heap, _memory) = heap();
+        let mut model = Model {
+            heap,
+            caches: [Cache::EMPTY, Cache::EMPTY],
+            held: HashMap::new(),
+            shared: HashSet::new(),
+            children: 0,
+            next_mark: 0,
+        };
+        for step in steps {
+            match step {
+                Step::Allocate { thread, bytes, count } => (0..count).for_each(|_| model.allocate(thread, bytes)),
+                Step::Free { thread, choice, count } => {
+                    (0..count).for_each(|turn| model.free(thread, choice.wrapping_add(turn * 7)));
+                }
+                Step::Share if model.held.len() > 100 && model.children == 0 => model.share(),
+                Step::Share => {}
+                Step::Unshare if model.children > 0 => {
+                    model.heap.unshare();
+                    model.children -= 1;
+                    model.shared.clear();
+                }
+                Step::Unshare => {}
+                Step::GiveBack => drop(model.heap.give_back(2)),
+                Step::Flush { thread } => model.heap.flush(&mut model.caches[thread]),
+            }
+            model.check();
+        }
+    }
+}
+
+#[test]
+fn pages_that_are_empty_are_given_back_but_for_one() {
+    let (heap, memory) = heap();
+    let mut cache = Cache::EMPTY;
+    let blocks: Vec<_> =
+        (0..3 * PAGE_BYTES / 4_096).map(|_| heap.allocate(&mut cache, class(4_096)).unwrap()).collect();
+    assert_eq!(memory.committed.load(Ordering::Relaxed), 3);
+    for block in blocks {
+        // SAFETY: allocated so above, once each.
+        unsafe { heap.free(&mut cache, block, class(4_096)) };
+    }
+    heap.flush(&mut cache);
+    assert_eq!((heap.used_bytes(&cache), heap.held_bytes()), (0, (0, 3 * PAGE_BYTES)));
+    assert!(heap.give_back(1) && !heap.give_back(5));
+    assert_eq!((memory.given_back.load(Ordering::Relaxed), heap.held_bytes().1), (2, PAGE_BYTES));
+    // They are used again before others are asked for.
+    let again: Vec<_> = (0..3 * PAGE_BYTES / 4_096).map(|_| heap.allocate(&mut cache, class(4_096)).unwrap()).collect();
+    assert_eq!((again.len(), memory.committed.load(Ordering::Relaxed)), (1_536, 3));
+}
+
+#[test]
+fn the_fullest_span_is_filled_first() {
+    let (heap, _memory) = heap();
+    let mut cache = Cache::EMPTY;
+    let per_span = 16;
+    let mut blocks: Vec<_> = (0..4 * per_span).map(|_| heap.allocate(&mut cache, class(4_096)).unwrap()).collect();
+    heap.flush(&mut cache);
+    // The third span is left with the most.
+    for (span, freed) in [(0, 12), (1, 8), (2, 2), (3, 14)] {
+        for block in &mut blocks[span * per_span..][..freed] {
+            // SAFETY: allocated so above, and freed once.
+            unsafe { heap.free(&mut cache, *block, class(4_096)) };
+        }
+    }
+    let span_of = |block: NonNull<u8>| block.as_ptr().addr() / super::span::SPAN_BYTES;
+    let third = span_of(blocks[2 * per_span + 15]);
+    for _ in 0..2 {
+        assert_eq!(span_of(heap.allocate(&mut cache, class(4_096)).unwrap()), third);
+    }
+    let second = span_of(blocks[per_span + 15]);
+    assert_eq!(span_of(heap.allocate(&mut cache, class(4_096)).unwrap()), second);
+}
+
+#[test]
+fn snapshots_without_a_pause_do_not_leave_ever_more_room_behind() {
+    let (heap, memory) = heap();
+    let mut cache = Cache::EMPTY;
+    let mut blocks: Vec<_> = (0..10_000).map(|_| heap.allocate(&mut cache, class(100)).unwrap()).collect();
+    for round in 0..200 {
+        heap.share(&mut cache);
+        for turn in 0..500 {
+            let slot = (round * 7_919 + turn * 104_729) % blocks.len();
+            let fresh = heap.allocate(&mut cache, class(100)).expect("there is room");
+            // SAFETY: allocated so, and replaced at once.
+            unsafe { heap.free(&mut cache, std::mem::replace(&mut blocks[slot], fresh), class(100)) };
+        }
+        heap.unshare();
+    }
+    assert!(memory.committed.load(Ordering::Relaxed) <= 8, "a megabyte of blocks has outgrown its pages");
+}
+
+#[test]
+fn threads_free_what_others_have_allocated() {
+    let (heap, _memory) = heap();
+    let rounds = if cfg!(miri) { 3 } else { 200 };
+    std::thread::scope(|scope| {
+        let (sender, receiver) = std::sync::mpsc::sync_channel::<Vec<usize>>(4);
+        let heap = &heap;
+        for thread in 0..2u8 {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let mut cache = Cache::EMPTY;
+                for _ in 0..rounds {
+                    let blocks = (0..150).map(|_| {
+                        let block = heap.allocate(&mut cache, class(1_000)).expect("there is room");
+                        // SAFETY: the block is fresh and of that size.
+                        unsafe { block.write_bytes(thread, 1_000) };
+                        block.as_ptr().expose_provenance()
+                    });
+                    sender.send(blocks.collect()).unwrap();
+                }
+                heap.flush(&mut cache);
+            });
+        }
+        drop(sender);
+        let mut cache = Cache::EMPTY;
+        for blocks in receiver {
+            let owners: HashSet<u8> = blocks
+                .iter()
+                .flat_map(|block| {
+                    let block = std::ptr::with_exposed_provenance::<[u8; 1_000]>(*block);
+                    // SAFETY: the thread that allocated the block has filled it and handed it over.
+                    unsafe { *block }
+                })
+                .collect();
+            assert_eq!(owners.len(), 1);
+            for block in blocks {
+                let block = NonNull::new(std::ptr::with_exposed_provenance_mut::<u8>(block)).unwrap();
+                // SAFETY: as above, and nobody uses it any more.
+                unsafe { heap.free(&mut cache, block, class(1_000)) };
+            }
+        }
+        heap.flush(&mut cache);
+    });
+    assert_eq!((heap.used_bytes(&Cache::EMPTY), heap.held_bytes().0), (0, 0));
+}
+
+#[test]
+fn emptying_sparse_pages_moves_blocks_into_the_room_of_others() {
+    let (heap, _memory) = heap();
+    let mut cache = Cache::EMPTY;
+    let count = 14 * PAGE_BYTES / 1_024;
+    let blocks: Vec<_> = (0..count).map(|_| heap.allocate(&mut cache, class(1_024)).unwrap()).collect();
+    let mut held: HashSet<_> = blocks.into_iter().collect();
+    let mut turn = 0;
+    held.retain(|block| {
+        turn += 1;
+        if turn % 8 == 0 {
+            return true;
+        }
+        // SAFETY: allocated so above, and freed once.
+        unsafe { heap.free(&mut cache, *block, class(1_024)) };
+        false
+    });
+    assert!(heap.held_bytes().1 >= 14 * PAGE_BYTES);
+    for _ in 0..10_000 {
+        match heap.evacuate(&mut cache) {
+            Evacuated::Nothing => break,
+            Evacuated::Later => {}
+            Evacuated::Blocks(blocks) => {
+                for block in blocks {
+                    assert!(held.remove(&block), "only blocks in use are named");
+                    let moved = heap.allocate(&mut cache, class(1_024)).expect("there is room");
+                    assert!(held.insert(moved));
+                    // SAFETY: allocated so above, and freed once.
+                    unsafe { heap.free(&mut cache, block, class(1_024)) };
+                }
+            }
+        }
+    }
+    while heap.give_back(PAGES) {}
+    assert_eq!(held.len(), count / 8);
+    // An eighth of 14 pages, what is left alone, and a page that is kept.
+    assert!(heap.held_bytes().1 <= 8 * PAGE_BYTES, "{:?}", heap.held_bytes());
+}
