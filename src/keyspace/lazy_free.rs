@@ -22,6 +22,9 @@ pub struct LazyFreePolicy {
     pub user_flush: bool,
 }
 
+/// Objects that freeing threads of this process have yet to free.
+static IN_HAND: AtomicU64 = AtomicU64::new(0);
+
 /// The door to the freeing thread, which starts when it is first needed.
 #[derive(Default)]
 pub struct LazyFree {
@@ -42,6 +45,11 @@ enum Garbage {
 }
 
 impl LazyFree {
+    /// Whether any thread of this process is freeing what it was given.
+    pub fn is_busy() -> bool {
+        IN_HAND.load(Ordering::Acquire) > 0
+    }
+
     /// Objects waiting to be freed (INFO's `lazyfree_pending_objects`).
     pub fn pending(&self) -> u64 {
         self.counters.pending.load(Ordering::Relaxed)
@@ -77,11 +85,13 @@ impl LazyFree {
 
     fn send(&mut self, garbage: Garbage, objects: u64) {
         self.counters.pending.fetch_add(objects, Ordering::Relaxed);
+        IN_HAND.fetch_add(objects, Ordering::Relaxed);
         let queue = self.queue.get_or_insert_with(|| start(Arc::clone(&self.counters)));
         if let Err(unsent) = queue.send((garbage, objects)) {
             // Without its thread the garbage is freed here.
             drop(unsent);
             self.counters.pending.fetch_sub(objects, Ordering::Relaxed);
+            IN_HAND.fetch_sub(objects, Ordering::Relaxed);
         }
     }
 }
@@ -95,6 +105,7 @@ fn start(counters: Arc<Counters>) -> Sender<(Garbage, u64)> {
                 Garbage::Db(db) => drop(db),
             }
             counters.pending.fetch_sub(objects, Ordering::Relaxed);
+            IN_HAND.fetch_sub(objects, Ordering::Release);
             counters.freed.fetch_add(objects, Ordering::Relaxed);
         }
     };

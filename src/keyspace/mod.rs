@@ -27,7 +27,6 @@ mod watch;
 
 pub use access::{AccessClock, AccessPolicy};
 pub use change::Change;
-pub use compact::EntriesElsewhere;
 pub use db::{Db, Edited};
 pub use entry::Entry;
 use events::Events;

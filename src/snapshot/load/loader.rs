@@ -12,7 +12,7 @@ use super::left_out::Unknown;
 use super::part::{Batch, Entries, Part, Source, decode, find_entries};
 use super::{Duplicates, LeftOut, LoadSettings, Loaded, Origin, Verification, format_fault};
 use crate::config::UnknownTypes;
-use crate::keyspace::{AccessClock, Db, EntriesElsewhere, ReadyEntry};
+use crate::keyspace::{AccessClock, Db, ReadyEntry};
 use crate::observe::UserData;
 use crate::rdb::{self, Bookmark, Record, Records};
 use crate::snapshot::error::LoadFault;
@@ -75,8 +75,6 @@ pub struct Loader {
     used_memory_bytes: u64,
     origin: Origin,
     ended: bool,
-    /// Goes last.
-    _entries: EntriesElsewhere,
 }
 
 /// A batch on its way into its database.
@@ -107,7 +105,6 @@ impl Loader {
         let source = Source { file: file.clone(), with_checksum: verification.wants_checksums() };
         let division = settings.division;
         let threads = if file.len() >= division.file_bytes_min { division.threads } else { 0 };
-        let entries = EntriesElsewhere::announce();
         let mut makers = maker.clone();
         Ok(Self {
             crew: Crew::start(threads, move |part| decode(&source, part, &mut makers)),
@@ -132,7 +129,6 @@ impl Loader {
             used_memory_bytes: 0,
             origin: Origin::default(),
             ended: false,
-            _entries: entries,
         })
     }
 

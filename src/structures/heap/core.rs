@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "whoever frees a block promises that it is one")]
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::cache::{Bin, Cache};
@@ -16,9 +16,6 @@ pub(super) struct Heap<M: Memory> {
     memory: M,
     spans: &'static [Span],
     shared: Mutex<Shared>,
-    /// A child sees what is older than `epoch`.
-    is_shared: AtomicBool,
-    epoch: AtomicU32,
     /// Bytes of blocks in use, as far as threads have settled.
     used: AtomicIsize,
 }
@@ -27,14 +24,7 @@ impl<M: Memory> Heap<M> {
     /// A heap with `spans` for all pages of `memory`, in no use yet.
     pub(super) fn new(memory: M, spans: &'static [Span]) -> Self {
         assert_eq!(spans.len(), memory.pages() * SPANS);
-        Self {
-            memory,
-            spans,
-            shared: Mutex::new(Shared::new()),
-            is_shared: AtomicBool::new(false),
-            epoch: AtomicU32::new(0),
-            used: AtomicIsize::new(0),
-        }
+        Self { memory, spans, shared: Mutex::new(Shared::new()), used: AtomicIsize::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -100,29 +90,24 @@ impl<M: Memory> Heap<M> {
         self.lock().look_at(self.spans, number);
     }
 
-    /// Whether a child sees the block as it was at its fork: then a write copies the page.
+    /// Whether the block is in a page that was touched before this fork, whose child sees it then: a write copies the page.
     #[inline]
-    pub(super) fn is_shared(&self, block: NonNull<u8>) -> bool {
-        if !self.is_shared.load(Ordering::Relaxed) {
-            return false;
-        }
+    pub(super) fn is_older(&self, block: NonNull<u8>, fork: u32) -> bool {
         let offset = block.as_ptr().addr().wrapping_sub(self.memory.base().as_ptr().addr());
         // What is larger comes from elsewhere, and is in no span.
-        self.spans.get(offset / SPAN_BYTES).is_some_and(|span| span.epoch() < self.epoch.load(Ordering::Relaxed))
+        self.spans.get(offset / SPAN_BYTES).is_some_and(|span| span.epoch() < fork)
     }
 
-    /// A child is about to be forked, or was: new blocks of this thread are not where it sees them.
-    pub(super) fn share(&self, cache: &mut Cache) {
+    /// A child is about to be forked, or was: new blocks of this thread are not where it sees them. Returns the number of the
+    /// fork.
+    pub(super) fn share(&self, cache: &mut Cache) -> u32 {
         self.flush(cache);
-        let epoch = self.lock().share(self.spans);
-        self.epoch.store(epoch, Ordering::Relaxed);
-        self.is_shared.store(true, Ordering::Relaxed);
+        self.lock().share(self.spans)
     }
 
     /// A child has ended.
     pub(super) fn unshare(&self) {
-        let ended = self.lock().unshare(self.spans);
-        self.is_shared.store(!ended, Ordering::Relaxed);
+        self.lock().unshare(self.spans);
     }
 
     /// Hands all claims back.

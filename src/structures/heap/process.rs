@@ -19,8 +19,8 @@ type ProcessHeap = LazyLock<Option<Heap<Mapped>>>;
 static ENTRIES: ProcessHeap = LazyLock::new(reserve);
 static ELEMENTS: ProcessHeap = LazyLock::new(reserve);
 
-/// How many children see the pages.
-static CHILDREN: AtomicU32 = AtomicU32::new(0);
+/// How many threads have allocated blocks and have not ended.
+static ALLOCATING: AtomicU32 = AtomicU32::new(0);
 
 fn reserve() -> Option<Heap<Mapped>> {
     let (memory, spans) = Mapped::reserve()?;
@@ -30,6 +30,10 @@ fn reserve() -> Option<Heap<Mapped>> {
 thread_local! {
     static CACHES: UnsafeCell<[Cache; 2]> = const { UnsafeCell::new([Cache::EMPTY, Cache::EMPTY]) };
     static HANDS_BACK: Cell<bool> = const { Cell::new(false) };
+    /// How many children this thread has that see the pages.
+    static CHILDREN: Cell<u32> = const { Cell::new(0) };
+    /// The number of its last fork, by pool.
+    static FORKS: Cell<[u32; 2]> = const { Cell::new([0; 2]) };
     static AT_END: HandBack = const { HandBack };
 }
 
@@ -41,6 +45,7 @@ impl Drop for HandBack {
         for (pool, heap) in heaps() {
             pool.with_cache(|cache| heap.flush(cache));
         }
+        ALLOCATING.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -90,6 +95,7 @@ impl Pool {
     #[inline(never)]
     fn allocate_slowly(self, heap: &Heap<Mapped>, class: Class) -> NonNull<u8> {
         if !HANDS_BACK.replace(true) {
+            ALLOCATING.fetch_add(1, Ordering::Relaxed);
             // The first use makes it be dropped when the thread ends; one that is ending already keeps its last claims.
             let _ = AT_END.try_with(|_| ());
         }
@@ -113,17 +119,20 @@ impl Pool {
         unsafe { dealloc(block.as_ptr(), layout(bytes)) };
     }
 
-    /// Whether a child sees this block of the pool as it was at its fork. Then a write to it copies the page, and may split a
+    /// Whether a child of this thread sees this block of the pool as it was at its fork. Then a write to it copies the page, and may split a
     /// huge page, and a new version is better written to another block.
     #[inline]
     pub fn shares(self, block: NonNull<u8>) -> bool {
-        CHILDREN.load(Ordering::Relaxed) > 0 && self.heap().is_some_and(|heap| heap.is_shared(block))
+        CHILDREN.get() > 0 && self.heap().is_some_and(|heap| heap.is_older(block, FORKS.get()[self as usize]))
     }
 
-    /// What is to be moved next, so that pages become empty. To be called by the thread that moves blocks, while no other
-    /// thread has or frees blocks of this pool.
+    /// What is to be moved next, so that pages become empty: nothing while another thread lives that has allocated blocks, and
+    /// may have some. To be called by the thread that moves blocks, while no other one has any that it was given.
     pub(crate) fn evacuate(self) -> Evacuated {
-        self.heap().map_or(Evacuated::Nothing, |heap| self.with_cache(|cache| heap.evacuate(cache)))
+        let is_alone = HANDS_BACK.get() && ALLOCATING.load(Ordering::Acquire) == 1;
+        self.heap()
+            .filter(|_| is_alone)
+            .map_or(Evacuated::Nothing, |heap| self.with_cache(|cache| heap.evacuate(cache)))
     }
 }
 
@@ -140,14 +149,16 @@ fn allocate_elsewhere(bytes: usize) -> NonNull<u8> {
 /// that writes.
 pub fn share_blocks() {
     for (pool, heap) in heaps() {
-        pool.with_cache(|cache| heap.share(cache));
+        let mut forks = FORKS.get();
+        forks[pool as usize] = pool.with_cache(|cache| heap.share(cache));
+        FORKS.set(forks);
     }
-    CHILDREN.fetch_add(1, Ordering::Relaxed);
+    CHILDREN.set(CHILDREN.get() + 1);
 }
 
-/// A child has ended: once for each [`share_blocks`].
+/// A child has ended: once for each [`share_blocks`], by the same thread.
 pub fn unshare_blocks() {
-    CHILDREN.fetch_sub(1, Ordering::Relaxed);
+    CHILDREN.set(CHILDREN.get().saturating_sub(1));
     heaps().for_each(|(_, heap)| heap.unshare());
 }
 

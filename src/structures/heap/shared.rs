@@ -99,14 +99,13 @@ impl Shared {
         self.epoch
     }
 
-    /// A child has ended. Returns whether it was the last.
-    pub(super) fn unshare(&mut self, spans: &[Span]) -> bool {
+    /// A child has ended.
+    pub(super) fn unshare(&mut self, spans: &[Span]) {
         self.children = self.children.saturating_sub(1);
         if self.children == 0 {
             self.move_all(spans, Age::Shared, Age::Current);
             self.evacuation.wake();
         }
-        self.children == 0
     }
 
     fn move_all(&mut self, spans: &[Span], from: Age, to: Age) {

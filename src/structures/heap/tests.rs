@@ -95,6 +95,7 @@ struct Model {
     /// Blocks that were there at the last fork, while a child lives.
     shared: HashSet<NonNull<u8>>,
     children: usize,
+    fork: u32,
     next_mark: u8,
 }
 
@@ -121,7 +122,7 @@ impl Model {
         if thread == 0 && self.children > 0 && pages < PAGES * PAGE_BYTES && pages <= 2 * used + ROOM_LEFT_BYTES / 2 {
             let is_seen = self.shared.iter().any(|other| self.page(*other) == self.page(block));
             assert!(!is_seen, "a new block is not where a child sees it");
-            assert!(!self.heap.is_shared(block));
+            assert!(!self.heap.is_older(block, self.fork));
         }
     }
 
@@ -145,7 +146,7 @@ impl Model {
         // Only the thread that forks leaves its claims.
         let mut other = std::mem::replace(&mut self.caches[1], Cache::EMPTY);
         self.heap.flush(&mut other);
-        self.heap.share(&mut self.caches[0]);
+        self.fork = self.heap.share(&mut self.caches[0]);
         self.children += 1;
         self.shared = self.held.keys().copied().collect();
     }
@@ -154,10 +155,7 @@ impl Model {
         let used: usize = self.held.values().map(|held| held.class.bytes()).sum();
         assert_eq!(self.heap.used_bytes(&self.caches[0]) + self.caches[1].unsettled, used as isize);
         for block in &self.shared {
-            assert!(self.heap.is_shared(*block));
-        }
-        if self.children == 0 {
-            assert!(self.held.keys().all(|block| !self.heap.is_shared(*block)));
+            assert!(self.heap.is_older(*block, self.fork));
         }
         let (spans, pages) = self.heap.held_bytes();
         assert!(used <= spans && spans <= pages);
@@ -202,6 +200,7 @@ proptest! {
             held: HashMap::new(),
             shared: HashSet::new(),
             children: 0,
+            fork: 0,
             next_mark: 0,
         };
         for step in steps {
