@@ -4,7 +4,7 @@ use std::ptr::NonNull;
 
 use super::WrongType;
 use super::access::AccessClock;
-use super::entry::{Entry, Vacated};
+use super::entry::Entry;
 use super::expire::{ExpireState, ExpiryPolicy};
 use super::field_expiry::{FieldExpiries, next_field_expiry};
 use super::known_hash::KnownHash;
@@ -208,15 +208,15 @@ impl Db {
                 let entry = slot.get_mut();
                 entry.leave_shared();
                 let old = entry.boxed_mut().is_some().then(|| entry.take_value());
-                drop(entry.set_expiry(expiry));
-                drop(entry.set_value(value));
+                entry.set_expiry(expiry);
+                entry.set_value(value);
                 entry.set_clock(clock);
                 slot.set_mark(expiry.is_some());
                 old
             }
             Slot::Vacant(slot) => {
                 let mut entry = Entry::new(key, value, clock);
-                drop(entry.set_expiry(expiry));
+                entry.set_expiry(expiry);
                 slot.insert_marked(entry, expiry.is_some());
                 None
             }
@@ -258,7 +258,7 @@ impl Db {
                 } else {
                     None
                 };
-                drop(entry.set_inline(Type::String, encoding, bytes, expiry));
+                entry.set_inline(Type::String, encoding, bytes, expiry);
                 access.touch(entry);
                 if was_marked != expiry.is_some() {
                     slot.set_mark(expiry.is_some());
@@ -291,7 +291,7 @@ impl Db {
                     _ => return Err(WrongType.into()),
                 };
                 let expiry = entry.expiry();
-                drop(entry.set_inline(Type::String, Encoding::Int, IntBytes::new(number).bytes(), expiry));
+                entry.set_inline(Type::String, Encoding::Int, IntBytes::new(number).bytes(), expiry);
                 access.touch(entry);
                 Ok(number)
             }
@@ -320,8 +320,7 @@ impl Db {
         if entry.is_boxed() {
             entry.leave_shared();
         }
-        let (edited, vacated) = edit_value(entry, &mut self.room, change);
-        drop(vacated);
+        let edited = edit_value(entry, &mut self.room, change);
         if let Some(access) = access {
             access.touch(entry);
         }
@@ -462,7 +461,7 @@ impl Db {
         let hash = self.keys.hash(found.key());
         match self.keys.find_mut_hashed(hash, found.key()) {
             Some(entry) if entry.is_at(block) => {
-                drop(entry.leave());
+                entry.leave();
                 true
             }
             _ => false,
@@ -521,43 +520,42 @@ impl Db {
 fn set_entry_expiry(mut slot: OccupiedSlot<'_, Entry>, expiry: Option<i64>) {
     let entry = slot.get_mut();
     if let (Some(at_ms), Some(_)) = (expiry, entry.expiry()) {
-        // The block stays as it is.
+        // The mark stays as it is.
         entry.leave_shared();
         entry.move_expiry(at_ms);
         return;
     }
-    drop(entry.set_expiry(expiry));
+    entry.set_expiry(expiry);
     slot.set_mark(expiry.is_some());
 }
 
 /// Changes the value of an entry that is known to be of type `T`. What is left empty is still there and to be removed.
-fn edit_value<T: DataType, R>(
-    entry: &mut Entry,
-    room: &mut Vec<u8>,
-    change: impl FnOnce(&mut T) -> R,
-) -> (Edited<R>, Option<Vacated>) {
+fn edit_value<T: DataType, R>(entry: &mut Entry, room: &mut Vec<u8>, change: impl FnOnce(&mut T) -> R) -> Edited<R> {
     let expiry = entry.expiry();
     if let Some((_, encoding, bytes)) = entry.inline() {
         let mut value = T::from_inline(encoding, bytes, std::mem::take(room));
         let result = change(&mut value);
         let emptied = value.is_empty();
-        let vacated = match value.inline() {
-            _ if emptied => None,
-            // A page that a snapshot child shares is not copied for nothing.
-            Some((encoding, bytes)) if entry.inline() == Some((T::TYPE, encoding, bytes)) => None,
+        match value.inline() {
+            _ if emptied => {}
+            // An entry that a snapshot child sees is not moved for nothing.
+            Some((encoding, bytes)) if entry.inline() == Some((T::TYPE, encoding, bytes)) => {}
             Some((encoding, bytes)) => entry.set_inline(T::TYPE, encoding, bytes, expiry),
-            None => return (Edited { result, emptied }, entry.set_value(value.into())),
-        };
+            None => {
+                entry.set_value(value.into());
+                return Edited { result, emptied };
+            }
+        }
         *room = value.into_room();
-        return (Edited { result, emptied }, vacated);
+        return Edited { result, emptied };
     }
     let boxed = entry.boxed_mut().expect("a value is inside the block or behind it");
     let value = T::from_value_mut(boxed).expect("the caller has looked at the type");
     let result = change(value);
     let emptied = value.is_empty();
-    if emptied || value.inline().is_none() {
-        return (Edited { result, emptied }, None);
+    if !emptied && value.inline().is_some() {
+        let value = entry.take_value();
+        entry.set_value(value);
     }
-    let value = entry.take_value();
-    (Edited { result, emptied }, entry.set_value(value))
+    Edited { result, emptied }
 }

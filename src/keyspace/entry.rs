@@ -64,8 +64,7 @@ struct Header {
 #[repr(transparent)]
 pub struct Entry(NonNull<Header>);
 
-// SAFETY: an entry owns its block and the value in it, and a value may go to another thread, as is asserted below. Second
-// handles go along with it or are gone, by the contract of `Entry::reference`.
+// SAFETY: an entry owns its block and the value in it, and a value may go to another thread, as is asserted below.
 unsafe impl Send for Entry {}
 
 const _: () = {
@@ -78,49 +77,6 @@ unsafe impl Element for Entry {
     #[inline]
     fn key(&self) -> &[u8] {
         Entry::key(self)
-    }
-}
-
-/// A second handle to a block that an [`Entry`] owns.
-///
-/// It keeps no lifetime: [`Entry::reference`] says what is promised in place of one. [`super::Db`] is the only user.
-#[repr(transparent)]
-pub struct EntryRef(NonNull<Header>);
-
-// SAFETY: whoever has made the handle has promised to use it only beside its entry, which may go to another thread.
-unsafe impl Send for EntryRef {}
-
-// SAFETY: `EntryRef` is `repr(transparent)` over a `NonNull`; for the key, as for `Entry`.
-unsafe impl Element for EntryRef {
-    #[inline]
-    fn key(&self) -> &[u8] {
-        self.entry().key()
-    }
-}
-
-impl EntryRef {
-    /// The entry behind the handle, for reading.
-    #[inline]
-    pub fn entry(&self) -> &Entry {
-        // SAFETY: whoever has made the handle has promised that the block outlives it, and nobody drops or changes an
-        // entry by a shared borrow. Both handles have one layout.
-        unsafe { &*ptr::from_ref(self).cast::<Entry>() }
-    }
-}
-
-/// A block that its entry has left for another one, and that is not freed yet: second handles to it may be followed, and
-/// are to be repaired, as long as this lives.
-#[must_use = "second handles to the block are repaired before it goes"]
-pub struct Vacated {
-    block: NonNull<Header>,
-    size: usize,
-}
-
-impl Drop for Vacated {
-    fn drop(&mut self) {
-        // SAFETY: the block was allocated with this size. Its entry is gone or lives in another block, and so
-        // do second handles, by the contract of `Entry::reference`.
-        unsafe { POOL.free(self.block.cast(), self.size) };
     }
 }
 
@@ -304,28 +260,20 @@ impl Entry {
     }
 
     /// Overwrites the value with one that lives inside the block, in place when it fits.
-    /// Returns the block that was left, if any was.
-    pub fn set_inline(
-        &mut self,
-        data_type: Type,
-        encoding: Encoding,
-        bytes: &[u8],
-        expiry: Option<i64>,
-    ) -> Option<Vacated> {
+    pub fn set_inline(&mut self, data_type: Type, encoding: Encoding, bytes: &[u8], expiry: Option<i64>) {
         let shape =
             Shape { key_len: self.shape().key_len, expiry: expiry.is_some(), boxed: false, inline_len: bytes.len() };
         // SAFETY: expiry and inline bytes are written below, by what cannot panic before.
-        let vacated = unsafe { self.reshape(shape) };
+        unsafe { self.reshape(shape) };
         self.set_kind(kind(data_type, encoding));
         if let Some(at_ms) = expiry {
             self.write_expiry(at_ms);
         }
         self.write_inline(bytes);
-        vacated
     }
 
-    /// Replaces the value, keeping key, expiry and clock. Returns the block that was left, if any was.
-    pub fn set_value(&mut self, value: Value) -> Option<Vacated> {
+    /// Replaces the value, keeping key, expiry and clock.
+    pub fn set_value(&mut self, value: Value) {
         let expiry = self.expiry();
         if let Some((encoding, bytes)) = value.inline() {
             return self.set_inline(value.data_type(), encoding, bytes, expiry);
@@ -334,32 +282,28 @@ impl Entry {
         if let Some(slot) = self.boxed_mut() {
             *slot = value;
             self.set_kind(kind(data_type, Encoding::Raw));
-            return None;
+            return;
         }
         let shape = Shape { boxed: true, inline_len: 0, ..self.shape() };
         // SAFETY: the block gets a boxed shape whose slot holds nothing until the value is written, and nothing reads it or
         // panics before.
         unsafe {
-            let vacated = self.reshape(shape);
+            self.reshape(shape);
             self.set_kind(kind(data_type, Encoding::Raw));
             self.value_slot().write(value);
-            vacated
         }
     }
 
-    /// Sets or takes away the expiry. Returns the block that was left, if any was.
-    pub fn set_expiry(&mut self, expiry: Option<i64>) -> Option<Vacated> {
+    /// Sets or takes away the expiry.
+    pub fn set_expiry(&mut self, expiry: Option<i64>) {
         let old = self.shape();
-        let vacated = if expiry.is_some() == old.expiry {
-            None
-        } else {
+        if expiry.is_some() != old.expiry {
             // SAFETY: the value is kept, and the expiry written below.
-            unsafe { self.reshape(Shape { expiry: !old.expiry, ..old }) }
-        };
+            unsafe { self.reshape(Shape { expiry: !old.expiry, ..old }) };
+        }
         if let Some(at_ms) = expiry {
             self.write_expiry(at_ms);
         }
-        vacated
     }
 
     /// Changes the expiry of an entry that has one.
@@ -393,18 +337,6 @@ impl Entry {
         }
         let (data_type, encoding) = self.kind();
         Value::from_inline(data_type, encoding, self.inline_bytes())
-    }
-
-    /// A second handle for the index of keys with an expiry.
-    ///
-    /// # Safety
-    ///
-    /// The handle is gone, or replaced by that of another block, before this one is freed: when the entry is dropped, or
-    /// when the [`Vacated`] is that a change of the entry has returned. It is not read while somebody else can change or
-    /// drop the entry: by no other thread, and by no closure that runs during a change.
-    #[cfg_attr(not(test), expect(dead_code, reason = "keys with an expiry are marked, not named"))]
-    pub unsafe fn reference(&self) -> EntryRef {
-        EntryRef(self.0)
     }
 
     /// Bytes that the block takes from the allocator.
@@ -546,7 +478,7 @@ impl Entry {
     #[inline]
     pub fn leave_shared(&mut self) {
         if self.is_shared() {
-            drop(self.leave());
+            self.leave();
         }
     }
 
@@ -565,16 +497,19 @@ impl Entry {
         ManuallyDrop::new(Entry(block.cast()))
     }
 
-    /// Moves the entry to another block. Returns the one that was left.
+    /// Moves the entry to another block.
     #[cold]
     #[inline(never)]
-    pub fn leave(&mut self) -> Vacated {
+    pub fn leave(&mut self) {
         let size = self.block_bytes();
         let block = POOL.allocate(size).cast();
         let bytes = self.shape().bytes();
-        // SAFETY: both blocks are of that size, and the new one is nobody else's. A value behind the block goes with it.
-        unsafe { ptr::copy_nonoverlapping(self.0.cast::<u8>().as_ptr(), block.cast::<u8>().as_ptr(), bytes) };
-        Vacated { block: std::mem::replace(&mut self.0, block), size }
+        // SAFETY: both blocks are of that size, and the new one is nobody else's. A value behind the block goes with it, so
+        // that nobody has the old one any more.
+        unsafe {
+            ptr::copy_nonoverlapping(self.0.cast::<u8>().as_ptr(), block.cast::<u8>().as_ptr(), bytes);
+            POOL.free(std::mem::replace(&mut self.0, block).cast(), size);
+        }
     }
 
     /// Whether a child sees the block, so that a write to it copies a page.
@@ -583,23 +518,22 @@ impl Entry {
         POOL.shares(self.0.cast())
     }
 
-    /// Gives the block another shape, in place where it fits without wasting half of the block and no child sees it. The key and an expiry
-    /// that the new shape has room for are kept; a boxed value is kept when the new shape is boxed too and dropped
-    /// otherwise; inline bytes are kept when their length stays.
-    /// Returns the block that was left, if any was.
+    /// Gives the block another shape, in place where it fits without wasting half of the block and no child sees it; another
+    /// block otherwise. The key and an expiry that the new shape has room for are kept; a boxed value is kept when the new
+    /// shape is boxed too and dropped otherwise; inline bytes are kept when their length stays.
     ///
     /// # Safety
     ///
     /// The caller writes what the new shape has and the old one had not, or not of that length (expiry, value, inline
     /// bytes) before anything reads it, drops the entry, or panics.
-    unsafe fn reshape(&mut self, new: Shape) -> Option<Vacated> {
+    unsafe fn reshape(&mut self, new: Shape) {
         let new = new.checked();
         let old = self.shape();
         // SAFETY: the slot holds a live value, which stays the entry's until the header says otherwise.
         let value = old.boxed.then(|| unsafe { ManuallyDrop::new(self.value_slot().read()) });
         let kept_expiry = if new.expiry { self.expiry() } else { None };
         let inline_kept = if old.inline_len == new.inline_len { old.inline_len } else { 0 };
-        let vacated = if (old == new || self.fits(new)) && !self.is_shared() {
+        if (old == new || self.fits(new)) && !self.is_shared() {
             if old.key_offset() != new.key_offset() {
                 // SAFETY: both ranges lie inside the block; `copy` allows them to overlap.
                 unsafe {
@@ -607,21 +541,20 @@ impl Entry {
                 }
             }
             self.describe(new, self.class());
-            None
         } else {
             let (class, size) = class_for(new.bytes());
             let block = POOL.allocate(size).cast::<Header>();
-            let vacated = Vacated { block: self.0, size: self.block_bytes() };
-            // SAFETY: the new block is as large as the new shape, and the old one stays as it is.
+            let size_left = self.block_bytes();
+            // SAFETY: the new block is as large as the new shape, and nobody has the old one once its contents are copied: a
+            // value was taken out above.
             unsafe {
                 block.write(self.0.read());
                 let key = block.cast::<u8>().add(new.key_offset());
                 ptr::copy_nonoverlapping(self.at(old.key_offset()), key.as_ptr(), old.key_len + inline_kept);
+                POOL.free(std::mem::replace(&mut self.0, block).cast(), size_left);
             }
-            self.0 = block;
             self.describe(new, class);
-            Some(vacated)
-        };
+        }
         if let Some(at_ms) = kept_expiry {
             self.write_expiry(at_ms);
         }
@@ -631,7 +564,6 @@ impl Entry {
             Some(value) if new.boxed => unsafe { self.value_slot().write(value) },
             value => drop(value),
         }
-        vacated
     }
 
     /// Whether the block can take the shape without wasting half of itself.
@@ -650,8 +582,9 @@ impl Drop for Entry {
             // SAFETY: a boxed block holds a live value, dropped here once.
             unsafe { ptr::drop_in_place(self.value_slot()) };
         }
-        // The handle goes, and with it the block.
-        drop(Vacated { block: self.0, size: self.block_bytes() });
+        let size = self.block_bytes();
+        // SAFETY: the handle that owned the block goes.
+        unsafe { POOL.free(self.0.cast(), size) };
     }
 }
 

@@ -23,7 +23,7 @@ impl ReadyEntry {
             Some((encoding, bytes)) => Entry::with_inline(key, value.data_type(), encoding, bytes, expiry, clock),
             None => {
                 let mut entry = Entry::new(key, value, clock);
-                drop(entry.set_expiry(expiry));
+                entry.set_expiry(expiry);
                 entry
             }
         };

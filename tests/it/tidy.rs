@@ -27,7 +27,7 @@ const UNSAFE_ALLOWED: &[(&str, &str)] = &[
     ("structures/", "tables and blocks laid out by hand"),
     ("observe/allocator.rs", "a request to the allocator by name"),
     ("keyspace/entry.rs", "one heap block per key"),
-    ("keyspace/entry/tests.rs", "second handles to a block"),
+    ("keyspace/entry/tests.rs", "looking at a block that its entry has left"),
     ("keyspace/compact.rs", "moving entries by their blocks"),
     ("keyspace/db.rs", "looking at an entry by its block"),
     ("keyspace/frozen.rs", "reading by several threads"),

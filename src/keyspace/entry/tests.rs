@@ -1,5 +1,5 @@
 //! Laws of the block of a key.
-#![expect(unsafe_code, reason = "second handles, and what the allocator says of a block")]
+#![expect(unsafe_code, reason = "looks at a block that its entry has left, as a child does")]
 
 use proptest::prelude::*;
 
@@ -42,7 +42,7 @@ fn short_entry_wastes_less_than_four_bytes() {
 fn overwriting_with_a_value_that_fits_keeps_the_block() {
     let mut entry = Entry::new(b"key", StringValue::new(&[b'a'; 100]).into(), 7);
     let block = entry.0;
-    assert!(entry.set_value(StringValue::new(&[b'b'; 90]).into()).is_none());
+    entry.set_value(StringValue::new(&[b'b'; 90]).into());
     assert_eq!(entry.0, block);
     assert_eq!(text(&entry), [b'b'; 90]);
     assert_eq!(entry.clock(), 7);
@@ -62,7 +62,7 @@ fn value_that_no_header_describes_is_refused_and_leaves_the_entry_as_it_was() {
     let mut entry = Entry::new(b"key", StringValue::new(&long).into(), 0);
     let too_long = vec![b'x'; INLINE_LEN_MAX + 1];
     let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let _ = entry.set_inline(Type::String, Encoding::Raw, &too_long, Some(1));
+        entry.set_inline(Type::String, Encoding::Raw, &too_long, Some(1));
     }));
     assert!(refused.is_err());
     assert_eq!((text(&entry), entry.expiry()), (long, None));
@@ -133,39 +133,36 @@ fn filled(len: usize) -> Vec<u8> {
     bytes
 }
 
-/// An entry, what it should hold, and a second handle that is kept as the index of keys with an expiry keeps it.
+/// An entry, and what it should hold.
 struct Checked {
     entry: Entry,
     key: Vec<u8>,
     bytes: Vec<u8>,
     expiry: Option<i64>,
     clock: u32,
-    second: EntryRef,
 }
 
 impl Checked {
     fn new(key_len: usize) -> Self {
         let key = filled(key_len);
         let entry = Entry::new(&key, StringValue::new(b"").into(), 1);
-        // SAFETY: `apply` replaces the handle before it drops what was vacated.
-        let second = unsafe { entry.reference() };
-        Self { entry, key, bytes: Vec::new(), expiry: None, clock: 1, second }
+        Self { entry, key, bytes: Vec::new(), expiry: None, clock: 1 }
     }
 
     fn apply(&mut self, change: &Change) {
         let entry = &mut self.entry;
-        let vacated = match *change {
+        match *change {
             Change::Value(len) => {
                 self.bytes = filled(len);
-                entry.set_value(StringValue::new(&self.bytes).into())
+                entry.set_value(StringValue::new(&self.bytes).into());
             }
             Change::Inline(len, expiry) => {
                 (self.bytes, self.expiry) = (filled(len), expiry);
-                entry.set_inline(Type::String, Encoding::Raw, &self.bytes, expiry)
+                entry.set_inline(Type::String, Encoding::Raw, &self.bytes, expiry);
             }
             Change::Expiry(expiry) => {
                 self.expiry = expiry;
-                entry.set_expiry(expiry)
+                entry.set_expiry(expiry);
             }
             Change::Overwrite(byte) => {
                 if let Some(bytes) = entry.inline_bytes_mut() {
@@ -175,28 +172,21 @@ impl Checked {
                     value.make_raw().push(byte);
                     self.bytes.push(byte);
                 }
-                None
             }
             Change::Move => {
                 let value = entry.take_value();
-                entry.set_value(value)
+                entry.set_value(value);
             }
-            Change::Leave => Some(entry.leave()),
+            Change::Leave => entry.leave(),
             Change::Clock(clock) => {
                 self.clock = clock & CLOCK_MASK;
                 entry.set_clock(clock);
-                None
             }
-        };
-        // The second handle may be followed until the block that was left goes.
-        assert_eq!(self.second.key(), self.key);
-        // SAFETY: as in `new`.
-        self.second = unsafe { entry.reference() };
-        drop(vacated);
+        }
     }
 
     fn check(&self) {
-        let entry = self.second.entry();
+        let entry = &self.entry;
         assert_eq!(entry.key(), self.key);
         assert_eq!(text(entry), self.bytes);
         assert_eq!((entry.expiry(), entry.clock(), entry.data_type()), (self.expiry, self.clock, Type::String));
@@ -258,13 +248,12 @@ fn no_way_to_change_a_small_value_writes_to_a_block_that_a_child_sees() {
             // What the child sees is copied here, and compared where it was.
             let seen = (entry.expiry(), entry.inline().map(|(_, _, bytes)| bytes.to_vec()));
             // SAFETY: nothing is written to pages that are shared, and they stay mapped.
-            let old = unsafe { ManuallyDrop::new(entry.reference()) };
+            let old = unsafe { Entry::in_block(entry.0.cast()) };
             change(db, db.hash(b"key"), b"key", &access);
             let entry = db.peek(b"key").unwrap();
-            let now = old.entry();
             let is_changed = seen != (entry.expiry(), entry.inline().map(|(_, _, bytes)| bytes.to_vec()));
             assert!(!entry.is_shared() || !is_changed, "{name}");
-            assert_eq!(seen, (now.expiry(), now.inline().map(|(_, _, bytes)| bytes.to_vec())), "{name}");
+            assert_eq!(seen, (old.expiry(), old.inline().map(|(_, _, bytes)| bytes.to_vec())), "{name}");
             assert_eq!(db.expires_len(), usize::from(entry.expiry().is_some()), "{name}");
             // From here on it is changed in place.
             db.set_expiry(b"key", Some(1));
