@@ -8,6 +8,7 @@ mod folded_name;
 mod heap;
 mod long_buffer;
 mod memory;
+mod reserved;
 mod size_class;
 mod thin;
 
@@ -28,9 +29,7 @@ pub use dict::{
 };
 pub use folded_name::FoldedName;
 pub(crate) use heap::{Class, Evacuated};
-pub use heap::{
-    HeapBytes, Pool, block_bytes, give_pages_back, heap_bytes, share_blocks, unshare_blocks, used_block_bytes,
-};
+pub use heap::{Pool, block_bytes, give_pages_back, heap_bytes, share_blocks, unshare_blocks, used_block_bytes};
 pub use long_buffer::{LongBuffer, try_grow};
 pub use memory::{memory_holds, try_zeros};
 pub use thin::{ThinBytes, ThinPair};

@@ -232,7 +232,7 @@ impl<E: Element> Bucket<E> {
         for _ in 0..position.depth {
             bucket = bucket.next().expect("a position lies within its chain");
         }
-        assert!(bucket.tag(position.slot).is_some(), "an element stands at the position");
+        assert!(bucket.tag(position.slot).is_some(), "there is an element at the position");
         // SAFETY: the slot's tag was just seen not to be zero.
         unsafe { bucket.element(position.slot) }
     }
@@ -244,7 +244,7 @@ impl<E: Element> Bucket<E> {
     #[expect(unsafe_code, reason = "the tag says which variant of the union is there")]
     pub(super) fn at_mut(&mut self, position: Position) -> &mut E {
         let bucket = self.nth_mut(position.depth);
-        assert!(bucket.tag(position.slot).is_some(), "an element stands at the position");
+        assert!(bucket.tag(position.slot).is_some(), "there is an element at the position");
         // SAFETY: the slot's tag was just seen not to be zero.
         unsafe { &mut bucket.words[position.slot].element }
     }
@@ -301,7 +301,7 @@ impl<E: Element> Bucket<E> {
     #[inline]
     #[expect(unsafe_code, reason = "moves an element out of the union")]
     fn take(&mut self, slot: usize) -> (Label, E) {
-        assert!(self.tag(slot).is_some(), "an element stands at the position");
+        assert!(self.tag(slot).is_some(), "there is an element at the position");
         let label = Label::of(self.meta, slot);
         self.meta &= !(0xff << (8 * (slot + 1)) | mark_of(slot));
         // SAFETY: the slot's tag was not zero, so an element is there, and is no longer, so nobody takes it twice.
@@ -372,7 +372,7 @@ impl<E: Element> Bucket<E> {
     /// Sets or takes away the mark of an element; says whether that changed it.
     pub(super) fn set_mark(&mut self, position: Position, is_marked: bool) -> bool {
         let bucket = self.nth_mut(position.depth);
-        assert!(bucket.tag(position.slot).is_some(), "an element stands at the position");
+        assert!(bucket.tag(position.slot).is_some(), "there is an element at the position");
         let before = bucket.meta;
         let mark = mark_of(position.slot);
         bucket.meta = if is_marked { before | mark } else { before & !mark };

@@ -10,13 +10,10 @@ use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use std::collections::BTreeMap;
-use std::ffi::c_void;
-use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use crate::structures::reserved::{self, HUGE_PAGE_BYTES, allow, ask_for_huge_pages, give_back, unmap};
 
-const HUGE_PAGE_BYTES: usize = 2 << 20;
 const PAGE_BYTES: usize = 4096;
 
 /// A mapping is opened by at least so many bytes at a time, and a small one by no more: the kernel gives no huge page to
@@ -84,12 +81,13 @@ pub(super) struct Mapping {
 
 impl Mapping {
     /// Memory of which so many bytes can be used, all zeroes.
+    #[expect(unsafe_code, reason = "opens a range")]
     pub(super) fn new(bytes: usize) -> Option<Self> {
         let open = opened(0, bytes)?;
         let (start, reserved) = reserve(open)?;
         let mapping = Self { start, reserved, open, used: 0, huge: 0, untouched_from: usize::MAX };
-        // Dropping the mapping gives the addresses back.
-        if !allow(start, 0, open) {
+        // SAFETY: the range is new. Dropping the mapping gives the addresses back.
+        if !unsafe { allow(start, 0, open) } {
             return None;
         }
         mapping.register();
@@ -111,6 +109,7 @@ impl Mapping {
 
     /// Makes at least so many bytes usable. The start may change, and what it holds moves along without being copied as
     /// a rule.
+    #[expect(unsafe_code, reason = "opens more of a range")]
     pub(super) fn grow(&mut self, bytes: usize) -> bool {
         if bytes <= self.open {
             return true;
@@ -119,7 +118,8 @@ impl Mapping {
         if open > self.reserved && !self.move_to_larger(open) {
             return false;
         }
-        if !allow(self.start, self.open, open) {
+        // SAFETY: the part is within the range and has not been opened before.
+        if !unsafe { allow(self.start, self.open, open) } {
             return false;
         }
         self.open = open;
@@ -136,21 +136,25 @@ impl Mapping {
     }
 
     /// Gives back what lies beyond the first so many bytes, which hold only vacant buckets there, once it is worth it.
+    #[expect(unsafe_code, reason = "gives a part of a range back")]
     pub(super) fn give_back_from(&mut self, bytes: usize) {
         let kept = bytes.next_multiple_of(GIVEN_BACK_BYTES);
         if kept < self.used {
-            self.give_back(kept, self.used);
+            // SAFETY: nobody borrows from the table, and zeroes are vacant buckets, which the part held before.
+            unsafe { give_back(self.start, kept, self.used) };
             self.count(kept);
         }
     }
 
     /// Prepares the used part, which nobody has touched yet and which is about to be filled: it lives in huge pages, where
     /// these are wanted, and `touch_next` gets memory for it ahead of the insertions.
+    #[expect(unsafe_code, reason = "advises the kernel about a part of a range")]
     pub(super) fn expect_filling(&mut self) {
         let huge = self.used / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
         if HUGE_PAGES.load(Ordering::Relaxed) && huge > 0 {
             self.huge = huge;
-            ask_for_huge_pages(self.start, huge);
+            // SAFETY: the part is used, and so within the range.
+            unsafe { ask_for_huge_pages(self.start, 0, huge) };
         }
         self.untouched_from = 0;
     }
@@ -188,17 +192,20 @@ impl Mapping {
     }
 
     /// Moves to a range in which so many bytes can be opened.
+    #[expect(unsafe_code, reason = "gives ranges up")]
     fn move_to_larger(&mut self, bytes: usize) -> bool {
         let Some((start, reserved)) = reserve(bytes) else { return false };
         registered().remove(&self.start.addr().get());
         let moved = self.move_part(start, 0, self.huge) && self.move_part(start, self.huge, self.open);
         if !moved {
             // Only possible before the first part has moved: there is no memory to copy it into.
-            unmap(start, 0, reserved);
+            // SAFETY: the new range is of no use to anybody.
+            unsafe { unmap(start, 0, reserved) };
             self.register();
             return false;
         }
-        unmap(self.start, self.open, self.reserved);
+        // SAFETY: what could be used of the old range has moved, and this was never open.
+        unsafe { unmap(self.start, self.open, self.reserved) };
         (self.start, self.reserved) = (start, reserved);
         self.register();
         true
@@ -220,8 +227,8 @@ impl Mapping {
                 return false;
             }
             core::ptr::copy_nonoverlapping(self.start.add(from).as_ptr(), target.add(from).as_ptr(), to - from);
+            unmap(self.start, from, to);
         }
-        unmap(self.start, from, to);
         true
     }
 
@@ -235,25 +242,15 @@ impl Mapping {
 
     #[cfg(not(target_os = "linux"))]
     fn touch(&mut self, _from: usize, _to: usize) {}
-
-    #[cfg(target_os = "linux")]
-    #[expect(unsafe_code, reason = "gives pages back to the kernel")]
-    fn give_back(&mut self, from: usize, to: usize) {
-        use nix::sys::mman::{MmapAdvise, madvise};
-        // SAFETY: the range lies within the mapping, nobody borrows from it, and the zeroes that it reads as from now on
-        // are vacant buckets, which it held before. A refusal only costs memory until the table goes.
-        let _ = unsafe { madvise(self.start.add(from).cast(), to - from, MmapAdvise::MADV_DONTNEED) };
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn give_back(&mut self, _from: usize, _to: usize) {}
 }
 
 impl Drop for Mapping {
+    #[expect(unsafe_code, reason = "gives a range up")]
     fn drop(&mut self) {
         MAPPED_BYTES.fetch_sub(self.used as isize, Ordering::Relaxed);
         registered().remove(&self.start.addr().get());
-        unmap(self.start, 0, self.reserved);
+        // SAFETY: the table that was here is gone.
+        unsafe { unmap(self.start, 0, self.reserved) };
     }
 }
 
@@ -277,39 +274,7 @@ fn reserve(bytes: usize) -> Option<(NonNull<u8>, usize)> {
         let room = if factor > 1 { RESERVED_BYTES_MIN } else { 0 };
         bytes.checked_mul(factor)?.max(room).checked_next_multiple_of(HUGE_PAGE_BYTES)
     });
-    sizes.into_iter().find_map(|size| Some((reserve_exactly(size)?, size)))
-}
-
-/// Addresses without memory. Only their number counts, against a limit of the address space where there is one.
-#[expect(unsafe_code, reason = "maps anonymous memory")]
-fn reserve_exactly(bytes: usize) -> Option<NonNull<u8>> {
-    let with_slack = NonZeroUsize::new(bytes.checked_add(HUGE_PAGE_BYTES)?)?;
-    // SAFETY: a fresh private mapping at an address of the kernel's choice touches no existing memory.
-    let mapped = unsafe { mmap_anonymous(None, with_slack, ProtFlags::PROT_NONE, MapFlags::MAP_PRIVATE) };
-    let start: NonNull<u8> = mapped.ok()?.cast();
-    let head = start.as_ptr().align_offset(HUGE_PAGE_BYTES);
-    unmap(start, 0, head);
-    unmap(start, head + bytes, with_slack.get());
-    // SAFETY: the slack is as long as a huge page, so what follows the cut head lies within the mapping.
-    Some(unsafe { start.add(head) })
-}
-
-/// Lets the part from one offset to another be read and written, which gives it memory as it is touched.
-#[expect(unsafe_code, reason = "changes the protection of a mapping")]
-fn allow(start: NonNull<u8>, from: usize, to: usize) -> bool {
-    let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    // SAFETY: the callers pass parts of ranges of their own, which are not in use yet.
-    unsafe { mprotect(start.add(from).cast::<c_void>(), to - from, protection) }.is_ok()
-}
-
-/// Gives back the part from one offset to another.
-#[expect(unsafe_code, reason = "unmaps memory")]
-fn unmap(start: NonNull<u8>, from: usize, to: usize) {
-    if from < to {
-        // SAFETY: the callers pass parts of ranges of their own that nobody refers to any more.
-        let unmapped = unsafe { munmap(start.add(from).cast::<c_void>(), to - from) };
-        debug_assert!(unmapped.is_ok(), "a mapping of our own can be unmapped");
-    }
+    sizes.into_iter().find_map(|size| Some((reserved::reserve(size)?, size)))
 }
 
 /// Moves pages to an address where something of ours is mapped that nobody uses. Nothing changes where that is refused.
@@ -331,17 +296,6 @@ unsafe fn move_pages(from: NonNull<u8>, to: NonNull<u8>, bytes: usize) -> bool {
 unsafe fn move_pages(_from: NonNull<u8>, _to: NonNull<u8>, _bytes: usize) -> bool {
     false
 }
-
-#[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "advises the kernel about a mapping")]
-fn ask_for_huge_pages(start: NonNull<u8>, bytes: usize) {
-    use nix::sys::mman::{MmapAdvise, madvise};
-    // SAFETY: the advice changes how the range is backed, not what it holds. A refusal leaves small pages.
-    let _ = unsafe { madvise(start.cast(), bytes, MmapAdvise::MADV_HUGEPAGE) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn ask_for_huge_pages(_start: NonNull<u8>, _bytes: usize) {}
 
 #[cfg(all(test, not(miri)))]
 mod tests {

@@ -25,7 +25,7 @@ impl Bin {
 /// The claims of one thread. To be handed back with [`super::Heap::flush`], else its blocks are never used again.
 pub(super) struct Cache {
     pub(super) bins: [Bin; CLASSES],
-    /// Bytes that the thread has taken less those that it has freed, as far as the heap has not been told.
+    /// Bytes that the thread has taken less those that it has freed, since they were last added to the heap's count.
     pub(super) unsettled: isize,
 }
 

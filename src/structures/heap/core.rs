@@ -147,14 +147,18 @@ impl<M: Memory> Heap<M> {
     /// What is to be moved next, so that pages become empty. To be called by the thread that moves blocks, while no other
     /// thread uses or frees any.
     pub(super) fn evacuate(&self, cache: &mut Cache) -> Evacuated {
-        let is_idle = self.lock().evacuation.page.is_none();
+        self.settle(cache);
+        let used = self.used.load(Ordering::Relaxed).max(0) as usize;
+        let mut shared = self.lock();
+        if !shared.may_evacuate(used) {
+            return Evacuated::Nothing;
+        }
+        let is_idle = shared.evacuation.page.is_none();
+        drop(shared);
         if is_idle {
             // What this thread has claimed could not be emptied.
             self.flush(cache);
-        } else {
-            self.settle(cache);
         }
-        let used = self.used.load(Ordering::Relaxed).max(0) as usize;
         let number = match self.lock().evacuate(self.spans, used) {
             Next::Nothing => return Evacuated::Nothing,
             Next::Later => return Evacuated::Later,

@@ -51,12 +51,25 @@ pub(super) enum Next {
 }
 
 impl Shared {
-    /// The next span to be emptied. Pages in use are those that hold a block.
-    pub(super) fn evacuate(&mut self, spans: &[Span], used_bytes: usize) -> Next {
-        if self.children > 0 {
-            self.end_evacuation(spans);
-            return Next::Nothing;
+    fn room(&self, used_bytes: usize) -> usize {
+        ((self.touched - self.empty) * PAGE_BYTES).saturating_sub(used_bytes)
+    }
+
+    /// Whether a page is being emptied, or is worth to be looked for.
+    pub(super) fn may_evacuate(&mut self, used_bytes: usize) -> bool {
+        if self.evacuation.page.is_some() {
+            return true;
         }
+        let room = self.room(used_bytes);
+        if room <= used_bytes / EVEN_PART + ROOM_LEFT_BYTES {
+            self.evacuation.wake();
+            return false;
+        }
+        self.children == 0 && self.evacuation.resting_at.is_none_or(|then| room > then + used_bytes / EVEN_PART)
+    }
+
+    /// The next span to be emptied, where `may_evacuate` has said so. Pages in use are those that hold a block.
+    pub(super) fn evacuate(&mut self, spans: &[Span], used_bytes: usize) -> Next {
         if let Some(page) = self.evacuation.page {
             while (self.evacuation.next_span as usize) < SPANS {
                 let span = page * SPANS as u32 + self.evacuation.next_span;
@@ -68,15 +81,8 @@ impl Shared {
             self.end_evacuation(spans);
             return Next::Later;
         }
-        let room = ((self.touched - self.empty) * PAGE_BYTES).saturating_sub(used_bytes);
-        if room <= used_bytes / EVEN_PART + ROOM_LEFT_BYTES {
-            self.evacuation.wake();
-            return Next::Nothing;
-        }
-        match self.evacuation.resting_at {
-            Some(then) if room <= then + used_bytes / EVEN_PART => return Next::Nothing,
-            _ => self.evacuation.resting_at = None,
-        }
+        let room = self.room(used_bytes);
+        self.evacuation.resting_at = None;
         if self.evacuation.look_from >= self.pages.len() {
             self.evacuation.look_from = 0;
             let used = self.touched - self.empty;

@@ -3,7 +3,14 @@
 
 use std::ptr::NonNull;
 
-pub(super) const PAGE_BYTES: usize = 2 << 20;
+use nix::sys::resource::{Resource, getrlimit};
+use nix::unistd::{SysconfVar, sysconf};
+
+use super::shared::SPANS;
+use super::span::Span;
+use crate::structures::reserved::{self, HUGE_PAGE_BYTES, allow, ask_for_huge_pages, give_back};
+
+pub(super) const PAGE_BYTES: usize = HUGE_PAGE_BYTES;
 
 /// A range of addresses that is divided into pages, which have memory once they are committed.
 ///
@@ -24,122 +31,84 @@ pub(super) unsafe trait Memory: Sync {
     fn give_back(&self, page: usize);
 }
 
-#[cfg(all(target_os = "linux", not(miri)))]
-pub(super) use mapped::Mapped;
+/// A range is so many times the machine's memory, since pages that hold little count in full.
+const MEMORIES: usize = 4;
 
-#[cfg(all(target_os = "linux", not(miri)))]
-mod mapped {
-    use std::num::NonZeroUsize;
-    use std::ptr::NonNull;
+const RANGE_BYTES_MIN: usize = 4 << 30;
+const RANGE_BYTES_MAX: usize = 16 << 40;
 
-    use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
-    use nix::sys::resource::{Resource, getrlimit};
-    use nix::unistd::{SysconfVar, sysconf};
+/// What is known of spans is made accessible for so many pages at a time: a multiple of the kernel's pages.
+const PAGES_KNOWN: usize = 32;
+const KNOWN_BYTES: usize = SPANS * size_of::<Span>();
+const _: () = assert!((PAGES_KNOWN * KNOWN_BYTES).is_multiple_of(64 << 10));
 
-    use super::{Memory, PAGE_BYTES};
-    use crate::structures::heap::shared::SPANS;
-    use crate::structures::heap::span::Span;
+/// Reserved addresses: for pages, and for what is known of them. They take memory when they are committed.
+pub(super) struct Mapped {
+    base: NonNull<u8>,
+    known: NonNull<u8>,
+    pages: usize,
+}
 
-    /// A range is so many times the machine's memory, since pages that hold little count in full.
-    const MEMORIES: usize = 4;
+// SAFETY: a range of addresses is not tied to a thread, and what is behind them is shared by those who have blocks of it.
+unsafe impl Send for Mapped {}
+// SAFETY: as above.
+unsafe impl Sync for Mapped {}
 
-    const RANGE_BYTES_MIN: usize = 4 << 30;
-    const RANGE_BYTES_MAX: usize = 16 << 40;
-
-    /// What is known of spans is made accessible for so many pages at a time: a multiple of the kernel's pages.
-    const PAGES_KNOWN: usize = 32;
-    const KNOWN_BYTES: usize = SPANS * size_of::<Span>();
-    const _: () = assert!((PAGES_KNOWN * KNOWN_BYTES).is_multiple_of(64 << 10));
-
-    /// Reserved addresses: for pages, and for what is known of them. They take memory when they are committed.
-    pub(in crate::structures::heap) struct Mapped {
-        base: NonNull<u8>,
-        known: NonNull<u8>,
-        pages: usize,
+impl Mapped {
+    /// The largest range there is, with its spans, which may be used once their page is committed; `None` where address
+    /// space is limited (RLIMIT_AS), which the reservation would use up, and under Miri, which maps no parts.
+    pub(super) fn reserve() -> Option<(Self, &'static [Span])> {
+        if cfg!(miri) {
+            return None;
+        }
+        let (limit, _) = getrlimit(Resource::RLIMIT_AS).ok()?;
+        if limit != libc::RLIM_INFINITY {
+            return None;
+        }
+        let figure = |name| sysconf(name).ok().flatten().and_then(|value| usize::try_from(value).ok());
+        let memory = figure(SysconfVar::_PHYS_PAGES)?.saturating_mul(figure(SysconfVar::PAGE_SIZE)?);
+        let wanted = memory.saturating_mul(MEMORIES).clamp(RANGE_BYTES_MIN, RANGE_BYTES_MAX).next_power_of_two();
+        let halves = std::iter::successors(Some(wanted), |bytes| Some(bytes / 2));
+        halves.take_while(|bytes| *bytes >= RANGE_BYTES_MIN).find_map(Self::of)
     }
 
-    // SAFETY: a range of addresses is not tied to a thread, and what is behind them is shared by those who have blocks of
-    // it.
-    unsafe impl Send for Mapped {}
-    // SAFETY: as above.
-    unsafe impl Sync for Mapped {}
+    fn of(bytes: usize) -> Option<(Self, &'static [Span])> {
+        let pages = bytes / PAGE_BYTES;
+        let known = reserved::reserve(pages * KNOWN_BYTES)?;
+        let base = reserved::reserve(bytes)?;
+        // SAFETY: the range is there for good and is as long as so many spans. Each is zeroed memory, and so an unused one,
+        // when it is first looked at, which nobody does before its page is committed.
+        let spans = unsafe { std::slice::from_raw_parts(known.cast().as_ptr(), pages * SPANS) };
+        Some((Self { base, known, pages }, spans))
+    }
+}
 
-    impl Mapped {
-        /// The largest range there is, with its spans, which may be used once their page is committed; `None` where address
-        /// space is limited (RLIMIT_AS), which the reservation would use up.
-        pub(in crate::structures::heap) fn reserve() -> Option<(Self, &'static [Span])> {
-            let (limit, _) = getrlimit(Resource::RLIMIT_AS).ok()?;
-            if limit != libc::RLIM_INFINITY {
-                return None;
+// SAFETY: `of` has reserved so many pages from an aligned address on, for good, and `commit` allows access.
+unsafe impl Memory for Mapped {
+    fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    fn pages(&self) -> usize {
+        self.pages
+    }
+
+    fn commit(&self, page: usize) -> bool {
+        let (known, start) = (page * KNOWN_BYTES, page * PAGE_BYTES);
+        // SAFETY: both parts lie within their ranges, and nobody has used them yet.
+        unsafe {
+            let is_known =
+                !page.is_multiple_of(PAGES_KNOWN) || allow(self.known, known, known + PAGES_KNOWN * KNOWN_BYTES);
+            if !is_known || !allow(self.base, start, start + PAGE_BYTES) {
+                return false;
             }
-            let figure = |name| sysconf(name).ok().flatten().and_then(|value| usize::try_from(value).ok());
-            let memory = figure(SysconfVar::_PHYS_PAGES)?.saturating_mul(figure(SysconfVar::PAGE_SIZE)?);
-            let wanted = memory.saturating_mul(MEMORIES).clamp(RANGE_BYTES_MIN, RANGE_BYTES_MAX).next_power_of_two();
-            let halves = std::iter::successors(Some(wanted), |bytes| Some(bytes / 2));
-            halves.take_while(|bytes| *bytes >= RANGE_BYTES_MIN).find_map(Self::of)
+            ask_for_huge_pages(self.base, start, start + PAGE_BYTES);
         }
-
-        fn of(bytes: usize) -> Option<(Self, &'static [Span])> {
-            let pages = bytes / PAGE_BYTES;
-            let known = map(pages * KNOWN_BYTES)?;
-            let start = map(bytes + PAGE_BYTES)?;
-            let skipped = start.as_ptr().align_offset(PAGE_BYTES);
-            // SAFETY: at most one page is skipped, by which the mapping is longer than what is used of it.
-            let base = unsafe { start.add(skipped) };
-            // SAFETY: the mapping is there for good and is as long as so many spans. Each is zeroed memory, and so an unused
-            // one, when it is first looked at, which nobody does before its page is committed.
-            let spans = unsafe { std::slice::from_raw_parts(known.cast().as_ptr(), pages * SPANS) };
-            Some((Self { base, known, pages }, spans))
-        }
+        true
     }
 
-    // SAFETY: `of` has mapped so many pages from an aligned address on, for good, and `commit` allows access.
-    unsafe impl Memory for Mapped {
-        fn base(&self) -> NonNull<u8> {
-            self.base
-        }
-
-        fn pages(&self) -> usize {
-            self.pages
-        }
-
-        fn commit(&self, page: usize) -> bool {
-            // SAFETY: both ranges lie within their mappings, and nobody has used them yet.
-            unsafe {
-                if page.is_multiple_of(PAGES_KNOWN)
-                    && !make_accessible(self.known.add(page * KNOWN_BYTES), PAGES_KNOWN * KNOWN_BYTES)
-                {
-                    return false;
-                }
-                let start = self.base.add(page * PAGE_BYTES);
-                if !make_accessible(start, PAGE_BYTES) {
-                    return false;
-                }
-                // A kernel without huge pages refuses, and one that is not to give any ignores it.
-                libc::madvise(start.as_ptr().cast(), PAGE_BYTES, libc::MADV_HUGEPAGE);
-            }
-            true
-        }
-
-        fn give_back(&self, page: usize) {
-            // SAFETY: the page lies within the mapping, and its contents mean nothing.
-            unsafe { libc::madvise(self.base.add(page * PAGE_BYTES).as_ptr().cast(), PAGE_BYTES, libc::MADV_DONTNEED) };
-        }
-    }
-
-    /// # Safety
-    ///
-    /// The range belongs to the caller.
-    unsafe fn make_accessible(start: NonNull<u8>, bytes: usize) -> bool {
-        // SAFETY: as the caller promises.
-        unsafe { libc::mprotect(start.as_ptr().cast(), bytes, libc::PROT_READ | libc::PROT_WRITE) == 0 }
-    }
-
-    /// So many addresses without memory, for good.
-    fn map(bytes: usize) -> Option<NonNull<u8>> {
-        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
-        // SAFETY: a new mapping, wherever there is room for it.
-        let mapping = unsafe { mmap_anonymous(None, NonZeroUsize::new(bytes)?, ProtFlags::PROT_NONE, flags) }.ok()?;
-        Some(mapping.cast())
+    fn give_back(&self, page: usize) {
+        // SAFETY: the page lies within the range, and its contents mean nothing.
+        unsafe { give_back(self.base, page * PAGE_BYTES, (page + 1) * PAGE_BYTES) };
     }
 }

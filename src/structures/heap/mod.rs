@@ -17,10 +17,6 @@ mod class;
 mod core;
 mod evacuation;
 mod memory;
-#[cfg(all(target_os = "linux", not(miri)))]
-mod process;
-#[cfg(not(all(target_os = "linux", not(miri))))]
-#[path = "no_process.rs"]
 mod process;
 mod shared;
 mod span;
