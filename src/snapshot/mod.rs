@@ -35,6 +35,7 @@ pub use huge_pages::{HealingProgress, HugePageDecision, HugePageSystem};
 pub use interrupt::InterruptWatch;
 pub use limits::Limits;
 pub use load::{Duplicates, LoadSettings, Loaded, Loader, Origin, Progress, Verification};
+pub use memory::Groups as ControlGroups;
 pub use process_title::ProcessTitle;
 pub use supervisor::{Cancelled, EndedChild, Supervisor};
 pub use system_calls::{OptionalCall, probe as probe_system_calls};

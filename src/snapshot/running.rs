@@ -224,7 +224,7 @@ impl Running {
             (End::Signaled(libc::SIGUSR1), _) => Outcome::Cancelled,
             (End::Signaled(libc::SIGKILL), _) if self.is_dismissed => Outcome::Cancelled,
             (End::Signaled(libc::SIGKILL), _) if self.groups.kills() > self.kills_at_fork => {
-                Outcome::of(&SaveError::KilledForMemory { limit: self.groups.limit_bytes() })
+                Outcome::of(&SaveError::KilledForMemory { limit: self.groups.limit().map(|(bytes, _)| bytes) })
             }
             (End::Signaled(signal), _) => Outcome::of(&SaveError::Killed(signal)),
             (End::Exited(_), Some((step, error))) => Outcome::Failed { step: *step, error: error.clone() },

@@ -74,8 +74,10 @@ impl Groups {
             for mount in mounts.iter().map(|mount| root.join(mount)) {
                 let leaf = mount.join(path.trim_start_matches('/'));
                 let above = leaf.ancestors().take_while(|folder| folder.starts_with(&mount));
-                let groups =
-                    above.filter(|folder| folder.join(files.used).exists() || folder.join(files.kills).exists());
+                let is_group = |folder: &Path| {
+                    [files.limit, files.used, files.kills].iter().any(|file| folder.join(file).exists())
+                };
+                let groups = above.filter(|folder| is_group(folder));
                 found.extend(groups.map(|folder| (folder.to_path_buf(), files)));
             }
         };
@@ -89,9 +91,10 @@ impl Groups {
         self.0.iter().find_map(|(folder, files)| field(&fs::read_to_string(folder.join(files.kills)).ok()?, "oom_kill"))
     }
 
-    /// The least limit of all these groups.
-    pub fn limit_bytes(&self) -> Option<u64> {
-        self.0.iter().filter_map(|(folder, files)| limit_in(&folder.join(files.limit))).min()
+    /// The least limit of all these groups, in bytes, and the file that has it.
+    pub fn limit(&self) -> Option<(u64, PathBuf)> {
+        let files = self.0.iter().map(|(folder, files)| folder.join(files.limit));
+        files.filter_map(|file| Some((limit_in(&file)?, file))).min()
     }
 
     /// The group that leaves the least, if that is less than `needed_bytes`.
@@ -174,7 +177,7 @@ mod tests {
             ("a/b/memory.stat", SECOND_STAT),
         ]);
         let groups = Groups::in_tree(root.path(), "0::/a/b\n");
-        assert_eq!(groups.limit_bytes(), Some(1000));
+        assert_eq!(groups.limit().map(|(bytes, _)| bytes), Some(1000));
         assert_eq!(groups.shortage(400), None, "50 and 350 of caches");
         let file = root.path().join("sys/fs/cgroup/a/b/memory.max");
         assert_eq!(groups.shortage(401), Some(GroupRoom { file, limit_bytes: 1000, left_bytes: 400 }));
@@ -188,7 +191,39 @@ mod tests {
         let groups = Groups::in_tree(root.path(), "4:memory:/x\n");
         let shortage = groups.shortage(500).expect("the group above limits too");
         assert_eq!((shortage.limit_bytes, shortage.left_bytes), (2000, 20));
-        assert_eq!(groups.limit_bytes(), Some(2000));
+        assert_eq!(groups.limit().map(|(bytes, _)| bytes), Some(2000));
         assert_eq!(groups.shortage(20), None);
+    }
+
+    /// The least limit in a tree of these files.
+    fn least(groups: &str, files: &[(&str, &str)]) -> Option<(u64, String)> {
+        let root = tree(files);
+        let (bytes, file) = Groups::in_tree(root.path(), groups).limit()?;
+        let file = file.strip_prefix(root.path().join("sys/fs/cgroup")).expect("a file of ours").to_owned();
+        Some((bytes, file.to_string_lossy().into_owned()))
+    }
+
+    #[test]
+    fn limit_is_the_least_of_all_groups_above() {
+        let nested = [("a/memory.max", "max\n"), ("a/b/memory.max", "500\n"), ("a/b/c/memory.max", "900\n")];
+        assert_eq!(least("0::/a/b/c\n", &nested), Some((500, "a/b/memory.max".into())));
+        assert_eq!(least("0::/a\n", &nested), None);
+        assert_eq!(least("0::/\n", &[("memory.max", "700\n")]), Some((700, "memory.max".into())));
+        assert_eq!(least("", &[("memory.max", "700\n")]), Some((700, "memory.max".into())), "no /proc");
+        assert_eq!(least("0::/a/b\n", &[]), None, "no /sys");
+        assert_eq!(least("0::/a/b\n", &[("memory.max", "700")]), Some((700, "memory.max".into())), "the host's path");
+        assert_eq!(least("0::/../../x\n", &[("memory.max", "nonsense")]), None);
+    }
+
+    #[test]
+    fn groups_of_the_first_version_limit_too() {
+        let groups = "9:name=systemd:/\n4:cpu,memory:/docker/1f\n3:cpuset:/other\n0::/docker/1f\n";
+        let limit = "memory/docker/1f/memory.limit_in_bytes";
+        assert_eq!(least(groups, &[(limit, "300\n")]), Some((300, limit.into())));
+        let root = "memory/memory.limit_in_bytes";
+        assert_eq!(least(groups, &[(root, "300\n")]), Some((300, root.into())), "the container's own group");
+        assert_eq!(least(groups, &[(limit, "9223372036854771712\n"), (root, "9223372036854771712")]), None);
+        let both = [(limit, "300"), ("unified/docker/1f/memory.max", "200")];
+        assert_eq!(least(groups, &both).map(|(bytes, _)| bytes), Some(200));
     }
 }

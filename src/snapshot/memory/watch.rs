@@ -50,7 +50,7 @@ struct State {
 impl Watch {
     /// Starts to measure a child that nobody has waited for yet.
     pub fn start(pid: u32) -> io::Result<Self> {
-        // The open file stands for this process, whoever gets its number later.
+        // The open file remains that of this process, even if another process gets its number later.
         let rollup = Rollup(File::open(format!("/proc/{pid}/smaps_rollup"))?);
         let shared = Arc::new(Shared::default());
         let of_thread = Arc::clone(&shared);
