@@ -222,11 +222,8 @@ fn compress_with<const SLOTS: usize>(
     input: &[u8],
     out: &mut [u8],
 ) -> Option<usize> {
-    let limit = input.len() - SAVING_MIN;
     let last = input.len() - 4;
-    let mut written = 0;
-    // Where the literals begin that no instruction covers yet.
-    let mut pending = 0;
+    let mut output = Output::new(input, out);
     let mut position = 0;
     while let Some(bytes) = input.get(position..).and_then(<[u8]>::first_chunk) {
         let bytes = u32::from_le_bytes(*bytes);
@@ -241,13 +238,8 @@ fn compress_with<const SLOTS: usize>(
         }
         misses = 0;
         let end = match_end(input, position, distance);
-        let start = match_start(input, pending, position, end, distance);
-        if written + (start - pending) + (start - pending).div_ceil(LITERALS_MAX) + 3 > limit {
-            return None;
-        }
-        written = put_literals(input, pending, start, out, written);
-        written = put_reference(end - start, distance, out, written);
-        pending = end;
+        let start = match_start(input, output.pending, position, end, distance);
+        output.put_match(start, end, distance)?;
         position = end;
         if end <= last {
             // One position inside the match is enough to find most repetitions of it.
@@ -255,11 +247,7 @@ fn compress_with<const SLOTS: usize>(
             table[slot_of_three::<SLOTS>(four_bytes(input, inside))] = base + inside as u32;
         }
     }
-    let rest = input.len() - pending;
-    if written + rest + rest.div_ceil(LITERALS_MAX) > limit {
-        return None;
-    }
-    Some(put_literals(input, pending, input.len(), out, written))
+    output.finish()
 }
 
 /// Compresses an input of up to 256 bytes in which little is to be found.
@@ -272,10 +260,8 @@ fn compress_small(mut misses: u32, input: &[u8], out: &mut [u8]) -> Option<usize
     let mut text = [0; SMALL_INPUT_BYTES_MAX + BLOCK];
     text[..input.len()].copy_from_slice(input);
     let mut table = [0_u8; SMALL_SLOTS];
-    let limit = input.len() - SAVING_MIN;
     let last = input.len() - 2 * GROUP;
-    let mut written = 0;
-    let mut pending = 0;
+    let mut output = Output::new(input, out);
     // The first position is what slots have that nobody has written to.
     let mut position = 1;
     while position <= last {
@@ -298,20 +284,55 @@ fn compress_small(mut misses: u32, input: &[u8], out: &mut [u8]) -> Option<usize
         let lane = distances.iter().position(|&distance| distance > 0)?;
         let (position_found, distance) = (position + lane, distances[lane]);
         let end = match_end(input, position_found, distance);
-        let start = match_start(input, pending, position_found, end, distance);
-        if written + (start - pending) + (start - pending).div_ceil(LITERALS_MAX) + 3 > limit {
-            return None;
-        }
-        written = put_literals(input, pending, start, out, written);
-        written = put_reference(end - start, distance, out, written);
-        pending = end;
+        let start = match_start(input, output.pending, position_found, end, distance);
+        output.put_match(start, end, distance)?;
         position = end;
     }
-    let rest = input.len() - pending;
-    if written + rest + rest.div_ceil(LITERALS_MAX) > limit {
-        return None;
+    output.finish()
+}
+
+/// What has been compressed so far of an input.
+struct Output<'a> {
+    input: &'a [u8],
+    out: &'a mut [u8],
+    written: usize,
+    /// Where the literals begin that no instruction covers yet.
+    pending: usize,
+}
+
+impl<'a> Output<'a> {
+    #[inline(always)]
+    fn new(input: &'a [u8], out: &'a mut [u8]) -> Self {
+        Self { input, out, written: 0, pending: 0 }
     }
-    Some(put_literals(input, pending, input.len(), out, written))
+
+    /// Writes the literals before a match, and the match. `None` where too little would be saved.
+    #[inline(always)]
+    fn put_match(&mut self, start: usize, end: usize, distance: usize) -> Option<()> {
+        let literals = start - self.pending;
+        if self.written + literals + literals.div_ceil(LITERALS_MAX) + 3 > self.limit() {
+            return None;
+        }
+        let written = put_literals(self.input, self.pending, start, self.out, self.written);
+        self.written = put_reference(end - start, distance, self.out, written);
+        self.pending = end;
+        Some(())
+    }
+
+    /// Writes the literals at the end, and returns how many bytes were written. `None` where too little is saved.
+    #[inline(always)]
+    fn finish(self) -> Option<usize> {
+        let rest = self.input.len() - self.pending;
+        if self.written + rest + rest.div_ceil(LITERALS_MAX) > self.limit() {
+            return None;
+        }
+        Some(put_literals(self.input, self.pending, self.input.len(), self.out, self.written))
+    }
+
+    #[inline(always)]
+    fn limit(&self) -> usize {
+        self.input.len() - SAVING_MIN
+    }
 }
 
 /// Where the match that was found at `position` ends. Three bytes are known to be equal.
