@@ -95,7 +95,7 @@ fn usage(ctx: &mut ReadCtx<'_>, args: Args<'_>) -> CommandResult {
     }
     match ctx.keyspace.db(ctx.session.db).peek(args.arg(2)) {
         Some(entry) => {
-            let bytes = entry.memory_usage(samples) + entry.handle_bytes();
+            let bytes = entry.memory_usage_in_table(samples);
             ctx.reply.integer(bytes as i64);
         }
         None => ctx.reply.null(),

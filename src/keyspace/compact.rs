@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(after.used, before.used);
         assert!(after.pages < after.used + after.used / 2 + (10 << 20), "{before:?} {after:?}");
         assert_holds(&keyspace, (0..KEYS).filter(is_kept));
-        // The index of keys with an expiry names the blocks in which they are now.
+        // The marks of keys with an expiry are still at the entries that have one.
         let expired = (0..2).map(|db| keyspace.db(db).expires_len()).sum::<usize>();
         assert_eq!(expired, (0..KEYS).filter(|number| is_kept(number) && number.is_multiple_of(3)).count());
         for number in (0..KEYS).filter(is_kept) {

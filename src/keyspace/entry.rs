@@ -352,10 +352,10 @@ impl Entry {
         self.block_bytes() + self.value().memory_usage(samples)
     }
 
-    /// Bytes of the handles that the tables hold: a slot and a byte of hash, and twice that with an expiry.
-    pub fn handle_bytes(&self) -> usize {
+    /// Bytes of the block, of what hangs off it, and of the slot and the byte of hash by which the table knows it.
+    pub fn memory_usage_in_table(&self, samples: usize) -> usize {
         const HANDLE_BYTES: usize = size_of::<Entry>() + 1;
-        if self.expiry().is_some() { HANDLE_BYTES * 2 } else { HANDLE_BYTES }
+        self.memory_usage(samples) + HANDLE_BYTES
     }
 
     fn kind(&self) -> (Type, Encoding) {

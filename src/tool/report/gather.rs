@@ -77,7 +77,7 @@ pub fn measure(input: &Input, item: &Item<'_>) -> Result<Option<Measured>, Troub
             let expiring_fields = if expiring { elements::count_expiring_fields(&value) } else { 0 };
             let mut entry = Entry::new(&item.key, value, 0);
             entry.set_expiry(item.expiry_ms);
-            let memory = (entry.memory_usage(ALL_SAMPLES) + entry.handle_bytes()) as u64;
+            let memory = entry.memory_usage_in_table(ALL_SAMPLES) as u64;
             let (elements, memory) = (Some(elements), Some(memory));
             Some(Measured { kind, encoding, bytes, elements, memory, expiring_fields })
         }
