@@ -8,6 +8,8 @@ pub struct PersistenceInfo {
     pub current_cow_size: u64,
     /// Seconds since `current_cow_size` was counted.
     pub current_cow_size_age: u64,
+    /// Old versions of values and keys that the running child keeps to itself (Copal's own field).
+    pub current_redirected_bytes: u64,
     /// What the running snapshot takes of memory beside the data (Copal's own field).
     pub current_extra_bytes: u64,
     /// At so much it is given up; 0 for never (Copal's own field).
@@ -32,6 +34,10 @@ pub struct PersistenceInfo {
     pub rdb_current_bgsave_time_sec: i64,
     pub rdb_saves: u64,
     pub rdb_last_cow_size: u64,
+    /// Old versions of values and keys that the last child kept to itself (Copal's own field).
+    pub rdb_last_redirected_bytes: u64,
+    /// The most that the last snapshot in the background took of memory beside the data (Copal's own field).
+    pub rdb_last_extra_peak_bytes: u64,
     pub rdb_last_load_keys_expired: u64,
     pub rdb_last_load_keys_loaded: u64,
     /// Values, libraries and data of modules that this server has no place for (Copal's own field).

@@ -59,6 +59,8 @@ pub struct Record {
     pub fork_us: u64,
     /// How far it came.
     pub figures: Figures,
+    /// Old versions of small values and keys that it kept to itself, since the new ones were written elsewhere.
+    pub redirected_bytes: u64,
     /// The most that it took of memory beside the data.
     pub peak_extra_bytes: u64,
     pub outcome: Outcome,
@@ -66,7 +68,7 @@ pub struct Record {
 
 impl fmt::Display for Record {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, trigger, changes, outcome, figures, fork_us, .. } = self;
+        let Self { id, trigger, changes, outcome, figures, fork_us, redirected_bytes, .. } = self;
         write!(out, "Snapshot {id} by {}", trigger.name())?;
         if let Trigger::Rule(rule) = trigger {
             write!(out, " {} {}", rule.seconds, rule.changes)?;
@@ -83,7 +85,8 @@ impl fmt::Display for Record {
         }
         if self.background {
             let peak = self.peak_extra_bytes;
-            write!(out, ", fork {fork_us} us, copied {copied_bytes} bytes, at most {peak} bytes beside the data")?;
+            write!(out, ", fork {fork_us} us, copied {copied_bytes} bytes, redirected {redirected_bytes} bytes")?;
+            write!(out, ", at most {peak} bytes beside the data")?;
         }
         match outcome {
             Outcome::Failed { step, error } => write!(out, "; failed step: {}: {error}", step.name()),
@@ -135,7 +138,7 @@ mod tests {
         let figures =
             Figures { keys: 40, bytes: 1000, raw_bytes: 3000, copied_bytes: 4096, threads: 2, ..Figures::default() };
         let (started_unix_ms, duration_us, fork_us) = (1_700_000_000_000, 1_250_000, 300);
-        let (id, changes, background, peak_extra_bytes) = (0, 7, true, 8192);
+        let (id, changes, background, redirected_bytes, peak_extra_bytes) = (0, 7, true, 512, 8192);
         Record {
             id,
             trigger,
@@ -145,6 +148,7 @@ mod tests {
             duration_us,
             fork_us,
             figures,
+            redirected_bytes,
             peak_extra_bytes,
             outcome,
         }
@@ -184,7 +188,8 @@ mod tests {
         assert_eq!(
             record.to_string(),
             "Snapshot 12 by rule 60 5 (7 changes, background): saved after 1.250 s, 40 keys, 1000 bytes (3000 \
-             before compression), 2 threads, fork 300 us, copied 4096 bytes, at most 8192 bytes beside the data"
+             before compression), 2 threads, fork 300 us, copied 4096 bytes, redirected 512 bytes, at most 8192 bytes \
+             beside the data"
         );
         record.figures = Figures { keys: 0, bytes: 0, raw_bytes: 88, threads: 1, ..record.figures };
         record.changes = 1;
@@ -192,7 +197,7 @@ mod tests {
         assert_eq!(
             record.to_string(),
             "Snapshot 12 by rule 60 5 (1 change, background): cancelled after 1.250 s, no key written, 1 thread, fork \
-             300 us, copied 4096 bytes, at most 8192 bytes beside the data"
+             300 us, copied 4096 bytes, redirected 512 bytes, at most 8192 bytes beside the data"
         );
         record.figures = Figures { keys: 1, bytes: 1000, raw_bytes: 3000, threads: 2, ..record.figures };
         let error = "cannot rename temp-812.rdb to dump.rdb: Permission denied".to_owned();

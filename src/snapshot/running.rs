@@ -16,6 +16,7 @@ use super::process::{self, End};
 use super::task::{Task, Trigger};
 use crate::keyspace::Keyspace;
 use crate::stdx::clock::Now;
+use crate::structures::block_bytes_kept_for_children;
 
 /// A child that was asked to end is killed after so long.
 const POLITE_FOR: Duration = Duration::from_secs(1);
@@ -46,6 +47,8 @@ pub struct Running {
     pub watch: io::Result<Watch>,
     /// When `figures.copied_bytes` was counted.
     pub counted_at: Instant,
+    /// Bytes of blocks whose new version was written elsewhere, so that the child keeps the old one to itself.
+    pub redirected_bytes: u64,
     /// The most that the snapshot took of memory so far.
     pub peak_extra_bytes: u64,
     /// At so much it is given up; 0 for never.
@@ -98,6 +101,7 @@ impl Running {
             keys_total: keyspace.len() as u64,
             figures: Figures::default(),
             counted_at: task.options.now.monotonic(),
+            redirected_bytes: 0,
             peak_extra_bytes: 0,
             memory_limit_bytes: 0,
             progress_at: task.options.now.monotonic(),
@@ -160,6 +164,7 @@ impl Running {
             self.figures.copied_bytes = bytes;
             self.counted_at = at;
         }
+        self.redirected_bytes = block_bytes_kept_for_children() as u64;
         self.peak_extra_bytes = self.peak_extra_bytes.max(self.extra_bytes());
     }
 
@@ -185,7 +190,7 @@ impl Running {
 
     /// What would be free without this snapshot.
     pub fn extra_bytes(&self) -> u64 {
-        self.figures.copied_bytes
+        self.figures.copied_bytes + self.redirected_bytes
     }
 
     pub fn set_memory_limit(&mut self, bytes: u64) {
@@ -300,6 +305,7 @@ impl Running {
             duration_us: duration.as_micros() as u64,
             fork_us: self.child.fork_us,
             figures: self.figures,
+            redirected_bytes: self.redirected_bytes,
             peak_extra_bytes: self.peak_extra_bytes,
             outcome,
         }

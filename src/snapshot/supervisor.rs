@@ -244,6 +244,7 @@ impl Supervisor {
             duration_us: 0,
             fork_us: 0,
             figures: Figures::default(),
+            redirected_bytes: 0,
             peak_extra_bytes: 0,
             outcome: Outcome::of(&error),
         });
@@ -459,6 +460,7 @@ impl Supervisor {
             duration_us,
             fork_us: 0,
             figures,
+            redirected_bytes: 0,
             peak_extra_bytes: 0,
             outcome,
         });
@@ -479,6 +481,7 @@ impl Supervisor {
 
     /// The figures that INFO shows; those about loading are the caller's.
     pub fn info(&self, keyspace: &Keyspace, now: Now) -> PersistenceInfo {
+        let last = self.history.records().rev().find(|record| record.background);
         let mut info = PersistenceInfo {
             rdb_changes_since_last_save: self.changes_since_save(keyspace),
             rdb_bgsave_in_progress: self.running.is_some(),
@@ -490,6 +493,8 @@ impl Supervisor {
             rdb_current_bgsave_time_sec: -1,
             rdb_saves: self.saves,
             rdb_last_cow_size: self.last_copied_bytes,
+            rdb_last_redirected_bytes: last.map_or(0, |record| record.redirected_bytes),
+            rdb_last_extra_peak_bytes: last.map_or(0, |record| record.peak_extra_bytes),
             total_forks: self.forks,
             latest_fork_usec: self.last_fork_us,
             worst_fork_usec: self.worst_fork_us,
@@ -502,6 +507,7 @@ impl Supervisor {
             info.current_cow_peak = running.peak_extra_bytes;
             info.current_cow_size = running.figures.copied_bytes;
             info.current_cow_size_age = now.monotonic().saturating_duration_since(running.counted_at).as_secs();
+            info.current_redirected_bytes = running.redirected_bytes;
             info.current_extra_bytes = running.extra_bytes();
             info.current_extra_limit_bytes = running.memory_limit_bytes;
             info.current_save_keys_processed = running.figures.keys_passed();

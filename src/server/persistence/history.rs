@@ -62,7 +62,7 @@ fn write_record(reply: &mut Reply, record: &Record) {
 }
 
 /// Every field of a record under its name.
-fn fields(record: &Record) -> [(&'static str, Field); 17] {
+fn fields(record: &Record) -> [(&'static str, Field); 18] {
     let text = |text: &str| Field::Text(text.to_owned());
     let rule = match record.trigger {
         Trigger::Rule(rule) => Field::Text(format!("{} {}", rule.seconds, rule.changes)),
@@ -85,6 +85,7 @@ fn fields(record: &Record) -> [(&'static str, Field); 17] {
         ("raw_bytes", Field::Number(record.figures.raw_bytes)),
         ("bytes", Field::Number(record.figures.bytes)),
         ("copied_bytes", Field::Number(record.figures.copied_bytes)),
+        ("redirected_bytes", Field::Number(record.redirected_bytes)),
         ("peak_extra_bytes", Field::Number(record.peak_extra_bytes)),
         ("threads", Field::Number(record.figures.threads)),
         ("outcome", text(record.outcome.name())),

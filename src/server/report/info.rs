@@ -112,6 +112,7 @@ impl Executor {
         out.field("current_cow_peak", info.current_cow_peak);
         out.field("current_cow_size", info.current_cow_size);
         out.field("current_cow_size_age", info.current_cow_size_age);
+        out.field("current_redirected_bytes", info.current_redirected_bytes);
         out.field("current_extra_bytes", info.current_extra_bytes);
         out.field("current_extra_limit_bytes", info.current_extra_limit_bytes);
         out.ratio("current_fork_perc", info.current_fork_perc);
@@ -128,6 +129,8 @@ impl Executor {
         out.field("rdb_current_bgsave_time_sec", info.rdb_current_bgsave_time_sec);
         out.field("rdb_saves", info.rdb_saves);
         out.field("rdb_last_cow_size", info.rdb_last_cow_size);
+        out.field("rdb_last_redirected_bytes", info.rdb_last_redirected_bytes);
+        out.field("rdb_last_extra_peak_bytes", info.rdb_last_extra_peak_bytes);
         out.field("rdb_last_load_keys_expired", info.rdb_last_load_keys_expired);
         out.field("rdb_last_load_keys_loaded", info.rdb_last_load_keys_loaded);
         out.field("rdb_last_load_left_out", info.rdb_last_load_left_out);

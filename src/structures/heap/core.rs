@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "whoever frees a block promises that it is one")]
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicIsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::cache::{Bin, Cache};
@@ -18,13 +18,24 @@ pub(super) struct Heap<M: Memory> {
     shared: Mutex<Shared>,
     /// Bytes of blocks in use, as far as threads have settled.
     used: AtomicIsize,
+    /// The number of the last fork while a child lives, 0 otherwise.
+    fork: AtomicU32,
+    /// Bytes of blocks freed since the fork that a child sees: their memory stays in use for its sake.
+    kept: AtomicUsize,
 }
 
 impl<M: Memory> Heap<M> {
     /// A heap with `spans` for all pages of `memory`, in no use yet.
     pub(super) fn new(memory: M, spans: &'static [Span]) -> Self {
         assert_eq!(spans.len(), memory.pages() * SPANS);
-        Self { memory, spans, shared: Mutex::new(Shared::new()), used: AtomicIsize::new(0) }
+        Self {
+            memory,
+            spans,
+            shared: Mutex::new(Shared::new()),
+            used: AtomicIsize::new(0),
+            fork: AtomicU32::new(0),
+            kept: AtomicUsize::new(0),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -77,6 +88,9 @@ impl<M: Memory> Heap<M> {
         let span = &self.spans[number];
         debug_assert_eq!(span.class(), class, "a block is freed as what it was allocated");
         cache.unsettled -= class.bytes() as isize;
+        if span.epoch() < self.fork.load(Ordering::Relaxed) {
+            self.kept.fetch_add(class.bytes(), Ordering::Relaxed);
+        }
         let before = span.set_free(offset % SPAN_BYTES);
         if before == 0 || before + 1 == span.blocks() {
             self.look_at(cache, number as u32);
@@ -102,12 +116,28 @@ impl<M: Memory> Heap<M> {
     /// fork.
     pub(super) fn share(&self, cache: &mut Cache) -> u32 {
         self.flush(cache);
-        self.lock().share(self.spans)
+        let mut shared = self.lock();
+        if shared.children == 0 {
+            self.kept.store(0, Ordering::Relaxed);
+        }
+        let fork = shared.share(self.spans);
+        self.fork.store(fork, Ordering::Relaxed);
+        fork
     }
 
     /// A child has ended.
     pub(super) fn unshare(&self) {
-        self.lock().unshare(self.spans);
+        let mut shared = self.lock();
+        shared.unshare(self.spans);
+        if shared.children == 0 {
+            self.fork.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Bytes of blocks that were freed, or written anew elsewhere, while a child saw them: of the children that live, or of the
+    /// last one.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.kept.load(Ordering::Relaxed)
     }
 
     /// Hands all claims back.

@@ -26,7 +26,9 @@ mod tests;
 pub(crate) use class::Class;
 pub use class::block_bytes;
 pub(crate) use evacuation::Evacuated;
-pub use process::{give_pages_back, heap_bytes, share_blocks, unshare_blocks, used_block_bytes};
+pub use process::{
+    block_bytes_kept_for_children, give_pages_back, heap_bytes, share_blocks, unshare_blocks, used_block_bytes,
+};
 
 /// Which blocks are kept together, so that whoever looks at a page knows what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

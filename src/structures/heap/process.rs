@@ -176,6 +176,12 @@ pub fn used_block_bytes() -> usize {
     used.max(0) as usize
 }
 
+/// Bytes of blocks that were freed while a child saw them, or left for others: their memory is used again when no child lives.
+/// Of the children that live, or of the last one.
+pub fn block_bytes_kept_for_children() -> usize {
+    heaps().map(|(_, heap)| heap.kept_bytes()).sum()
+}
+
 /// Gives the memory of at most so many empty pages of each pool back. Returns whether there are more.
 pub fn give_pages_back(pages_max: usize) -> bool {
     heaps().fold(false, |more, (_, heap)| heap.give_back(pages_max) || more)

@@ -41,9 +41,20 @@ fn history_tells_of_every_snapshot_what_asked_for_it_and_how_it_went() {
 
     client.run(&format!("CONFIG SET {SLOW}"));
     server.start_background_save();
+    for key in 0..500 {
+        client.run(&format!("SET key:{key} {:0200}", key));
+    }
+    wait_until("the old versions are counted", 30, || {
+        server.info_number("persistence", "current_redirected_bytes") >= 500 * 100
+    });
     assert_eq!(client.run("BGSAVE CANCEL"), simple("Background saving cancelled"));
     server.wait_for_save_end();
-    assert_eq!(text(&client.run("SNAPSHOT LATEST"), "outcome"), "cancelled");
+    let latest = client.run("SNAPSHOT LATEST");
+    assert_eq!(text(&latest, "outcome"), "cancelled");
+    let redirected = number(&latest, "redirected_bytes");
+    assert!((500 * 100..1 << 20).contains(&redirected), "{latest:?}");
+    assert!(number(&latest, "peak_extra_bytes") >= redirected, "{latest:?}");
+    assert_eq!(server.info_number("persistence", "rdb_last_redirected_bytes"), redirected.unsigned_abs());
     let log = server.log();
     assert!(log.contains("* Background saving cancelled"), "{log}");
     assert!(!log.contains("terminated by signal"), "what was wanted is no warning: {log}");
@@ -64,7 +75,7 @@ fn history_tells_of_every_snapshot_what_asked_for_it_and_how_it_went() {
     let reported = server.info("persistence");
     assert_eq!((&*reported["snapshot_last_id"], &*reported["snapshot_last_failed_step"]), ("5", "rename"));
     assert_eq!((&*reported["snapshot_last_outcome"], &*reported["snapshot_last_rule"]), ("failed", ""));
-    assert!(server.log().contains("Snapshot 5 by command (0 changes, background): failed"), "{}", server.log());
+    assert!(server.log().contains("Snapshot 5 by command (500 changes, background): failed"), "{}", server.log());
 
     let ids = |client: &mut Client, line: &str| -> Vec<i64> {
         client.run(line).items().iter().map(|record| number(record, "id")).collect()
