@@ -42,7 +42,7 @@ fn history_tells_of_every_snapshot_what_asked_for_it_and_how_it_went() {
     client.run(&format!("CONFIG SET {SLOW}"));
     server.start_background_save();
     for key in 0..500 {
-        client.run(&format!("SET key:{key} {:0200}", key));
+        client.run(&format!("SET key:{key} {key:0200}"));
     }
     wait_until("the old versions are counted", 30, || {
         server.info_number("persistence", "current_redirected_bytes") >= 500 * 100
