@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "whoever frees a block promises that it is one")]
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicIsize, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::cache::{Bin, Cache};
@@ -18,6 +18,8 @@ pub(super) struct Heap<M: Memory> {
     shared: Mutex<Shared>,
     /// Bytes of blocks in use, as far as threads have settled.
     used: AtomicIsize,
+    /// See [`Self::wants_page`].
+    wants_page: AtomicBool,
     /// The number of the last fork while a child lives, 0 otherwise.
     fork: AtomicU32,
     /// Bytes of blocks freed since the fork that a child sees: their memory stays in use for its sake.
@@ -33,6 +35,7 @@ impl<M: Memory> Heap<M> {
             spans,
             shared: Mutex::new(Shared::new()),
             used: AtomicIsize::new(0),
+            wants_page: AtomicBool::new(false),
             fork: AtomicU32::new(0),
             kept: AtomicUsize::new(0),
         }
@@ -70,7 +73,9 @@ impl<M: Memory> Heap<M> {
                 bin.span = NO_SPAN;
             }
             let used = self.used.load(Ordering::Relaxed).max(0) as usize;
-            bin.span = self.lock().claim(&self.memory, self.spans, class, used)?;
+            let mut shared = self.lock();
+            bin.span = shared.claim(&self.memory, self.spans, class, used)?;
+            self.wants_page.store(shared.wants_page(), Ordering::Relaxed);
             bin.word = 0;
         }
         cache.take(class)
@@ -104,6 +109,20 @@ impl<M: Memory> Heap<M> {
         self.lock().look_at(self.spans, number);
     }
 
+    /// Whether a page is soon needed, as far as is known, and [`Self::touch_ahead`] would get memory for one.
+    #[inline]
+    pub(super) fn wants_page(&self) -> bool {
+        self.wants_page.load(Ordering::Relaxed)
+    }
+
+    /// Gets memory for a page that is soon needed, on the thread that calls it.
+    pub(super) fn touch_ahead(&self) {
+        let Some((page, fork)) = self.lock().begin_ahead(&self.memory) else { return };
+        self.wants_page.store(false, Ordering::Relaxed);
+        self.memory.touch(page as usize);
+        self.lock().end_ahead(page, fork);
+    }
+
     /// Whether the block is in a page that was touched before this fork, whose child sees it then: a write copies the page.
     #[inline]
     pub(super) fn is_older(&self, block: NonNull<u8>, fork: u32) -> bool {
@@ -122,6 +141,7 @@ impl<M: Memory> Heap<M> {
         }
         let fork = shared.share(self.spans);
         self.fork.store(fork, Ordering::Relaxed);
+        self.wants_page.store(shared.wants_page(), Ordering::Relaxed);
         fork
     }
 

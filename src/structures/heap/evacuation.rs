@@ -52,7 +52,7 @@ pub(super) enum Next {
 
 impl Shared {
     fn room(&self, used_bytes: usize) -> usize {
-        ((self.touched - self.empty) * PAGE_BYTES).saturating_sub(used_bytes)
+        (self.used_pages() * PAGE_BYTES).saturating_sub(used_bytes)
     }
 
     /// Whether a page is being emptied, or is worth to be looked for.
@@ -85,7 +85,7 @@ impl Shared {
         self.evacuation.resting_at = None;
         if self.evacuation.look_from >= self.pages.len() {
             self.evacuation.look_from = 0;
-            let used = self.touched - self.empty;
+            let used = self.used_pages();
             if used >= std::mem::replace(&mut self.evacuation.used_then, used) {
                 self.evacuation.wake();
                 self.evacuation.resting_at = Some(room);
@@ -102,7 +102,7 @@ impl Shared {
 
     /// The page that is filled least, of some, and less than pages are on average.
     fn sparsest(&self, spans: &[Span], from: usize, used_bytes: usize) -> Option<u32> {
-        let average = used_bytes / (self.touched - self.empty).max(1);
+        let average = used_bytes / self.used_pages().max(1);
         let end = self.pages.len().min(from + LOOKED_AT);
         let filled = (from..end).filter(|number| self.pages[*number].touched && self.pages[*number].unused != ALL);
         let filled = filled.filter_map(|number| Some((used_in_page(&spans[number * SPANS..][..SPANS])?, number)));

@@ -26,6 +26,9 @@ pub(super) unsafe trait Memory: Sync {
     /// Gets memory for a page that has had none. Returns whether there is some.
     fn commit(&self, page: usize) -> bool;
 
+    /// Makes the kernel find memory for a committed page that holds nothing. No other thread uses the page.
+    fn touch(&self, page: usize);
+
     /// Gives the memory of a committed page back, whose contents mean nothing; it stays committed, and gets other memory
     /// when it is touched.
     fn give_back(&self, page: usize);
@@ -105,6 +108,12 @@ unsafe impl Memory for Mapped {
             ask_for_huge_pages(self.base, start, start + PAGE_BYTES);
         }
         true
+    }
+
+    fn touch(&self, page: usize) {
+        // A write, rather than advice to the kernel about the range, which would hold up changes to other mappings meanwhile.
+        // SAFETY: the page lies within the range, can be written, and nobody else uses it.
+        unsafe { self.base.add(page * PAGE_BYTES).write_volatile(0) };
     }
 
     fn give_back(&self, page: usize) {

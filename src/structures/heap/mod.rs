@@ -12,6 +12,7 @@
 //! [`Pool::shares`] says of a block whether the child sees it: its owner then writes the new version to another block
 //! and frees the old one. So no page that the child sees is copied for it, and no huge page is split.
 
+mod ahead;
 mod cache;
 mod class;
 mod core;

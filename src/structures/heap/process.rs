@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::ahead;
 use super::cache::Cache;
 use super::class::{Class, block_bytes};
 use super::core::Heap;
@@ -99,8 +100,11 @@ impl Pool {
             // The first use makes it be dropped when the thread ends; one that is ending already keeps its last claims.
             let _ = AT_END.try_with(|_| ());
         }
-        self.with_cache(|cache| heap.allocate(cache, class))
-            .unwrap_or_else(|| handle_alloc_error(layout(class.bytes())))
+        let block = self.with_cache(|cache| heap.allocate(cache, class));
+        if heap.wants_page() {
+            ahead::request(touch_ahead);
+        }
+        block.unwrap_or_else(|| handle_alloc_error(layout(class.bytes())))
     }
 
     /// Frees a block.
@@ -136,6 +140,10 @@ impl Pool {
     }
 }
 
+fn touch_ahead() {
+    heaps().for_each(|(_, heap)| heap.touch_ahead());
+}
+
 #[cold]
 #[inline(never)]
 fn allocate_elsewhere(bytes: usize) -> NonNull<u8> {
@@ -152,6 +160,9 @@ pub fn share_blocks() {
         let mut forks = FORKS.get();
         forks[pool as usize] = pool.with_cache(|cache| heap.share(cache));
         FORKS.set(forks);
+        if heap.wants_page() {
+            ahead::request(touch_ahead);
+        }
     }
     CHILDREN.set(CHILDREN.get() + 1);
 }

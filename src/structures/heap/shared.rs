@@ -20,6 +20,9 @@ const LOOKED_AT: usize = 8;
 /// So much room in pages that a child sees is left alone in any case.
 pub(super) const ROOM_LEFT_BYTES: usize = 4 * PAGE_BYTES;
 
+/// A heap of fewer pages gets them when they are needed, so that a server with few data takes no more than these.
+const PAGES_BEFORE_AHEAD: usize = 1;
+
 /// One empty page for so many that have memory is kept, and one in any case.
 const PAGES_TO_AN_EMPTY_ONE: usize = 16;
 
@@ -56,15 +59,17 @@ pub(super) struct Shared {
     /// By age and class.
     lists: [[List; CLASSES]; 2],
     pub(super) pages: Vec<Page>,
-    /// The pages with an unused span, by age.
+    /// The pages with spans in use and others in no use, by age.
     roomy: [BTreeSet<u32>; 2],
+    /// The pages without a span in use that may have memory, by age.
+    empty: [BTreeSet<u32>; 2],
+    /// The pages without memory.
+    bare: BTreeSet<u32>,
     /// How many forks there were.
     epoch: u32,
     /// How many children see the pages that were there before the last fork.
     pub(super) children: u32,
-    /// Empty pages that may have memory.
-    pub(super) empty: usize,
-    /// Pages that may have memory.
+    /// Pages that may have memory, but for one that is being touched ahead of need.
     pub(super) touched: usize,
     /// Spans in use.
     used: usize,
@@ -77,9 +82,10 @@ impl Shared {
             lists: [[List::EMPTY; CLASSES]; 2],
             pages: Vec::new(),
             roomy: [const { BTreeSet::new() }; 2],
+            empty: [const { BTreeSet::new() }; 2],
+            bare: BTreeSet::new(),
             epoch: 0,
             children: 0,
-            empty: 0,
             touched: 0,
             used: 0,
             evacuation: Evacuation::NEW,
@@ -123,8 +129,10 @@ impl Shared {
                 list.first = moved.first;
             }
         }
-        let mut moved = std::mem::take(&mut self.roomy[from as usize]);
-        self.roomy[to as usize].append(&mut moved);
+        for pages in [&mut self.roomy, &mut self.empty] {
+            let mut moved = std::mem::take(&mut pages[from as usize]);
+            pages[to as usize].append(&mut moved);
+        }
     }
 
     /// A span of this class with a free block, for the thread that asks: the fullest of some, and a new one where there is
@@ -173,24 +181,28 @@ impl Shared {
 
     /// Makes a span of this class in the first page that has room.
     fn begin(&mut self, memory: &impl Memory, spans: &[Span], class: Class, reuses_shared: bool) -> Option<u32> {
-        let current = self.roomy[Age::Current as usize].first().copied();
-        let shared = || self.roomy[Age::Shared as usize].first().copied().filter(|_| reuses_shared);
-        let fresh = |this: &mut Self| this.renew_page(memory).or_else(|| this.add_page(memory));
+        let of_age = |this: &Self, age: Age| {
+            let used = this.roomy[age as usize].first();
+            used.or_else(|| this.empty[age as usize].first()).copied()
+        };
+        let current = of_age(self, Age::Current);
+        let shared = || of_age(self, Age::Shared).filter(|_| reuses_shared);
         // Better a copied page than none.
-        let last = |this: &Self| this.roomy[Age::Shared as usize].first().copied();
-        let number = current.or_else(shared).or_else(|| fresh(self)).or_else(|| last(self))?;
+        let number = current
+            .or_else(shared)
+            .or_else(|| self.take_bare(memory).inspect(|number| self.note_touched(*number, self.epoch)))
+            .or_else(|| of_age(self, Age::Shared))?;
+        let age = self.age(self.pages[number as usize].epoch);
         let page = &mut self.pages[number as usize];
-        if !page.touched {
-            page.touched = true;
-            self.touched += 1;
-        } else if page.unused == ALL {
-            self.empty -= 1;
+        if page.unused == ALL {
+            self.empty[age as usize].remove(&number);
+            self.roomy[age as usize].insert(number);
         }
         let within = page.unused.trailing_zeros();
         page.unused &= page.unused - 1;
-        let (is_full, epoch) = (page.unused == 0, page.epoch);
-        if is_full {
-            self.leave_roomy(number);
+        let epoch = page.epoch;
+        if page.unused == 0 {
+            self.roomy[age as usize].remove(&number);
         }
         let span = number * SPANS as u32 + within;
         spans[span as usize].begin(class, epoch);
@@ -198,35 +210,61 @@ impl Shared {
         Some(span)
     }
 
-    /// An empty page that a child sees, in other memory.
-    fn renew_page(&mut self, memory: &impl Memory) -> Option<u32> {
-        let empty = |number: &u32| self.pages[*number as usize].unused == ALL;
-        let number = self.roomy[Age::Shared as usize].iter().rev().take(LOOKED_AT).copied().find(empty)?;
-        self.drop_memory(memory, number);
-        Some(number)
+    /// A page without memory, for the caller to have. An empty one that a child sees gives its memory back for it.
+    fn take_bare(&mut self, memory: &impl Memory) -> Option<u32> {
+        if self.bare.is_empty() {
+            match self.empty[Age::Shared as usize].last().copied() {
+                Some(number) => self.drop_memory(memory, number),
+                None => self.add_page(memory),
+            }
+        }
+        self.bare.pop_first()
     }
 
-    fn drop_memory(&mut self, memory: &impl Memory, number: u32) {
-        self.leave_roomy(number);
+    /// Counts a page that was without memory among the empty ones. A child of any later fork sees it.
+    fn note_touched(&mut self, number: u32, epoch: u32) {
         let page = &mut self.pages[number as usize];
-        if std::mem::take(&mut page.touched) {
-            memory.give_back(number as usize);
-            self.empty -= 1;
-            self.touched -= 1;
-        }
-        // What is touched next is not what a child sees.
-        page.epoch = self.epoch;
+        (page.touched, page.epoch) = (true, epoch);
+        self.touched += 1;
         self.enter_roomy(number);
     }
 
-    fn add_page(&mut self, memory: &impl Memory) -> Option<u32> {
+    /// Gives the memory of an empty page back.
+    fn drop_memory(&mut self, memory: &impl Memory, number: u32) {
+        self.leave_roomy(number);
+        self.pages[number as usize].touched = false;
+        self.touched -= 1;
+        memory.give_back(number as usize);
+        self.bare.insert(number);
+    }
+
+    fn add_page(&mut self, memory: &impl Memory) {
         let number = self.pages.len();
-        if number == memory.pages() || !memory.commit(number) {
+        if number < memory.pages() && memory.commit(number) {
+            self.pages.push(Page { unused: ALL, epoch: self.epoch, touched: false });
+            self.bare.insert(number as u32);
+        }
+    }
+
+    /// Whether a page is soon needed, and none is ready.
+    pub(super) fn wants_page(&self) -> bool {
+        let current = Age::Current as usize;
+        let unused = |number: &u32| self.pages[*number as usize].unused.count_ones() as usize;
+        let is_low = || self.roomy[current].iter().take(LOOKED_AT).map(unused).sum::<usize>() <= SPANS / 2;
+        self.empty[current].is_empty() && self.touched >= PAGES_BEFORE_AHEAD && is_low()
+    }
+
+    /// A page to be touched ahead of need, with the number of the last fork; see [`Self::end_ahead`].
+    pub(super) fn begin_ahead(&mut self, memory: &impl Memory) -> Option<(u32, u32)> {
+        if !self.wants_page() {
             return None;
         }
-        self.pages.push(Page { unused: ALL, epoch: self.epoch, touched: false });
-        self.roomy[Age::Current as usize].insert(number as u32);
-        Some(number as u32)
+        self.take_bare(memory).map(|number| (number, self.epoch))
+    }
+
+    /// The page has memory now. A child that was forked meanwhile sees it.
+    pub(super) fn end_ahead(&mut self, number: u32, epoch: u32) {
+        self.note_touched(number, epoch);
     }
 
     /// Takes a span back that a thread has claimed and handed its blocks back to.
@@ -288,51 +326,60 @@ impl Shared {
         spans[number as usize].set_state(State::Unused);
         self.used -= 1;
         let (page_number, within) = (number / SPANS as u32, number % SPANS as u32);
-        let page = &mut self.pages[page_number as usize];
-        page.unused |= 1 << within;
-        if page.unused == ALL {
-            self.empty += 1;
+        let is_evacuated = self.evacuation.page == Some(page_number);
+        if !is_evacuated {
+            self.leave_roomy(page_number);
         }
-        if self.evacuation.page != Some(page_number) {
+        self.pages[page_number as usize].unused |= 1 << within;
+        if !is_evacuated {
             self.enter_roomy(page_number);
         }
     }
 
-    /// Lets spans be made in a page, if it has room for one.
+    /// Lets spans be made in a page that may have memory, if it has room for one.
     pub(super) fn enter_roomy(&mut self, number: u32) {
         let page = &self.pages[number as usize];
-        if page.unused != 0 {
-            let age = self.age(page.epoch);
-            self.roomy[age as usize].insert(number);
+        let age = self.age(page.epoch) as usize;
+        match page.unused {
+            0 => {}
+            ALL => drop(self.empty[age].insert(number)),
+            _ => drop(self.roomy[age].insert(number)),
         }
     }
 
     pub(super) fn leave_roomy(&mut self, number: u32) {
-        let age = self.age(self.pages[number as usize].epoch);
-        self.roomy[age as usize].remove(&number);
+        let page = &self.pages[number as usize];
+        let age = self.age(page.epoch) as usize;
+        match page.unused {
+            0 => {}
+            ALL => drop(self.empty[age].remove(&number)),
+            _ => drop(self.roomy[age].remove(&number)),
+        }
     }
 
     /// Gives the memory of at most `pages_max` empty pages back, the last ones first. Returns whether more could be.
     pub(super) fn give_back(&mut self, memory: &impl Memory, pages_max: usize) -> bool {
         let mut left = pages_max;
         for age in [Age::Shared, Age::Current] {
-            if self.empty <= self.empty_kept() || left == 0 {
-                break;
-            }
-            let empty = |number: &u32| {
-                let page = &self.pages[*number as usize];
-                page.unused == ALL && page.touched
-            };
-            let numbers: Vec<u32> = self.roomy[age as usize].iter().rev().copied().filter(empty).take(left).collect();
-            for number in numbers {
-                if self.empty <= self.empty_kept() {
-                    break;
-                }
+            while left > 0
+                && self.empty_pages() > self.empty_kept()
+                && let Some(number) = self.empty[age as usize].last().copied()
+            {
                 self.drop_memory(memory, number);
                 left -= 1;
             }
         }
-        self.empty > self.empty_kept()
+        self.empty_pages() > self.empty_kept()
+    }
+
+    /// Pages without a span in use that may have memory.
+    fn empty_pages(&self) -> usize {
+        self.empty.iter().map(BTreeSet::len).sum()
+    }
+
+    /// Pages with a span in use.
+    pub(super) fn used_pages(&self) -> usize {
+        self.touched - self.empty_pages()
     }
 
     fn empty_kept(&self) -> usize {

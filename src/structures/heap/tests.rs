@@ -23,6 +23,7 @@ struct Lent {
     base: NonNull<u8>,
     committed: AtomicUsize,
     given_back: AtomicUsize,
+    touched: AtomicUsize,
 }
 
 // SAFETY: the memory is owned, and not tied to a thread.
@@ -38,7 +39,7 @@ impl Lent {
     fn new() -> Self {
         // SAFETY: the layout is not empty.
         let base = NonNull::new(unsafe { alloc(layout()) }).unwrap();
-        Self { base, committed: AtomicUsize::new(0), given_back: AtomicUsize::new(0) }
+        Self { base, committed: AtomicUsize::new(0), given_back: AtomicUsize::new(0), touched: AtomicUsize::new(0) }
     }
 }
 
@@ -62,6 +63,12 @@ unsafe impl Memory for Arc<Lent> {
     fn commit(&self, _page: usize) -> bool {
         self.committed.fetch_add(1, Ordering::Relaxed);
         true
+    }
+
+    fn touch(&self, page: usize) {
+        self.touched.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the page lies within the range, and nobody has a block in it.
+        unsafe { self.base.add(page * PAGE_BYTES).write_bytes(0xdd, PAGE_BYTES) };
     }
 
     fn give_back(&self, page: usize) {
@@ -169,6 +176,7 @@ enum Step {
     Share,
     Unshare,
     GiveBack,
+    Ahead,
     Flush { thread: usize },
 }
 
@@ -182,6 +190,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Share),
         1 => Just(Step::Unshare),
         1 => Just(Step::GiveBack),
+        1 => Just(Step::Ahead),
         1 => (0..2usize).prop_map(|thread| Step::Flush { thread }),
     ]
 }
@@ -218,6 +227,7 @@ proptest! {
                 }
                 Step::Unshare => {}
                 Step::GiveBack => drop(model.heap.give_back(2)),
+                Step::Ahead => model.heap.touch_ahead(),
                 Step::Flush { thread } => model.heap.flush(&mut model.caches[thread]),
             }
             model.check();
@@ -243,6 +253,44 @@ fn pages_that_are_empty_are_given_back_but_for_one() {
     // They are used again before others are asked for.
     let again: Vec<_> = (0..3 * PAGE_BYTES / 4_096).map(|_| heap.allocate(&mut cache, class(4_096)).unwrap()).collect();
     assert_eq!((again.len(), memory.committed.load(Ordering::Relaxed)), (1_536, 3));
+}
+
+#[test]
+fn a_page_that_is_soon_needed_is_touched_ahead_and_used_next() {
+    let (heap, memory) = heap();
+    let mut cache = Cache::EMPTY;
+    let mut page_of_next = || {
+        let block = heap.allocate(&mut cache, class(4_096)).unwrap();
+        (block.as_ptr().addr() - heap.base().as_ptr().addr()) / PAGE_BYTES
+    };
+    let touched = || memory.touched.load(Ordering::Relaxed);
+    assert_eq!(page_of_next(), 0);
+    heap.touch_ahead();
+    assert!(!heap.wants_page() && touched() == 0, "the first page is nearly empty");
+    while !heap.wants_page() {
+        assert_eq!(page_of_next(), 0, "it is wanted before it is needed");
+    }
+    heap.touch_ahead();
+    heap.touch_ahead();
+    assert_eq!((touched(), heap.held_bytes().1), (1, 2 * PAGE_BYTES), "one is enough");
+    while page_of_next() == 0 {}
+    assert_eq!((memory.committed.load(Ordering::Relaxed), heap.held_bytes().1), (2, 2 * PAGE_BYTES));
+}
+
+#[test]
+fn a_page_that_was_touched_ahead_of_a_fork_gets_other_memory_before_it_is_used_while_the_child_lives() {
+    let (heap, memory) = heap();
+    let mut cache = Cache::EMPTY;
+    while !heap.wants_page() {
+        heap.allocate(&mut cache, class(4_096)).unwrap();
+    }
+    heap.touch_ahead();
+    let fork = heap.share(&mut cache);
+    assert!(heap.wants_page(), "none that is ready can be used");
+    let block = heap.allocate(&mut cache, class(4_096)).unwrap();
+    assert!(!heap.is_older(block, fork));
+    let figures = (memory.committed.load(Ordering::Relaxed), memory.given_back.load(Ordering::Relaxed));
+    assert_eq!((figures, heap.held_bytes().1), ((2, 1), 2 * PAGE_BYTES));
 }
 
 #[test]
