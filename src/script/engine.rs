@@ -10,7 +10,7 @@ use super::host::Host;
 use super::lists::{Lists, Uses};
 use super::lua::{Abilities, Call, KILLED, Kind, Lua, Status, Task, Value};
 use super::mentions::Mentions;
-use super::places::{ERROR_HANDLER, GLOBALS, NAMES, SCRIPTS};
+use super::places::{DIRECT_GLOBALS, ERROR_HANDLER, GLOBALS, NAMES, SCRIPTS};
 use super::{api, globals, library};
 use crate::resp::{Args, Protocol, Reply};
 
@@ -109,6 +109,8 @@ impl Engine {
             debug_assert_eq!(call.top(), *place);
         }
         let lists = Lists::install(&mut call);
+        globals::install_direct(&mut call, GLOBALS);
+        debug_assert_eq!(call.top(), DIRECT_GLOBALS);
         lua.keep();
         let fiber = Fiber::new(&mut lua)?;
         Ok(Self { fiber, lua, free: Vec::new(), scripts: 0, known: Vec::new(), lists, ended: None, is_answered: false })
@@ -128,7 +130,7 @@ impl Engine {
     #[cfg(any(test, feature = "internals"))]
     pub fn shared_state(&mut self, in_words: bool) -> globals::SharedState {
         let mut call = self.lua.enter();
-        let state = globals::shared_state(&mut call, GLOBALS, in_words);
+        let state = globals::shared_state(&mut call, &[GLOBALS, DIRECT_GLOBALS], in_words);
         call.set_top(0);
         state
     }
@@ -147,10 +149,11 @@ impl Engine {
             return Err(CompileError(text));
         }
         let abilities = call.abilities();
-        let Abilities { sets_globals, runs_long, .. } = abilities;
-        // What only reads globals may do so without the table in front that refuses writes.
+        let Abilities { sets_globals, runs_long, only_reads_libraries, .. } = abilities;
+        // What only reads globals may do so without the table in front that refuses writes, and so may what only reads fields
+        // of the libraries.
         if !sets_globals {
-            call.push_copy(GLOBALS);
+            call.push_copy(if only_reads_libraries { DIRECT_GLOBALS } else { GLOBALS });
             call.set_environment(-2);
         }
         let id = self.new_id();

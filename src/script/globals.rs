@@ -6,7 +6,7 @@
 #[cfg(any(test, feature = "internals"))]
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::lua::{Answer, Call, Kind, Value};
+use super::lua::{Answer, Call, Kind, LIBRARIES, Value};
 
 /// The globals of Redis, in the order in which it makes them: that is the order in which `pairs` shows them. There were
 /// more in the meantime, which count where it makes room.
@@ -87,6 +87,24 @@ pub fn install(call: &mut Call<'_>) {
     call.set_globals();
 }
 
+/// Pushes globals for scripts that only read fields of the libraries: the tables that the read-only ones have behind them, which
+/// are found sooner. No such script ever holds one.
+pub fn install_direct(call: &mut Call<'_>, globals: i32) {
+    call.push_table(0, 2 * NAMES.len());
+    let direct = call.top();
+    // What comes first is found first.
+    for name in ["redis"].iter().chain(NAMES) {
+        call.raw_get_field(globals, name);
+        if LIBRARIES.contains(&name.as_bytes()) && call.push_behind(-1) {
+            call.remove(-2);
+        }
+        call.raw_set_field(direct, name);
+    }
+    if call.push_metatable(globals) {
+        call.set_metatable(direct);
+    }
+}
+
 /// Makes the table `string`, which is on top, read-only, and strings find their methods in it.
 fn make_string_metatable(call: &mut Call<'_>) {
     call.push_copy(-1);
@@ -142,14 +160,14 @@ fn nonexistent(call: &mut Call<'_>) -> Answer {
 }
 
 /// Looks at all that one script could leave for the next one: the globals, the tables of the libraries, and all
-/// metatables. `globals` is the place of the globals as they are. With `in_words`, it can be read, too.
+/// metatables. `globals` are the places of the globals as they are. With `in_words`, it can be read, too.
 #[cfg(any(test, feature = "internals"))]
-pub fn shared_state(call: &mut Call<'_>, globals: i32, in_words: bool) -> SharedState {
+pub fn shared_state(call: &mut Call<'_>, globals: &[i32], in_words: bool) -> SharedState {
     let mut walk = Walk { hasher: DefaultHasher::new(), words: in_words.then(String::new), seen: Vec::new() };
-    call.push_copy(globals);
-    walk.add(call);
-    call.push_copy(Call::GLOBALS);
-    walk.add(call);
+    for place in globals.iter().copied().chain([Call::GLOBALS]) {
+        call.push_copy(place);
+        walk.add(call);
+    }
     // The kinds of values that could have a metatable for all of them.
     call.push_bytes("");
     walk.add_metatable(call);

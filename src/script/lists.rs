@@ -2,7 +2,7 @@
 
 use super::lua::{Abilities, Call};
 use super::mentions::Mentions;
-use super::places::{ARGV, GLOBALS, KEPT_ARGV, KEPT_KEYS, KEYS};
+use super::places::{ARGV, DIRECT_GLOBALS, GLOBALS, KEPT_ARGV, KEPT_KEYS, KEYS};
 use crate::resp::Args;
 
 /// A longer list is not kept for the next script.
@@ -91,18 +91,26 @@ impl List {
         self.fill(call, args);
         if !self.is_global {
             self.is_global = true;
-            call.push_copy(self.name);
             call.push_copy(self.kept);
-            call.raw_set_by_text(GLOBALS);
+            self.make_global(call);
         }
     }
 
     fn set_new(&mut self, call: &mut Call<'_>, args: Args<'_>) {
         self.fill(call, Args::empty());
         self.is_global = false;
-        call.push_copy(self.name);
         push_args(call, args);
-        call.raw_set_by_text(GLOBALS);
+        self.make_global(call);
+    }
+
+    /// Makes the table on top, which goes, the global of this name, wherever a script looks for it.
+    fn make_global(&self, call: &mut Call<'_>) {
+        for globals in [GLOBALS, DIRECT_GLOBALS] {
+            call.push_copy(self.name);
+            call.push_copy(-2);
+            call.raw_set_by_text(globals);
+        }
+        call.pop(1);
     }
 
     #[inline]

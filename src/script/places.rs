@@ -39,8 +39,11 @@ pub const NAMES: &[(&str, i32)] = &[
 pub const KEPT_KEYS: i32 = 13;
 pub const KEPT_ARGV: i32 = 14;
 
+/// Globals for scripts that only read fields of the libraries.
+pub const DIRECT_GLOBALS: i32 = 15;
+
 /// In the interpreter for functions: what a library finds as globals while it is loaded.
-pub const LOADING_GLOBALS: i32 = 15;
+pub const LOADING_GLOBALS: i32 = 16;
 
 /// In the interpreter for functions: the list of the callbacks of the library that is loaded.
-pub const CALLBACKS: i32 = 16;
+pub const CALLBACKS: i32 = 17;

@@ -142,6 +142,54 @@ fn what_all_scripts_share_cannot_be_changed() {
     assert_eq!(run("KEYS[1] = 'a' ARGV.x = 'b' return KEYS[1] .. ARGV.x"), "ab");
 }
 
+/// A script that only reads fields of the libraries finds the tables themselves, which it must not get hold of.
+#[test]
+fn a_script_that_may_change_a_library_never_has_the_library_itself() {
+    let gets = [
+        "local t = L t.x = 1",
+        "local t = x or L t.x = 1",
+        "local t = (L.x or L) t.x = 1",
+        "(L or x).x = 1",
+        "({L})[1].x = 1",
+        "local function f(t) t.x = 1 end f(L)",
+        "local function f() return L end f().x = 1",
+        "local f = function(...) (...).x = 1 end f(L)",
+        "coroutine.wrap(function(t) t.x = 1 end)(L)",
+        "for _, t in pairs({L}) do t.x = 1 end",
+        "for i = 1, 2 do L.x = i end",
+        "L[L] = 1",
+        "L.x = L",
+        "rawset(L, 'x', 1)",
+        "setmetatable(L, {})",
+        "setmetatable({}, {__index = function() L.x = 1 end}).y()",
+        "_G['L'].x = 1",
+        "loadstring('L.x = 1')()",
+        "L.x, L.y = 1, 2",
+    ];
+    for library in ["bit", "cjson", "cmsgpack", "coroutine", "math", "redis", "server", "string", "struct", "table"] {
+        let mut interpreter = Interpreter::new();
+        for get in gets {
+            let script = format!("local x = nil {}", get.replace('L', library));
+            let reply = interpreter.run(&script);
+            let is_refused = reply.contains("Attempt to modify a readonly table") && reply.starts_with('-');
+            assert!(is_refused || get.contains("_G") && library == "server", "{script}: {reply}");
+        }
+        let show = |of: &str| {
+            format!("local names = {{}} for name in pairs({of}) do names[#names + 1] = name end return #names")
+        };
+        assert_eq!(interpreter.run(&show(library)), run(&show(library)));
+        assert_eq!(interpreter.run(&format!("return tostring({library}.x)")), "nil");
+    }
+    // What is read is the same whichever way it is found.
+    assert_eq!(run("local call = redis.call local t = redis return tostring(call == t.call)"), "true");
+    assert_eq!(
+        run("return math.floor(2.5) .. string.rep('x', 2) .. tostring(server.REDIS_VERSION == redis.REDIS_VERSION)"),
+        "2xxtrue"
+    );
+    fails("return redis.call.x", "attempt to index field 'call' (a function value)");
+    fails("return cjson.nothing()", "attempt to call field 'nothing' (a nil value)");
+}
+
 #[test]
 fn the_globals_are_those_of_redis() {
     fails("return x", "user_script:1: Script attempted to access nonexistent global variable 'x'");

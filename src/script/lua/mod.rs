@@ -29,7 +29,7 @@ mod spare;
 mod state;
 mod value;
 
-pub use bytecode::Abilities;
+pub use bytecode::{Abilities, LIBRARIES};
 pub use call::{Answer, Call, Frequent, Function, KILLED, Raise};
 pub use context::STACK_BYTES;
 pub use coroutine::Left;
