@@ -169,8 +169,19 @@ impl ArgsBuf {
     #[inline]
     pub fn push(&mut self, arg: impl AsRef<[u8]>) {
         let arg = arg.as_ref();
+        // Asked for both at once, so that what follows is seen to have room.
+        if self.spans.len() == self.spans.capacity() || self.bytes.capacity() - self.bytes.len() < arg.len() {
+            self.make_room(arg.len());
+        }
         self.spans.push(Span { start: self.bytes.len(), len: arg.len() });
         self.bytes.extend_from_slice(arg);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, bytes: usize) {
+        self.spans.reserve(1);
+        self.bytes.reserve(bytes);
     }
 
     #[inline]

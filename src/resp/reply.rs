@@ -524,6 +524,11 @@ impl Reply {
     /// Out of line: what calls it keeps nothing, and so has no registers to save.
     #[inline(never)]
     fn end_line(&mut self, text: &[u8]) {
+        // In two steps, from which it can be seen that neither piece needs more room.
+        let room = self.out.capacity() - self.out.len();
+        if room < 2 || room - 2 < text.len() {
+            self.out.reserve(text.len().saturating_add(2));
+        }
         self.out.extend_from_slice(text);
         self.out.extend_from_slice(b"\r\n");
     }

@@ -115,7 +115,7 @@ impl Frequent for TryCommand {
 }
 
 /// redis.call: an error of the command is one of the script.
-#[inline]
+#[inline(always)]
 fn command(call: &mut Call<'_>) -> Answer {
     if run_command(call)? { Err(call.raise()) } else { Ok(1) }
 }
@@ -137,7 +137,7 @@ const SHORT_REPLY_BYTES: usize = 4 << 10;
 const ARGS_KEPT_MAX: usize = 1000;
 
 /// Runs the command that the arguments are, and pushes its reply. Returns whether that is an error.
-#[inline]
+#[inline(always)]
 fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
     if !call.context().may_call.get() {
         call.push_error_table("ERR redis.call/pcall can only be called inside a script invocation");
@@ -146,26 +146,30 @@ fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
     let context = call.context();
     // No command calls a script, so that nobody else wants it meanwhile.
     let mut command = context.command.borrow_mut();
-    command.clear();
-    let answer = take_arguments(call, &mut command).and_then(|()| {
-        if call.args() > ARGS_KEPT_MAX {
-            call.keep_args(0);
-        }
-        let answer = context.with_host(|host| {
-            let reply = host.call(command.as_args());
-            if reply.len() > SHORT_REPLY_BYTES {
-                return Ok(Answered::Long(reply.to_vec()));
-            }
-            push_reply(call, reply).map(|()| Answered::Pushed(reply.first() == Some(&b'-')))
-        });
-        answer.unwrap_or_else(|| Err(call.error("no server runs the script")))
-    });
+    let answer = match take_arguments(call, &mut command) {
+        Ok(()) => ask_server(call, &command),
+        Err(raise) => Err(raise),
+    };
     command.shrink_to_usual();
     drop(command);
     match answer? {
         Answered::Pushed(is_error) => Ok(is_error),
         Answered::Long(reply) => push_long_reply(call, &reply).map(|()| reply.first() == Some(&b'-')),
     }
+}
+
+/// Has the server run a command, and pushes its reply unless it is long.
+#[inline(always)]
+fn ask_server(call: &mut Call<'_>, command: &ArgsBuf) -> Result<Answered, Raise> {
+    if call.args() > ARGS_KEPT_MAX {
+        call.keep_args(0);
+    }
+    let Some(mut host) = call.context().host() else { return Err(call.error("no server runs the script")) };
+    let reply = host.get().call(command.as_args());
+    if reply.len() > SHORT_REPLY_BYTES {
+        return Ok(Answered::Long(reply.to_vec()));
+    }
+    push_reply(call, reply).map(|()| Answered::Pushed(reply.first() == Some(&b'-')))
 }
 
 /// What a command has answered.
@@ -176,7 +180,7 @@ enum Answered {
     Long(Vec<u8>),
 }
 
-#[inline]
+#[inline(always)]
 fn take_arguments(call: &mut Call<'_>, command: &mut ArgsBuf) -> Result<(), Raise> {
     if call.args() == 0 {
         call.push_error_table("ERR Please specify at least one argument for this redis lib call");

@@ -50,6 +50,28 @@ pub struct Context {
     pub registrations: RefCell<Option<Registrations>>,
 }
 
+/// The server, taken out of the context for a moment.
+pub struct LentHost<'c> {
+    host: NonNull<dyn Host>,
+    context: &'c Context,
+}
+
+impl LentHost<'_> {
+    #[inline]
+    #[expect(unsafe_code, reason = "the pointer that lend keeps")]
+    pub fn get(&mut self) -> &mut dyn Host {
+        // SAFETY: `lend` has put it there and waits for the script; it is taken out, so nobody else has it meanwhile.
+        unsafe { self.host.as_mut() }
+    }
+}
+
+impl Drop for LentHost<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.context.host.set(Some(self.host));
+    }
+}
+
 /// The script is killed and runs no further instruction.
 #[derive(Clone, Copy, Debug)]
 pub struct Killed;
@@ -102,15 +124,16 @@ impl Context {
         result
     }
 
-    /// The server, if it runs the script now.
+    /// Asks the server, if it runs the script now.
     #[inline]
-    #[expect(unsafe_code, reason = "the pointer that lend keeps")]
     pub fn with_host<R>(&self, ask: impl FnOnce(&mut dyn Host) -> R) -> Option<R> {
-        let mut host = self.host.take()?;
-        // SAFETY: `lend` has put it there and waits for the script; it is taken out, so nobody else has it meanwhile.
-        let result = ask(unsafe { host.as_mut() });
-        self.host.set(Some(host));
-        Some(result)
+        self.host().map(|mut host| ask(host.get()))
+    }
+
+    /// The server, if it runs the script now. Nobody else has it until this is dropped.
+    #[inline]
+    pub fn host(&self) -> Option<LentHost<'_>> {
+        self.host.take().map(|host| LentHost { host, context: self })
     }
 
     pub fn set_pause(&self, pause: Option<NonNull<dyn Fn()>>) {

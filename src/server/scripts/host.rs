@@ -1,6 +1,6 @@
 //! What a script asks of the server while it runs.
 
-use crate::commands::{CommandError, CommandId};
+use crate::commands::{CommandError, CommandId, Flags};
 use crate::resp::{Args, Protocol};
 use crate::script::{Host, Permission, Replicate, Verdict};
 use crate::server::clients::ClientKey;
@@ -29,18 +29,24 @@ impl Host for ScriptHost<'_> {
         let command = executor.table.find(args).map(|row| row.id);
         match gate::check_script(executor, *client, command, args) {
             Ok(command) => {
-                executor.note_script_write(command);
-                executor.keyspace.journal.withhold(!replicates);
+                if executor.table.row(command).flags.has(Flags::WRITE) {
+                    executor.note_script_write();
+                }
+                if !replicates {
+                    executor.keyspace.journal.withhold(true);
+                }
                 // What the script has done since the last command is not the command's time.
                 let start = executor.clock.advance_moment();
                 executor.call(&Frame::new(*client, command, args, now, Nesting::Script));
                 executor.stats.note_nested(executor.clock.latest_moment().nanoseconds_since(start));
-                executor.keyspace.journal.withhold(false);
+                if !replicates {
+                    executor.keyspace.journal.withhold(false);
+                }
             }
             Err(refusal) => executor.refuse(*client, &refusal, args),
         }
         if executor.clients.get(*client).reply.is_overfull() {
-            executor.refuse_script_reply(*client, protocol);
+            return executor.refuse_script_reply(*client, protocol);
         }
         executor.clients.get(*client).reply.front()
     }
@@ -100,16 +106,16 @@ pub(super) fn log(level: u8, text: &[u8]) {
 impl Executor {
     /// Answers an error in the place of a reply that a script cannot be given.
     #[cold]
-    fn refuse_script_reply(&mut self, client: ClientKey, protocol: Protocol) {
+    fn refuse_script_reply(&mut self, client: ClientKey, protocol: Protocol) -> &[u8] {
         self.clients.get_mut(client).reply.restart(protocol);
         self.reply_error(client, &CommandError::text(TOO_LONG));
+        self.clients.get(client).reply.front()
     }
 
     #[inline]
-    fn note_script_write(&mut self, command: CommandId) {
-        let writes = self.table.row(command).flags.has(crate::commands::Flags::WRITE);
+    fn note_script_write(&mut self) {
         if let Some(current) = &mut self.scripts.current {
-            current.has_written |= writes;
+            current.has_written = true;
         }
     }
 
@@ -129,7 +135,6 @@ impl Executor {
     /// Why the running script may not call this command, beyond what the gate knows.
     #[inline]
     pub(in crate::server) fn script_refusal(&self, command: CommandId) -> Option<CommandError> {
-        use crate::commands::Flags;
         let current = self.scripts.current.as_ref()?;
         let flags = self.table.row(command).flags;
         if self.is_stale() && !flags.has(Flags::STALE) {
