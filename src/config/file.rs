@@ -429,7 +429,6 @@ pub mod tests {
             "io-threads-do-reads yes",
             "server_cpulist 0-7:2",
             "bgsave-cpulist 1,10-11",
-            "activedefrag yes",
             "syslog-enabled yes",
             "crash-memcheck-enabled yes",
             "dual-channel-replication-enabled yes",

@@ -42,6 +42,8 @@ pub enum Apply {
     Notifications,
     /// Start or stop the allocator's background thread.
     AllocatorThread,
+    /// Refuse to move keys where they cannot be moved.
+    Defragmentation,
     /// Move the heap into huge pages or stop doing so.
     HugePages,
     /// Heal split huge pages at another rate.

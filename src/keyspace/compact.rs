@@ -9,31 +9,44 @@ use crate::structures::{Evacuated, Pool};
 /// Searches for a page with entries to be moved, in one round.
 const SEARCHES_MAX: usize = 16;
 
+/// What one round of compaction has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compaction {
+    /// Entries that are now in another block.
+    pub moved: u64,
+    /// Blocks that were looked at and stay.
+    pub kept: u64,
+    pub more: bool,
+}
+
 impl Keyspace {
     /// Moves entries for about `budget`, as long as some pages are filled less than others. While a child lives, or other
-    /// threads have entries, nothing is moved. Returns whether there is more to do.
+    /// threads have entries, nothing is moved.
     #[expect(unsafe_code, reason = "looks at entries by their blocks")]
-    pub fn compact_for(&mut self, budget: Duration) -> bool {
+    pub fn compact_for(&mut self, budget: Duration) -> Compaction {
+        let mut done = Compaction::default();
         if self.child_alive || LazyFree::is_busy() {
-            return false;
+            return done;
         }
         let start = Instant::now();
         let mut searches = 0;
         while start.elapsed() < budget {
             match Pool::Entries.evacuate() {
-                Evacuated::Nothing => return false,
-                Evacuated::Later if searches == SEARCHES_MAX => return true,
+                Evacuated::Nothing => return done,
+                Evacuated::Later if searches == SEARCHES_MAX => break,
                 Evacuated::Later => searches += 1,
                 Evacuated::Blocks(blocks) => {
                     for block in blocks {
                         // SAFETY: blocks of the pool hold entries, and no other thread has any: none lives that has
                         // allocated some, and those that free what they are given have nothing to do.
-                        self.dbs.iter_mut().filter(|db| !db.is_empty()).any(|db| unsafe { db.move_block(block) });
+                        let is_moved =
+                            self.dbs.iter_mut().filter(|db| !db.is_empty()).any(|db| unsafe { db.move_block(block) });
+                        *(if is_moved { &mut done.moved } else { &mut done.kept }) += 1;
                     }
                 }
             }
         }
-        true
+        Compaction { more: true, ..done }
     }
 }
 
@@ -105,7 +118,7 @@ mod tests {
         let before = heap_bytes();
         assert!(before.pages > 2 * before.used, "deleting leaves pages with a little in each");
         for _ in 0..10_000 {
-            if !keyspace.compact_for(Duration::from_millis(5)) {
+            if !keyspace.compact_for(Duration::from_millis(5)).more {
                 break;
             }
         }
@@ -142,14 +155,14 @@ mod tests {
             waits.recv().unwrap();
         });
         is_ready.recv().unwrap();
-        assert!(!keyspace.compact_for(Duration::from_secs(1)));
+        assert!(!keyspace.compact_for(Duration::from_secs(1)).more);
         go_on.send(()).unwrap();
         other.join().unwrap();
         keyspace.set_child_alive(true);
-        assert!(!keyspace.compact_for(Duration::from_secs(1)));
+        assert!(!keyspace.compact_for(Duration::from_secs(1)).more);
         keyspace.set_child_alive(false);
         assert_eq!(heap_bytes().pages, pages);
-        while keyspace.compact_for(Duration::from_secs(1)) {
+        while keyspace.compact_for(Duration::from_secs(1)).more {
             crate::structures::give_pages_back(usize::MAX);
         }
         while crate::structures::give_pages_back(usize::MAX) {}
@@ -172,7 +185,7 @@ mod tests {
             }
             most[round / 10] = most[round / 10].max(heap_bytes().pages);
             keyspace.set_child_alive(false);
-            while keyspace.compact_for(Duration::from_secs(1)) {}
+            while keyspace.compact_for(Duration::from_secs(1)).more {}
         }
         assert!(most[1] <= most[0] + (4 << 20), "{most:?}");
         assert_holds(&keyspace, 0..KEYS);

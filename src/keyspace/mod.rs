@@ -27,6 +27,7 @@ mod watch;
 
 pub use access::{AccessClock, AccessPolicy};
 pub use change::Change;
+pub use compact::Compaction;
 pub use db::{Db, Edited};
 pub use entry::Entry;
 use events::Events;

@@ -44,7 +44,7 @@ pub async fn run(shared: Rc<Shared>, timer: Timer) {
 }
 
 impl Executor {
-    fn cron_period(&self) -> Duration {
+    pub(in crate::server) fn cron_period(&self) -> Duration {
         Duration::from_millis(1000 / u64::from(self.config.hz.clamp(1, 500)))
     }
 

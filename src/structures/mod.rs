@@ -30,8 +30,8 @@ pub use dict::{
 pub use folded_name::FoldedName;
 pub(crate) use heap::{Class, Evacuated};
 pub use heap::{
-    Pool, block_bytes, block_bytes_kept_for_children, give_pages_back, heap_bytes, share_blocks, unshare_blocks,
-    used_block_bytes,
+    Filling, Pool, block_bytes, block_bytes_kept_for_children, give_pages_back, heap_bytes, share_blocks,
+    unshare_blocks, used_block_bytes,
 };
 pub use long_buffer::{LongBuffer, try_grow};
 pub use memory::{memory_holds, try_zeros};

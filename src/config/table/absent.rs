@@ -20,8 +20,8 @@ pub const SCRIPTS: &Feature = &Feature {
 };
 pub const THREADS: &Feature = &Feature { title: "I/O threads", reason: "Copal serves connections on one thread" };
 pub const DEFRAGMENTATION: &Feature = &Feature {
-    title: "Active defragmentation",
-    reason: "Copal does not move values, which would cost copies during a snapshot",
+    title: "Defragmentation of collections",
+    reason: "Copal moves keys with what is in their blocks, and collections stay where they are",
 };
 const HUGE_PAGES: &Feature = &Feature {
     title: "Switch against huge pages",
@@ -97,12 +97,6 @@ pub const KEYS: &[Key] = &[
     unheeded("lua-enable-deprecated-api", "no", Form::Flag, SCRIPTS).at_startup().hidden(),
     unheeded("io-threads", "1", Form::Integer(1, 128), THREADS).at_startup(),
     unheeded("io-threads-do-reads", "no", Form::Flag, THREADS).at_startup(),
-    unheeded("activedefrag", "no", Form::Flag, DEFRAGMENTATION),
-    dormant("active-defrag-ignore-bytes", "100mb", Form::Bytes(1, I64_MAX), DEFRAGMENTATION),
-    dormant("active-defrag-threshold-lower", "10", Form::Integer(0, 1000), DEFRAGMENTATION),
-    dormant("active-defrag-threshold-upper", "100", Form::Integer(0, 1000), DEFRAGMENTATION),
-    dormant("active-defrag-cycle-min", "1", Form::Integer(1, 99), DEFRAGMENTATION),
-    dormant("active-defrag-cycle-max", "25", Form::Integer(1, 99), DEFRAGMENTATION),
     dormant("active-defrag-max-scan-fields", "1000", Form::Integer(1, i64::MAX), DEFRAGMENTATION),
     dormant("disable-thp", "no", Form::Flag, HUGE_PAGES).at_startup(),
     unheeded("syslog-enabled", "no", Form::Flag, SYSLOG).at_startup(),

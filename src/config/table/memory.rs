@@ -75,6 +75,53 @@ pub const KEYS: &[Key] = &[
     flag("jemalloc-bg-thread", "yes", |c| c.jemalloc_bg_thread, |c, v| c.jemalloc_bg_thread = v)
         .applies(Apply::AllocatorThread)
         .doc("Let the allocator give unused memory back on a thread of its own."),
+    flag("activedefrag", "no", |c| c.activedefrag, |c, v| c.activedefrag = v)
+        .applies(Apply::Defragmentation)
+        .doc(
+            "Move keys out of pages that are filled less than others, so that their memory goes back to the system, with \
+             as much of the time as the settings below say. Without it a millisecond of each round does that. Collections \
+             whose elements are not in the block of their key are not moved, and nothing is while a snapshot is written.",
+        ),
+    bytes(
+        "active-defrag-ignore-bytes",
+        "100mb",
+        (1, I64_MAX),
+        |c| c.active_defrag_ignore_bytes,
+        |c, v| c.active_defrag_ignore_bytes = v,
+    )
+    .doc("Begin when the pages of keys have at least so much room."),
+    integer(
+        "active-defrag-threshold-lower",
+        "10",
+        THRESHOLD,
+        |c| c.active_defrag_threshold_lower.into(),
+        |c, v| c.active_defrag_threshold_lower = v as u32,
+    )
+    .doc("Begin when that room is at least this percentage of what the pages hold."),
+    integer(
+        "active-defrag-threshold-upper",
+        "100",
+        THRESHOLD,
+        |c| c.active_defrag_threshold_upper.into(),
+        |c, v| c.active_defrag_threshold_upper = v as u32,
+    )
+    .doc("The percentage from which active-defrag-cycle-max holds."),
+    integer(
+        "active-defrag-cycle-min",
+        "1",
+        CYCLE,
+        |c| c.active_defrag_cycle_min.into(),
+        |c, v| c.active_defrag_cycle_min = v as u32,
+    )
+    .doc("Percent of the time to spend at the lower threshold."),
+    integer(
+        "active-defrag-cycle-max",
+        "25",
+        CYCLE,
+        |c| c.active_defrag_cycle_max.into(),
+        |c, v| c.active_defrag_cycle_max = v as u32,
+    )
+    .doc("Percent of the time to spend at the upper threshold."),
     choice("huge-pages", "auto", HugePages::NAMES, |c| c.huge_pages as usize, |c, i| c.huge_pages = HugePages::ALL[i])
         .applies(Apply::HugePages)
         .doc(
@@ -95,6 +142,8 @@ pub const KEYS: &[Key] = &[
     ),
 ];
 
+const THRESHOLD: (i64, i64) = (0, 1000);
+const CYCLE: (i64, i64) = (1, 99);
 const COUNT: (i64, i64) = (0, i64::MAX);
 const SIZE: (u64, u64) = (0, I64_MAX);
 

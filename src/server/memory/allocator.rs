@@ -10,8 +10,10 @@ impl Executor {
     pub(in crate::server) fn set_allocator_up(&mut self) {
         observe::give_large_back_soon();
         self.follow_huge_pages();
-        if let Err(reason) = self.follow_allocator_thread() {
-            tracing::warn!("{reason}");
+        for followed in [self.follow_allocator_thread(), self.follow_defragmentation()] {
+            if let Err(reason) = followed {
+                tracing::warn!("{reason}");
+            }
         }
     }
 

@@ -12,9 +12,6 @@ use crate::structures::{give_pages_back, mapped_table_bytes};
 /// Empty pages of blocks whose memory is given back in one round of the timer, 2 MiB each.
 const PAGES_GIVEN_BACK: usize = 4;
 
-/// For how long entries are moved together in one round of the timer.
-const COMPACTION: Duration = Duration::from_millis(1);
-
 /// Evictions between two looks at the clock.
 const EVICTIONS_PER_LOOK: usize = 16;
 
@@ -67,7 +64,7 @@ impl Executor {
             observe::decay_large();
         }
         give_pages_back(PAGES_GIVEN_BACK);
-        self.keyspace.compact_for(COMPACTION);
+        self.compact();
         self.memory.allocator.stats(self.clock.latest().monotonic());
         self.memory.note_peak();
         self.memory.note_free();

@@ -5,6 +5,7 @@
 
 mod allocator;
 mod answer;
+mod defragmentation;
 mod eviction;
 mod limit;
 mod usage;

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use super::defragmentation::Defragmentation;
 use super::limit::MemoryLimit;
 use crate::keyspace::Db;
 use crate::observe::{Allocator, AllocatorStats};
@@ -28,6 +29,7 @@ pub struct Memory {
     pub(super) limit: MemoryLimit,
     pub(super) huge_page_system: HugePageSystem,
     pub(super) huge_pages_used: bool,
+    pub(in crate::server) defragmentation: Defragmentation,
     free_bytes: usize,
     /// Evicting was cut short, and goes on by itself.
     pub(super) evicting: bool,
@@ -69,6 +71,7 @@ impl Memory {
             limit: MemoryLimit::of_this_process(),
             huge_page_system: HugePageSystem::read(),
             huge_pages_used: false,
+            defragmentation: Defragmentation::default(),
             free_bytes: usize::MAX,
             evicting: false,
             exhausted: false,

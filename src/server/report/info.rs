@@ -175,12 +175,15 @@ impl Executor {
         out.field("total_forks", snapshots.total_forks);
         out.field("migrate_cached_sockets", self.migrations.links_len());
         out.field("slave_expires_tracked_keys", 0);
-        for name in ["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits"] {
-            out.field(name, 0);
-        }
-        for name in ["active_defrag_key_misses", "total_active_defrag_time", "current_active_defrag_time"] {
-            out.field(name, 0);
-        }
+        // Of each key one block is moved.
+        let defragmentation = &self.memory.defragmentation;
+        let (current, total) = defragmentation.elapsed();
+        out.field("active_defrag_hits", defragmentation.moved);
+        out.field("active_defrag_misses", defragmentation.kept);
+        out.field("active_defrag_key_hits", defragmentation.moved);
+        out.field("active_defrag_key_misses", defragmentation.kept);
+        out.field("total_active_defrag_time", total.as_millis());
+        out.field("current_active_defrag_time", current.as_millis());
         for name in ["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"] {
             out.field(name, 0);
         }

@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Filling;
 use super::cache::{Bin, Cache};
 use super::class::Class;
 use super::evacuation::{Evacuated, Next};
@@ -192,6 +193,12 @@ impl<M: Memory> Heap<M> {
     pub(super) fn held_bytes(&self) -> (usize, usize) {
         let shared = self.lock();
         (shared.spans_bytes(), shared.pages_bytes())
+    }
+
+    pub(super) fn filling(&self, cache: &mut Cache) -> Filling {
+        self.settle(cache);
+        let used_bytes = self.used.load(Ordering::Relaxed).max(0) as usize;
+        Filling { used_bytes, page_bytes: self.lock().used_pages() * PAGE_BYTES }
     }
 
     /// What is to be moved next, so that pages become empty. To be called by the thread that moves blocks, while no other

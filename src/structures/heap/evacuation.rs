@@ -3,7 +3,7 @@
 use std::ptr::NonNull;
 
 use super::memory::PAGE_BYTES;
-use super::shared::{ALL, ROOM_LEFT_BYTES, SPANS, Shared};
+use super::shared::{ALL, SPANS, Shared};
 use super::span::{Span, State};
 
 /// Pages of which the sparsest is emptied next.
@@ -11,6 +11,9 @@ const LOOKED_AT: usize = 64;
 
 /// A heap is even enough when its pages take no more than the blocks and so much of them again.
 const EVEN_PART: usize = 16;
+
+/// And so much, which is what spans that are begun take.
+const BEGUN_BYTES: usize = PAGE_BYTES;
 
 /// What is to be moved next.
 pub(crate) enum Evacuated {
@@ -27,19 +30,23 @@ pub(super) struct Evacuation {
     pub(super) page: Option<u32>,
     next_span: u32,
     look_from: usize,
-    /// Pages in use when the search last began with the first page.
-    used_then: usize,
-    /// A whole round has won nothing: how much room there was. The search rests until there is more.
+    /// Whether this round of the search has found a page.
+    has_found: bool,
+    /// A whole round has found nothing: how much room there was. The search rests until there is more.
     resting_at: Option<usize>,
+    /// Counts the times that the search has begun anew. A page is emptied once in each, and what is moved then is not moved
+    /// again: pages of which another is needed for the same blocks would change places for ever.
+    pub(super) search: u32,
 }
 
 impl Evacuation {
     pub(super) const NEW: Self =
-        Self { page: None, next_span: 0, look_from: 0, used_then: usize::MAX, resting_at: None };
+        Self { page: None, next_span: 0, look_from: 0, has_found: true, resting_at: None, search: 1 };
 
+    /// Begins the search anew.
     pub(super) fn wake(&mut self) {
-        self.resting_at = None;
-        self.used_then = usize::MAX;
+        (self.resting_at, self.look_from, self.has_found) = (None, 0, true);
+        self.search = self.search.wrapping_add(1).max(1);
     }
 }
 
@@ -61,11 +68,22 @@ impl Shared {
             return true;
         }
         let room = self.room(used_bytes);
-        if room <= used_bytes / EVEN_PART + ROOM_LEFT_BYTES {
-            self.evacuation.wake();
+        if room <= used_bytes / EVEN_PART + BEGUN_BYTES {
+            // The search begins anew as soon as there is more.
+            self.evacuation.resting_at = Some(0);
             return false;
         }
-        self.children == 0 && self.evacuation.resting_at.is_none_or(|then| room > then + used_bytes / EVEN_PART)
+        if self.children > 0 {
+            return false;
+        }
+        match self.evacuation.resting_at {
+            Some(then) if room <= then + used_bytes / EVEN_PART => false,
+            Some(_) => {
+                self.evacuation.wake();
+                true
+            }
+            None => true,
+        }
     }
 
     /// The next span to be emptied, where `may_evacuate` has said so. Pages in use are those that hold a block.
@@ -81,20 +99,17 @@ impl Shared {
             self.end_evacuation(spans);
             return Next::Later;
         }
-        let room = self.room(used_bytes);
-        self.evacuation.resting_at = None;
         if self.evacuation.look_from >= self.pages.len() {
             self.evacuation.look_from = 0;
-            let used = self.used_pages();
-            if used >= std::mem::replace(&mut self.evacuation.used_then, used) {
-                self.evacuation.wake();
-                self.evacuation.resting_at = Some(room);
+            if !std::mem::replace(&mut self.evacuation.has_found, false) {
+                self.evacuation.resting_at = Some(self.room(used_bytes));
                 return Next::Nothing;
             }
         }
         let from = self.evacuation.look_from;
         self.evacuation.look_from += LOOKED_AT;
         if let Some(page) = self.sparsest(spans, from, used_bytes) {
+            self.evacuation.has_found = true;
             self.begin_evacuation(spans, page);
         }
         Next::Later
@@ -104,7 +119,11 @@ impl Shared {
     fn sparsest(&self, spans: &[Span], from: usize, used_bytes: usize) -> Option<u32> {
         let average = used_bytes / self.used_pages().max(1);
         let end = self.pages.len().min(from + LOOKED_AT);
-        let filled = (from..end).filter(|number| self.pages[*number].touched && self.pages[*number].unused != ALL);
+        let search = self.evacuation.search;
+        let filled = (from..end).filter(|number| {
+            let page = &self.pages[*number];
+            page.touched && page.unused != ALL && page.evacuated_in != search
+        });
         let filled = filled.filter_map(|number| Some((used_in_page(&spans[number * SPANS..][..SPANS])?, number)));
         filled.filter(|(bytes, _)| *bytes <= average).min().map(|(_, number)| number as u32)
     }
@@ -112,6 +131,7 @@ impl Shared {
     fn begin_evacuation(&mut self, spans: &[Span], page: u32) {
         (self.evacuation.page, self.evacuation.next_span) = (Some(page), 0);
         self.leave_roomy(page);
+        self.pages[page as usize].evacuated_in = self.evacuation.search;
         for number in page * SPANS as u32..(page + 1) * SPANS as u32 {
             let span = &spans[number as usize];
             if span.state() == State::Listed {

@@ -40,6 +40,21 @@ pub enum Pool {
     Elements,
 }
 
+/// How full the pages of a pool are, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filling {
+    /// Blocks in use.
+    pub used_bytes: usize,
+    /// Pages that hold any.
+    pub page_bytes: usize,
+}
+
+impl Filling {
+    pub fn unused_bytes(self) -> usize {
+        self.page_bytes.saturating_sub(self.used_bytes)
+    }
+}
+
 /// What the heap holds, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeapBytes {

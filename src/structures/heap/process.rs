@@ -12,7 +12,7 @@ use super::cache::Cache;
 use super::class::{Class, block_bytes};
 use super::core::Heap;
 use super::memory::Mapped;
-use super::{Evacuated, HeapBytes, Pool};
+use super::{Evacuated, Filling, HeapBytes, Pool};
 
 /// `None` where addresses are limited: blocks come from the global allocator then, and none counts as shared.
 type ProcessHeap = LazyLock<Option<Heap<Mapped>>>;
@@ -128,6 +128,16 @@ impl Pool {
     #[inline]
     pub fn shares(self, block: NonNull<u8>) -> bool {
         CHILDREN.get() > 0 && self.heap().is_some_and(|heap| heap.is_older(block, FORKS.get()[self as usize]))
+    }
+
+    /// Whether blocks are in pages of the heap, and not of the allocator.
+    pub fn has_pages(self) -> bool {
+        self.heap().is_some()
+    }
+
+    /// How full the pages are: nothing where blocks come from the allocator.
+    pub fn filling(self) -> Filling {
+        self.heap().map(|heap| self.with_cache(|cache| heap.filling(cache))).unwrap_or_default()
     }
 
     /// What is to be moved next, so that pages become empty: nothing while another thread lives that has allocated blocks, and

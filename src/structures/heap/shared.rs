@@ -44,6 +44,8 @@ pub(super) struct Page {
     epoch: u32,
     /// It may have memory.
     pub(super) touched: bool,
+    /// The last search for sparse pages that has emptied it, or filled it with what was in others.
+    pub(super) evacuated_in: u32,
 }
 
 /// Which of two halves something belongs to.
@@ -195,6 +197,7 @@ impl Shared {
         let age = self.age(self.pages[number as usize].epoch);
         let page = &mut self.pages[number as usize];
         if page.unused == ALL {
+            page.evacuated_in = if self.evacuation.page.is_some() { self.evacuation.search } else { 0 };
             self.empty[age as usize].remove(&number);
             self.roomy[age as usize].insert(number);
         }
@@ -241,7 +244,7 @@ impl Shared {
     fn add_page(&mut self, memory: &impl Memory) {
         let number = self.pages.len();
         if number < memory.pages() && memory.commit(number) {
-            self.pages.push(Page { unused: ALL, epoch: self.epoch, touched: false });
+            self.pages.push(Page { unused: ALL, epoch: self.epoch, touched: false, evacuated_in: 0 });
             self.bare.insert(number as u32);
         }
     }

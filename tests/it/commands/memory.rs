@@ -1,7 +1,7 @@
 //! MEMORY, and what `maxmemory` does to keys and commands.
 
 use super::dialogue;
-use crate::support::{Client, Server, bulk, int, ok};
+use crate::support::{Client, Server, against_redis, bulk, int, ok, wait_until};
 
 fn info_number(client: &mut Client, section: &str, name: &str) -> u64 {
     let text = client.cmd(&["INFO", section]).text();
@@ -204,4 +204,36 @@ fn evicted_keys_are_told_to_subscribers() {
     client.run("PING");
     let message = listener.read().texts();
     assert_eq!(message[2], "key");
+}
+
+#[test]
+fn active_defragmentation_gives_back_what_deleted_keys_have_left_and_counts_what_it_moves() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::start();
+    let mut client = server.client();
+    // As slow as it can be: what is seen below is the doing of the setting.
+    client.transcript("> CONFIG SET hz 1 dynamic-hz no\n+OK");
+    client.run("DEBUG POPULATE 400000 key 100");
+    client.run("EVAL \"for i = 0, 399999 do if i % 10 < 6 then redis.call('del', 'key:' .. i) end end\" 0");
+    assert_eq!(client.run("DBSIZE").integer(), 160_000);
+    let fragmentation = || server.info_field("memory", "allocator_frag_ratio").parse::<f64>().expect("a ratio");
+    let digest = client.run("DEBUG DIGEST").text();
+    assert!(fragmentation() > 1.4, "{}", fragmentation());
+    assert_eq!(server.info_field("memory", "active_defrag_running"), "0");
+    client.transcript(
+        "> CONFIG SET hz 100 active-defrag-ignore-bytes 2mb active-defrag-threshold-lower 5
+        +OK
+        > CONFIG SET active-defrag-cycle-min 20 active-defrag-cycle-max 40 activedefrag yes
+        +OK",
+    );
+    wait_until("pages are filled evenly", 60, || {
+        server.info_field("memory", "active_defrag_running") == "0" && fragmentation() < 1.2
+    });
+    assert!(server.info_number("stats", "active_defrag_hits") > 10_000);
+    assert!(server.info_number("stats", "total_active_defrag_time") > 0);
+    assert_eq!(client.run("DEBUG DIGEST").text(), digest);
+    client.transcript("> CONFIG RESETSTAT\n+OK");
+    assert_eq!(server.info_number("stats", "active_defrag_hits"), 0);
 }

@@ -73,6 +73,7 @@ impl Executor {
             Apply::OomScore => self.follow_oom_score()?,
             Apply::CrashHandling => crash::configure(&self.config),
             Apply::AllocatorThread => self.follow_allocator_thread()?,
+            Apply::Defragmentation => self.follow_defragmentation()?,
             Apply::HugePages => self.follow_huge_pages(),
             Apply::HugePageHealing => self.follow_healing_rate(),
             Apply::Memory => self.follow_memory_limit(),
