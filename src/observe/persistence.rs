@@ -3,6 +3,7 @@
 /// What INFO reports of snapshots and of loading; each field has the name that INFO gives it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PersistenceInfo {
+    /// The data of a full sync are taken in while clients are answered from the old ones.
     pub async_loading: bool,
     pub current_cow_peak: u64,
     pub current_cow_size: u64,

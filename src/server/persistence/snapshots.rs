@@ -290,6 +290,7 @@ impl Executor {
         let snapshots = &self.snapshots;
         let last = &snapshots.last_load;
         PersistenceInfo {
+            async_loading: self.is_taking_data_in(),
             loading: snapshots.loading.map(|progress| progress.info(now)),
             rdb_last_load_keys_loaded: last.keys,
             rdb_last_load_keys_expired: last.expired_keys,

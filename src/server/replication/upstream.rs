@@ -101,6 +101,12 @@ impl Executor {
         is_down && !self.config.replica_serve_stale_data
     }
 
+    /// Whether the data of a full sync are arriving, or being loaded, while clients are answered from the old ones.
+    pub(in crate::server) fn is_taking_data_in(&self) -> bool {
+        let upstream = self.replication.upstream.as_ref();
+        upstream.is_some_and(|upstream| upstream.link == Link::Sync && upstream.progress.read_bytes > 0)
+    }
+
     /// The link with this number, if the server still follows that primary.
     pub(super) fn upstream(&mut self, number: u64) -> Option<&mut Upstream> {
         self.replication.upstream.as_mut().filter(|upstream| upstream.number == number)

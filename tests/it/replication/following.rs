@@ -135,3 +135,21 @@ fn a_primary_that_was_restarted_from_an_older_dump_leaves_its_replica_the_newer_
     wait_until("the replica follows again", 30, || replica.info_field("replication", "master_link_status") == "up");
     assert_eq!(run(&replica, "EXISTS old new"), "1");
 }
+
+#[test]
+fn a_replica_that_takes_data_in_reports_async_loading_and_answers_from_the_old_ones() {
+    let primary = primary("repl-diskless-sync-delay 0\nrdbcompression no");
+    run(&primary, "DEBUG POPULATE 300 key 10000");
+    run(&primary, "CONFIG SET rdb-key-save-delay 10000");
+    let replica = Server::with_config("repl-diskless-load swapdb");
+    run(&replica, "SET own 1");
+    assert_eq!(replica.info_field("persistence", "async_loading"), "0");
+    run(&replica, &format!("REPLICAOF 127.0.0.1 {}", primary.port()));
+    wait_until("data arrive", 30, || replica.info_field("persistence", "async_loading") == "1");
+    assert_eq!((run(&replica, "GET own"), run(&replica, "DBSIZE")), ("1".to_owned(), "1".to_owned()));
+    assert_eq!(replica.info_field("persistence", "loading"), "0");
+    run(&primary, "CONFIG SET rdb-key-save-delay 0");
+    wait_until("the link is up", 30, || replica.info_field("replication", "master_link_status") == "up");
+    assert_eq!(replica.info_field("persistence", "async_loading"), "0");
+    assert_eq!(run(&replica, "EXISTS own"), "0");
+}
