@@ -172,6 +172,9 @@ pub struct Config {
     pub stream_node_max_entries: u64,
 
     // Observing
+    /// 0: no metrics over HTTP.
+    pub metrics_port: u16,
+    pub metrics_bind: Vec<String>,
     /// Negative: no slow log; 0: every command.
     pub slowlog_log_slower_than_us: i64,
     pub slowlog_max_len: u64,
@@ -329,6 +332,8 @@ impl Config {
             hll_sparse_max_bytes: 0,
             stream_node_max_bytes: 0,
             stream_node_max_entries: 0,
+            metrics_port: 0,
+            metrics_bind: Vec::new(),
             slowlog_log_slower_than_us: 0,
             busy_reply_threshold_ms: 0,
             lua_memory_limit_bytes: 0,

@@ -8,12 +8,17 @@ const CLASS_BITS: u32 = CLASSES.trailing_zeros();
 const NANOSECONDS_MAX: u64 = 1_000_000_000;
 
 /// Doublings up to `NANOSECONDS_MAX`, the first row counting every nanosecond below 128 by itself.
-const ROWS: usize = row_and_class(NANOSECONDS_MAX).0 + 1;
+pub const DOUBLINGS: usize = row_and_class(NANOSECONDS_MAX).0 + 1;
+
+/// The duration in nanoseconds that is longer than all that count in a doubling.
+pub const fn doubling_end_ns(doubling: usize) -> u64 {
+    (CLASSES as u64) << doubling
+}
 
 /// Counts of durations in nanoseconds. A row takes memory from its first count on, and most commands need few.
 #[derive(Debug)]
 pub struct Histogram {
-    rows: [Option<Box<[u64; CLASSES]>>; ROWS],
+    rows: [Option<Box<[u64; CLASSES]>>; DOUBLINGS],
     total: u64,
 }
 
@@ -36,7 +41,7 @@ const fn longest_in(row: usize, class: usize) -> u64 {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { rows: [const { None }; ROWS], total: 0 }
+        Self { rows: [const { None }; DOUBLINGS], total: 0 }
     }
 }
 
@@ -50,6 +55,29 @@ impl Histogram {
 
     pub fn total(&self) -> u64 {
         self.total
+    }
+
+    /// How many are in each doubling.
+    pub fn doublings(&self) -> [u64; DOUBLINGS] {
+        std::array::from_fn(|row| self.rows[row].as_ref().map_or(0, |counts| counts.iter().sum()))
+    }
+
+    /// As [`Self::percentile`], by way of the counts of [`Self::doublings`]: only the one that it is in is looked at.
+    pub fn percentile_by(&self, doublings: &[u64; DOUBLINGS], percent: f64) -> u64 {
+        let wanted = ((percent / 100.0 * self.total as f64 + 0.5) as u64).max(1);
+        let mut seen = 0;
+        for (row, (count, classes)) in doublings.iter().zip(&self.rows).enumerate() {
+            let Some(classes) = classes.as_ref().filter(|_| seen + count >= wanted) else {
+                seen += count;
+                continue;
+            };
+            let reached = classes.iter().position(|count| {
+                seen += count;
+                seen >= wanted
+            });
+            return longest_in(row, reached.unwrap_or(CLASSES - 1));
+        }
+        0
     }
 
     /// The longest duration of each class that holds something, with its count, in rising order.
@@ -123,7 +151,22 @@ mod tests {
         for (percent, microseconds) in [(0.0, 1), (50.0, 50), (99.0, 99), (99.9, 100), (100.0, 100)] {
             let found = histogram.percentile(percent);
             assert!(found.abs_diff(microseconds * 1000) <= microseconds * 10, "p{percent}: {found}");
+            assert_eq!(histogram.percentile_by(&histogram.doublings(), percent), found, "p{percent}");
         }
+    }
+
+    #[test]
+    fn doublings_end_where_durations_double() {
+        let mut histogram = Histogram::default();
+        for nanoseconds in [0, 127, 128, 255, 256, 1023, 1024, u64::MAX] {
+            histogram.record(nanoseconds);
+        }
+        let counts = histogram.doublings();
+        assert_eq!((counts[0], counts[1], counts[2], counts[3], counts[4]), (2, 2, 1, 1, 1));
+        assert_eq!((counts[DOUBLINGS - 1], counts.iter().sum::<u64>()), (1, 8));
+        assert_eq!((doubling_end_ns(0), doubling_end_ns(3)), (128, 1024));
+        assert!(doubling_end_ns(DOUBLINGS - 1) > NANOSECONDS_MAX && doubling_end_ns(DOUBLINGS - 2) < NANOSECONDS_MAX);
+        assert_eq!(Histogram::default().percentile_by(&[0; DOUBLINGS], 50.0), 0);
     }
 
     #[test]

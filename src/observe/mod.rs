@@ -7,6 +7,7 @@ mod allocator;
 mod commandstats;
 mod counters;
 mod error_stats;
+mod figures;
 mod histogram;
 mod info;
 mod latency;
@@ -22,6 +23,12 @@ pub use allocator::{
 pub use commandstats::CommandStats;
 pub use counters::Counters;
 pub use error_stats::ErrorStats;
+pub use figures::{
+    ClientFigures, CommandFigures, CommandLatency, DatabaseFigures, Figures, HugePageFigures, KeyFigures,
+    LatencyEventFigures, LoopFigures, MemoryFigures, RateFigures, ReplicaFigures, ReplicationFigures, ScriptFigures,
+    ServerFigures, SettingFigures, SlowCommandFigures, SlowLogFigures, SnapshotFigures, UpstreamFigures,
+};
+pub use histogram::{DOUBLINGS, doubling_end_ns};
 pub use info::{InfoSection, InfoText};
 pub use latency::{LatencyMonitor, LatencySample, LatencySetup};
 pub use meter::Meter;

@@ -14,6 +14,8 @@ pub struct SlowCommand {
     pub id: u64,
     pub unix_seconds: i64,
     pub duration_us: u64,
+    /// The command's name in the table of commands; its first argument may be another, which is a secret then.
+    pub command: Box<str>,
     pub args: Vec<Vec<u8>>,
     pub peer: String,
     pub client_name: Vec<u8>,
@@ -82,6 +84,7 @@ mod tests {
             id: 0,
             unix_seconds: 1,
             duration_us: 2,
+            command: args.first().copied().unwrap_or_default().into(),
             args: args.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
             peer: String::new(),
             client_name: Vec::new(),

@@ -11,6 +11,7 @@ mod exec;
 mod executor;
 #[cfg(any(test, feature = "internals"))]
 pub mod fuzzing;
+mod http;
 mod memory;
 mod migrate;
 mod net;

@@ -19,6 +19,7 @@ mod foreign_files;
 mod healing;
 mod large_load;
 mod load;
+mod metrics;
 mod pipelines;
 mod protocol;
 mod replication;

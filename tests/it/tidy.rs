@@ -116,6 +116,10 @@ const OPEN_FIELDS: &[(&str, &str)] = &[
     ("RepeatError", "a value: what could not be repeated"),
     ("Functions", "the room around it lends and counts the interpreter of functions"),
     ("ScriptUsage", "a value: what INFO and MEMORY show"),
+    ("Reading", "a value: what a request over HTTP shows"),
+    ("Scrape", "a value: what a request over HTTP shows"),
+    ("HttpFigures", "a value: what the HTTP thread counts"),
+    ("Finding", "a value: what is wrong, and what to do"),
 ];
 
 struct Source {

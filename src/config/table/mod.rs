@@ -14,7 +14,7 @@ mod snapshot;
 
 use super::key::{Feature, Form, Key, Value};
 use super::model::Config;
-use super::value::ValueError;
+use super::value::{ValueError, parse_text};
 
 /// A chapter of redis.conf.example.
 pub struct Section {
@@ -169,6 +169,20 @@ const fn dormant(name: &'static str, default: &'static str, form: Form, feature:
 
 const fn unheeded(name: &'static str, default: &'static str, form: Form, feature: &'static Feature) -> Key {
     Key::new(name, default, Value::Unheeded { form, feature }).doc(feature.reason)
+}
+
+/// Addresses to listen on.
+fn parse_addresses(args: &[Vec<u8>]) -> Result<Vec<String>, ValueError> {
+    const ADDRESSES_MAX: usize = 16;
+    if args.len() > ADDRESSES_MAX {
+        return Err(ValueError::TooManyAddresses);
+    }
+    let addresses = if args == [b""] { &[] } else { args };
+    addresses.iter().map(|arg| parse_text(arg).map(str::to_owned)).collect()
+}
+
+fn show_addresses(addresses: &[String]) -> Vec<Vec<u8>> {
+    addresses.iter().map(|address| address.clone().into_bytes()).collect()
 }
 
 fn any_text(_: &str) -> Result<(), ValueError> {

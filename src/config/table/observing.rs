@@ -4,9 +4,27 @@ use super::super::key::{Apply, Key, Value};
 use super::super::model::Config;
 use super::super::notify::NotifyFlags;
 use super::super::value::{ValueError, only, parse_percentile};
-use super::{flag, integer, list};
+use super::{flag, integer, list, parse_addresses, show_addresses};
 
 pub const KEYS: &[Key] = &[
+    integer("metrics-port", "0", (0, 65_535), |c| c.metrics_port.into(), |c, v| c.metrics_port = v as u16)
+        .at_startup()
+        .doc(
+            "The TCP port for HTTP: metrics for Prometheus, health checks and a status page; 0 for none. Whoever reaches it \
+             needs no password. It shows figures only, no keys and no arguments. docs/metrics.md describes it.",
+        ),
+    list(
+        "metrics-bind",
+        "127.0.0.1",
+        0,
+        |c| show_addresses(&c.metrics_bind),
+        |c, args| {
+            c.metrics_bind = parse_addresses(args)?;
+            Ok(())
+        },
+    )
+    .at_startup()
+    .doc("The addresses to listen on for it, as with bind."),
     integer(
         "slowlog-log-slower-than",
         "10000",

@@ -7,8 +7,11 @@ use super::super::kinds::{
 };
 use super::super::model::Config;
 use super::super::title_template;
-use super::super::value::{ValueError, parse_choice, parse_integer, parse_text, show_bytes};
-use super::{I32_MAX, I64_MAX, MIB, any_text, bytes, choice, flag, growing_list, integer, list, text};
+use super::super::value::{ValueError, parse_choice, parse_integer, show_bytes};
+use super::{
+    I32_MAX, I64_MAX, MIB, any_text, bytes, choice, flag, growing_list, integer, list, parse_addresses, show_addresses,
+    text,
+};
 use crate::stdx::number::parse_i64;
 use crate::stdx::text::parse_memory;
 
@@ -293,16 +296,11 @@ const SHUTDOWN_DOC: &str = "What the signal does: default saves if there are sav
                             nothing), force (end even if saving fails).";
 
 fn read_bind(config: &Config) -> Vec<Vec<u8>> {
-    config.bind.iter().map(|address| address.clone().into_bytes()).collect()
+    show_addresses(&config.bind)
 }
 
 fn write_bind(config: &mut Config, args: &[Vec<u8>]) -> Result<(), ValueError> {
-    const ADDRESSES_MAX: usize = 16;
-    if args.len() > ADDRESSES_MAX {
-        return Err(ValueError::TooManyAddresses);
-    }
-    let addresses = if args == [b""] { &[] } else { args };
-    config.bind = addresses.iter().map(|arg| parse_text(arg).map(str::to_owned)).collect::<Result<_, _>>()?;
+    config.bind = parse_addresses(args)?;
     Ok(())
 }
 

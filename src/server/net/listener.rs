@@ -2,12 +2,12 @@
 
 use std::io;
 use std::net::ToSocketAddrs as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener as Socket};
 use std::path::Path;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use super::unix_socket::UnixSocket;
@@ -42,7 +42,7 @@ pub enum ListenError {
 impl Listeners {
     /// Opens every socket that the configuration names. An address with a leading `-` may be unavailable.
     pub fn open(config: &Config) -> Result<Listeners, ListenError> {
-        let tcp = if config.port == 0 { Vec::new() } else { open_tcp(config)? };
+        let tcp = if config.port == 0 { Vec::new() } else { open_for_clients(config)? };
         let unix = (!config.unixsocket.is_empty()).then(|| UnixSocket::open(config)).transpose()?;
         Ok(Listeners { tcp, unix, changed: Rc::default() })
     }
@@ -53,7 +53,7 @@ impl Listeners {
         self.tcp.clear();
         self.changed.raise();
         if config.port != 0 {
-            self.tcp = open_tcp(config)?;
+            self.tcp = open_for_clients(config)?;
         }
         Ok(())
     }
@@ -106,17 +106,28 @@ impl Listeners {
     }
 }
 
-fn open_tcp(config: &Config) -> Result<Vec<TcpListener>, ListenError> {
+fn open_for_clients(config: &Config) -> Result<Vec<TcpListener>, ListenError> {
+    let sockets = open_tcp(&config.bind, config.port, config.tcp_backlog)?;
+    let address = |socket: &Socket| socket.local_addr().map(|address| address.to_string()).unwrap_or_default();
+    let watched = sockets.into_iter().map(|socket| {
+        let address = address(&socket);
+        TcpListener::from_std(socket).map_err(|error| ListenError::Tcp { address, error })
+    });
+    watched.collect()
+}
+
+/// Opens a socket on each of these addresses. One with a leading `-` may be unavailable.
+pub fn open_tcp(addresses: &[String], port: u16, backlog: u32) -> Result<Vec<Socket>, ListenError> {
     let mut sockets = Vec::new();
-    for name in &config.bind {
+    for name in addresses {
         let (name, optional) = match name.strip_prefix('-') {
             Some(name) => (name, true),
             None => (name.as_str(), false),
         };
-        match open_address(name, config) {
+        match open_address(name, port, backlog) {
             Ok(socket) => sockets.push(socket),
             Err(error) if optional && is_unavailable(&error) => {}
-            Err(error) => return Err(ListenError::Tcp { address: format!("{name}:{}", config.port), error }),
+            Err(error) => return Err(ListenError::Tcp { address: format!("{name}:{port}"), error }),
         }
     }
     Ok(sockets)
@@ -127,19 +138,19 @@ fn is_unavailable(error: &io::Error) -> bool {
         || matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT | libc::ESOCKTNOSUPPORT))
 }
 
-fn open_address(name: &str, config: &Config) -> io::Result<TcpListener> {
+fn open_address(name: &str, port: u16, backlog: u32) -> io::Result<Socket> {
     let address: SocketAddr = match name {
-        "*" => SocketAddr::new(IpAddr::from([0, 0, 0, 0]), config.port),
-        "::*" => SocketAddr::new(IpAddr::from([0u16; 8]), config.port),
-        name => (name, config.port).to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?,
+        "*" => SocketAddr::new(IpAddr::from([0, 0, 0, 0]), port),
+        "::*" => SocketAddr::new(IpAddr::from([0u16; 8]), port),
+        name => (name, port).to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?,
     };
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.cloexec(), Some(Protocol::TCP))?;
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM.cloexec(), Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(config.tcp_backlog as i32)?;
+    socket.listen(backlog as i32)?;
     socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }

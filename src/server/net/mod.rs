@@ -13,6 +13,6 @@ mod wake;
 
 pub(in crate::server) use connection::Shared;
 pub(in crate::server) use event_loop::RoundCounts;
-pub(in crate::server) use listener::{ListenError, Listeners};
+pub(in crate::server) use listener::{ListenError, Listeners, open_tcp};
 pub(in crate::server) use timer::Timer;
 pub(in crate::server) use wake::Wake;

@@ -1,10 +1,13 @@
 //! What is remembered of snapshots, as SNAPSHOT answers it and INFO shows it.
 
-use crate::observe::InfoText;
+use crate::observe::{InfoText, SnapshotFigures};
 use crate::resp::Reply;
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
 use crate::snapshot::{Outcome, Record, Trigger};
+
+/// Snapshots that the status page shows.
+const FIGURES_MAX: usize = 60;
 
 /// What a field of a record holds.
 enum Field {
@@ -23,6 +26,11 @@ impl Executor {
         for record in records.rev().take(count) {
             write_record(reply, record);
         }
+    }
+
+    /// The last snapshots for metrics and the status page, the newest first.
+    pub(in crate::server) fn snapshot_figures(&self) -> Vec<SnapshotFigures> {
+        self.snapshots.supervisor.history().records().rev().take(FIGURES_MAX).map(figures).collect()
     }
 
     /// SNAPSHOT LATEST.
@@ -45,6 +53,28 @@ impl Executor {
                 Field::Absent => out.field(name, ""),
             }
         }
+    }
+}
+
+fn figures(record: &Record) -> SnapshotFigures {
+    let failure = match &record.outcome {
+        Outcome::Failed { step, error } => Some((step.name(), error.as_str().into())),
+        Outcome::Saved | Outcome::Cancelled => None,
+    };
+    SnapshotFigures {
+        id: record.id,
+        trigger: record.trigger.name(),
+        changes: record.changes,
+        background: record.background,
+        started_unix_ms: record.started_unix_ms,
+        duration_us: record.duration_us,
+        fork_us: record.fork_us,
+        keys: record.figures.keys,
+        bytes: record.figures.bytes,
+        copied_bytes: record.figures.copied_bytes,
+        peak_extra_bytes: record.peak_extra_bytes,
+        outcome: record.outcome.name(),
+        failure,
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::fallback;
+use super::held::Hold;
 use super::state::{LastLoad, LoadProgress};
 use crate::commands::{CommandError, RestorePolicy, write_restore};
 use crate::keyspace::Db;
@@ -223,6 +224,7 @@ impl Executor {
 
     /// Loads the dump at once, in the place of the data or beside it.
     fn reload(&mut self, merge: bool, flush: bool) -> Result<(), LoadError> {
+        let _hold = Hold::begin();
         self.snapshots.supervisor.note_data_of(None);
         let name = self.config.dbfilename.clone();
         let path = Path::new(&name);

@@ -4,9 +4,11 @@
 //! Never: how a dump is written or read.
 
 pub(in crate::server) mod fallback;
+mod held;
 mod history;
 pub(in crate::server) mod loading;
 pub(in crate::server) mod snapshots;
 mod state;
 
+pub(in crate::server) use held::is_held;
 pub(in crate::server) use state::Snapshots;

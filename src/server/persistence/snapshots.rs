@@ -11,6 +11,7 @@ use nix::fcntl::OFlag;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::held::Hold;
 use crate::commands::{CommandError, SnapshotRequest};
 use crate::observe::PersistenceInfo;
 use crate::server::clients::ClientKey;
@@ -143,6 +144,7 @@ impl Executor {
 
     /// Saves in the foreground.
     pub(super) fn save_now(&mut self, trigger: Trigger) -> Result<(), SaveError> {
+        let _hold = Hold::begin();
         let task = self.snapshot_task(trigger);
         self.snapshots.supervisor.save(&mut self.keyspace, &task, false)
     }
@@ -152,6 +154,7 @@ impl Executor {
         tracing::info!("Saving the final RDB snapshot before exiting.");
         let task = self.snapshot_task(Trigger::Shutdown);
         let _watch = InterruptWatch::install();
+        let _hold = Hold::begin();
         self.snapshots.supervisor.save(&mut self.keyspace, &task, true)
     }
 

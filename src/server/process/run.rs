@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::server::cron;
 use crate::server::exec::{blocking, current_dir};
 use crate::server::executor::Executor;
+use crate::server::http;
 use crate::server::migrate;
 use crate::server::net::{ListenError, Listeners, Shared, Timer, accept, event_loop};
 use crate::server::persistence::{fallback, loading, snapshots};
@@ -57,6 +58,14 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
             return 1;
         }
     };
+    let metrics = match http::Sockets::open(&config) {
+        Ok(sockets) => sockets,
+        Err(error) => {
+            tracing::warn!("{error}");
+            tracing::warn!("Failed listening on the metrics port {} (tcp), aborting.", config.metrics_port);
+            return 1;
+        }
+    };
     logging::become_primary();
     banner::show(&config);
     banner::warn_of_system(&config);
@@ -98,6 +107,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
         }
     };
     let notifier = notifier.map(Rc::new);
+    spawn_local(http::serve(Rc::clone(&shared), metrics));
     spawn_local(accept::accept(Rc::clone(&shared)));
     spawn_local(cron::run(Rc::clone(&shared), timer));
     spawn_local(blocking::watch_deadlines(Rc::clone(&shared)));

@@ -7,6 +7,7 @@ mod answer;
 mod apply;
 mod failover;
 mod feed;
+mod figures;
 mod following;
 mod full_sync;
 mod info;

@@ -30,6 +30,8 @@ pub(super) struct Upstream {
     pub(super) progress: SyncProgress,
     /// Whether the data here are of the history that the server has noted, so that it may ask to go on.
     pub(super) can_continue: bool,
+    /// The data were those of this primary at some time.
+    pub(super) was_in_sync: bool,
     /// It asks its primary to become its replica (FAILOVER).
     pub(super) takes_over: bool,
 }

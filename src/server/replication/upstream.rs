@@ -38,6 +38,7 @@ impl Executor {
             unapplied_bytes: 0,
             progress: SyncProgress::default(),
             can_continue: true,
+            was_in_sync: false,
             takes_over: false,
         });
         self.watch_own_writes();
@@ -171,6 +172,7 @@ impl Executor {
         }
         if link == Link::Connected {
             upstream.down_since = None;
+            upstream.was_in_sync = true;
             upstream.takes_over = false;
         } else if was_up {
             upstream.down_since = Some(now);

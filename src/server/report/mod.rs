@@ -3,6 +3,7 @@
 //! Uses:  commands, config, observe, stdx.
 //! Never: a change of what it reports.
 
+mod figures;
 mod info;
 mod memory_info;
 mod meters;

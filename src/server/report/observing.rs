@@ -43,6 +43,7 @@ impl Executor {
                 id: 0,
                 unix_seconds: self.clock.latest().unix_seconds(),
                 duration_us,
+                command: row.full_name.clone(),
                 args: shorten_args((0..args.len()).map(shown)),
                 peer: client.session.peer.remote(),
                 client_name: client.session.name.to_vec(),

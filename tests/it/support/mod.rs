@@ -2,6 +2,7 @@
 
 mod client;
 mod confinement;
+pub mod http;
 mod process;
 mod rdb_file;
 mod server;
