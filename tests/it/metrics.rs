@@ -153,7 +153,7 @@ fn a_server_that_loads_is_alive_and_not_ready() {
     let port = free_port();
     let config = format!("metrics-port {port}\nenable-debug-command yes\nsave \"\"\n");
     let mut server = Server::with_config(&config);
-    server.client().cmd(&["DEBUG", "POPULATE", "20000"]);
+    server.client().cmd(&["DEBUG", "POPULATE", "40000"]);
     assert!(!server.client().cmd(&["SAVE"]).is_error());
     server.kill();
     server.set_config(&format!("{config}key-load-delay 200\n"));
@@ -169,6 +169,18 @@ fn a_server_that_loads_is_alive_and_not_ready() {
     let metrics = http::get(port, "/metrics").body;
     assert_eq!(value(&metrics, "redis_loading_dump_file"), 1.0);
     assert!(value(&metrics, "copal_loading_progress_ratio") < 1.0);
+    server.wait_for_log("Loading RDB: ");
+}
+
+#[test]
+fn what_the_machine_lacks_is_in_the_log_and_in_the_status() {
+    let (server, port) = start("tcp-backlog 2000000\n");
+    let line = "The TCP backlog setting of 2000000 cannot be enforced";
+    let command = "Run 'sysctl net.core.somaxconn=2000000'";
+    assert!(server.log().contains(line) && server.log().contains(command), "{}", server.log());
+    let status = http::get(port, "/status.json").body;
+    assert!(status.contains("\"code\":\"somaxconn\",\"blocks\":false") && status.contains(command), "{status}");
+    assert_eq!(http::get(port, "/readyz?strict").status, 200, "it is no matter of this server's health");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Whether the server is alive, whether it is ready for clients, and what is wrong with it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::exchange::Reading;
 use super::json::Json;
 use crate::observe::{Figures, UpstreamFigures};
+use crate::server::process::Lack;
 
 /// An event loop that does not answer for so long is taken for dead, unless a save or a load holds it on purpose.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
@@ -24,23 +26,28 @@ pub struct Finding {
     /// Clients cannot be served, or not with what they ask for.
     pub blocks: bool,
     pub what: String,
-    pub fix: &'static str,
+    pub fix: Cow<'static, str>,
 }
 
 impl Finding {
     fn blocking(code: &'static str, what: String, fix: &'static str) -> Self {
-        Self { code, blocks: true, what, fix }
+        Self { code, blocks: true, what, fix: fix.into() }
     }
 
     fn warning(code: &'static str, what: String, fix: &'static str) -> Self {
-        Self { code, blocks: false, what, fix }
+        Self { code, blocks: false, what, fix: fix.into() }
+    }
+
+    pub fn of_machine(lack: &Lack) -> Self {
+        let fix = lack.fix().to_owned().into();
+        Self { code: lack.code(), blocks: false, what: lack.what().to_owned(), fix }
     }
 
     pub fn write(json: &mut Json, finding: &Self) {
         json.text("code", finding.code);
         json.flag("blocks", finding.blocks);
         json.text("what", &finding.what);
-        json.text("fix", finding.fix);
+        json.text("fix", &finding.fix);
     }
 }
 
@@ -124,7 +131,7 @@ fn of_replica(upstream: &UpstreamFigures, serves_stale: bool) -> Option<Finding>
     let what = format!("The replica has had no link to its primary {name} for {since} s: its data are old.");
     let fix = "Start the primary, or make another server one. See the logs of both servers.";
     // Whoever lets old data be served takes them over none.
-    Some(Finding { code: "replica_out_of_sync", blocks: !serves_stale, what, fix })
+    Some(Finding { code: "replica_out_of_sync", blocks: !serves_stale, what, fix: fix.into() })
 }
 
 fn of_snapshots(figures: &Figures) -> Vec<Finding> {

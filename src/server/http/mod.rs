@@ -9,6 +9,7 @@ mod health;
 mod json;
 mod listen;
 mod metrics;
+mod page;
 mod status;
 
 use std::net::TcpListener;
@@ -16,9 +17,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use exchange::Exchange;
+use health::Finding;
 
 use crate::config::Config;
 use crate::server::net::{ListenError, Shared, open_tcp};
+use crate::server::process::Lack;
 
 /// Sockets on which nobody is served yet.
 pub struct Sockets(Vec<TcpListener>);
@@ -39,15 +42,16 @@ impl Sockets {
 const BACKLOG: u32 = 64;
 
 /// Serves on the sockets by a thread of its own, and answers its questions until the server ends.
-pub async fn serve(shared: Rc<Shared>, sockets: Sockets) {
+pub async fn serve(shared: Rc<Shared>, sockets: Sockets, lacks: Vec<Lack>) {
     if sockets.0.is_empty() {
         return;
     }
     let addresses: Vec<_> = sockets.0.iter().filter_map(|socket| socket.local_addr().ok()).collect();
     let exchange = Arc::new(Exchange::new());
     let theirs = Arc::clone(&exchange);
+    let lacks: Vec<_> = lacks.iter().map(Finding::of_machine).collect();
     let thread =
-        std::thread::Builder::new().name("http".to_owned()).spawn(move || listen::run(sockets.0, theirs, Vec::new()));
+        std::thread::Builder::new().name("http".to_owned()).spawn(move || listen::run(sockets.0, theirs, lacks));
     match thread {
         Ok(_) => {
             for address in addresses {

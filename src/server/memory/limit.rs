@@ -30,22 +30,41 @@ impl MemoryLimit {
     /// Who sets the limit, for a message.
     pub fn owner(&self) -> String {
         match &self.group {
-            Some((bytes, file)) if self.machine_bytes == 0 || *bytes < self.machine_bytes => {
+            Some((_, file)) if self.is_of_group() => {
                 format!("the control group ({})", file.display())
             }
             _ => "the machine".to_owned(),
         }
     }
 
-    /// Warns where `maxmemory` is more than there is: the kernel would kill the server before it evicts or refuses.
-    pub fn warn_of_maxmemory(&self, maxmemory_bytes: u64) {
+    /// Whether a control group sets it.
+    pub fn is_of_group(&self) -> bool {
+        self.group.as_ref().is_some_and(|(bytes, _)| self.machine_bytes == 0 || *bytes < self.machine_bytes)
+    }
+
+    #[cfg(test)]
+    pub fn of_group(bytes: u64) -> Self {
+        Self { machine_bytes: 0, group: Some((bytes, PathBuf::from("/g/memory.max"))) }
+    }
+
+    /// What is wrong where `maxmemory` is more than there is.
+    pub fn fault_of_maxmemory(&self, maxmemory_bytes: u64) -> Option<String> {
         let limit = self.bytes();
-        if limit > 0 && maxmemory_bytes > limit {
-            tracing::warn!(
-                "WARNING: maxmemory is {maxmemory_bytes} bytes, but {} has only {limit} bytes of memory for the server. \
-                 The kernel will kill it before it evicts keys or refuses writes. Lower maxmemory, and leave room for \
-                 the pages that are copied during a snapshot, or raise the limit.",
+        (limit > 0 && maxmemory_bytes > limit).then(|| {
+            format!(
+                "maxmemory is {maxmemory_bytes} bytes, but {} has only {limit} bytes of memory for the server. The kernel \
+                 will kill it before it evicts keys or refuses writes.",
                 self.owner()
+            )
+        })
+    }
+
+    /// Warns where `maxmemory` is more than there is.
+    pub fn warn_of_maxmemory(&self, maxmemory_bytes: u64) {
+        if let Some(fault) = self.fault_of_maxmemory(maxmemory_bytes) {
+            tracing::warn!(
+                "WARNING: {fault} Lower maxmemory, and leave room for the pages that are copied during a snapshot, or \
+                 raise the limit."
             );
         }
     }

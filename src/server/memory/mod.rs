@@ -10,4 +10,5 @@ mod eviction;
 mod limit;
 mod usage;
 
+pub(in crate::server) use limit::MemoryLimit;
 pub(in crate::server) use usage::{Excess, Memory};

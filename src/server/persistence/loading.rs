@@ -16,10 +16,14 @@ use crate::snapshot::{
     Verification,
 };
 use crate::stdx::HashSeed;
+use crate::stdx::clock::Now;
 use crate::stdx::text::counted;
 
 /// How long loading holds the loop before clients are looked at.
 const LOAD_STEP: Duration = Duration::from_millis(5);
+
+/// How often the log says how far a load is.
+const PROGRESS_PERIOD: Duration = Duration::from_secs(5);
 
 /// Delays between keys (`key-load-delay`) are slept once they add up to so much.
 const DELAY_US_MIN: u64 = 1000;
@@ -84,12 +88,14 @@ async fn load_with(shared: &Shared, file: &DumpFile, keeps_expired: bool) -> Res
     };
     let mut loader = Loader::new(file.bytes().clone(), databases, HashSeed::random(), settings)?;
     let mut owed_us = 0;
+    let mut reports = ProgressReports::default();
     loop {
         let progress = {
             let mut executor = shared.executor.borrow_mut();
             let delay_us = executor.config.key_load_delay_us;
             let progress = load_step(&mut loader, &executor, delay_us, &mut owed_us)?;
             executor.note_loading(&loader);
+            reports.report(executor.snapshots.loading.as_ref(), executor.clock.latest());
             progress
         };
         match progress {
@@ -107,6 +113,31 @@ async fn load_with(shared: &Shared, file: &DumpFile, keeps_expired: bool) -> Res
             }
             Progress::Working => tokio::task::yield_now().await,
         }
+    }
+}
+
+/// Lines of the log that say how far a load is, at most one in a few seconds.
+#[derive(Default)]
+struct ProgressReports {
+    next: Option<Duration>,
+}
+
+impl ProgressReports {
+    fn report(&mut self, progress: Option<&LoadProgress>, now: Now) {
+        let Some(progress) = progress else { return };
+        let elapsed = now.since(progress.started);
+        if elapsed < *self.next.get_or_insert(elapsed + PROGRESS_PERIOD) {
+            return;
+        }
+        self.next = Some(elapsed + PROGRESS_PERIOD);
+        let info = progress.info(now);
+        tracing::info!(
+            "Loading RDB: {:.1}% of {:.1} MB after {} s, about {} s left",
+            info.loading_loaded_perc,
+            progress.total_bytes as f64 / 1e6,
+            elapsed.as_secs(),
+            info.loading_eta_seconds
+        );
     }
 }
 

@@ -1,6 +1,5 @@
-//! What the log says first: the banner, the versions, and warnings about the system.
+//! What the log says first: the banner, and a warning about the directory.
 
-use std::fs;
 use std::io::IsTerminal as _;
 
 use nix::unistd::{AccessFlags, eaccess, geteuid};
@@ -41,26 +40,6 @@ fn picture(port: u16) -> String {
     )
 }
 
-/// Warns of settings of the system that make snapshots fail or connections wait.
-pub fn warn_of_system(config: &Config) {
-    if let Some(somaxconn) = read_number("/proc/sys/net/core/somaxconn")
-        && somaxconn < u64::from(config.tcp_backlog)
-    {
-        tracing::warn!(
-            "WARNING: The TCP backlog setting of {} cannot be enforced because /proc/sys/net/core/somaxconn is set to \
-             the lower value of {somaxconn}.",
-            config.tcp_backlog
-        );
-    }
-    if read_number("/proc/sys/vm/overcommit_memory").is_some_and(|mode| mode != 1) {
-        tracing::warn!(
-            "WARNING Memory overcommit must be enabled! Without it, a background save may fail when memory is short, \
-             since the system then counts the child's shared pages twice. To fix this add 'vm.overcommit_memory = 1' \
-             to /etc/sysctl.conf and reboot, or run 'sysctl vm.overcommit_memory=1'."
-        );
-    }
-}
-
 /// Warns where no snapshot can be saved. That is no reason not to start: what was saved can be read.
 pub fn warn_of_directory(path: &str) {
     // Of the working directory itself: its path may lead through folders that this user may not enter any more.
@@ -72,10 +51,6 @@ pub fn warn_of_directory(path: &str) {
             geteuid()
         );
     }
-}
-
-fn read_number(path: &str) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub(in crate::server) mod fatal_signal;
 pub(in crate::server) mod file_limit;
 mod launch;
 pub(in crate::server) mod logging;
+mod machine;
 mod oom_score;
 mod pid_file;
 pub(in crate::server) mod run;
@@ -20,4 +21,5 @@ mod state;
 mod title_setting;
 
 pub(in crate::server) use launch::Launch;
+pub(in crate::server) use machine::Lack;
 pub(in crate::server) use state::{Process, SHUTDOWN_FAILED};

@@ -16,7 +16,7 @@ use crate::server::http;
 use crate::server::migrate;
 use crate::server::net::{ListenError, Listeners, Shared, Timer, accept, event_loop};
 use crate::server::persistence::{fallback, loading, snapshots};
-use crate::server::process::{banner, file_limit, logging, shutdown};
+use crate::server::process::{banner, file_limit, logging, machine, shutdown};
 use crate::server::replication::{feed_payload, follow_primary};
 use crate::server::scripts::busy;
 use crate::snapshot::DumpFile;
@@ -40,6 +40,7 @@ pub fn run(config: Config, launch: Launch, notifier: Option<Notifier>) -> i32 {
 
 async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -> i32 {
     config.dir = current_dir();
+    let wanted_clients = config.maxclients;
     if !make_room_for_clients(&mut config) {
         return 1;
     }
@@ -68,11 +69,13 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     };
     logging::become_primary();
     banner::show(&config);
-    banner::warn_of_system(&config);
     tracing::info!("Server initialized");
     banner::warn_of_directory(&config.dir);
     let mut executor = Executor::new(config, launch);
-    executor.memory.limit().warn_of_maxmemory(executor.config.maxmemory_bytes);
+    let lacks = machine::lacks(&executor.config, executor.memory.limit(), wanted_clients);
+    for lack in &lacks {
+        tracing::warn!("WARNING {} {}", lack.what(), lack.fix());
+    }
     if let Err(reason) = executor.rename_commands() {
         tracing::warn!("{reason}");
         return 1;
@@ -107,7 +110,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
         }
     };
     let notifier = notifier.map(Rc::new);
-    spawn_local(http::serve(Rc::clone(&shared), metrics));
+    spawn_local(http::serve(Rc::clone(&shared), metrics, lacks));
     spawn_local(accept::accept(Rc::clone(&shared)));
     spawn_local(cron::run(Rc::clone(&shared), timer));
     spawn_local(blocking::watch_deadlines(Rc::clone(&shared)));
