@@ -17,6 +17,7 @@ mod crash_report;
 mod durability;
 mod foreign_files;
 mod healing;
+mod hostile_http;
 mod large_load;
 mod load;
 mod metrics;

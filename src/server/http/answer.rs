@@ -2,7 +2,10 @@
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::exchange::Reading;
@@ -22,6 +25,7 @@ pub async fn answer(site: &Site, request: &Request<Incoming>) -> Answer {
         return refusal;
     }
     match request.uri().path() {
+        "/" => page(site),
         "/metrics" => {
             site.note_scrape();
             let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
@@ -36,7 +40,7 @@ pub async fn answer(site: &Site, request: &Request<Incoming>) -> Answer {
             let status = status::status(&site.exchange.read().await, &site.system);
             respond(StatusCode::OK, JSON, status)
         }
-        _ => text(StatusCode::NOT_FOUND, "There are /metrics, /healthz, /readyz and /status.json here.\n"),
+        _ => text(StatusCode::NOT_FOUND, "There are /, /metrics, /healthz, /readyz and /status.json here.\n"),
     }
 }
 
@@ -49,6 +53,16 @@ fn metrics_of(site: &Site, reading: &Reading, format: Format) -> Answer {
     let (age, is_stalled) = (reading.age, reading.stalled.is_some());
     let scrape = Scrape { figures, age, is_stalled, http: site.figures() };
     respond(StatusCode::OK, format.content_type(), metrics::write(&scrape, format))
+}
+
+fn page(site: &Site) -> Answer {
+    let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", site.page.html().to_owned());
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(site.page.policy()) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
 }
 
 fn verdict((is_yes, text): (bool, String)) -> Answer {

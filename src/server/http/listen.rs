@@ -20,6 +20,7 @@ use super::answer::answer;
 use super::exchange::Exchange;
 use super::health::Finding;
 use super::metrics::HttpFigures;
+use super::page::Page;
 
 /// Connections that are served at the same time. For one more, the one that has been idle for longest is closed.
 const CONNECTIONS_MAX: usize = 16;
@@ -45,6 +46,7 @@ pub struct Site {
     pub(super) exchange: Arc<Exchange>,
     /// What the machine lacks.
     pub(super) system: Vec<Finding>,
+    pub(super) page: Page,
     connections: RefCell<Vec<Connection>>,
     opened: Cell<u64>,
     requests: Cell<u64>,
@@ -67,6 +69,7 @@ impl Site {
         Self {
             exchange,
             system,
+            page: Page::new(),
             connections: RefCell::default(),
             opened: Cell::new(0),
             requests: Cell::new(0),

@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn a_memory_limit_asks_for_maxmemory_below_it() {
         let memory = MemoryLimit::of_group(1000 * MIB);
-        let unset = Facts { memory: memory.clone(), swap: Some(0), ..good() };
+        let unset = Facts { memory, swap: Some(0), ..good() };
         assert_eq!(codes(&unset), ["memory_limit"]);
         assert!(unset.lacks()[0].fix().contains("'CONFIG SET maxmemory 700mb'"), "{:?}", unset.lacks());
         let too_much = Facts { maxmemory_bytes: 2000 * MIB, ..unset };
