@@ -1,6 +1,6 @@
 """A spider whose queue and filter of duplicates are in the server.
 
-Usage: scrapy runspider spider.py -a site=http://127.0.0.1:8000/ -s REDIS_URL=redis://127.0.0.1:6379/0
+Usage: python -m scrapy runspider spider.py -a site=http://127.0.0.1:8000/ -s REDIS_URL=redis://127.0.0.1:6379/0
 """
 
 import scrapy
