@@ -133,6 +133,9 @@ fn protected_command(call: &mut Call<'_>) -> Answer {
 /// a client's choice may take it long: each is compared with all before it.
 const SHORT_REPLY_BYTES: usize = 4 << 10;
 
+/// Replies up to this length take no time worth mentioning to push.
+const QUICK_REPLY_BYTES: usize = 256;
+
 /// More arguments than these are taken off the stack before the reply is pushed: it needs places, too.
 const ARGS_KEPT_MAX: usize = 1000;
 
@@ -146,8 +149,9 @@ fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
     let context = call.context();
     // No command calls a script, so that nobody else wants it meanwhile.
     let mut command = context.command.borrow_mut();
+    let follows_closely = context.begin_command();
     let answer = match take_arguments(call, &mut command) {
-        Ok(()) => ask_server(call, &command),
+        Ok(()) => ask_server(call, &command, follows_closely),
         Err(raise) => Err(raise),
     };
     command.shrink_to_usual();
@@ -160,16 +164,20 @@ fn run_command(call: &mut Call<'_>) -> Result<bool, Raise> {
 
 /// Has the server run a command, and pushes its reply unless it is long.
 #[inline(always)]
-fn ask_server(call: &mut Call<'_>, command: &ArgsBuf) -> Result<Answered, Raise> {
+fn ask_server(call: &mut Call<'_>, command: &ArgsBuf, follows_closely: bool) -> Result<Answered, Raise> {
     if call.args() > ARGS_KEPT_MAX {
         call.keep_args(0);
     }
     let Some(mut host) = call.context().host() else { return Err(call.error("no server runs the script")) };
-    let reply = host.get().call(command.as_args());
+    let reply = host.get().call(command.as_args(), follows_closely);
     if reply.len() > SHORT_REPLY_BYTES {
         return Ok(Answered::Long(reply.to_vec()));
     }
-    push_reply(call, reply).map(|()| Answered::Pushed(reply.first() == Some(&b'-')))
+    push_reply(call, reply)?;
+    if reply.len() <= QUICK_REPLY_BYTES {
+        call.context().end_command();
+    }
+    Ok(Answered::Pushed(reply.first() == Some(&b'-')))
 }
 
 /// What a command has answered.
@@ -333,12 +341,38 @@ fn acl_check_cmd(call: &mut Call<'_>) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use crate::script::testing::run;
+    use crate::script::testing::{Interpreter, run};
 
     #[test]
     fn a_command_may_have_as_many_arguments_as_lua_has_places() {
         let script = "local args = {} for i = 1, 7998 do args[i] = 1 end return redis.call('lpush', unpack(args))";
         assert!(run(script).starts_with("-ERR no server"), "{}", run(script));
+    }
+
+    #[test]
+    fn a_command_follows_closely_where_a_short_script_has_done_nothing_else_since_the_last_one() {
+        let followed = |between: &str| {
+            let mut interpreter = Interpreter::new();
+            let text = format!("local x = redis.pcall('get', 'x') {between} return redis.pcall('get', 'x')");
+            interpreter.run(&text);
+            interpreter.server.followed
+        };
+        for between in ["", "local y = x if y == nil then y = 1 end", "for i = 1, 10 do x = i end", "x = 'a' .. x.err"]
+        {
+            assert_eq!(followed(between), [false, true], "{between}");
+        }
+        for between in [
+            "string.len(x.err)",
+            "redis.sha1hex('x')",
+            "for i = 1, 3000 do x = i end",
+            "while x do x = nil end",
+            "local function f() end f()",
+            &format!("x = x.err .. '{}'", "b".repeat(200)),
+            "coroutine.wrap(redis.pcall)('get')",
+            "string.gsub('xx', '.', redis.pcall)",
+        ] {
+            assert!(!followed(between).iter().any(|follows| *follows), "{between}");
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn processor_time() -> Duration {
 }
 
 impl Host for Server {
-    fn call(&mut self, args: Args<'_>) -> &[u8] {
+    fn call(&mut self, args: Args<'_>, _follows_closely: bool) -> &[u8] {
         const REPLIES: &[&[u8]] = &[
             b"+OK\r\n",
             b":7\r\n",

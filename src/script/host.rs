@@ -5,8 +5,9 @@ use crate::resp::{Args, Protocol};
 /// The server, as a running script reaches it.
 pub trait Host {
     /// Runs a command of the script. Returns its reply, or the error that refuses it, in the protocol that the script has
-    /// asked for.
-    fn call(&mut self, args: Args<'_>) -> &[u8];
+    /// asked for. `follows_closely` says that since its last command the script has only run a few instructions, so that the
+    /// end of that one can count as the beginning of this one.
+    fn call(&mut self, args: Args<'_>, follows_closely: bool) -> &[u8];
 
     /// Called at least every millisecond or so of a script's work.
     fn poll(&mut self) -> Verdict;

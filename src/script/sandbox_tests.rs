@@ -334,7 +334,7 @@ fn a_script_survives_a_lack_of_memory_anywhere() {
     let (mut failed, none) = (0, ArgsBuf::new());
     for more in (0..40000).step_by(24) {
         engine.set_memory_limit(engine.memory_usage() + more);
-        let mut server = NoServer { polls_left: u32::MAX };
+        let mut server = NoServer { polls_left: u32::MAX, followed: Vec::new() };
         assert_eq!(engine.start(script, none.as_args(), none.as_args(), &mut server), Progress::Ended);
         let mut reply = Reply::new(Protocol::Resp2);
         let outcome = engine.finish(&"sha", Protocol::Resp2, &mut reply, &mut |_, _| {});

@@ -6,10 +6,13 @@ use crate::resp::{Args, ArgsBuf, Protocol, Reply};
 /// Refuses all commands, and lets scripts go on until it is asked too often.
 pub struct NoServer {
     pub polls_left: u32,
+    /// Of each command whether it has followed closely on the one before.
+    pub followed: Vec<bool>,
 }
 
 impl Host for NoServer {
-    fn call(&mut self, _args: Args<'_>) -> &[u8] {
+    fn call(&mut self, _args: Args<'_>, follows_closely: bool) -> &[u8] {
+        self.followed.push(follows_closely);
         b"-ERR no server\r\n"
     }
 
@@ -44,7 +47,7 @@ impl Interpreter {
 
     pub fn with_limit(bytes: usize) -> Self {
         let engine = Engine::new(bytes).expect("an interpreter");
-        Self { engine, server: NoServer { polls_left: u32::MAX } }
+        Self { engine, server: NoServer { polls_left: u32::MAX, followed: Vec::new() } }
     }
 
     /// Runs a script with these as its `ARGV`. Returns its reply as the client gets it, but of a text only its bytes, and

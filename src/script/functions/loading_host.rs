@@ -22,7 +22,7 @@ impl LoadingHost {
 }
 
 impl Host for LoadingHost {
-    fn call(&mut self, _args: Args<'_>) -> &[u8] {
+    fn call(&mut self, _args: Args<'_>, _follows_closely: bool) -> &[u8] {
         b"-ERR redis.call/pcall can only be called inside a script invocation\r\n"
     }
 

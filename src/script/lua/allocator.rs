@@ -47,6 +47,10 @@ pub(super) unsafe extern "C" fn allocate(
         memory.note_refused();
         return ptr::null_mut();
     }
+    if new > SMALL_MAX {
+        // It may be long, and what is put into it takes its time.
+        context.follows_closely.set(false);
+    }
     if memory.note_change(old, new) {
         look_soon(context);
     }

@@ -46,7 +46,7 @@ pub struct Call<'c> {
 pub(super) unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: `push_function` has put the function there. Here nothing is owned, so that Lua may leave by a jump.
     unsafe {
-        let results = run::<true>(state, function_of(state));
+        let results = run::<true, false>(state, function_of(state));
         if results < 0 {
             ffi::lua_error(state);
         }
@@ -54,7 +54,7 @@ pub(super) unsafe extern "C-unwind" fn enter(state: *mut ffi::lua_State) -> c_in
     }
 }
 
-/// A function that scripts call so often that it pays not to look for it first.
+/// A function that runs a command. Scripts call it so often that it pays not to look for it first.
 pub trait Frequent {
     const FUNCTION: Function;
 }
@@ -66,7 +66,7 @@ pub trait Frequent {
 unsafe extern "C-unwind" fn enter_frequent<F: Frequent>(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
-        let results = run::<true>(state, F::FUNCTION);
+        let results = run::<true, true>(state, F::FUNCTION);
         if results < 0 {
             ffi::lua_error(state);
         }
@@ -81,7 +81,7 @@ unsafe extern "C-unwind" fn enter_frequent<F: Frequent>(state: *mut ffi::lua_Sta
 unsafe extern "C-unwind" fn enter_handler(state: *mut ffi::lua_State) -> c_int {
     // SAFETY: as above.
     unsafe {
-        let results = run::<false>(state, function_of(state));
+        let results = run::<false, false>(state, function_of(state));
         if results < 0 {
             ffi::lua_error(state);
         }
@@ -106,7 +106,10 @@ unsafe fn function_of(state: *mut ffi::lua_State) -> Function {
 /// # Safety
 /// Lua calls what calls it.
 #[inline(always)]
-unsafe fn run<const MAY_END_SCRIPT: bool>(state: *mut ffi::lua_State, function: Function) -> c_int {
+unsafe fn run<const MAY_END_SCRIPT: bool, const IS_COMMAND: bool>(
+    state: *mut ffi::lua_State,
+    function: Function,
+) -> c_int {
     // SAFETY: the state is live.
     let mut call = unsafe { Call::of(state) };
     let context = call.context;
@@ -123,6 +126,9 @@ unsafe fn run<const MAY_END_SCRIPT: bool>(state: *mut ffi::lua_State, function: 
     if MAY_END_SCRIPT && context.is_killed() {
         call.push_error_table(KILLED);
         results = -1;
+    }
+    if !IS_COMMAND {
+        context.follows_closely.set(false);
     }
     context.memory.set_in_rust(outer);
     context.running.set(outer_thread);
@@ -553,6 +559,7 @@ impl<'c> Call<'c> {
     }
 
     fn call_protected(&mut self, args: usize, results: c_int) -> Result<(), Raise> {
+        self.context.follows_closely.set(false);
         let memory = &self.context.memory;
         let in_rust = memory.set_in_rust(false);
         // SAFETY: there are so many values. What fails ends here.

@@ -44,6 +44,10 @@ pub struct Context {
     /// When the running script was looked at, and after how many instructions it is to be looked at again.
     pub(super) looked_at: Cell<Option<Instant>>,
     pub(super) look_after: Cell<i32>,
+    /// The script that runs is short.
+    pub(super) is_short: Cell<bool>,
+    /// Since its last command the script has run a few instructions at most, and has called and taken nothing.
+    pub(super) follows_closely: Cell<bool>,
     /// Below this address little is left of the stack on which the script runs.
     pub(super) stack_end: Cell<usize>,
     /// What the library that is being loaded has registered.
@@ -94,6 +98,8 @@ impl Context {
             work: Cell::new(0),
             looked_at: Cell::new(None),
             look_after: Cell::new(0),
+            is_short: Cell::new(false),
+            follows_closely: Cell::new(false),
             stack_end: Cell::new(0),
             registrations: RefCell::default(),
         }
@@ -110,6 +116,18 @@ impl Context {
 
     pub fn set_killed(&self, killed: bool) {
         self.killed.set(killed);
+    }
+
+    /// A command begins. Returns whether the script has hardly done anything since the one before.
+    #[inline]
+    pub fn begin_command(&self) -> bool {
+        self.follows_closely.replace(false)
+    }
+
+    /// The script has its reply, which took no time to convert.
+    #[inline]
+    pub fn end_command(&self) {
+        self.follows_closely.set(self.is_short.get());
     }
 
     /// Lends the server to the script for as long as `run` takes.
@@ -144,6 +162,7 @@ impl Context {
     #[expect(unsafe_code, reason = "the pointer that the fiber keeps")]
     pub fn poll(&self) -> Result<(), Killed> {
         self.memory.note_poll();
+        self.follows_closely.set(false);
         loop {
             if self.killed.get() {
                 return Err(Killed);

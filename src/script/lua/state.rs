@@ -159,6 +159,8 @@ impl Lua {
             context.stack_end.set(here.saturating_sub(STACK_BYTES - STACK_RESERVE));
             context.looked_at.set(None);
             context.look_after.set(INSTRUCTIONS_PER_POLL);
+            context.is_short.set(task.is_short);
+            context.follows_closely.set(false);
             if task.is_short {
                 ffi::lua_sethook(state, None, 0, 0);
             } else {

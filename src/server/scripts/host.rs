@@ -17,7 +17,7 @@ pub(super) struct ScriptHost<'a> {
 }
 
 impl Host for ScriptHost<'_> {
-    fn call(&mut self, args: Args<'_>) -> &[u8] {
+    fn call(&mut self, args: Args<'_>, follows_closely: bool) -> &[u8] {
         let Self { executor, client } = self;
         let current = executor.scripts.current.as_ref().expect("a script runs");
         let (now, protocol, replicates) = (current.now, current.protocol, current.replicate.to_replicas);
@@ -35,8 +35,10 @@ impl Host for ScriptHost<'_> {
                 if !replicates {
                     executor.keyspace.journal.withhold(true);
                 }
-                // What the script has done since the last command is not the command's time.
-                let start = executor.clock.advance_moment();
+                // What the script has done since the last command is not the command's time, unless it is less than what
+                // reading the clock takes.
+                let clock = &mut executor.clock;
+                let start = if follows_closely { clock.latest_moment() } else { clock.advance_moment() };
                 executor.call(&Frame::new(*client, command, args, now, Nesting::Script));
                 executor.stats.note_nested(executor.clock.latest_moment().nanoseconds_since(start));
                 if !replicates {
