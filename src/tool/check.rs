@@ -16,6 +16,7 @@ use super::words::counted;
 use crate::config::UnknownTypes;
 use crate::rdb;
 use crate::stdx::clock::Now;
+use crate::stdx::text::{human_bytes, parse_memory};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -31,6 +32,13 @@ pub struct Arguments {
     /// The setting of that name of the server that is to load the files
     #[arg(long, value_name = "WHAT", default_value = "refuse", value_parser = ["refuse", "skip"])]
     rdb_unknown_types: String,
+    /// How much memory the server that is to load the files has, such as 4gb
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    memory: Option<u64>,
+}
+
+fn parse_size(text: &str) -> Result<u64, &'static str> {
+    parse_memory(text.as_bytes()).ok_or("not an amount of memory such as 512mb or 4gb")
 }
 
 /// As many as a server has by default.
@@ -41,6 +49,7 @@ const DATABASES: u64 = 16;
 struct Server {
     databases: u64,
     unknown: UnknownTypes,
+    memory: Option<u64>,
 }
 
 /// What a sound dump holds.
@@ -54,6 +63,8 @@ pub struct Healthy {
     /// Expiries that were past.
     pub expired: u64,
     pub databases: u64,
+    /// Memory that the data took where they were saved, if the file says so.
+    pub memory: Option<u64>,
     /// One more than the number of the last database.
     pub databases_needed: u64,
     /// Collections without elements, which a server drops as it loads.
@@ -89,7 +100,7 @@ pub struct FirstFault {
 pub fn run(arguments: &Arguments) -> Result<bool, Trouble> {
     let mut out = Output::stdout();
     let unknown = if arguments.rdb_unknown_types == "skip" { UnknownTypes::Skip } else { UnknownTypes::Refuse };
-    let server = Server { databases: arguments.databases, unknown };
+    let server = Server { databases: arguments.databases, unknown, memory: arguments.memory };
     let mut sound = true;
     let mut trouble = None;
     for path in &arguments.files {
@@ -123,7 +134,7 @@ fn verdict(out: &mut dyn Write, input: &Input, result: &Result<Healthy, FirstFau
             writeln!(out, "{path}: {healthy}")?;
             let reasons = healthy.reasons_against(server);
             if reasons.is_empty() {
-                writeln!(out, "{path}: this server loads it{condition}{}", healthy.remark())
+                writeln!(out, "{path}: this server loads it{condition}{}", healthy.remark(server))
             } else {
                 writeln!(out, "{path}: this server does not load it: {}", reasons.join("; "))
             }
@@ -169,7 +180,7 @@ impl Healthy {
     /// Whether a server with these settings loads the file.
     #[cfg(any(test, feature = "internals"))]
     pub fn is_loaded_by(&self, databases: u64, unknown: UnknownTypes) -> bool {
-        self.reasons_against(Server { databases, unknown }).is_empty()
+        self.reasons_against(Server { databases, unknown, memory: None }).is_empty()
     }
 
     /// Why a server does not load the file although it is sound.
@@ -178,6 +189,12 @@ impl Healthy {
         if self.databases_needed > server.databases {
             let (needed, there) = (self.databases_needed, server.databases);
             reasons.push(format!("it needs `databases {needed}`, and the server has {there}"));
+        }
+        if let (Some(needed), Some(there)) = (self.memory, server.memory)
+            && needed > there
+        {
+            let (needed, there) = (human_bytes(needed), human_bytes(there));
+            reasons.push(format!("its data took {needed} of memory where they were saved, and the server has {there}"));
         }
         reasons.extend(self.bad_library.clone());
         let unknown = self.unsupported_live + self.metadata + self.module_data;
@@ -191,8 +208,10 @@ impl Healthy {
         reasons
     }
 
-    fn remark(&self) -> &'static str {
-        if self.not_compared {
+    fn remark(&self, server: Server) -> &'static str {
+        if server.memory.is_some() && self.memory.is_none() {
+            ", if it has the memory: the file does not say how much its data take"
+        } else if self.not_compared {
             ", unless a key is there twice: --duplicates looks for that in a large file"
         } else {
             ""
@@ -258,6 +277,9 @@ fn walk(file: &[u8], now_ms: i64, duplicates: bool, healthy: &mut Healthy) -> Re
                 }
             }
             Found::ModuleAux { .. } => healthy.module_data += 1,
+            Found::Aux { key, value } if *key == *b"used-mem" => {
+                healthy.memory = std::str::from_utf8(&value).ok().and_then(|bytes| bytes.parse().ok());
+            }
             Found::Aux { .. } | Found::Sizes { .. } => {}
             Found::End => {
                 healthy.bytes_behind = (file.len() - walk.offset()) as u64;

@@ -295,6 +295,27 @@ fn check_says_whether_the_server_loads_a_file() {
     printed(&["check", "--databases", "17", &file]);
 }
 
+#[test]
+fn a_check_says_whether_the_data_fit_into_the_memory_of_the_server() {
+    let folder = Folder::new();
+    let large = folder.write(
+        "large.rdb",
+        &RdbFile::with_header("REDIS0011").raw(b"\xfa\x08used-mem\x075000000").string(b"k", b"v").finish(),
+    );
+    printed(&["check", "--memory", "5mb", &large]);
+    let refused = text(&tool(1, &["check", "--memory", "4mb", &large]).stdout);
+    assert!(
+        refused.contains(
+            "does not load it: its data took 4.77M of memory where they were saved, and the server has 4.00M"
+        ),
+        "{refused}"
+    );
+    let silent = folder.write("silent.rdb", &RdbFile::with_header("REDIS0011").string(b"k", b"v").finish());
+    let unknown = printed(&["check", "--memory", "4mb", &silent]);
+    assert!(unknown.contains("this server loads it, if it has the memory: the file does not say"), "{unknown}");
+    tool(2, &["check", "--memory", "much", &silent]);
+}
+
 /// Takes away what depends on the machine: the path and the estimates of memory.
 fn without_estimates(json: &str) -> String {
     let lines = json.lines().map(|line| match line.split_once("\"memory\": ") {
