@@ -131,6 +131,7 @@ pub struct SnapshotFigures {
     pub keys: u64,
     pub bytes: u64,
     pub copied_bytes: u64,
+    pub redirected_bytes: u64,
     pub peak_extra_bytes: u64,
     pub outcome: &'static str,
     /// The step that failed, and why.

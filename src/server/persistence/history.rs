@@ -72,6 +72,7 @@ fn figures(record: &Record) -> SnapshotFigures {
         keys: record.figures.keys,
         bytes: record.figures.bytes,
         copied_bytes: record.figures.copied_bytes,
+        redirected_bytes: record.redirected_bytes,
         peak_extra_bytes: record.peak_extra_bytes,
         outcome: record.outcome.name(),
         failure,

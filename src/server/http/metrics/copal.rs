@@ -31,6 +31,7 @@ pub const ROWS: &[Row] = &[
     each("copal_snapshot_last_duration_seconds", Kind::Gauge, &[], "How long it took.", |s, text| last(s, text, |r| r.duration_us as f64 / 1e6)),
     each("copal_snapshot_last_fork_seconds", Kind::Gauge, &[], "How long its fork held the server up.", |s, text| last(s, text, |r| r.fork_us as f64 / 1e6)),
     each("copal_snapshot_last_copied_bytes", Kind::Gauge, &[], "Memory that was copied because it changed meanwhile.", |s, text| last(s, text, |r| r.copied_bytes as f64)),
+    each("copal_snapshot_last_redirected_bytes", Kind::Gauge, &[], "Old versions of values and keys that it kept to itself, since the new ones were written elsewhere.", |s, text| last(s, text, |r| r.redirected_bytes as f64)),
     each("copal_snapshot_last_peak_extra_bytes", Kind::Gauge, &[], "The most memory that it took beside the data.", |s, text| last(s, text, |r| r.peak_extra_bytes as f64)),
     each("copal_snapshot_last_keys", Kind::Gauge, &[], "Keys that it has written.", |s, text| last(s, text, |r| r.keys as f64)),
     each("copal_snapshot_last_file_bytes", Kind::Gauge, &[], "Bytes that it has written.", |s, text| last(s, text, |r| r.bytes as f64)),
