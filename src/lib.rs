@@ -52,6 +52,7 @@ pub mod internals {
     pub mod fuzzing {
         pub use crate::script::fuzzing::*;
         pub use crate::server::fuzzing::*;
+        pub use crate::structures::fuzzing::*;
         pub use crate::tool::fuzzing::*;
     }
     pub mod rdb {

@@ -28,6 +28,8 @@ pub use dict::{
     mapped_table_bytes, mapped_tables, prefetch_bytes, set_thread_resize_policy,
 };
 pub use folded_name::FoldedName;
+#[cfg(feature = "internals")]
+pub use heap::fuzzing;
 pub(crate) use heap::{Class, Evacuated};
 pub use heap::{
     Filling, Pool, block_bytes, block_bytes_kept_for_children, give_pages_back, heap_bytes, share_blocks,

@@ -5,6 +5,7 @@
 
 mod allocator;
 mod answer;
+mod compaction;
 mod defragmentation;
 mod eviction;
 mod limit;

@@ -29,7 +29,7 @@ pub struct Memory {
     pub(super) limit: MemoryLimit,
     pub(super) huge_page_system: HugePageSystem,
     pub(super) huge_pages_used: bool,
-    pub(in crate::server) defragmentation: Defragmentation,
+    pub(super) defragmentation: Defragmentation,
     free_bytes: usize,
     /// Evicting was cut short, and goes on by itself.
     pub(super) evicting: bool,
@@ -108,6 +108,15 @@ impl Memory {
     /// Whether the heap is in huge pages.
     pub fn uses_huge_pages(&self) -> bool {
         self.huge_pages_used
+    }
+
+    pub fn defragmentation(&self) -> &Defragmentation {
+        &self.defragmentation
+    }
+
+    /// Counts what compaction does anew, with CONFIG RESETSTAT.
+    pub fn reset_defragmentation(&mut self) {
+        self.defragmentation.reset_counts();
     }
 
     /// What is there for the server.

@@ -176,12 +176,13 @@ impl Executor {
         out.field("migrate_cached_sockets", self.migrations.links_len());
         out.field("slave_expires_tracked_keys", 0);
         // Of each key one block is moved.
-        let defragmentation = &self.memory.defragmentation;
+        let defragmentation = self.memory.defragmentation();
+        let (moved, kept) = defragmentation.moved_and_kept();
         let (current, total) = defragmentation.elapsed();
-        out.field("active_defrag_hits", defragmentation.moved);
-        out.field("active_defrag_misses", defragmentation.kept);
-        out.field("active_defrag_key_hits", defragmentation.moved);
-        out.field("active_defrag_key_misses", defragmentation.kept);
+        out.field("active_defrag_hits", moved);
+        out.field("active_defrag_misses", kept);
+        out.field("active_defrag_key_hits", moved);
+        out.field("active_defrag_key_misses", kept);
         out.field("total_active_defrag_time", total.as_millis());
         out.field("current_active_defrag_time", current.as_millis());
         for name in ["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"] {

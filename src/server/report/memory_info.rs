@@ -44,7 +44,7 @@ impl Executor {
         self.info_huge_pages(out);
         // Tables grow without a second one.
         out.field("mem_overhead_db_hashtable_rehashing", 0);
-        out.field("active_defrag_running", self.memory.defragmentation.running_percent);
+        out.field("active_defrag_running", self.memory.defragmentation().running_percent());
         out.field("lazyfree_pending_objects", self.keyspace.lazy_free.pending());
         out.field("lazyfreed_objects", self.keyspace.lazy_free.freed());
     }

@@ -96,7 +96,7 @@ impl Executor {
         self.stats.rounds.reset();
         self.scripts.reset_evicted();
         self.memory.reset_over_limit();
-        self.memory.defragmentation.reset_counts();
+        self.memory.reset_defragmentation();
     }
 }
 

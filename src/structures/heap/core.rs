@@ -232,7 +232,7 @@ impl<M: Memory> Heap<M> {
         self.lock().give_back(&self.memory, pages_max)
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "internals"))]
     pub(super) fn base(&self) -> NonNull<u8> {
         self.memory.base()
     }

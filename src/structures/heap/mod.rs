@@ -17,6 +17,8 @@ mod cache;
 mod class;
 mod core;
 mod evacuation;
+#[cfg(any(test, feature = "internals"))]
+pub mod fuzzing;
 mod memory;
 mod process;
 mod shared;

@@ -1,183 +1,21 @@
 #![expect(unsafe_code, reason = "uses blocks")]
 
-use std::alloc::{Layout, alloc, dealloc};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
 
 use super::cache::Cache;
-use super::class::Class;
 use super::core::Heap;
 use super::evacuation::Evacuated;
-use super::memory::{Memory, PAGE_BYTES};
-use super::shared::{ROOM_LEFT_BYTES, SPANS};
-use super::span::Span;
-
-const PAGES: usize = 16;
-
-/// Pages of the global allocator, which count what is asked of them.
-struct Lent {
-    base: NonNull<u8>,
-    committed: AtomicUsize,
-    given_back: AtomicUsize,
-    touched: AtomicUsize,
-}
-
-// SAFETY: the memory is owned, and not tied to a thread.
-unsafe impl Send for Lent {}
-// SAFETY: as above; blocks are handed out one by one.
-unsafe impl Sync for Lent {}
-
-fn layout() -> Layout {
-    Layout::from_size_align(PAGES * PAGE_BYTES, PAGE_BYTES).unwrap()
-}
-
-impl Lent {
-    fn new() -> Self {
-        // SAFETY: the layout is not empty.
-        let base = NonNull::new(unsafe { alloc(layout()) }).unwrap();
-        Self { base, committed: AtomicUsize::new(0), given_back: AtomicUsize::new(0), touched: AtomicUsize::new(0) }
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        // SAFETY: allocated so in `new`.
-        unsafe { dealloc(self.base.as_ptr(), layout()) };
-    }
-}
-
-// SAFETY: the range is aligned, of that many pages, and owned.
-unsafe impl Memory for Arc<Lent> {
-    fn base(&self) -> NonNull<u8> {
-        self.base
-    }
-
-    fn pages(&self) -> usize {
-        PAGES
-    }
-
-    fn commit(&self, _page: usize) -> bool {
-        self.committed.fetch_add(1, Ordering::Relaxed);
-        true
-    }
-
-    fn touch(&self, page: usize) {
-        self.touched.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the page lies within the range, and nobody has a block in it.
-        unsafe { self.base.add(page * PAGE_BYTES).write_bytes(0xdd, PAGE_BYTES) };
-    }
-
-    fn give_back(&self, page: usize) {
-        self.given_back.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the page lies within the range, and nobody has a block in it.
-        unsafe { self.base.add(page * PAGE_BYTES).write_bytes(0xee, PAGE_BYTES) };
-    }
-}
+use super::fuzzing::{Lent, Model, PAGES, Step, class, heap_of_blocks, spans};
+use super::memory::PAGE_BYTES;
 
 fn heap() -> (Heap<Arc<Lent>>, Arc<Lent>) {
     let memory = Arc::new(Lent::new());
-    let spans: Vec<Span> = (0..PAGES * SPANS).map(|_| Span::default()).collect();
-    (Heap::new(Arc::clone(&memory), spans.leak()), memory)
-}
-
-fn class(bytes: usize) -> Class {
-    Class::of(bytes).unwrap()
-}
-
-/// A block as the test has it: its class, and the byte that all of it is.
-struct Held {
-    class: Class,
-    mark: u8,
-}
-
-/// A heap beside a model of it: which blocks there are, and which of them a child sees.
-struct Model {
-    heap: Heap<Arc<Lent>>,
-    caches: [Cache; 2],
-    held: HashMap<NonNull<u8>, Held>,
-    /// Blocks that were there at the last fork, while a child lives.
-    shared: HashSet<NonNull<u8>>,
-    children: usize,
-    fork: u32,
-    next_mark: u8,
-}
-
-impl Model {
-    fn page(&self, block: NonNull<u8>) -> usize {
-        (block.as_ptr().addr() - self.heap_base()) / PAGE_BYTES
-    }
-
-    fn heap_base(&self) -> usize {
-        self.heap.base().as_ptr().addr()
-    }
-
-    fn allocate(&mut self, thread: usize, bytes: usize) {
-        let class = class(bytes);
-        let Some(block) = self.heap.allocate(&mut self.caches[thread], class) else { return };
-        self.next_mark = self.next_mark.wrapping_add(1);
-        let start = block.as_ptr().addr();
-        assert!(start.is_multiple_of(if class.bytes().is_multiple_of(8) { 8 } else { 4 }));
-        // SAFETY: the block is fresh and of that size.
-        unsafe { block.write_bytes(self.next_mark, class.bytes()) };
-        assert!(self.held.insert(block, Held { class, mark: self.next_mark }).is_none(), "a block is handed out once");
-        let used: usize = self.held.values().map(|held| held.class.bytes()).sum();
-        let pages = self.heap.held_bytes().1;
-        if thread == 0 && self.children > 0 && pages < PAGES * PAGE_BYTES && pages <= 2 * used + ROOM_LEFT_BYTES / 2 {
-            let is_seen = self.shared.iter().any(|other| self.page(*other) == self.page(block));
-            assert!(!is_seen, "a new block is not where a child sees it");
-            assert!(!self.heap.is_older(block, self.fork));
-        }
-    }
-
-    fn free(&mut self, thread: usize, choice: usize) {
-        let mut blocks: Vec<_> = self.held.keys().copied().collect();
-        if blocks.is_empty() {
-            return;
-        }
-        blocks.sort();
-        let block = blocks[choice % blocks.len()];
-        let held = self.held.remove(&block).unwrap();
-        // SAFETY: the block is held and of that size.
-        let bytes = unsafe { std::slice::from_raw_parts(block.as_ptr(), held.class.bytes()) };
-        assert!(bytes.iter().all(|byte| *byte == held.mark), "nobody else has written to the block");
-        self.shared.remove(&block);
-        // SAFETY: it was allocated so, and is no longer held.
-        unsafe { self.heap.free(&mut self.caches[thread], block, held.class) };
-    }
-
-    fn share(&mut self) {
-        // Only the thread that forks leaves its claims.
-        let mut other = std::mem::replace(&mut self.caches[1], Cache::EMPTY);
-        self.heap.flush(&mut other);
-        self.fork = self.heap.share(&mut self.caches[0]);
-        self.children += 1;
-        self.shared = self.held.keys().copied().collect();
-    }
-
-    fn check(&self) {
-        let used: usize = self.held.values().map(|held| held.class.bytes()).sum();
-        assert_eq!(self.heap.used_bytes(&self.caches[0]) + self.caches[1].unsettled, used as isize);
-        for block in &self.shared {
-            assert!(self.heap.is_older(*block, self.fork));
-        }
-        let (spans, pages) = self.heap.held_bytes();
-        assert!(used <= spans && spans <= pages);
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Allocate { thread: usize, bytes: usize, count: usize },
-    Free { thread: usize, choice: usize, count: usize },
-    Share,
-    Unshare,
-    GiveBack,
-    Ahead,
-    Flush { thread: usize },
+    (Heap::new(Arc::clone(&memory), Box::leak(spans())), memory)
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -191,6 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Unshare),
         1 => Just(Step::GiveBack),
         1 => Just(Step::Ahead),
+        1 => (1..40usize).prop_map(|count| Step::Evacuate { count }),
         1 => (0..2usize).prop_map(|thread| Step::Flush { thread }),
     ]
 }
@@ -203,35 +42,28 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..60),
     ) {
         let (heap, _memory) = heap();
-        let mut model = Model {
-            heap,
-            caches: [Cache::EMPTY, Cache::EMPTY],
-            held: HashMap::new(),
-            shared: HashSet::new(),
-            children: 0,
-            fork: 0,
-            next_mark: 0,
-        };
-        for step in steps {
-            match step {
-                Step::Allocate { thread, bytes, count } => (0..count).for_each(|_| model.allocate(thread, bytes)),
-                Step::Free { thread, choice, count } => {
-                    (0..count).for_each(|turn| model.free(thread, choice.wrapping_add(turn * 7)));
-                }
-                Step::Share if model.held.len() > 100 && model.children == 0 => model.share(),
-                Step::Share => {}
-                Step::Unshare if model.children > 0 => {
-                    model.heap.unshare();
-                    model.children -= 1;
-                    model.shared.clear();
-                }
-                Step::Unshare => {}
-                Step::GiveBack => drop(model.heap.give_back(2)),
-                Step::Ahead => model.heap.touch_ahead(),
-                Step::Flush { thread } => model.heap.flush(&mut model.caches[thread]),
-            }
-            model.check();
+        let mut model = Model::new(heap);
+        steps.into_iter().for_each(|step| model.run(step));
+    }
+}
+
+#[test]
+fn the_committed_corpus_and_mutations_of_it_keep_the_model() {
+    let files: [&[u8]; 4] = [
+        include_bytes!("../../../fuzz/corpus/heap_of_blocks/churn"),
+        include_bytes!("../../../fuzz/corpus/heap_of_blocks/forks"),
+        include_bytes!("../../../fuzz/corpus/heap_of_blocks/random"),
+        include_bytes!("../../../fuzz/corpus/heap_of_blocks/sizes"),
+    ];
+    for (seed, file) in files.into_iter().enumerate() {
+        let mut bytes = file.to_vec();
+        heap_of_blocks(&bytes);
+        let mut random = fastrand::Rng::with_seed(seed as u64);
+        for _ in 0..bytes.len() / 16 {
+            let at = random.usize(0..bytes.len());
+            bytes[at] = random.u8(..);
         }
+        heap_of_blocks(&bytes);
     }
 }
 

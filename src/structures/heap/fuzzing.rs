@@ -1,0 +1,263 @@
+//! A heap beside a model of it, driven by steps: for the fuzz target, and for the tests.
+#![expect(unsafe_code, reason = "uses blocks")]
+
+use std::alloc::{Layout, alloc, dealloc};
+use std::collections::{HashMap, HashSet};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::cache::Cache;
+use super::class::Class;
+use super::core::Heap;
+use super::evacuation::Evacuated;
+use super::memory::{Memory, PAGE_BYTES};
+use super::shared::{ROOM_LEFT_BYTES, SPANS};
+use super::span::Span;
+
+/// Pages of the model's heap.
+pub(super) const PAGES: usize = 16;
+
+/// Pages of the global allocator, which count what is asked of them.
+pub(super) struct Lent {
+    base: NonNull<u8>,
+    pub(super) committed: AtomicUsize,
+    pub(super) given_back: AtomicUsize,
+    pub(super) touched: AtomicUsize,
+}
+
+// SAFETY: the memory is owned, and not tied to a thread.
+unsafe impl Send for Lent {}
+// SAFETY: as above; blocks are handed out one by one.
+unsafe impl Sync for Lent {}
+
+fn layout() -> Layout {
+    Layout::from_size_align(PAGES * PAGE_BYTES, PAGE_BYTES).expect("the test has memory")
+}
+
+impl Lent {
+    pub(super) fn new() -> Self {
+        // SAFETY: the layout is not empty.
+        let base = NonNull::new(unsafe { alloc(layout()) }).expect("the test has memory");
+        Self { base, committed: AtomicUsize::new(0), given_back: AtomicUsize::new(0), touched: AtomicUsize::new(0) }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // SAFETY: allocated so in `new`.
+        unsafe { dealloc(self.base.as_ptr(), layout()) };
+    }
+}
+
+// SAFETY: the range is aligned, of that many pages, and owned.
+unsafe impl Memory for Arc<Lent> {
+    fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    fn pages(&self) -> usize {
+        PAGES
+    }
+
+    fn commit(&self, _page: usize) -> bool {
+        self.committed.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    fn touch(&self, page: usize) {
+        self.touched.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the page lies within the range, and nobody has a block in it.
+        unsafe { self.base.add(page * PAGE_BYTES).write_bytes(0xdd, PAGE_BYTES) };
+    }
+
+    fn give_back(&self, page: usize) {
+        self.given_back.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the page lies within the range, and nobody has a block in it.
+        unsafe { self.base.add(page * PAGE_BYTES).write_bytes(0xee, PAGE_BYTES) };
+    }
+}
+
+/// What is known of the spans of such a heap, all in no use.
+pub(super) fn spans() -> Box<[Span]> {
+    (0..PAGES * SPANS).map(|_| Span::default()).collect()
+}
+
+pub(super) fn class(bytes: usize) -> Class {
+    Class::of(bytes).expect("the test has memory")
+}
+
+/// A block as the test has it: its class, and the byte that all of it is.
+struct Held {
+    class: Class,
+    mark: u8,
+}
+
+/// A heap beside a model of it: which blocks there are, and which of them a child sees.
+pub(super) struct Model {
+    heap: Heap<Arc<Lent>>,
+    caches: [Cache; 2],
+    held: HashMap<NonNull<u8>, Held>,
+    /// Blocks that were there at the last fork, while a child lives.
+    shared: HashSet<NonNull<u8>>,
+    children: usize,
+    fork: u32,
+    next_mark: u8,
+}
+
+impl Model {
+    pub(super) fn new(heap: Heap<Arc<Lent>>) -> Self {
+        let (held, shared) = (HashMap::new(), HashSet::new());
+        Self { heap, caches: [Cache::EMPTY, Cache::EMPTY], held, shared, children: 0, fork: 0, next_mark: 0 }
+    }
+
+    pub(super) fn run(&mut self, step: Step) {
+        match step {
+            Step::Allocate { thread, bytes, count } => (0..count).for_each(|_| self.allocate(thread, bytes)),
+            Step::Free { thread, choice, count } => {
+                (0..count).for_each(|turn| self.free(thread, choice.wrapping_add(turn * 7)));
+            }
+            Step::Share if self.held.len() > 100 && self.children == 0 => self.share(),
+            Step::Unshare if self.children > 0 => {
+                self.heap.unshare();
+                self.children -= 1;
+                self.shared.clear();
+            }
+            Step::Share | Step::Unshare => {}
+            Step::GiveBack => drop(self.heap.give_back(2)),
+            Step::Ahead => self.heap.touch_ahead(),
+            Step::Evacuate { count } => (0..count).for_each(|_| self.evacuate()),
+            Step::Flush { thread } => self.heap.flush(&mut self.caches[thread]),
+        }
+        self.check();
+    }
+
+    /// Moves the blocks that are in the way, as the thread does that has all blocks.
+    fn evacuate(&mut self) {
+        let [own, other] = &mut self.caches;
+        self.heap.flush(other);
+        let Evacuated::Blocks(blocks) = self.heap.evacuate(own) else { return };
+        assert!(self.children == 0, "nothing moves while a child lives");
+        for block in blocks {
+            let held = self.held.remove(&block).expect("only blocks in use are named");
+            if let Some(moved) = self.heap.allocate(&mut self.caches[0], held.class) {
+                // SAFETY: both blocks are of that size, and the new one is nobody else's.
+                unsafe { moved.copy_from_nonoverlapping(block, held.class.bytes()) };
+                // SAFETY: it was allocated so, and is no longer held.
+                unsafe { self.heap.free(&mut self.caches[0], block, held.class) };
+                assert!(self.held.insert(moved, held).is_none(), "a block is handed out once");
+            } else {
+                self.held.insert(block, held);
+            }
+        }
+    }
+
+    fn page(&self, block: NonNull<u8>) -> usize {
+        (block.as_ptr().addr() - self.heap_base()) / PAGE_BYTES
+    }
+
+    fn heap_base(&self) -> usize {
+        self.heap.base().as_ptr().addr()
+    }
+
+    fn allocate(&mut self, thread: usize, bytes: usize) {
+        let class = class(bytes);
+        let Some(block) = self.heap.allocate(&mut self.caches[thread], class) else { return };
+        self.next_mark = self.next_mark.wrapping_add(1);
+        let start = block.as_ptr().addr();
+        assert!(start.is_multiple_of(if class.bytes().is_multiple_of(8) { 8 } else { 4 }));
+        // SAFETY: the block is fresh and of that size.
+        unsafe { block.write_bytes(self.next_mark, class.bytes()) };
+        assert!(self.held.insert(block, Held { class, mark: self.next_mark }).is_none(), "a block is handed out once");
+        let used: usize = self.held.values().map(|held| held.class.bytes()).sum();
+        let pages = self.heap.held_bytes().1;
+        if thread == 0 && self.children > 0 && pages < PAGES * PAGE_BYTES && pages <= 2 * used + ROOM_LEFT_BYTES / 2 {
+            let is_seen = self.shared.iter().any(|other| self.page(*other) == self.page(block));
+            assert!(!is_seen, "a new block is not where a child sees it");
+            assert!(!self.heap.is_older(block, self.fork));
+        }
+    }
+
+    fn free(&mut self, thread: usize, choice: usize) {
+        let mut blocks: Vec<_> = self.held.keys().copied().collect();
+        if blocks.is_empty() {
+            return;
+        }
+        blocks.sort();
+        let block = blocks[choice % blocks.len()];
+        let held = self.held.remove(&block).expect("the test has memory");
+        // SAFETY: the block is held and of that size.
+        let bytes = unsafe { std::slice::from_raw_parts(block.as_ptr(), held.class.bytes()) };
+        assert!(bytes.iter().all(|byte| *byte == held.mark), "nobody else has written to the block");
+        self.shared.remove(&block);
+        // SAFETY: it was allocated so, and is no longer held.
+        unsafe { self.heap.free(&mut self.caches[thread], block, held.class) };
+    }
+
+    fn share(&mut self) {
+        // Only the thread that forks leaves its claims.
+        let mut other = std::mem::replace(&mut self.caches[1], Cache::EMPTY);
+        self.heap.flush(&mut other);
+        self.fork = self.heap.share(&mut self.caches[0]);
+        self.children += 1;
+        self.shared = self.held.keys().copied().collect();
+    }
+
+    fn check(&self) {
+        let used: usize = self.held.values().map(|held| held.class.bytes()).sum();
+        assert_eq!(self.heap.used_bytes(&self.caches[0]) + self.caches[1].unsettled, used as isize);
+        for block in &self.shared {
+            assert!(self.heap.is_older(*block, self.fork));
+        }
+        let (spans, pages) = self.heap.held_bytes();
+        assert!(used <= spans && spans <= pages);
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    Allocate { thread: usize, bytes: usize, count: usize },
+    Free { thread: usize, choice: usize, count: usize },
+    Share,
+    Unshare,
+    GiveBack,
+    Ahead,
+    Evacuate { count: usize },
+    Flush { thread: usize },
+}
+
+/// Steps of one run, which bounds its time.
+const STEPS_MAX: usize = 400;
+
+/// Reads steps, four bytes each, and runs them: blocks are handed out once and keep what is in them, a child sees no new ones,
+/// and the figures are right.
+pub fn heap_of_blocks(bytes: &[u8]) {
+    let spans = Box::into_raw(spans());
+    {
+        // SAFETY: the spans are there until the model is gone, and nothing else keeps what it borrows of them.
+        let heap = Heap::new(Arc::new(Lent::new()), unsafe { &*spans });
+        let mut model = Model::new(heap);
+        for step in bytes.chunks_exact(4).take(STEPS_MAX) {
+            model.run(Step::read([step[0], step[1], step[2], step[3]]));
+        }
+    }
+    // SAFETY: the pointer came from a box, and the only borrower is gone.
+    drop(unsafe { Box::from_raw(spans) });
+}
+
+impl Step {
+    fn read([kind, thread_and_count, low, high]: [u8; 4]) -> Self {
+        let (thread, count) = (usize::from(thread_and_count & 1), usize::from(thread_and_count >> 1));
+        let number = usize::from(u16::from_le_bytes([low, high]));
+        match kind % 16 {
+            0..5 => Self::Allocate { thread, bytes: number % 8_192 + 1, count },
+            5..10 => Self::Free { thread, choice: number, count },
+            10 => Self::Share,
+            11 => Self::Unshare,
+            12 => Self::GiveBack,
+            13 => Self::Ahead,
+            14 => Self::Flush { thread },
+            _ => Self::Evacuate { count },
+        }
+    }
+}
