@@ -5,7 +5,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::support::http::{self, Answer};
-use crate::support::{Server, Setup, encode_command, free_port};
+use crate::support::system_service::SYSTEM_SERVICE;
+use crate::support::{Confinement, Filter, Refusal, Server, Setup, encode_command, free_port};
 
 /// Figures may be so old, beside the time for an answer.
 const FRESH: Duration = Duration::from_millis(150);
@@ -249,4 +250,33 @@ fn one_connection_serves_many_requests() {
         }
         assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"));
     }
+}
+
+#[test]
+fn the_status_page_comes_with_a_policy_that_lets_nothing_else_in() {
+    let (_server, port) = start("");
+    let page = http::get(port, "/");
+    assert!(page.status == 200 && page.head.contains("content-type: text/html; charset=utf-8"), "{}", page.head);
+    let policy = page.head.lines().find_map(|line| line.strip_prefix("content-security-policy: ")).expect("a policy");
+    for part in ["default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'", "script-src 'sha256-"] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert!(page.body.contains("<title>Copal</title>") && !page.body.contains("{script}"), "{}", page.body);
+}
+
+#[test]
+fn metrics_are_served_with_the_calls_of_a_hardened_service_and_no_others() {
+    let port = free_port();
+    let confinement = Confinement::new()
+        .filter(Filter::denying_writable_code(Refusal::Kill))
+        .filter(Filter::allowing(SYSTEM_SERVICE, Refusal::Kill));
+    if !confinement.is_possible() {
+        return;
+    }
+    let server = Setup::new().config(&format!("metrics-port {port}\n")).confined(confinement).start();
+    server.client().run("SET k v");
+    server.background_save();
+    assert_eq!(value(&metrics(port), "copal_snapshot_last_success"), 1.0);
+    assert_eq!(http::get(port, "/healthz").status, 200);
 }
