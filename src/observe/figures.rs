@@ -90,6 +90,10 @@ pub struct MemoryFigures {
     pub fragmentation: (f64, i64),
     /// What is there for the server: the machine's memory, or less where a control group says so. 0 if nobody knows.
     pub limit: u64,
+    /// Of the defragmentation: the percent of the time that it takes now, and what it moved and left.
+    pub defrag_running_percent: u64,
+    pub defrag_moved: u64,
+    pub defrag_kept: u64,
     pub lazyfree_pending: u64,
     pub lazyfreed: u64,
     /// How long there was more data than `maxmemory` allows, in milliseconds: now, and all together.

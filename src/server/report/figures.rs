@@ -87,6 +87,7 @@ impl Executor {
     fn memory_figures(&self) -> MemoryFigures {
         let report = self.memory_report();
         let (exceeded_now, exceeded) = self.memory.over_limit();
+        let (moved, kept) = self.memory.defragmentation().moved_and_kept();
         let pair = |excess: crate::server::memory::Excess| (excess.ratio, excess.bytes);
         MemoryFigures {
             used: report.used,
@@ -109,6 +110,9 @@ impl Executor {
             allocator_rss: pair(report.allocator_resident()),
             fragmentation: pair(report.fragmentation()),
             limit: self.memory.limit().bytes(),
+            defrag_running_percent: self.memory.defragmentation().running_percent().into(),
+            defrag_moved: moved,
+            defrag_kept: kept,
             lazyfree_pending: self.keyspace.lazy_free.pending(),
             lazyfreed: self.keyspace.lazy_free.freed(),
             exceeded_now_ms: exceeded_now.as_millis() as u64,

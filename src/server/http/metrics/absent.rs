@@ -33,10 +33,6 @@ pub const ABSENT: &[(&[&str], &str)] = &[
     (&["redis_tls_*", "redis_acl_access_denied_tls_cert_total"], "There is no TLS."),
     (&["redis_acl_access_denied_db_total"], "Rules about databases are of Valkey 9.1."),
     (
-        &["redis_defrag_*", "redis_active_defrag_running"],
-        "Values are moved together without the allocator's help; nothing is counted.",
-    ),
-    (
         &[
             "redis_io_threads_active",
             "redis_io_threaded_reads_processed",

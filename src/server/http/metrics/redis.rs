@@ -86,6 +86,11 @@ pub const ROWS: &[Row] = &[
     gauge("redis_mem_total_replication_buffers_bytes", "Memory of the backlog and of data that replicas are sent.", |s| s.memory.replication_buffers as f64),
     gauge("redis_mem_not_counted_for_eviction_bytes", "Memory that no key is evicted for.", |s| s.memory.not_counted_for_evict as f64),
     gauge("redis_mem_overhead_db_hashtable_rehashing_bytes", "Always 0: tables grow without a second one.", |_| 0.0),
+    gauge("redis_active_defrag_running", "Percent of the time that defragmentation takes now.", |s| s.memory.defrag_running_percent as f64),
+    gauge("redis_defrag_hits", "Blocks that defragmentation has moved.", |s| s.memory.defrag_moved as f64),
+    gauge("redis_defrag_misses", "Blocks that it has left.", |s| s.memory.defrag_kept as f64),
+    gauge("redis_defrag_key_hits", "The same as redis_defrag_hits: a block is a key.", |s| s.memory.defrag_moved as f64),
+    gauge("redis_defrag_key_misses", "The same as redis_defrag_misses.", |s| s.memory.defrag_kept as f64),
     gauge("redis_lazyfree_pending_objects", "Values that wait to be freed by another thread.", |s| s.memory.lazyfree_pending as f64),
     gauge("redis_lazyfreed_objects", "Values that were freed by another thread.", |s| s.memory.lazyfreed as f64),
 
