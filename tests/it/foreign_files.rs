@@ -136,11 +136,14 @@ fn child_whose_temp_file_is_replaced_does_not_make_that_the_dump() {
         return;
     }
     let server = Server::with_config("rdb-key-save-delay 10000");
-    server.client().run("DEBUG POPULATE 100");
+    server.client().run("DEBUG POPULATE 300");
     server.start_background_save();
     let child = server.wait_for_child();
     let path = server.data_dir().join(format!("temp-{child}.rdb"));
-    crate::support::wait_until("the child has its temp file", 15, || path.exists());
+    // One that is replaced while it is created is left for another name.
+    crate::support::wait_until("the child writes its temp file", 15, || {
+        path.exists() && server.info_number("persistence", "current_save_keys_processed") > 0
+    });
     fs::remove_file(&path).expect("the file goes");
     fs::write(&path, "another's").expect("a file");
     server.wait_for_save_end();
