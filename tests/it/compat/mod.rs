@@ -3,6 +3,7 @@
 #![cfg(feature = "peers")]
 
 mod data;
+mod differences;
 mod differential;
 mod dumps;
 mod formats;
