@@ -74,7 +74,7 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
     let mut executor = Executor::new(config, launch);
     let lacks = machine::lacks(&executor.config, executor.memory.limit(), wanted_clients);
     for lack in &lacks {
-        tracing::warn!("WARNING {} {}", lack.what(), lack.fix());
+        tracing::warn!("WARNING: {} {}", lack.what(), lack.fix());
     }
     if let Err(reason) = executor.rename_commands() {
         tracing::warn!("{reason}");
