@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "uses blocks")]
 
 use std::alloc::{Layout, alloc, dealloc};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -97,9 +97,11 @@ struct Held {
 pub(super) struct Model {
     heap: Heap<Arc<Lent>>,
     caches: [Cache; 2],
-    held: HashMap<NonNull<u8>, Held>,
+    held: BTreeMap<NonNull<u8>, Held>,
+    /// Bytes of the blocks that are held.
+    used: usize,
     /// Blocks that were there at the last fork, while a child lives.
-    shared: HashSet<NonNull<u8>>,
+    shared: BTreeSet<NonNull<u8>>,
     children: usize,
     fork: u32,
     next_mark: u8,
@@ -107,8 +109,8 @@ pub(super) struct Model {
 
 impl Model {
     pub(super) fn new(heap: Heap<Arc<Lent>>) -> Self {
-        let (held, shared) = (HashMap::new(), HashSet::new());
-        Self { heap, caches: [Cache::EMPTY, Cache::EMPTY], held, shared, children: 0, fork: 0, next_mark: 0 }
+        let (held, shared) = (BTreeMap::new(), BTreeSet::new());
+        Self { heap, caches: [Cache::EMPTY, Cache::EMPTY], held, used: 0, shared, children: 0, fork: 0, next_mark: 0 }
     }
 
     pub(super) fn run(&mut self, step: Step) {
@@ -156,6 +158,10 @@ impl Model {
         (block.as_ptr().addr() - self.heap_base()) / PAGE_BYTES
     }
 
+    fn place(&self, offset: usize) -> NonNull<u8> {
+        NonNull::new(self.heap.base().as_ptr().wrapping_add(offset)).expect("the range is not at address 0")
+    }
+
     fn heap_base(&self) -> usize {
         self.heap.base().as_ptr().addr()
     }
@@ -169,23 +175,24 @@ impl Model {
         // SAFETY: the block is fresh and of that size.
         unsafe { block.write_bytes(self.next_mark, class.bytes()) };
         assert!(self.held.insert(block, Held { class, mark: self.next_mark }).is_none(), "a block is handed out once");
-        let used: usize = self.held.values().map(|held| held.class.bytes()).sum();
-        let pages = self.heap.held_bytes().1;
+        self.used += class.bytes();
+        let (pages, used) = (self.heap.held_bytes().1, self.used);
         if thread == 0 && self.children > 0 && pages < PAGES * PAGE_BYTES && pages <= 2 * used + ROOM_LEFT_BYTES / 2 {
-            let is_seen = self.shared.iter().any(|other| self.page(*other) == self.page(block));
+            let page = self.page(block) * PAGE_BYTES;
+            let is_seen = self.shared.range(self.place(page)..self.place(page + PAGE_BYTES)).next().is_some();
             assert!(!is_seen, "a new block is not where a child sees it");
             assert!(!self.heap.is_older(block, self.fork));
         }
     }
 
     fn free(&mut self, thread: usize, choice: usize) {
-        let mut blocks: Vec<_> = self.held.keys().copied().collect();
-        if blocks.is_empty() {
-            return;
-        }
-        blocks.sort();
-        let block = blocks[choice % blocks.len()];
-        let held = self.held.remove(&block).expect("the test has memory");
+        // The first block from a place on, which `choice` scatters over the range.
+        let place = self.place(choice.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (PAGES * PAGE_BYTES));
+        let first = self.held.range(place..).next().or_else(|| self.held.iter().next());
+        let Some((block, _)) = first else { return };
+        let block = *block;
+        let held = self.held.remove(&block).expect("it was found there");
+        self.used -= held.class.bytes();
         // SAFETY: the block is held and of that size.
         let bytes = unsafe { std::slice::from_raw_parts(block.as_ptr(), held.class.bytes()) };
         assert!(bytes.iter().all(|byte| *byte == held.mark), "nobody else has written to the block");
