@@ -121,7 +121,7 @@ impl<M: Memory> Heap<M> {
         let Some((page, fork)) = self.lock().begin_ahead(&self.memory) else { return };
         self.wants_page.store(false, Ordering::Relaxed);
         self.memory.touch(page as usize);
-        self.lock().end_ahead(page, fork);
+        self.lock().note_touched(page, fork);
     }
 
     /// Whether the block is in a page that was touched before this fork, whose child sees it then: a write copies the page.

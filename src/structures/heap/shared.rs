@@ -224,8 +224,8 @@ impl Shared {
         self.bare.pop_first()
     }
 
-    /// Counts a page that was without memory among the empty ones. A child of any later fork sees it.
-    fn note_touched(&mut self, number: u32, epoch: u32) {
+    /// Counts a page that was without memory among the empty ones. A child that was forked later than this sees it.
+    pub(super) fn note_touched(&mut self, number: u32, epoch: u32) {
         let page = &mut self.pages[number as usize];
         (page.touched, page.epoch) = (true, epoch);
         self.touched += 1;
@@ -257,17 +257,13 @@ impl Shared {
         self.empty[current].is_empty() && self.touched >= PAGES_BEFORE_AHEAD && is_low()
     }
 
-    /// A page to be touched ahead of need, with the number of the last fork; see [`Self::end_ahead`].
+    /// A page to be touched ahead of need, with the number of the last fork; to be noted with it
+    /// once it has memory.
     pub(super) fn begin_ahead(&mut self, memory: &impl Memory) -> Option<(u32, u32)> {
         if !self.wants_page() {
             return None;
         }
         self.take_bare(memory).map(|number| (number, self.epoch))
-    }
-
-    /// The page has memory now. A child that was forked meanwhile sees it.
-    pub(super) fn end_ahead(&mut self, number: u32, epoch: u32) {
-        self.note_touched(number, epoch);
     }
 
     /// Takes a span back that a thread has claimed and handed its blocks back to.
