@@ -7,7 +7,7 @@ use super::defragmentation::wanted_percent;
 use crate::server::executor::Executor;
 use crate::structures::Pool;
 
-/// Milliseconds of each round that go in any case to moving entries together.
+/// So much of each round goes in any case to moving entries together.
 const GENTLE_BUDGET: Duration = Duration::from_millis(1);
 
 impl Executor {
@@ -26,28 +26,19 @@ impl Executor {
     pub(super) fn compact(&mut self) {
         if !self.config.activedefrag {
             self.memory.defragmentation.stop();
-            self.compact_for(GENTLE_BUDGET);
-            return;
+        } else if let Some(percent) = wanted_percent(&self.config, Pool::Entries.filling()) {
+            self.memory.defragmentation.start(percent);
         }
-        let wanted = wanted_percent(&self.config, Pool::Entries.filling());
-        let Some(percent) = wanted.or((self.memory.defragmentation.running_percent() > 0).then_some(0)) else {
-            self.compact_for(GENTLE_BUDGET);
-            return;
-        };
-        self.memory.defragmentation.start(percent);
-        let budget = self.cron_period() * self.memory.defragmentation.running_percent() / 100;
+        let percent = self.memory.defragmentation.running_percent();
         let begun = Instant::now();
-        let more = self.compact_for(budget.max(GENTLE_BUDGET));
-        self.note_latency("active-defrag-cycle", begun.elapsed());
-        if !more {
+        let done = self.keyspace.compact_for((self.cron_period() * percent / 100).max(GENTLE_BUDGET));
+        self.memory.defragmentation.note(done);
+        if percent > 0 {
+            self.note_latency("active-defrag-cycle", begun.elapsed());
+        }
+        // What has begun goes on below the thresholds, until pages are filled evenly.
+        if !done.more {
             self.memory.defragmentation.stop();
         }
-    }
-
-    /// Returns whether there is more to do.
-    fn compact_for(&mut self, budget: Duration) -> bool {
-        let done = self.keyspace.compact_for(budget);
-        self.memory.defragmentation.note(done);
-        done.more
     }
 }
