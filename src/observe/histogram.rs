@@ -91,13 +91,7 @@ impl Histogram {
 
     /// The duration in nanoseconds within which so many percent ended.
     pub fn percentile(&self, percent: f64) -> u64 {
-        let wanted = ((percent / 100.0 * self.total as f64 + 0.5) as u64).max(1);
-        let mut seen = 0;
-        let reached = self.classes().find(|(_, count)| {
-            seen += count;
-            seen >= wanted
-        });
-        reached.map_or(0, |(longest, _)| longest)
+        self.percentile_by(&self.doublings(), percent)
     }
 
     /// How many ended within 1, 2, 4, 8, 16, 33 ... microseconds, as far as each step brings more.
