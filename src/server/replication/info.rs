@@ -1,9 +1,8 @@
 //! INFO's section about replication, and what dumps note of it.
 
-use super::primary::Link;
 use super::replica::{Replica, Stage};
 use super::{Replication, ReplicationMemory};
-use crate::observe::InfoText;
+use crate::observe::{InfoText, ReplicaFigures};
 use crate::replication::ReplicationId;
 use crate::server::executor::Executor;
 
@@ -22,22 +21,19 @@ impl Executor {
     pub(in crate::server) fn info_replication(&self, out: &mut InfoText) {
         let replication = &self.replication;
         let now = self.clock.latest();
-        match &replication.upstream {
+        let figures = self.replication_figures();
+        match replication.upstream.as_ref().zip(figures.upstream.as_ref()) {
             None => out.field("role", "master"),
-            Some(upstream) => {
+            Some((upstream, shown)) => {
                 out.field("role", "slave");
-                out.field("master_host", &upstream.address.host);
-                out.field("master_port", upstream.address.port);
-                let is_up = upstream.link == Link::Connected;
-                out.field("master_link_status", if is_up { "up" } else { "down" });
-                let silence = if is_up { now.since(upstream.heard_at).as_secs() as i64 } else { -1 };
-                out.field("master_last_io_seconds_ago", silence);
-                let is_syncing = upstream.link == Link::Sync;
-                out.field("master_sync_in_progress", u8::from(is_syncing));
-                let offset = if upstream.can_continue { replication.history.offset() } else { 0 };
-                out.field("slave_read_repl_offset", offset + upstream.unapplied_bytes);
-                out.field("slave_repl_offset", offset);
-                if is_syncing {
+                out.field("master_host", &shown.host);
+                out.field("master_port", shown.port);
+                out.field("master_link_status", if shown.link_is_up { "up" } else { "down" });
+                out.field("master_last_io_seconds_ago", shown.last_io_seconds);
+                out.field("master_sync_in_progress", u8::from(shown.sync_in_progress));
+                out.field("slave_read_repl_offset", shown.offset + upstream.unapplied_bytes);
+                out.field("slave_repl_offset", shown.offset);
+                if shown.sync_in_progress {
                     let progress = &upstream.progress;
                     let total = progress.total_bytes.unwrap_or(0);
                     out.field("master_sync_total_bytes", total);
@@ -48,28 +44,25 @@ impl Executor {
                     let silence = progress.last_read.map_or(-1, |at| now.since(at).as_secs() as i64);
                     out.field("master_sync_last_io_seconds_ago", silence);
                 }
-                if !is_up {
-                    let down = upstream.down_since.map_or(-1, |since| now.since(since).as_secs() as i64);
-                    out.field("master_link_down_since_seconds", down);
+                if !shown.link_is_up {
+                    out.field(
+                        "master_link_down_since_seconds",
+                        shown.down_seconds.map_or(-1, |seconds| seconds as i64),
+                    );
                 }
                 out.field("slave_priority", self.config.replica_priority);
                 out.field("slave_read_only", u8::from(self.config.replica_read_only));
                 out.field("replica_announced", u8::from(self.config.replica_announced));
             }
         }
-        let attached: Vec<_> = self.replicas().filter(|(_, replica)| replica.is_attached()).collect();
-        out.field("connected_slaves", attached.len());
+        out.field("connected_slaves", figures.replicas.len());
         if self.config.min_replicas_to_write > 0 && self.config.min_replicas_max_lag_seconds > 0 {
             out.field("min_slaves_good_slaves", self.good_replicas());
         }
-        for (index, (key, replica)) in attached.iter().enumerate() {
-            let (ip, port) = self.address_of_replica(*key);
-            let state = self.state_of_replica(replica);
-            let is_online = state == "online";
-            let lag = if is_online { now.since(replica.acked_at).as_secs() } else { 0 };
+        for (index, ReplicaFigures { ip, port, state, offset, lag_seconds }) in figures.replicas.iter().enumerate() {
             out.field(
                 format!("slave{index}"),
-                format!("ip={ip},port={port},state={state},offset={},lag={lag}", replica.acked),
+                format!("ip={ip},port={port},state={state},offset={offset},lag={lag_seconds}"),
             );
         }
         if let Some(bytes) = self.rewound_by() {
@@ -78,18 +71,13 @@ impl Executor {
         out.field("master_failover_state", self.failover_state());
         let history = &replication.history;
         out.field("master_replid", history.id());
-        let (before, end) = match history.before() {
-            Some((id, end)) => (id, end as i64),
-            None => (ReplicationId::NONE, -1),
-        };
-        out.field("master_replid2", before);
-        out.field("master_repl_offset", history.offset());
-        out.field("second_repl_offset", end);
-        out.field("repl_backlog_active", u8::from(replication.backlog.is_some()));
-        out.field("repl_backlog_size", self.backlog_bytes_max());
-        let backlog = replication.backlog.as_ref();
-        out.field("repl_backlog_first_byte_offset", backlog.map_or(0, |backlog| backlog.start()));
-        out.field("repl_backlog_histlen", backlog.map_or(0, |backlog| backlog.len()));
+        out.field("master_replid2", history.before().map_or(ReplicationId::NONE, |(id, _)| id));
+        out.field("master_repl_offset", figures.offset);
+        out.field("second_repl_offset", figures.second_offset);
+        out.field("repl_backlog_active", u8::from(figures.backlog_active));
+        out.field("repl_backlog_size", figures.backlog_bytes_max);
+        out.field("repl_backlog_first_byte_offset", figures.backlog_start);
+        out.field("repl_backlog_histlen", figures.backlog_bytes);
     }
 
     /// What a dump notes of the history of the data, so that a server that starts with it can go on.

@@ -58,7 +58,7 @@ impl Executor {
         }
     }
 
-    fn client_figures(&self) -> ClientFigures {
+    pub(super) fn client_figures(&self) -> ClientFigures {
         let (input, output) = self.stats.meters.recent_buffers_max();
         let mut figures = ClientFigures {
             in_timeout_table: self.exec.deadlines_len() as u64,

@@ -4,7 +4,6 @@ use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
 use crate::commands::ChannelKind;
-use crate::config::ClientClass;
 use crate::observe::{InfoSection, InfoText};
 use crate::server::clients::ClientKey;
 use crate::server::executor::Executor;
@@ -84,25 +83,21 @@ impl Executor {
     }
 
     fn info_clients(&self, out: &mut InfoText) {
-        let (input, output) = self.stats.meters.recent_buffers_max();
-        let replicas = self.clients.iter().filter(|(_, client)| client.is_replica()).count();
-        out.field("connected_clients", self.clients.live_len().saturating_sub(replicas));
+        let clients = self.client_figures();
+        out.field("connected_clients", clients.connected);
         out.field("cluster_connections", 0);
         out.field("maxclients", self.config.maxclients);
-        out.field("client_recent_max_input_buffer", input);
-        out.field("client_recent_max_output_buffer", output);
-        let blocked = self.clients.iter().filter(|(_, client)| client.stall().is_some()).count();
-        out.field("blocked_clients", blocked);
+        out.field("client_recent_max_input_buffer", clients.recent_max_input_buffer);
+        out.field("client_recent_max_output_buffer", clients.recent_max_output_buffer);
+        out.field("blocked_clients", clients.blocked);
         out.field("tracking_clients", 0);
-        let pubsub = self.clients.iter().filter(|(_, client)| client.class() == ClientClass::PubSub).count();
-        out.field("pubsub_clients", pubsub);
-        let watching = self.clients.iter().filter(|(_, client)| !client.session.watched().is_empty()).count();
-        out.field("watching_clients", watching);
-        out.field("clients_in_timeout_table", self.exec.deadlines_len());
-        out.field("total_watched_keys", self.keyspace.watched_len());
-        out.field("total_blocking_keys", self.keyspace.waiting.keys_len());
+        out.field("pubsub_clients", clients.pubsub);
+        out.field("watching_clients", clients.watching);
+        out.field("clients_in_timeout_table", clients.in_timeout_table);
+        out.field("total_watched_keys", clients.total_watched_keys);
+        out.field("total_blocking_keys", clients.total_blocking_keys);
         // Keys whose disappearance somebody waits for, which are streams with groups.
-        out.field("total_blocking_keys_on_nokey", self.keyspace.waiting.keys_awaited_in_any_case());
+        out.field("total_blocking_keys_on_nokey", clients.total_blocking_keys_on_nokey);
     }
 
     fn info_persistence(&self, out: &mut InfoText) {
