@@ -1,6 +1,6 @@
 //! What redis_exporter shows and Copal does not, with the reason. The documentation shows this table.
 
-/// Names, of which one with a `*` stands for all that begin alike; and why they are absent.
+/// Patterns of names, and why these are absent. A `*` at the end matches any rest.
 #[cfg(test)]
 pub const ABSENT: &[(&[&str], &str)] = &[
     (
