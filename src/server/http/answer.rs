@@ -11,7 +11,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use super::exchange::Reading;
 use super::listen::Site;
 use super::metrics::{self, Format, Scrape};
-use super::{health, status};
+use super::{guard, health, status};
 use crate::server::persistence;
 
 const JSON: &str = "application/json";
@@ -23,6 +23,9 @@ pub async fn answer(site: &Site, request: &Request<Incoming>) -> Answer {
         let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are answered.\n");
         refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refusal;
+    }
+    if !site.guard.lets_through(request.uri(), request.headers()) {
+        return text(StatusCode::MISDIRECTED_REQUEST, guard::REFUSAL);
     }
     match request.uri().path() {
         "/" => page(site),

@@ -18,12 +18,17 @@ use tokio::task::{AbortHandle, spawn_local};
 
 use super::answer::answer;
 use super::exchange::Exchange;
+use super::guard::Guard;
 use super::health::Finding;
 use super::metrics::HttpFigures;
 use super::page::Page;
 
 /// Connections that are served at the same time. For one more, the one that has been idle for longest is closed.
 const CONNECTIONS_MAX: usize = 16;
+
+/// Files of this thread, without the sockets that listen: beside connections, one that comes while another goes, one that finds
+/// no room, and three of the runtime.
+pub const FILES_MAX: u64 = CONNECTIONS_MAX as u64 + 5;
 
 /// A request's head has to be there within so long.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -47,6 +52,7 @@ pub struct Site {
     /// What the machine lacks.
     pub(super) system: Vec<Finding>,
     pub(super) page: Page,
+    pub(super) guard: Guard,
     connections: RefCell<Vec<Connection>>,
     opened: Cell<u64>,
     requests: Cell<u64>,
@@ -65,11 +71,12 @@ struct Connection {
 }
 
 impl Site {
-    fn new(exchange: Arc<Exchange>, system: Vec<Finding>) -> Self {
+    fn new(guard: Guard, exchange: Arc<Exchange>, system: Vec<Finding>) -> Self {
         Self {
             exchange,
             system,
             page: Page::new(),
+            guard,
             connections: RefCell::default(),
             opened: Cell::new(0),
             requests: Cell::new(0),
@@ -125,8 +132,8 @@ impl Site {
     }
 }
 
-/// Serves on the sockets until the process ends.
-pub fn run(sockets: Vec<Socket>, exchange: Arc<Exchange>, system: Vec<Finding>) {
+/// Serves on the sockets until the process ends. `names` are those of the addresses that they are bound to.
+pub fn run(sockets: Vec<Socket>, names: Vec<String>, exchange: Arc<Exchange>, system: Vec<Finding>) {
     let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -135,7 +142,7 @@ pub fn run(sockets: Vec<Socket>, exchange: Arc<Exchange>, system: Vec<Finding>) 
         }
     };
     runtime.block_on(async {
-        let site = Rc::new(Site::new(exchange, system));
+        let site = Rc::new(Site::new(Guard::new(names), exchange, system));
         let mut tasks = Vec::new();
         for socket in sockets {
             match TcpListener::from_std(socket) {

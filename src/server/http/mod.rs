@@ -5,6 +5,7 @@
 
 mod answer;
 mod exchange;
+mod guard;
 mod health;
 mod json;
 mod listen;
@@ -38,6 +39,11 @@ impl Sockets {
     }
 }
 
+/// How many files the HTTP thread may have open at the same time, beside those of everything else.
+pub fn files(config: &Config) -> u64 {
+    if config.metrics_port == 0 { 0 } else { listen::FILES_MAX + config.metrics_bind.len() as u64 }
+}
+
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 64;
 
@@ -49,9 +55,10 @@ pub async fn serve(shared: Rc<Shared>, sockets: Sockets, lacks: Vec<Lack>) {
     let addresses: Vec<_> = sockets.0.iter().filter_map(|socket| socket.local_addr().ok()).collect();
     let exchange = Arc::new(Exchange::new());
     let theirs = Arc::clone(&exchange);
+    let names = shared.executor.borrow().config.metrics_bind.clone();
     let lacks: Vec<_> = lacks.iter().map(Finding::of_machine).collect();
     let thread =
-        std::thread::Builder::new().name("http".to_owned()).spawn(move || listen::run(sockets.0, theirs, lacks));
+        std::thread::Builder::new().name("http".to_owned()).spawn(move || listen::run(sockets.0, names, theirs, lacks));
     match thread {
         Ok(_) => {
             for address in addresses {

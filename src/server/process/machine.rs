@@ -46,6 +46,7 @@ struct Facts {
     file_limit: u64,
     memory: MemoryLimit,
     wanted_clients: u32,
+    needed_files: u64,
     backlog: u32,
     listens: bool,
     wants_huge_pages: bool,
@@ -65,6 +66,7 @@ pub fn lacks(config: &Config, memory: &MemoryLimit, wanted_clients: u32) -> Vec<
         file_limit: file_limit::current(),
         memory: memory.clone(),
         wanted_clients,
+        needed_files: file_limit::needed(config, wanted_clients),
         backlog: config.tcp_backlog,
         listens: config.port != 0,
         wants_huge_pages: config.huge_pages != HugePages::No,
@@ -117,7 +119,7 @@ fn somaxconn(facts: &Facts) -> Option<Lack> {
 }
 
 fn open_files(facts: &Facts) -> Option<Lack> {
-    let needed = file_limit::needed(facts.wanted_clients);
+    let needed = facts.needed_files;
     (facts.file_limit > 0 && facts.file_limit < needed).then(|| Lack {
         code: "open_files",
         what: format!(
@@ -187,6 +189,7 @@ mod tests {
             swap: Some(1024),
             file_limit: 20_000,
             wanted_clients: 10_000,
+            needed_files: 10_032,
             backlog: 511,
             listens: true,
             wants_huge_pages: true,
@@ -214,7 +217,7 @@ mod tests {
             assert!(lack.what().ends_with(['.', '!']) && lack.fix().ends_with('.'), "{lack:?}");
             assert!(lack.fix().contains('\''), "{lack:?} names no command");
         }
-        let unknown = Facts { wanted_clients: 10, ..Facts::default() };
+        let unknown = Facts { wanted_clients: 10, needed_files: 42, ..Facts::default() };
         assert_eq!(codes(&unknown), [""; 0], "what cannot be read is no lack");
     }
 

@@ -134,9 +134,9 @@ async fn serve(mut config: Config, launch: Launch, notifier: Option<Notifier>) -
 
 /// Lowers `maxclients` to what the system allows. False where that is not even one.
 fn make_room_for_clients(config: &mut Config) -> bool {
-    let reached = file_limit::make_room(config.maxclients);
+    let reached = file_limit::make_room(config);
     if reached < config.maxclients {
-        let (limit, needed) = (file_limit::current(), file_limit::needed(config.maxclients));
+        let (limit, needed) = (file_limit::current(), file_limit::needed(config, config.maxclients));
         if reached == 0 {
             tracing::warn!(
                 "Your current 'ulimit -n' of {limit} is not enough for the server to start. Please increase your open \

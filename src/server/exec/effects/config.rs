@@ -62,7 +62,7 @@ impl Executor {
                 self.config.dir = current_dir();
             }
             Apply::MaxClients => {
-                let reached = file_limit::make_room(self.config.maxclients);
+                let reached = file_limit::make_room(&self.config);
                 if reached < self.config.maxclients {
                     return Err(format!(
                         "The operating system is not able to handle the specified number of clients, try with {reached}"
