@@ -5,17 +5,18 @@
 //! held to what the slowest of them has been seen to fill, or to what takes a given time.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::Contender;
 use super::data::{self, Random};
 use super::paced::{Flood, Latencies, Writer};
-use super::plot::{self, Curve};
+use super::plot::{self, Taken};
 use super::saving_child::{Sampler, SlowDisk};
 use super::server::Server;
-use super::table::{Measures, Table};
+use super::table::{Measures, Table, median};
 
 const MEGABYTE: f64 = 1_000_000.0;
 
@@ -41,6 +42,24 @@ enum Load {
     Unlimited,
 }
 
+impl Load {
+    fn named(rate: &str) -> Self {
+        if rate == "max" {
+            return Self::Unlimited;
+        }
+        Self::Paced(rate.parse().unwrap_or_else(|_| panic!("neither a rate nor max: {rate}")))
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Paced(rate) => write!(f, "{rate} overwrites a second"),
+            Self::Unlimited => write!(f, "overwrites as fast as it takes them"),
+        }
+    }
+}
+
 /// Clients at work.
 enum Writers {
     Paced(Writer),
@@ -57,8 +76,6 @@ pub struct Growth {
     pub rounds: usize,
     /// NAME=VALUE, for the first contender.
     pub settings: Vec<String>,
-    /// Where the curves are drawn.
-    pub plot: Option<PathBuf>,
 }
 
 /// When it was measured, in seconds since the snapshot began, and megabytes beyond what there were before it.
@@ -66,32 +83,43 @@ type Samples = Vec<(f64, f64)>;
 
 impl Growth {
     pub fn compare(mut self, contenders: &[Contender], rates: &[String]) {
-        self.bytes_per_second = if self.save_seconds > 0.0 {
-            (self.keys as f64 * RECORD_BYTES / self.save_seconds) as u64
-        } else {
-            contenders.iter().map(|contender| self.speed(contender)).min().expect("servers")
-        };
-        for (at, rate) in rates.iter().enumerate() {
-            let curves = RefCell::new(Vec::new());
-            let (load, what) = if rate == "max" {
-                (Load::Unlimited, "overwrites as fast as it takes them".to_owned())
-            } else {
-                let rate: u32 = rate.parse().unwrap_or_else(|_| panic!("neither a rate nor max: {rate}"));
-                (Load::Paced(rate), format!("{rate} overwrites a second"))
-            };
-            self.report(&format!("one snapshot under {what}"), contenders, |server| self.one(server, load, &curves));
-            if let Some(path) = &self.plot
-                && at == rates.len().saturating_sub(2)
-            {
-                let title = "Memory of server and child beyond the data, during one snapshot";
-                let speed = self.bytes_per_second / 1_000_000;
-                let millions = self.keys as f64 / 1e6;
-                let note = format!("{millions} million keys of {VALUE_BYTES} bytes, {what}, saved at {speed} MB/s");
-                plot::write(path, title, &note, &curves.take()[..contenders.len()]);
-            }
+        self.bytes_per_second = self.disk_of_all(contenders);
+        for rate in rates {
+            let load = Load::named(rate);
+            self.report(&format!("one snapshot under {load}"), contenders, |server| self.one(server, load).0);
         }
         let title = format!("{ROW} snapshots in a row under {ROW_RATE} overwrites a second");
         self.report(&title, contenders, |server| self.row(server));
+    }
+
+    /// One snapshot of each server, drawn. The curve is that of the round whose peak is in the middle.
+    pub fn draw(mut self, contenders: &[Contender], rate: &str, path: &Path) {
+        self.bytes_per_second = self.disk_of_all(contenders);
+        let (load, all) = (Load::named(rate), RefCell::new(Vec::new()));
+        self.report(&format!("one snapshot under {load}"), contenders, |server| {
+            let (lines, taken) = self.one(server, load);
+            all.borrow_mut().push(taken);
+            lines
+        });
+        let mut all = all.into_inner();
+        all.sort_by(|one, other| one.peak().1.total_cmp(&other.peak().1));
+        let servers = contenders.iter().map(|contender| {
+            let rounds: Vec<&Taken> = all.iter().filter(|taken| taken.name == contender.name).collect();
+            let forks = [0, 1].map(|at| median(&rounds.iter().map(|taken| taken.forks[at]).collect::<Vec<_>>()));
+            Taken { forks, ..rounds[rounds.len() / 2].clone() }
+        });
+        let speed = self.bytes_per_second / 1_000_000;
+        let millions = self.keys as f64 / 1e6;
+        let note = format!("{millions} million keys of {VALUE_BYTES} bytes, {load}, saved at {speed} MB/s");
+        plot::write(path, "What one snapshot costs while clients write", &note, &servers.collect::<Vec<_>>());
+    }
+
+    /// What the disk is held to: as much as the slowest server saves, unless a time is given.
+    fn disk_of_all(&self, contenders: &[Contender]) -> u64 {
+        if self.save_seconds > 0.0 {
+            return (self.keys as f64 * RECORD_BYTES / self.save_seconds) as u64;
+        }
+        contenders.iter().map(|contender| self.speed(contender)).min().expect("servers")
     }
 
     /// How many bytes a second a server saves to this disk beside paced writers.
@@ -141,7 +169,7 @@ impl Growth {
     }
 
     /// One snapshot, what follows it, and the next fork.
-    fn one(&self, server: &Server, load: Load, curves: &RefCell<Vec<Curve>>) -> Vec<(String, f64)> {
+    fn one(&self, server: &Server, load: Load) -> (Vec<(String, f64)>, Taken) {
         let disk = SlowDisk::start(server, self.bytes_per_second);
         let (probe, load) = (self.probe(server), self.load(server, load));
         let sampler = Sampler::start(server);
@@ -150,6 +178,7 @@ impl Growth {
         let start = Instant::now();
         server.background_save();
         let end = Instant::now();
+        let fork = server.info("latest_fork_usec") / 1000.0;
         sleep(SETTLING);
         let last = Instant::now();
         let samples = sampler.stop();
@@ -169,8 +198,8 @@ impl Growth {
         let within = points.iter().filter(|(at, _)| (0.0..seconds).contains(at));
         let peak = within.map(|(_, extra)| *extra).fold(0.0, f64::max);
         let after = points.last().expect("memory is measured after").1;
-        curves.borrow_mut().push(Curve { name: server.name.clone(), points, end: seconds });
         let mut lines = vec![
+            ("fork ms".to_owned(), fork),
             ("save s".to_owned(), seconds),
             ("overwrites/s, thousands".to_owned(), overwrites as f64 / took.as_secs_f64() / 1000.0),
             ("memory before MB".to_owned(), before as f64 / MEGABYTE),
@@ -189,7 +218,7 @@ impl Growth {
         for (phase, from, to) in phases {
             lines.extend(percentiles(&latencies, phase, from, to));
         }
-        lines
+        (lines, Taken { name: server.name.clone(), forks: [fork, next_fork], points, end: seconds })
     }
 
     /// Snapshots that follow each other at once.

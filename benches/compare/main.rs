@@ -4,7 +4,7 @@
 //! cargo bench --bench compare -- --quick
 //! cargo bench --bench compare -- --keys 5000000 --rounds 5 --only memory,snapshot
 //! cargo bench --bench compare -- --only disk --folder /var/tmp
-//! cargo bench --bench compare -- --only growth --rounds 3 --plot docs/images/snapshot-memory.svg
+//! cargo bench --bench compare -- --only picture --rounds 3 --plot docs/images/snapshot.svg
 //! cargo bench --bench compare -- --servers copal=target/release/copal-server,redis=/usr/bin/redis-server
 //! ```
 //!
@@ -69,6 +69,8 @@ enum Part {
     Copies,
     /// Memory and latency while a slow disk takes a snapshot and clients write, and the forks of ten of them.
     Growth,
+    /// The same of one snapshot, drawn into `--plot`.
+    Picture,
     /// Full sync, writes with one replica, and memory while writes wait for a full sync.
     Replication,
 }
@@ -134,9 +136,12 @@ struct Options {
     /// Overwrites a second for `growth`; `max` is as many as the server takes.
     #[arg(long, value_delimiter = ',', default_values_t = ["8000".to_owned(), "50000".to_owned(), "max".to_owned()])]
     growth_rates: Vec<String>,
-    /// Where `growth` draws the memory of each server over time, of the first round at the rate before the last one.
-    #[arg(long)]
-    plot: Option<PathBuf>,
+    /// Overwrites a second for `picture`.
+    #[arg(long, default_value = "50000")]
+    picture_rate: String,
+    /// Where `picture` draws.
+    #[arg(long, default_value = "docs/images/snapshot.svg")]
+    plot: PathBuf,
     /// NAME=VALUE of settings for the first server, as CONFIG SET takes them.
     #[arg(long, value_delimiter = ',')]
     set: Vec<String>,
@@ -196,18 +201,20 @@ fn main() {
         };
         replication.compare(&options.servers, &options.tests);
     }
-    // Only where it is asked for: it takes minutes.
+    let growth = || Growth {
+        keys: options.keys,
+        folder: options.folder.clone(),
+        bytes_per_second: u64::from(options.disk_rate) * 1_000_000,
+        save_seconds: options.save_seconds,
+        rounds: options.rounds,
+        settings: options.set.clone(),
+    };
+    // Only where they are asked for: they take minutes.
     if options.only.contains(&Part::Growth) {
-        let growth = Growth {
-            keys: options.keys,
-            folder: options.folder.clone(),
-            bytes_per_second: u64::from(options.disk_rate) * 1_000_000,
-            save_seconds: options.save_seconds,
-            rounds: options.rounds,
-            settings: options.set.clone(),
-            plot: options.plot.clone(),
-        };
-        growth.compare(&options.servers, &options.growth_rates);
+        growth().compare(&options.servers, &options.growth_rates);
+    }
+    if options.only.contains(&Part::Picture) {
+        growth().draw(&options.servers, &options.picture_rate, &options.plot);
     }
     let pauses = Pauses {
         keys: held,
