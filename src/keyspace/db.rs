@@ -9,9 +9,9 @@ use super::expire::{ExpireState, ExpiryPolicy};
 use super::field_expiry::{FieldExpiries, next_field_expiry};
 use super::known_hash::KnownHash;
 use super::lapsed::Lapsed;
-use super::ready::ReadyEntry;
+use super::ready::{Home, ReadyEntry};
 use crate::stdx::HashSeed;
-use crate::structures::{Dict, OccupiedSlot, ResizePolicy, Slot, TableStats};
+use crate::structures::{Dict, OccupiedSlot, Owner, Ownership, ResizePolicy, Slot, TableStats};
 use crate::types::string::{EMBSTR_BYTES_MAX, INLINE_BYTES_MAX, IntBytes, StringValue, StringView, canonical_integer};
 use crate::types::{DataType, Encoding, Type, Value, ValueRef};
 
@@ -19,7 +19,9 @@ use crate::types::{DataType, Encoding, Type, Value, ValueRef};
 ///
 /// Invariant: exactly those entries are marked that carry an expiry.
 pub struct Db {
+    /// Dropped before what says whose their blocks are.
     keys: Dict<Entry>,
+    ownership: Ownership,
     lapsed: Lapsed,
     field_expiries: FieldExpiries,
     /// Memory in which a value that lives inside its key's block is changed.
@@ -41,6 +43,7 @@ impl Db {
     pub fn new(seed: HashSeed) -> Self {
         Self {
             keys: Dict::new(seed),
+            ownership: Ownership::default(),
             lapsed: Lapsed::default(),
             field_expiries: FieldExpiries::default(),
             room: Vec::new(),
@@ -190,6 +193,11 @@ impl Db {
         self.keys.scan(cursor, visit)
     }
 
+    /// Who has the blocks of the entries, if they are told apart from those of other databases.
+    pub(super) fn owner(&self) -> Option<Owner> {
+        self.ownership.distinct()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.keys.iter()
     }
@@ -215,7 +223,7 @@ impl Db {
                 old
             }
             Slot::Vacant(slot) => {
-                let mut entry = Entry::new(key, value, clock);
+                let mut entry = Entry::new(self.ownership.owner(), key, value, clock);
                 entry.set_expiry(expiry);
                 slot.insert_marked(entry, expiry.is_some());
                 None
@@ -266,7 +274,8 @@ impl Db {
                 old
             }
             Slot::Vacant(slot) => {
-                let entry = Entry::with_inline(key, Type::String, encoding, bytes, expiry, clock);
+                let owner = self.ownership.owner();
+                let entry = Entry::with_inline(owner, key, Type::String, encoding, bytes, expiry, clock);
                 slot.insert_marked(entry, expiry.is_some());
                 None
             }
@@ -298,7 +307,8 @@ impl Db {
             Slot::Vacant(slot) => {
                 let number = compute(None)?;
                 let bytes = IntBytes::new(number);
-                slot.insert(Entry::with_inline(key, Type::String, Encoding::Int, bytes.bytes(), None, clock));
+                let owner = self.ownership.owner();
+                slot.insert(Entry::with_inline(owner, key, Type::String, Encoding::Int, bytes.bytes(), None, clock));
                 Ok(number)
             }
         }
@@ -354,13 +364,14 @@ impl Db {
         let result = change(&mut value);
         let emptied = value.is_empty();
         if !emptied {
+            let owner = self.ownership.owner();
             let entry = match value.inline() {
                 Some((encoding, bytes)) => {
-                    let entry = Entry::with_inline(key, T::TYPE, encoding, bytes, None, access.initial());
+                    let entry = Entry::with_inline(owner, key, T::TYPE, encoding, bytes, None, access.initial());
                     self.room = value.into_room();
                     entry
                 }
-                None => Entry::new(key, value.into(), access.initial()),
+                None => Entry::new(owner, key, value.into(), access.initial()),
             };
             let entry = self.keys.insert_new_hashed(hash, entry);
             self.field_expiries.note(key, next_field_expiry(entry.value()));
@@ -431,6 +442,7 @@ impl Db {
     pub fn take(&mut self) -> Db {
         Db {
             keys: self.keys.take(),
+            ownership: std::mem::take(&mut self.ownership),
             lapsed: Lapsed::default(),
             field_expiries: std::mem::take(&mut self.field_expiries),
             room: Vec::new(),
@@ -490,9 +502,14 @@ impl Db {
 
 /// What a load needs: entries that are built already are put into their buckets, which were asked for before.
 impl Db {
-    /// The secret of this database's hashes, which [`ReadyEntry`] needs.
+    /// The secret of this database's hashes.
     pub fn seed(&self) -> HashSeed {
         self.keys.seed()
+    }
+
+    /// What [`ReadyEntry`] needs to know of this database.
+    pub fn home(&mut self) -> Home {
+        Home { seed: self.keys.seed(), owner: self.ownership.owner() }
     }
 
     /// Starts fetching what [`Db::insert_ready`] will touch.

@@ -11,13 +11,14 @@
 #![expect(unsafe_code, reason = "the block's layout is chosen at run time")]
 
 use std::cell::Cell;
-use std::mem::ManuallyDrop;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, transmute};
 use std::ptr::{self, NonNull};
 use std::slice;
 
 use crate::keyspace::WrongType;
 use crate::stdx::size::ELEMENT_BYTES_MAX;
-use crate::structures::{Class, Element, Pool, block_bytes, prefetch_bytes};
+use crate::structures::{Class, Element, Owner, Pool, block_bytes, prefetch_bytes};
 use crate::types::{DataType, Encoding, Type, Value, ValueRef};
 
 /// Where blocks come from.
@@ -122,16 +123,17 @@ impl Shape {
 }
 
 impl Entry {
-    /// A block with `key` and `value`, without an expiry.
-    pub fn new(key: &[u8], value: Value, clock: u32) -> Entry {
+    /// A block with `key` and `value`, without an expiry, for the owner of a database's blocks.
+    pub fn new(owner: Owner, key: &[u8], value: Value, clock: u32) -> Entry {
         match value.inline() {
-            Some((encoding, bytes)) => Entry::with_inline(key, value.data_type(), encoding, bytes, None, clock),
-            None => Entry::with_value(key, value, clock),
+            Some((encoding, bytes)) => Entry::with_inline(owner, key, value.data_type(), encoding, bytes, None, clock),
+            None => Entry::with_value(owner, key, value, clock),
         }
     }
 
     /// A block whose value lives inside it.
     pub fn with_inline(
+        owner: Owner,
         key: &[u8],
         data_type: Type,
         encoding: Encoding,
@@ -141,7 +143,7 @@ impl Entry {
     ) -> Entry {
         let shape = Shape { key_len: key.len(), expiry: expiry.is_some(), boxed: false, inline_len: bytes.len() };
         // SAFETY: expiry and inline bytes are written below, by what cannot panic before.
-        let mut entry = unsafe { Entry::allocate(shape, key, kind(data_type, encoding), clock) };
+        let mut entry = unsafe { Entry::allocate(owner, shape, key, kind(data_type, encoding), clock) };
         if let Some(at_ms) = expiry {
             entry.write_expiry(at_ms);
         }
@@ -149,12 +151,12 @@ impl Entry {
         entry
     }
 
-    fn with_value(key: &[u8], value: Value, clock: u32) -> Entry {
+    fn with_value(owner: Owner, key: &[u8], value: Value, clock: u32) -> Entry {
         let shape = Shape { key_len: key.len(), expiry: false, boxed: true, inline_len: 0 };
         let kind = kind(value.data_type(), Encoding::Raw);
         // SAFETY: a boxed shape has room for a `Value` at an aligned offset, which holds none until this one is written.
         unsafe {
-            let entry = Entry::allocate(shape, key, kind, clock);
+            let entry = Entry::allocate(owner, shape, key, kind, clock);
             entry.value_slot().write(value);
             entry
         }
@@ -438,9 +440,9 @@ impl Entry {
     ///
     /// The caller writes what the shape has besides (expiry, value, inline bytes) before anything reads it, drops the
     /// entry, or panics.
-    unsafe fn allocate(shape: Shape, key: &[u8], kind: u8, clock: u32) -> Entry {
+    unsafe fn allocate(owner: Owner, shape: Shape, key: &[u8], kind: u8, clock: u32) -> Entry {
         let (class, size) = class_for(shape.checked().bytes());
-        let mut entry = Entry(POOL.allocate(size).cast());
+        let mut entry = Entry(POOL.allocate_for(owner, size).cast());
         let header = Header {
             clock_and_kind: Cell::new((clock & CLOCK_MASK) | (u32::from(kind) << 24)),
             flags: 0,
@@ -485,7 +487,19 @@ impl Entry {
     /// Whether the entry is in this block.
     #[inline]
     pub fn is_at(&self, block: NonNull<u8>) -> bool {
-        self.0.cast() == block
+        self.block() == block
+    }
+
+    /// The entry's block.
+    #[inline]
+    pub fn block(&self) -> NonNull<u8> {
+        self.0.cast()
+    }
+
+    /// A block of another size for the entry, for the same owner.
+    #[inline]
+    fn another_block(&self, size: usize) -> NonNull<Header> {
+        POOL.allocate_for(POOL.owner(self.block()), size).cast()
     }
 
     /// The entry in a block, for a look at its key.
@@ -502,7 +516,7 @@ impl Entry {
     #[inline(never)]
     pub fn leave(&mut self) {
         let size = self.block_bytes();
-        let block = POOL.allocate(size).cast();
+        let block = self.another_block(size);
         let bytes = self.shape().bytes();
         // SAFETY: both blocks are of that size, and the new one is nobody else's. A value behind the block goes with it, so
         // that nobody has the old one any more.
@@ -543,7 +557,7 @@ impl Entry {
             self.describe(new, self.class());
         } else {
             let (class, size) = class_for(new.bytes());
-            let block = POOL.allocate(size).cast::<Header>();
+            let block = self.another_block(size);
             let size_left = self.block_bytes();
             // SAFETY: the new block is as large as the new shape, and nobody has the old one once its contents are copied: a
             // value was taken out above.
@@ -573,6 +587,60 @@ impl Entry {
             && needed <= capacity
             && (needed * 2 > capacity || capacity <= 64)
             && (!shape.boxed || capacity.is_multiple_of(ALIGN))
+    }
+}
+
+/// An entry for reading, by its block alone.
+#[derive(Clone, Copy)]
+pub struct EntryRef<'k> {
+    block: NonNull<Header>,
+    lives: PhantomData<&'k Entry>,
+}
+
+impl<'k> EntryRef<'k> {
+    pub fn of(entry: &'k Entry) -> Self {
+        Self { block: entry.0, lives: PhantomData }
+    }
+
+    /// # Safety
+    ///
+    /// An entry is in the block, and it is neither changed nor dropped during `'k`.
+    pub unsafe fn in_block(block: NonNull<u8>) -> Self {
+        Self { block: block.cast(), lives: PhantomData }
+    }
+
+    #[inline]
+    fn read<R>(self, read: impl FnOnce(&Entry) -> R) -> R {
+        read(&ManuallyDrop::new(Entry(self.block)))
+    }
+
+    #[inline]
+    pub fn key(self) -> &'k [u8] {
+        // SAFETY: the bytes are in the block, and not in the handle. The entry stays as it is during 'k, by the promise with which
+        // this was made or since it is borrowed.
+        self.read(|entry| unsafe { slice::from_raw_parts(entry.key().as_ptr(), entry.key().len()) })
+    }
+
+    #[inline]
+    pub fn value(self) -> ValueRef<'k> {
+        // SAFETY: as for the key: what is lent is in the block or behind it, where it stays during 'k.
+        self.read(|entry| unsafe { transmute::<ValueRef<'_>, ValueRef<'k>>(entry.value()) })
+    }
+
+    #[inline]
+    pub fn expiry(self) -> Option<i64> {
+        self.read(Entry::expiry)
+    }
+
+    #[inline]
+    pub fn clock(self) -> u32 {
+        self.read(Entry::clock)
+    }
+
+    /// See [`Entry::prefetch_value`].
+    #[inline]
+    pub fn prefetch_value(self) {
+        self.read(Entry::prefetch_value);
     }
 }
 

@@ -1,13 +1,30 @@
 //! The keyspace as several threads read it at once, while nothing in it changes: how a snapshot is written.
-#![expect(unsafe_code, reason = "sharing what has cells in it, and is only read, between threads")]
+#![expect(
+    unsafe_code,
+    reason = "sharing what has cells in it, and is only read, between threads; entries by their blocks"
+)]
 
-use super::{AccessClock, Db, Entry, Keyspace};
+use std::ptr::NonNull;
+
+use super::entry::{Entry, EntryRef};
+use super::{AccessClock, Db, Keyspace};
+use crate::structures::{Finishing, Pool, Walk, take_finished_pages};
 use crate::types::{Value, ValueRef};
 
 /// All keys and values for reading, from any thread.
 pub struct Frozen<'k> {
     dbs: &'k [Db],
     access: &'k AccessClock,
+    /// By database, for those that are walked in the order of addresses.
+    walks: Vec<Option<PageWalk<'k>>>,
+    finishing: Option<Finishing>,
+}
+
+/// The way through a database in the order of addresses.
+struct PageWalk<'k> {
+    walk: Walk,
+    /// Entries whose blocks are elsewhere: they are too large for a page, or there were too many owners once.
+    others: Vec<EntryRef<'k>>,
 }
 
 // SAFETY: as long as it lives the keyspace is borrowed exclusively, so that whoever reads or writes it has come through
@@ -22,11 +39,39 @@ const _: () = {
     is_shared::<Value>();
 };
 
+impl Keyspace {
+    /// To be called before a [`Frozen`] is made, and before the fork of a child that makes one. Without it tables are walked, in
+    /// which entries lie in no order.
+    pub fn prepare_walk(&mut self) {
+        Pool::Entries.prepare_walk();
+    }
+
+    /// Takes in which pages the child has read: what is in them may be written in place again. To be called now and then while
+    /// one lives.
+    pub fn take_finished_pages(&self) {
+        if self.child_alive {
+            take_finished_pages();
+        }
+    }
+
+    /// In a child: entries are given up as they are read.
+    ///
+    /// # Safety
+    ///
+    /// Until this process ends, entries are read by one [`Frozen`] alone, and none of a segment after [`Frozen::finish`]. It
+    /// does not change any or drop the keyspace.
+    pub unsafe fn give_up_what_is_read(&mut self) {
+        self.gives_up = true;
+    }
+}
+
 impl<'k> Frozen<'k> {
     /// Takes the keyspace exclusively: a shared borrow beside this one could write to cells that threads are reading.
     pub fn new(keyspace: &'k mut Keyspace) -> Self {
         let keyspace = &*keyspace;
-        Self { dbs: &keyspace.dbs, access: &keyspace.access }
+        let walks = keyspace.dbs.iter().map(PageWalk::of).collect();
+        let finishing = keyspace.gives_up.then(|| Finishing::new(Pool::Entries)).flatten();
+        Self { dbs: &keyspace.dbs, access: &keyspace.access, walks, finishing }
     }
 
     /// How many keys each database has, and how many of them have an expiry.
@@ -34,11 +79,70 @@ impl<'k> Frozen<'k> {
         self.dbs.iter().map(|db| (db.len(), db.expires_len()))
     }
 
+    /// Into how many segments of about `keys` keys a database is best divided.
+    pub fn segments(&self, db: usize, keys: u64) -> usize {
+        let segments = (self.dbs[db].len() as u64).div_ceil(keys.max(1)) as usize;
+        match &self.walks[db] {
+            Some(pages) => segments.min(pages.walk.spans()).max(1),
+            None => segments,
+        }
+    }
+
     /// The entries in one of `segments` parts of a database; each entry is in one of them.
     pub fn segment(&self, db: usize, segment: usize, segments: usize) -> impl Iterator<Item = FrozenEntry<'k>> {
         let access = self.access;
-        let entries = self.dbs[db].keys().iter_segment(segment, segments);
+        let entries = match &self.walks[db] {
+            Some(pages) => Entries::Pages(pages.walk.part(segment, segments), pages.others_in(segment)),
+            None => Entries::Table(self.dbs[db].keys().iter_segment(segment, segments)),
+        };
         Ahead::new(entries.map(move |entry| FrozenEntry { entry, access }))
+    }
+
+    /// Notes that a segment was read and its entries are not needed any more.
+    pub fn finish(&self, db: usize, segment: usize, segments: usize) {
+        if let (Some(finishing), Some(pages)) = (&self.finishing, &self.walks[db]) {
+            finishing.finish(&pages.walk, segment, segments);
+        }
+    }
+}
+
+impl<'k> PageWalk<'k> {
+    /// `None` where the owner's blocks are not the entries of the table: then the table is right.
+    fn of(db: &'k Db) -> Option<Self> {
+        let walk = Walk::of(Pool::Entries, db.owner()?)?;
+        let mut others = Vec::new();
+        if walk.len() != db.len() {
+            others.extend(db.iter().filter(|entry| !walk.has(entry.block())).map(EntryRef::of));
+        }
+        (walk.len() + others.len() == db.len()).then_some(Self { walk, others })
+    }
+
+    /// The others are few, and come with the first segment.
+    fn others_in(&self, segment: usize) -> std::vec::IntoIter<EntryRef<'k>> {
+        if segment == 0 { self.others.clone() } else { Vec::new() }.into_iter()
+    }
+}
+
+/// Entries from pages and then those that are elsewhere, or from a table.
+enum Entries<'k, P, T> {
+    Pages(P, std::vec::IntoIter<EntryRef<'k>>),
+    Table(T),
+}
+
+impl<'k, P: Iterator<Item = NonNull<u8>>, T: Iterator<Item = &'k Entry>> Iterator for Entries<'k, P, T> {
+    type Item = EntryRef<'k>;
+
+    #[inline]
+    fn next(&mut self) -> Option<EntryRef<'k>> {
+        match self {
+            Self::Pages(pages, others) => match pages.next() {
+                // SAFETY: the blocks of the database's owner are as many as the entries in them, and the keyspace is borrowed
+                // during 'k.
+                Some(block) => Some(unsafe { EntryRef::in_block(block) }),
+                None => others.next(),
+            },
+            Self::Table(table) => table.next().map(EntryRef::of),
+        }
     }
 }
 
@@ -85,7 +189,7 @@ impl<'k, I: Iterator<Item = FrozenEntry<'k>>> Iterator for Ahead<'k, I> {
 /// One entry for reading.
 #[derive(Clone, Copy)]
 pub struct FrozenEntry<'k> {
-    entry: &'k Entry,
+    entry: EntryRef<'k>,
     access: &'k AccessClock,
 }
 
@@ -119,27 +223,114 @@ impl<'k> FrozenEntry<'k> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::stdx::HashSeed;
+    use crate::structures::{Element, Owner};
+
+    fn filled(databases: usize, keys: usize) -> Keyspace {
+        let mut keyspace = Keyspace::new(databases, HashSeed { k0: 1, k1: 2 });
+        for db in 0..databases {
+            for number in 0..keys {
+                let expiry = number.is_multiple_of(5).then_some(i64::MAX);
+                keyspace.set_string(db, key(number).as_bytes(), &vec![b'v'; number * 20 % 5_000], expiry);
+            }
+        }
+        keyspace
+    }
+
+    fn key(number: usize) -> String {
+        format!("key:{number}")
+    }
+
+    /// The keys of one database as its segments hand them out.
+    fn keys_in(frozen: &Frozen<'_>, db: usize, segments: usize) -> Vec<Vec<u8>> {
+        let entries = (0..segments).flat_map(|at| frozen.segment(db, at, segments));
+        let mut keys: Vec<_> = entries.map(|entry| entry.key().to_vec()).collect();
+        keys.sort();
+        keys
+    }
+
+    fn keys_of_table(db: &Db) -> Vec<Vec<u8>> {
+        let mut keys: Vec<_> = db.iter().map(|entry| Element::key(entry).to_vec()).collect();
+        keys.sort();
+        keys
+    }
 
     #[test]
     fn segments_hand_out_each_entry_once_however_few_there_are() {
-        for keys in [0, 1, 7, 8, 9, 100] {
-            let mut keyspace = Keyspace::new(1, HashSeed { k0: 1, k1: 2 });
-            for number in 0..keys {
-                keyspace.set_string(0, format!("key:{number}").as_bytes(), &vec![b'v'; number * 20], None);
-            }
-            let frozen = Frozen::new(&mut keyspace);
-            for segments in [1, 3] {
-                let mut found: Vec<_> = (0..segments)
-                    .flat_map(|at| frozen.segment(0, at, segments))
-                    .map(|entry| entry.key().to_vec())
-                    .collect();
-                found.sort();
-                found.dedup();
-                assert_eq!(found.len(), keys);
-                assert_eq!((0..segments).flat_map(|at| frozen.segment(0, at, segments)).count(), keys);
+        for keys in [0, 1, 7, 8, 9, 100, 3_000] {
+            let mut keyspace = filled(2, keys);
+            let expected: Vec<_> = keyspace.dbs().map(|(_, db)| keys_of_table(db)).collect();
+            for is_prepared in [false, true] {
+                if is_prepared {
+                    keyspace.prepare_walk();
+                }
+                let frozen = Frozen::new(&mut keyspace);
+                for (db, segments) in [(0, 1), (0, 3), (1, 1), (1, 7)] {
+                    assert_eq!(keys_in(&frozen, db, segments), expected[db]);
+                    let best = frozen.segments(db, 64);
+                    assert_eq!(keys_in(&frozen, db, best), expected[db]);
+                }
             }
         }
+    }
+
+    #[cfg(all(target_os = "linux", not(miri)))]
+    #[test]
+    fn a_database_is_walked_by_its_pages_whatever_was_done_to_it() {
+        let mut keyspace = filled(3, 2_000);
+        let mut values = BTreeMap::new();
+        for number in 0..2_000 {
+            let key = key(number);
+            match number % 4 {
+                // Deleted, grown out of its block, moved to another database, or given a key that no page takes.
+                0 => drop(keyspace.remove(0, key.as_bytes(), true)),
+                1 => keyspace.set_string(0, key.as_bytes(), &vec![b'w'; number + 100], None),
+                2 => drop(keyspace.relocate(
+                    super::super::Place { db: 0, key: key.as_bytes() },
+                    super::super::Place { db: 1, key: key.as_bytes() },
+                )),
+                _ if number % 100 == 3 => keyspace.set_string(0, &vec![b'k'; 9_000 + number], b"value", None),
+                _ => {}
+            }
+        }
+        keyspace.swap(0, 2, 0);
+        keyspace.flush(1, true, 0);
+        keyspace.set_string(1, b"new", b"value", None);
+        for (index, db) in keyspace.dbs() {
+            values.insert(index, keys_of_table(db));
+        }
+        keyspace.prepare_walk();
+        let frozen = Frozen::new(&mut keyspace);
+        for db in 0..3 {
+            assert!(frozen.walks[db].is_some(), "database {db}");
+            assert_eq!(keys_in(&frozen, db, 5), values[&db], "database {db}");
+        }
+        assert_eq!(frozen.walks[2].as_ref().map(|pages| pages.others.len()), Some(20), "the long keys");
+        assert_eq!(values[&1], [b"new"]);
+    }
+
+    #[cfg(all(target_os = "linux", not(miri)))]
+    #[test]
+    fn a_block_that_is_no_entry_of_the_table_makes_the_table_be_walked() {
+        let mut keyspace = filled(1, 100);
+        let owner = keyspace.dbs[0].owner().expect("there are few databases");
+        assert_ne!(owner, Owner::NOBODY);
+        let stray = Entry::new(
+            owner,
+            b"stray",
+            Value::from_inline(crate::types::Type::String, crate::types::Encoding::Embstr, b"value"),
+            0,
+        );
+        keyspace.prepare_walk();
+        let frozen = Frozen::new(&mut keyspace);
+        assert!(frozen.walks[0].is_none());
+        assert_eq!(keys_in(&frozen, 0, 3).len(), 100);
+        drop(frozen);
+        drop(stray);
+        keyspace.prepare_walk();
+        assert!(Frozen::new(&mut keyspace).walks[0].is_some());
     }
 }

@@ -37,7 +37,7 @@ pub use expire::{ExpireCycle, ExpiryPolicy};
 pub use frozen::{Frozen, FrozenEntry};
 pub use journal::{Group, Journal, Record};
 pub use lazy_free::{LazyFree, LazyFreePolicy};
-pub use ready::ReadyEntry;
+pub use ready::{Home, ReadyEntry};
 pub use relocate::Place;
 use take_over::Offer;
 pub use take_over::TAKEN_OVER_BYTES_MIN;
@@ -71,6 +71,8 @@ pub struct Keyspace {
     /// Whether tables may be resized at all (DEBUG DICT-RESIZING).
     resizing: bool,
     child_alive: bool,
+    /// This is a child that has no use for entries once they are read.
+    gives_up: bool,
     pub eviction_pool: EvictionPool,
     offer: Offer,
 }
@@ -121,6 +123,7 @@ impl Keyspace {
             skips_checksums: false,
             resizing: true,
             child_alive: false,
+            gives_up: false,
             eviction_pool: EvictionPool::default(),
             offer: Offer::default(),
         }

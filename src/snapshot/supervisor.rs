@@ -330,7 +330,10 @@ impl Supervisor {
                 running.abandon();
                 End::Signaled(libc::SIGKILL)
             }
-            None => return false,
+            None => {
+                keyspace.take_finished_pages();
+                return false;
+            }
         };
         if let Some(running) = self.running.take() {
             keyspace.set_child_alive(false);
@@ -434,6 +437,7 @@ impl Supervisor {
         let changes = self.changes_since_save(keyspace);
         let mut observer = Foreground { interruptible, figures: Figures::default(), temp: None };
         let task = &self.with_known_dump(keyspace, task);
+        keyspace.prepare_walk();
         let result = save::save_to_file(keyspace, &task.place, &task.options, system, &mut observer);
         let duration_us = start.elapsed().as_micros() as u64;
         let figures = observer.figures;

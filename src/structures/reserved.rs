@@ -27,6 +27,16 @@ pub(super) fn reserve(bytes: usize) -> Option<NonNull<u8>> {
     }
 }
 
+/// So many bytes that this process and its children share: what one writes all see. They are zeroed, and take memory when they
+/// are written.
+pub(super) fn share_with_children(bytes: usize) -> Option<NonNull<u8>> {
+    let flags = MapFlags::MAP_SHARED | MapFlags::MAP_NORESERVE;
+    // SAFETY: a fresh mapping at an address of the kernel's choice touches no existing memory.
+    let mapped =
+        unsafe { mmap_anonymous(None, NonZeroUsize::new(bytes)?, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags) };
+    mapped.ok().map(NonNull::cast)
+}
+
 /// Lets the part from one offset to another be read and written, which gives it memory as it is touched. False where the
 /// kernel promises no more.
 ///

@@ -40,6 +40,7 @@ pub fn start(
         Target::File(_) => None,
         Target::Pipe(pipe) => Some(pipe),
     };
+    keyspace.prepare_walk();
     // SAFETY: `run` reads the keyspace, which is borrowed exclusively, and the arguments, which nobody changes. It writes to
     // files that it opens itself and to the pipes, and serialises in threads of `threads::with_threads`.
     unsafe { fork::spawn(data, |pipes| run(pipes, keyspace, target, options, title)) }
@@ -56,6 +57,9 @@ fn run(
     // Without it, process lists show the server twice.
     let _ = title.map(ProcessTitle::show);
     priority::give_way(options.manners);
+    // SAFETY: this process has one thread, which saves once, by one `Frozen` whose segments are written out before they are
+    // finished, and ends without dropping anything.
+    unsafe { keyspace.give_up_what_is_read() };
     let mut reporter = Reporter::new(pipes.reports);
     let options = options.in_background();
     let result = match (target, pipes.data) {

@@ -58,12 +58,11 @@ struct Segment {
 }
 
 impl Work {
-    /// Segments of about `keys` keys; whole databases where that is none.
-    fn new(sizes: impl Iterator<Item = usize>, keys: Option<u64>) -> Self {
+    /// So many segments of each database.
+    fn new(segments: impl Iterator<Item = usize>) -> Self {
         let mut first = 0;
         let mut shares = Vec::new();
-        for (db, len) in sizes.enumerate().filter(|(_, len)| *len > 0) {
-            let segments = keys.map_or(1, |keys| (len as u64).div_ceil(keys.max(1)) as usize);
+        for (db, segments) in segments.enumerate().filter(|(_, segments)| *segments > 0) {
             shares.push(Share { db, first, segments });
             first += segments;
         }
@@ -91,8 +90,8 @@ pub fn write_entries(
 ) -> io::Result<()> {
     let keys: u64 = frozen.sizes().map(|(keys, _)| keys as u64).sum();
     let bytes_a_key = (options.used_memory_bytes / keys.max(1)).max(1);
-    let segment_keys = (threads > 1).then_some((SEGMENT_BYTES / bytes_a_key).clamp(1, SEGMENT_KEYS_MAX));
-    let work = Work::new(frozen.sizes().map(|(keys, _)| keys), segment_keys);
+    let segment_keys = (SEGMENT_BYTES / bytes_a_key).clamp(1, SEGMENT_KEYS_MAX);
+    let work = Work::new((0..frozen.sizes().count()).map(|db| frozen.segments(db, segment_keys)));
     let threads = threads.min(work.segments());
     writer.note_threads(1);
     let serialiser = Serialiser { frozen, options, work: &work };
@@ -135,6 +134,7 @@ impl<'a> Serialiser<'a> {
                     wait(delay);
                 }
             }
+            self.frozen.finish(segment.db, segment.index, segment.of);
         }
         end_chunk(out, &mut done)?;
         label.done.set(done);
@@ -366,18 +366,15 @@ mod tests {
 
     #[test]
     fn every_segment_of_every_database_is_taken_once() {
-        for keys in [None, Some(0), Some(1), Some(7), Some(1000)] {
-            let sizes = [0, 5, 0, 1, 700, 0];
-            let work = Work::new(sizes.into_iter(), keys);
+        for segments in [[0, 5, 0, 1, 700, 0], [1, 0, 0, 0, 0, 1], [0; 6]] {
+            let work = Work::new(segments.into_iter());
             let mut taken = HashSet::new();
             while let Some(segment) = work.take() {
                 assert!(segment.index < segment.of && taken.insert((segment.db, segment.index)));
             }
             assert_eq!(work.take(), None);
             assert_eq!(taken.len(), work.segments());
-            let of = |len: usize| keys.map_or(1, |keys| len.div_ceil(keys.max(1) as usize));
-            assert_eq!(taken.len(), of(5) + of(1) + of(700), "{keys:?}");
+            assert_eq!(taken.len(), segments.iter().sum::<usize>(), "{segments:?}");
         }
-        assert_eq!(Work::new([0, 0].into_iter(), Some(10)).take(), None);
     }
 }

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::LoadSettings;
 use crate::config::UnknownTypes;
-use crate::keyspace::{AccessClock, AccessPolicy, ReadyEntry};
+use crate::keyspace::{AccessClock, AccessPolicy, Home, ReadyEntry};
 use crate::observe::UserData;
 use crate::rdb::{self, Decoder, Tag, Text, skip};
-use crate::stdx::HashSeed;
 use crate::types::{EMPTY_VALUE, Limits, LoadOptions, Value};
 
 /// What became of an entry.
@@ -66,15 +65,15 @@ impl EntryMaker {
 
     /// Reads the value that follows its head.
     #[inline]
-    pub fn make(&mut self, head: &Head<'_>, input: &mut Decoder<'_>, seed: &HashSeed) -> rdb::Result<Made> {
+    pub fn make(&mut self, head: &Head<'_>, input: &mut Decoder<'_>, home: &Home) -> rdb::Result<Made> {
         let &Head { tag, key, expiry, clock } = head;
         if expiry.is_some_and(|at_ms| at_ms <= self.now_ms) {
             return skip::value(tag, input).map(|()| Made::Expired);
         }
         if tag == Tag::String {
             return Ok(Made::Ready(match input.text_in(&mut self.scratch)? {
-                Text::Bytes(bytes) => ReadyEntry::string(seed, key, bytes, expiry, clock),
-                Text::Integer(number) => ReadyEntry::integer(seed, key, number, expiry, clock),
+                Text::Bytes(bytes) => ReadyEntry::string(home, key, bytes, expiry, clock),
+                Text::Integer(number) => ReadyEntry::integer(home, key, number, expiry, clock),
             }));
         }
         let wrong_length = Cell::new(false);
@@ -85,7 +84,7 @@ impl EntryMaker {
             self.note_wrong_length(key);
         }
         match loaded {
-            Ok(value) => Ok(Made::Ready(ReadyEntry::new(seed, key, value, expiry, clock))),
+            Ok(value) => Ok(Made::Ready(ReadyEntry::new(home, key, value, expiry, clock))),
             Err(rdb::Error::InvalidValue { what: EMPTY_VALUE, .. }) => Ok(Made::Empty),
             Err(cause @ (rdb::Error::UnsupportedType { .. } | rdb::Error::UnsupportedModule { .. }))
                 if self.skips_unknown =>

@@ -291,9 +291,9 @@ impl Loader {
             let found = find_entries(&self.file, &start, self.settings.division.part_bytes as u64);
             if let (Some((end, entries)), Some(crew)) = (found, &mut self.crew) {
                 self.place = start.at(end);
-                let seed = self.dbs[self.db].seed();
+                let home = self.dbs[self.db].home();
                 let (db, room, access) = (self.db, crew.room(), access.clone());
-                crew.hand_in(Part { start, end, entries, room, db, seed, access });
+                crew.hand_in(Part { start, end, entries, room, db, home, access });
                 return true;
             }
             self.parts_ended = !self.pass_record();
@@ -424,7 +424,7 @@ impl Loader {
                 }
                 let clock = access_clock(access, idle, freq);
                 let head = Head { tag, key: &key, expiry: expiry_ms, clock };
-                let made = self.maker.make(&head, records.decoder(), &self.dbs[self.db].seed());
+                let made = self.maker.make(&head, records.decoder(), &self.dbs[self.db].home());
                 match made.map_err(|cause| LoadFault::Format { cause, key: key.to_vec() })? {
                     Made::Ready(entry) => {
                         self.dbs[self.db].prefetch_ready(&entry);

@@ -6,9 +6,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::entry::{EntryMaker, Head, Made, access_clock};
-use crate::keyspace::{AccessClock, ReadyEntry};
+use crate::keyspace::{AccessClock, Home, ReadyEntry};
 use crate::rdb::{self, Bookmark, Crc64, Decoder, Record, Records, skip};
-use crate::stdx::HashSeed;
 
 /// Entries beyond which a part is not made longer, so that inserting them takes a fraction of a millisecond.
 const ENTRIES_MAX: usize = 8192;
@@ -33,7 +32,7 @@ pub struct Part {
     pub room: Entries,
     /// The database that they are for, and its hashes' secret.
     pub db: usize,
-    pub seed: HashSeed,
+    pub home: Home,
     pub access: AccessClock,
 }
 
@@ -114,6 +113,6 @@ fn next_entry<'f>(records: &mut Records<'f>, part: &Part, maker: &mut EntryMaker
     }
     let clock = access_clock(&part.access, idle, freq);
     let head = Head { tag, key: &key, expiry: expiry_ms, clock };
-    let made = maker.make(&head, records.decoder(), &part.seed).ok()?;
+    let made = maker.make(&head, records.decoder(), &part.home).ok()?;
     Some(Next { key, made, without_metadata: metadata.is_some() })
 }

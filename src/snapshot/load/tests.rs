@@ -323,7 +323,7 @@ fn panic_of_a_thread_ends_the_load() {
     let start = Records::new(&file).expect("a header").bookmark();
     for _ in 0..8 {
         let (room, access) = (crew.room(), AccessClock::default());
-        crew.hand_in(Part { start, end: start.offset(), entries: 0, room, db: 0, seed: SEED, access });
+        crew.hand_in(Part { start, end: start.offset(), entries: 0, room, db: 0, home: Db::new(SEED).home(), access });
     }
     crew.wait();
     let taken = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| crew.take().is_some()));

@@ -3,6 +3,7 @@
 use std::ptr::{self, NonNull};
 
 use super::class::{CLASSES, Class};
+use super::owner::{OWNERS, Owner};
 use super::span::NO_SPAN;
 
 /// The free blocks of one class that a thread has claimed: those of one word of a span.
@@ -22,20 +23,38 @@ impl Bin {
     const EMPTY: Self = Self { free: 0, start: ptr::null_mut(), span: NO_SPAN, word: 0 };
 }
 
+/// The claims for one owner.
+type Bins = [Bin; CLASSES];
+
 /// The claims of one thread. To be handed back with [`super::Heap::flush`], else its blocks are never used again.
 pub(super) struct Cache {
-    pub(super) bins: [Bin; CLASSES],
+    /// By owner, once there has been a claim.
+    bins: [Option<Box<Bins>>; OWNERS],
     /// Bytes that the thread has taken less those that it has freed, since they were last added to the heap's count.
     pub(super) unsettled: isize,
 }
 
 impl Cache {
-    pub(super) const EMPTY: Self = Self { bins: [Bin::EMPTY; CLASSES], unsettled: 0 };
+    pub(super) const EMPTY: Self = Self { bins: [const { None }; OWNERS], unsettled: 0 };
+
+    pub(super) fn bin(&mut self, owner: Owner, class: Class) -> &mut Bin {
+        let bins = self.bins[owner.index()].get_or_insert_with(|| Box::new([Bin::EMPTY; CLASSES]));
+        &mut bins[class.index()]
+    }
+
+    pub(super) fn bins(&mut self) -> impl Iterator<Item = &mut Bin> {
+        self.bins.iter_mut().flatten().flat_map(|bins| bins.iter_mut())
+    }
+
+    /// Frees what it takes itself, after all claims were handed back.
+    pub(super) fn end(&mut self) {
+        self.bins = Self::EMPTY.bins;
+    }
 
     /// A block of this class, if one is claimed.
     #[inline]
-    pub(super) fn take(&mut self, class: Class) -> Option<NonNull<u8>> {
-        let bin = &mut self.bins[class.index()];
+    pub(super) fn take(&mut self, owner: Owner, class: Class) -> Option<NonNull<u8>> {
+        let bin = &mut self.bins[owner.index()].as_deref_mut()?[class.index()];
         if bin.free == 0 {
             return None;
         }

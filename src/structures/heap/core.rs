@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "whoever frees a block promises that it is one")]
 
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Filling;
@@ -10,13 +10,20 @@ use super::cache::{Bin, Cache};
 use super::class::Class;
 use super::evacuation::{Evacuated, Next};
 use super::memory::{Memory, PAGE_BYTES};
+use super::owner::{OWNERS, Owner};
 use super::shared::{SPANS, Shared};
-use super::span::{NO_SPAN, SPAN_BYTES, Span};
+use super::span::{NO_SPAN, SPAN_BYTES, Span, State};
 
 pub(super) struct Heap<M: Memory> {
     memory: M,
     spans: &'static [Span],
+    /// Memory that a child shares and writes: for each page, whether the child has no more use for it.
+    finished: &'static [AtomicU8],
     shared: Mutex<Shared>,
+    /// How many spans threads have claimed, by owner.
+    claimed: [AtomicU32; OWNERS],
+    /// How many pages there were when threads were last asked to hand claims back for a walk.
+    walked_pages: AtomicUsize,
     /// Bytes of blocks in use, as far as threads have settled.
     used: AtomicIsize,
     /// See [`Self::wants_page`].
@@ -28,13 +35,16 @@ pub(super) struct Heap<M: Memory> {
 }
 
 impl<M: Memory> Heap<M> {
-    /// A heap with `spans` for all pages of `memory`, in no use yet.
-    pub(super) fn new(memory: M, spans: &'static [Span]) -> Self {
-        assert_eq!(spans.len(), memory.pages() * SPANS);
+    /// A heap with `spans` and a byte for all pages of `memory`, in no use yet.
+    pub(super) fn new(memory: M, spans: &'static [Span], finished: &'static [AtomicU8]) -> Self {
+        assert_eq!((spans.len(), finished.len()), (memory.pages() * SPANS, memory.pages()));
         Self {
             memory,
             spans,
+            finished,
             shared: Mutex::new(Shared::new()),
+            claimed: [const { AtomicU32::new(0) }; OWNERS],
+            walked_pages: AtomicUsize::new(0),
             used: AtomicIsize::new(0),
             wants_page: AtomicBool::new(false),
             fork: AtomicU32::new(0),
@@ -48,18 +58,18 @@ impl<M: Memory> Heap<M> {
 
     /// A block of this class whose contents mean nothing; `None` where there is no memory.
     #[inline]
-    pub(super) fn allocate(&self, cache: &mut Cache, class: Class) -> Option<NonNull<u8>> {
-        match cache.take(class) {
+    pub(super) fn allocate(&self, cache: &mut Cache, owner: Owner, class: Class) -> Option<NonNull<u8>> {
+        match cache.take(owner, class) {
             Some(block) => Some(block),
-            None => self.refill(cache, class),
+            None => self.refill(cache, owner, class),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn refill(&self, cache: &mut Cache, class: Class) -> Option<NonNull<u8>> {
+    fn refill(&self, cache: &mut Cache, owner: Owner, class: Class) -> Option<NonNull<u8>> {
         self.settle(cache);
-        let bin = &mut cache.bins[class.index()];
+        let bin = cache.bin(owner, class);
         loop {
             if bin.span != NO_SPAN {
                 // The word in hand is used up; those before it may have got room, which waits for the next claim.
@@ -70,16 +80,24 @@ impl<M: Memory> Heap<M> {
                     bin.word = word as u32;
                     break;
                 }
-                self.lock().let_go(self.spans, bin.span);
-                bin.span = NO_SPAN;
+                self.let_go(bin);
             }
             let used = self.used.load(Ordering::Relaxed).max(0) as usize;
             let mut shared = self.lock();
-            bin.span = shared.claim(&self.memory, self.spans, class, used)?;
+            bin.span = shared.claim(&self.memory, self.spans, owner, class, used)?;
+            self.claimed[owner.index()].fetch_add(1, Ordering::Relaxed);
             self.wants_page.store(shared.wants_page(), Ordering::Relaxed);
             bin.word = 0;
         }
-        cache.take(class)
+        cache.take(owner, class)
+    }
+
+    /// Hands the span of a bin back, of which no block is claimed any more.
+    fn let_go(&self, bin: &mut Bin) {
+        self.lock().let_go(self.spans, bin.span);
+        let owner = self.spans[bin.span as usize].owner();
+        self.claimed[owner.index()].fetch_sub(1, Ordering::Release);
+        bin.span = NO_SPAN;
     }
 
     /// Frees a block.
@@ -164,16 +182,77 @@ impl<M: Memory> Heap<M> {
     /// Hands all claims back.
     pub(super) fn flush(&self, cache: &mut Cache) {
         self.settle(cache);
-        for bin in &mut cache.bins {
-            if bin.span == NO_SPAN {
-                continue;
-            }
+        for bin in cache.bins().filter(|bin| bin.span != NO_SPAN) {
             let Bin { free, span, word, .. } = *bin;
             if free != 0 {
                 self.spans[span as usize].set_bits(word as usize, free);
+                bin.free = 0;
             }
-            self.lock().let_go(self.spans, span);
-            (bin.free, bin.span) = (0, NO_SPAN);
+            self.let_go(bin);
+        }
+    }
+
+    /// To be called before a walk, or before the fork of a child that walks: this thread hands its claims back, and no page
+    /// is finished.
+    pub(super) fn prepare_walk(&self, cache: &mut Cache) {
+        self.flush(cache);
+        let shared = self.lock();
+        self.walked_pages.store(shared.pages.len(), Ordering::Relaxed);
+        if shared.children == 0 {
+            for page in self.finished[..shared.pages.len()].iter().filter(|page| page.load(Ordering::Relaxed) != 0) {
+                page.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// The spans that hold blocks as they were at `prepare_walk`. Takes no lock, which nobody might have released in a child.
+    pub(super) fn walked_spans(&self) -> impl Iterator<Item = (u32, &Span)> {
+        let spans = &self.spans[..self.walked_pages.load(Ordering::Relaxed) * SPANS];
+        (0..).zip(spans).filter(|(_, span)| span.state() != State::Unused)
+    }
+
+    /// Whether any thread has claimed blocks for this owner, which look as if they were in use.
+    pub(super) fn is_claimed(&self, owner: Owner) -> bool {
+        self.claimed[owner.index()].load(Ordering::Acquire) != 0
+    }
+
+    pub(super) fn blocks_in_use(&self, span: u32) -> impl Iterator<Item = NonNull<u8>> {
+        let (start, span) = (self.address(span), &self.spans[span as usize]);
+        let bytes = span.class().bytes();
+        span.blocks_in_use().filter_map(move |block| NonNull::new(start.wrapping_add(block * bytes)))
+    }
+
+    /// Whose blocks are in the span of this one; `None` for a block from elsewhere.
+    #[inline]
+    pub(super) fn owner(&self, block: NonNull<u8>) -> Option<Owner> {
+        let offset = block.as_ptr().addr().wrapping_sub(self.memory.base().as_ptr().addr());
+        self.spans.get(offset / SPAN_BYTES).map(Span::owner)
+    }
+
+    /// In a child: gives up its view of a page, which it must not read again, and reports that.
+    pub(super) fn finish(&self, page: usize) {
+        self.memory.give_back(page);
+        self.finished[page].store(1, Ordering::Release);
+    }
+
+    /// As [`Self::finish`] reports, of a page that there is.
+    #[cfg(any(test, feature = "internals"))]
+    pub(super) fn report_finished(&self, page: usize) -> bool {
+        let is_there = page < self.lock().pages.len();
+        self.finished[page].store(u8::from(is_there), Ordering::Release);
+        is_there
+    }
+
+    /// Takes in which pages the child has finished: they are no more shared with it.
+    pub(super) fn take_finished(&self) {
+        let mut shared = self.lock();
+        if !shared.believes_in_finished() {
+            return;
+        }
+        for page in 0..shared.pages.len() {
+            if self.finished[page].load(Ordering::Relaxed) != 0 && self.finished[page].swap(0, Ordering::Acquire) != 0 {
+                shared.unshare_page(self.spans, page as u32);
+            }
         }
     }
 
@@ -221,10 +300,7 @@ impl<M: Memory> Heap<M> {
             Next::Later => return Evacuated::Later,
             Next::Span(number) => number,
         };
-        let span = &self.spans[number as usize];
-        let (start, bytes) = (self.address(number), span.class().bytes());
-        let blocks = span.blocks_in_use().filter_map(|block| NonNull::new(start.wrapping_add(block * bytes)));
-        Evacuated::Blocks(blocks.collect())
+        Evacuated::Blocks(self.blocks_in_use(number).collect())
     }
 
     /// See [`Shared::give_back`].

@@ -5,13 +5,14 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use super::cache::Cache;
 use super::class::Class;
 use super::core::Heap;
 use super::evacuation::Evacuated;
 use super::memory::{Memory, PAGE_BYTES};
+use super::owner::Owner;
 use super::shared::{ROOM_LEFT_BYTES, SPANS};
 use super::span::Span;
 
@@ -83,12 +84,18 @@ pub(super) fn spans() -> Box<[Span]> {
     (0..PAGES * SPANS).map(|_| Span::default()).collect()
 }
 
+/// A byte for each page of such a heap.
+pub(super) fn finished() -> Box<[AtomicU8]> {
+    (0..PAGES).map(|_| AtomicU8::new(0)).collect()
+}
+
 pub(super) fn class(bytes: usize) -> Class {
     Class::of(bytes).expect("the test has memory")
 }
 
-/// A block as the test has it: its class, and the byte that all of it is.
+/// A block as the test has it: whose it is, its class, and the byte that all of it is.
 struct Held {
+    owner: Owner,
     class: Class,
     mark: u8,
 }
@@ -115,7 +122,9 @@ impl Model {
 
     pub(super) fn run(&mut self, step: Step) {
         match step {
-            Step::Allocate { thread, bytes, count } => (0..count).for_each(|_| self.allocate(thread, bytes)),
+            Step::Allocate { thread, owner, bytes, count } => {
+                (0..count).for_each(|_| self.allocate(thread, Owner::with_index(owner), bytes));
+            }
             Step::Free { thread, choice, count } => {
                 (0..count).for_each(|turn| self.free(thread, choice.wrapping_add(turn * 7)));
             }
@@ -125,7 +134,9 @@ impl Model {
                 self.children -= 1;
                 self.shared.clear();
             }
-            Step::Share | Step::Unshare => {}
+            Step::Finish { page } if self.children == 1 => self.finish(page),
+            Step::Share | Step::Unshare | Step::Finish { .. } => {}
+            Step::Walk => self.walk(),
             Step::GiveBack => drop(self.heap.give_back(2)),
             Step::Ahead => self.heap.touch_ahead(),
             Step::Evacuate { count } => (0..count).for_each(|_| self.evacuate()),
@@ -142,7 +153,7 @@ impl Model {
         assert!(self.children == 0, "nothing moves while a child lives");
         for block in blocks {
             let held = self.held.remove(&block).expect("only blocks in use are named");
-            if let Some(moved) = self.heap.allocate(&mut self.caches[0], held.class) {
+            if let Some(moved) = self.heap.allocate(&mut self.caches[0], held.owner, held.class) {
                 // SAFETY: both blocks are of that size, and the new one is nobody else's.
                 unsafe { moved.copy_from_nonoverlapping(block, held.class.bytes()) };
                 // SAFETY: it was allocated so, and is no longer held.
@@ -166,15 +177,49 @@ impl Model {
         self.heap.base().as_ptr().addr()
     }
 
-    fn allocate(&mut self, thread: usize, bytes: usize) {
+    /// Each owner finds its own blocks, and no others, in the order of their addresses.
+    fn walk(&mut self) {
+        let [own, other] = &mut self.caches;
+        self.heap.flush(other);
+        self.heap.prepare_walk(own);
+        let mut found = BTreeMap::<usize, Vec<NonNull<u8>>>::new();
+        for (number, span) in self.heap.walked_spans() {
+            let blocks: Vec<_> = self.heap.blocks_in_use(number).collect();
+            assert_eq!(blocks.len(), span.count_in_use());
+            assert!(blocks.iter().all(|block| self.heap.owner(*block) == Some(span.owner())));
+            found.entry(span.owner().index()).or_default().extend(blocks);
+        }
+        let mut held = BTreeMap::<usize, Vec<NonNull<u8>>>::new();
+        for (block, Held { owner, .. }) in &self.held {
+            held.entry(owner.index()).or_default().push(*block);
+            assert!(!self.heap.is_claimed(*owner));
+        }
+        assert_eq!(found, held);
+    }
+
+    /// The child has finished a page: what is there is no more shared.
+    fn finish(&mut self, page: usize) {
+        if self.heap.report_finished(page) {
+            self.heap.take_finished();
+            let page = page * PAGE_BYTES;
+            let (start, end) = (self.place(page), self.place(page + PAGE_BYTES));
+            self.shared.retain(|block| !(start..end).contains(block));
+            assert!(self.held.range(start..end).all(|(block, _)| !self.heap.is_older(*block, self.fork)));
+        }
+    }
+
+    fn allocate(&mut self, thread: usize, owner: Owner, bytes: usize) {
         let class = class(bytes);
-        let Some(block) = self.heap.allocate(&mut self.caches[thread], class) else { return };
+        let Some(block) = self.heap.allocate(&mut self.caches[thread], owner, class) else { return };
         self.next_mark = self.next_mark.wrapping_add(1);
         let start = block.as_ptr().addr();
         assert!(start.is_multiple_of(if class.bytes().is_multiple_of(8) { 8 } else { 4 }));
         // SAFETY: the block is fresh and of that size.
         unsafe { block.write_bytes(self.next_mark, class.bytes()) };
-        assert!(self.held.insert(block, Held { class, mark: self.next_mark }).is_none(), "a block is handed out once");
+        assert!(
+            self.held.insert(block, Held { owner, class, mark: self.next_mark }).is_none(),
+            "a block is handed out once"
+        );
         self.used += class.bytes();
         let (pages, used) = (self.heap.held_bytes().1, self.used);
         if thread == 0 && self.children > 0 && pages < PAGES * PAGE_BYTES && pages <= 2 * used + ROOM_LEFT_BYTES / 2 {
@@ -205,6 +250,7 @@ impl Model {
         // Only the thread that forks leaves its claims.
         let mut other = std::mem::replace(&mut self.caches[1], Cache::EMPTY);
         self.heap.flush(&mut other);
+        self.heap.prepare_walk(&mut self.caches[0]);
         self.fork = self.heap.share(&mut self.caches[0]);
         self.children += 1;
         self.shared = self.held.keys().copied().collect();
@@ -223,7 +269,7 @@ impl Model {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
-    Allocate { thread: usize, bytes: usize, count: usize },
+    Allocate { thread: usize, owner: usize, bytes: usize, count: usize },
     Free { thread: usize, choice: usize, count: usize },
     Share,
     Unshare,
@@ -231,6 +277,8 @@ pub(super) enum Step {
     Ahead,
     Evacuate { count: usize },
     Flush { thread: usize },
+    Walk,
+    Finish { page: usize },
 }
 
 /// Steps of one run, which bounds its time.
@@ -239,17 +287,17 @@ const STEPS_MAX: usize = 400;
 /// Reads steps, four bytes each, and runs them: blocks are handed out once and keep what is in them, a child sees no new ones,
 /// and the figures are right.
 pub fn heap_of_blocks(bytes: &[u8]) {
-    let spans = Box::into_raw(spans());
+    let (spans, finished) = (Box::into_raw(spans()), Box::into_raw(finished()));
     {
-        // SAFETY: the spans are there until the model is gone, and nothing else keeps what it borrows of them.
-        let heap = Heap::new(Arc::new(Lent::new()), unsafe { &*spans });
+        // SAFETY: both are there until the model is gone, and nothing else keeps what it borrows of them.
+        let heap = unsafe { Heap::new(Arc::new(Lent::new()), &*spans, &*finished) };
         let mut model = Model::new(heap);
         for step in bytes.chunks_exact(4).take(STEPS_MAX) {
             model.run(Step::read([step[0], step[1], step[2], step[3]]));
         }
     }
-    // SAFETY: the pointer came from a box, and the only borrower is gone.
-    drop(unsafe { Box::from_raw(spans) });
+    // SAFETY: the pointers came from boxes, and the only borrower is gone.
+    unsafe { drop((Box::from_raw(spans), Box::from_raw(finished))) };
 }
 
 impl Step {
@@ -257,14 +305,16 @@ impl Step {
         let (thread, count) = (usize::from(thread_and_count & 1), usize::from(thread_and_count >> 1));
         let number = usize::from(u16::from_le_bytes([low, high]));
         match kind % 16 {
-            0..5 => Self::Allocate { thread, bytes: number % 8_192 + 1, count },
+            0..5 => Self::Allocate { thread, owner: usize::from(kind >> 4) % 3, bytes: number % 8_192 + 1, count },
             5..10 => Self::Free { thread, choice: number, count },
             10 => Self::Share,
             11 => Self::Unshare,
             12 => Self::GiveBack,
             13 => Self::Ahead,
-            14 => Self::Flush { thread },
-            _ => Self::Evacuate { count },
+            14 if kind < 128 => Self::Flush { thread },
+            14 => Self::Walk,
+            _ if kind < 128 => Self::Evacuate { count },
+            _ => Self::Finish { page: number % PAGES },
         }
     }
 }

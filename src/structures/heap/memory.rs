@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "maps memory")]
 
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU8;
 
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{SysconfVar, sysconf};
@@ -52,6 +53,13 @@ pub(super) struct Mapped {
     pages: usize,
 }
 
+/// A range with what is known of it, as a heap takes them.
+pub(super) struct Reserved {
+    pub(super) memory: Mapped,
+    pub(super) spans: &'static [Span],
+    pub(super) finished: &'static [AtomicU8],
+}
+
 // SAFETY: a range of addresses is not tied to a thread, and what is behind them is shared by those who have blocks of it.
 unsafe impl Send for Mapped {}
 // SAFETY: as above.
@@ -60,7 +68,7 @@ unsafe impl Sync for Mapped {}
 impl Mapped {
     /// The largest range there is, with its spans, which may be used once their page is committed; `None` where address
     /// space is limited (RLIMIT_AS), which the reservation would use up, and under Miri, which maps no parts.
-    pub(super) fn reserve() -> Option<(Self, &'static [Span])> {
+    pub(super) fn reserve() -> Option<Reserved> {
         if cfg!(miri) {
             return None;
         }
@@ -75,14 +83,17 @@ impl Mapped {
         halves.take_while(|bytes| *bytes >= RANGE_BYTES_MIN).find_map(Self::of)
     }
 
-    fn of(bytes: usize) -> Option<(Self, &'static [Span])> {
+    fn of(bytes: usize) -> Option<Reserved> {
         let pages = bytes / PAGE_BYTES;
         let known = reserved::reserve(pages * KNOWN_BYTES)?;
         let base = reserved::reserve(bytes)?;
+        let finished = reserved::share_with_children(pages)?;
         // SAFETY: the range is there for good and is as long as so many spans. Each is zeroed memory, and so an unused one,
         // when it is first looked at, which nobody does before its page is committed.
         let spans = unsafe { std::slice::from_raw_parts(known.cast().as_ptr(), pages * SPANS) };
-        Some((Self { base, known, pages }, spans))
+        // SAFETY: so many bytes are there for good, are zeroed at first, and are changed by atomic stores alone.
+        let finished = unsafe { std::slice::from_raw_parts(finished.cast().as_ptr(), pages) };
+        Some(Reserved { memory: Self { base, known, pages }, spans, finished })
     }
 }
 

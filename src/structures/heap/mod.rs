@@ -11,6 +11,9 @@
 //! While a child lives ([`share_blocks`]), blocks come from pages that were touched after its fork, and
 //! [`Pool::shares`] says of a block whether the child sees it: its owner then writes the new version to another block
 //! and frees the old one. So no page that the child sees is copied for it, and no huge page is split.
+//!
+//! A span has the blocks of one owner ([`Owner`]), and so a child finds all entries of a database in the order of their
+//! addresses ([`Walk`]). A page in which it has read everything it gives up ([`Finishing`]), and its parent writes there again.
 
 mod ahead;
 mod cache;
@@ -20,18 +23,23 @@ mod evacuation;
 #[cfg(any(test, feature = "internals"))]
 pub mod fuzzing;
 mod memory;
+mod owner;
 mod process;
 mod shared;
 mod span;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub(crate) use class::Class;
 pub use class::block_bytes;
 pub(crate) use evacuation::Evacuated;
+pub use owner::{Owner, Ownership};
 pub use process::{
-    block_bytes_kept_for_children, give_pages_back, heap_bytes, share_blocks, unshare_blocks, used_block_bytes,
+    block_bytes_kept_for_children, give_pages_back, heap_bytes, share_blocks, take_finished_pages, unshare_blocks,
+    used_block_bytes,
 };
+pub use walk::{Finishing, Walk};
 
 /// Which blocks are kept together, so that whoever looks at a page knows what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

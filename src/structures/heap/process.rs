@@ -3,6 +3,7 @@
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, UnsafeCell};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +12,8 @@ use super::ahead;
 use super::cache::Cache;
 use super::class::{Class, block_bytes};
 use super::core::Heap;
-use super::memory::Mapped;
+use super::memory::{Mapped, Reserved};
+use super::owner::Owner;
 use super::{Evacuated, Filling, HeapBytes, Pool};
 
 /// `None` where addresses are limited: blocks come from the global allocator then, and none counts as shared.
@@ -24,12 +26,13 @@ static ELEMENTS: ProcessHeap = LazyLock::new(reserve);
 static ALLOCATING: AtomicU32 = AtomicU32::new(0);
 
 fn reserve() -> Option<Heap<Mapped>> {
-    let (memory, spans) = Mapped::reserve()?;
-    Some(Heap::new(memory, spans))
+    let Reserved { memory, spans, finished } = Mapped::reserve()?;
+    Some(Heap::new(memory, spans, finished))
 }
 
 thread_local! {
-    static CACHES: UnsafeCell<[Cache; 2]> = const { UnsafeCell::new([Cache::EMPTY, Cache::EMPTY]) };
+    static CACHES: [UnsafeCell<ManuallyDrop<Cache>>; 2] =
+        const { [const { UnsafeCell::new(ManuallyDrop::new(Cache::EMPTY)) }; 2] };
     static HANDS_BACK: Cell<bool> = const { Cell::new(false) };
     /// How many children this thread has that see the pages.
     static CHILDREN: Cell<u32> = const { Cell::new(0) };
@@ -44,7 +47,10 @@ struct HandBack;
 impl Drop for HandBack {
     fn drop(&mut self) {
         for (pool, heap) in heaps() {
-            pool.with_cache(|cache| heap.flush(cache));
+            pool.with_cache(|cache| {
+                heap.flush(cache);
+                cache.end();
+            });
         }
         ALLOCATING.fetch_sub(1, Ordering::Release);
     }
@@ -62,7 +68,7 @@ fn layout(bytes: usize) -> Layout {
 
 impl Pool {
     #[inline]
-    fn heap(self) -> Option<&'static Heap<Mapped>> {
+    pub(super) fn heap(self) -> Option<&'static Heap<Mapped>> {
         match self {
             Pool::Entries => ENTRIES.as_ref(),
             Pool::Elements => ELEMENTS.as_ref(),
@@ -72,35 +78,47 @@ impl Pool {
     #[inline]
     fn with_cache<R>(self, run: impl FnOnce(&mut Cache) -> R) -> R {
         // SAFETY: the caches are this thread's, and what is run here calls nothing that comes here again: the heap's own
-        // functions, which allocate nothing but from the global allocator.
-        CACHES.with(|caches| run(unsafe { &mut (*caches.get())[self as usize] }))
+        // functions, which allocate nothing but from the global allocator. They are never dropped.
+        CACHES.with(|caches| run(unsafe { &mut *caches[self as usize].get() }))
     }
 
     /// A block of [`block_bytes`]`(bytes)`, whose contents mean nothing. It begins at a multiple of 4, and at one of 8 if its
     /// size is one.
     #[inline]
     pub fn allocate(self, bytes: usize) -> NonNull<u8> {
+        self.allocate_for(Owner::NOBODY, bytes)
+    }
+
+    /// As [`Self::allocate`], for an owner: from a span of its own, unless it is too large for spans.
+    #[inline]
+    pub fn allocate_for(self, owner: Owner, bytes: usize) -> NonNull<u8> {
         if let Some(class) = Class::of(bytes) {
             // What has been claimed is of a heap that is there.
-            if let Some(block) = self.with_cache(|cache| cache.take(class)) {
+            if let Some(block) = self.with_cache(|cache| cache.take(owner, class)) {
                 return block;
             }
             if let Some(heap) = self.heap() {
-                return self.allocate_slowly(heap, class);
+                return self.allocate_slowly(heap, owner, class);
             }
         }
         allocate_elsewhere(bytes)
     }
 
+    /// Whose block it is; nobody's in particular if it is too large for spans.
+    #[inline]
+    pub fn owner(self, block: NonNull<u8>) -> Owner {
+        self.heap().and_then(|heap| heap.owner(block)).unwrap_or_default()
+    }
+
     #[cold]
     #[inline(never)]
-    fn allocate_slowly(self, heap: &Heap<Mapped>, class: Class) -> NonNull<u8> {
+    fn allocate_slowly(self, heap: &Heap<Mapped>, owner: Owner, class: Class) -> NonNull<u8> {
         if !HANDS_BACK.replace(true) {
             ALLOCATING.fetch_add(1, Ordering::Relaxed);
             // The first use makes it be dropped when the thread ends; one that is ending already keeps its last claims.
             let _ = AT_END.try_with(|_| ());
         }
-        let block = self.with_cache(|cache| heap.allocate(cache, class));
+        let block = self.with_cache(|cache| heap.allocate(cache, owner, class));
         if heap.wants_page() {
             ahead::request(touch_ahead);
         }
@@ -140,6 +158,13 @@ impl Pool {
         self.heap().map(|heap| self.with_cache(|cache| heap.filling(cache))).unwrap_or_default()
     }
 
+    /// To be called before a walk through the pool, or before the fork of a child that is to do so.
+    pub fn prepare_walk(self) {
+        if let Some(heap) = self.heap() {
+            self.with_cache(|cache| heap.prepare_walk(cache));
+        }
+    }
+
     /// What is to be moved next, so that pages become empty: nothing while another thread lives that has allocated blocks, and
     /// may have some. To be called by the thread that moves blocks, while no other one has any that it was given.
     pub(crate) fn evacuate(self) -> Evacuated {
@@ -175,6 +200,12 @@ pub fn share_blocks() {
         }
     }
     CHILDREN.set(CHILDREN.get() + 1);
+}
+
+/// Takes in what a child has finished reading: that is written in place again, and filled. To be called now and then while one
+/// lives.
+pub fn take_finished_pages() {
+    heaps().for_each(|(_, heap)| heap.take_finished());
 }
 
 /// A child has ended: once for each [`share_blocks`], by the same thread.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::class::{CLASSES, Class};
 use super::evacuation::Evacuation;
 use super::memory::{Memory, PAGE_BYTES};
+use super::owner::{OWNERS, Owner};
 use super::span::{NO_SPAN, SPAN_BYTES, Span, State};
 
 /// Spans in a page.
@@ -58,8 +59,8 @@ enum Age {
 }
 
 pub(super) struct Shared {
-    /// By age and class.
-    lists: [[List; CLASSES]; 2],
+    /// By age, owner and class.
+    lists: [Box<[[List; CLASSES]]>; 2],
     pub(super) pages: Vec<Page>,
     /// The pages with spans in use and others in no use, by age.
     roomy: [BTreeSet<u32>; 2],
@@ -71,6 +72,8 @@ pub(super) struct Shared {
     epoch: u32,
     /// How many children see the pages that were there before the last fork.
     pub(super) children: u32,
+    /// There was more than one child at a time since there was none: what one has finished another may still read.
+    several: bool,
     /// Pages that may have memory, but for one that is being touched ahead of need.
     pub(super) touched: usize,
     /// Spans in use.
@@ -79,15 +82,16 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            lists: [[List::EMPTY; CLASSES]; 2],
+            lists: std::array::from_fn(|_| vec![[List::EMPTY; CLASSES]; OWNERS].into()),
             pages: Vec::new(),
             roomy: [const { BTreeSet::new() }; 2],
             empty: [const { BTreeSet::new() }; 2],
             bare: BTreeSet::new(),
             epoch: 0,
             children: 0,
+            several: false,
             touched: 0,
             used: 0,
             evacuation: Evacuation::NEW,
@@ -103,6 +107,7 @@ impl Shared {
         self.end_evacuation(spans);
         self.epoch += 1;
         self.children += 1;
+        self.several = self.children > 1;
         self.move_all(spans, Age::Current, Age::Shared);
         self.epoch
     }
@@ -116,13 +121,38 @@ impl Shared {
         }
     }
 
+    /// Whether pages that a child has finished are seen by no other.
+    pub(super) fn believes_in_finished(&self) -> bool {
+        self.children == 1 && !self.several
+    }
+
+    /// The child sees a page no more: what is in it may be written, and what is free used.
+    pub(super) fn unshare_page(&mut self, spans: &[Span], number: u32) {
+        self.leave_roomy(number);
+        let epoch = self.epoch;
+        for number in number * SPANS as u32..(number + 1) * SPANS as u32 {
+            let span = &spans[number as usize];
+            let was_listed = span.state() == State::Listed;
+            if was_listed {
+                self.unlist(spans, number);
+            }
+            span.set_epoch(epoch);
+            if was_listed {
+                self.list(spans, number);
+            }
+        }
+        self.pages[number as usize].epoch = epoch;
+        self.enter_roomy(number);
+    }
+
     fn move_all(&mut self, spans: &[Span], from: Age, to: Age) {
-        for class in 0..CLASSES {
-            let moved = std::mem::replace(&mut self.lists[from as usize][class], List::EMPTY);
+        let [current, shared] = &mut self.lists;
+        let (from_lists, to_lists) = if from == Age::Current { (current, shared) } else { (shared, current) };
+        for (moved, list) in from_lists.as_flattened_mut().iter_mut().zip(to_lists.as_flattened_mut()) {
+            let moved = std::mem::replace(moved, List::EMPTY);
             if moved.first == NO_SPAN {
                 continue;
             }
-            let list = &mut self.lists[to as usize][class];
             if list.first == NO_SPAN {
                 *list = moved;
             } else {
@@ -143,20 +173,21 @@ impl Shared {
         &mut self,
         memory: &impl Memory,
         spans: &[Span],
+        owner: Owner,
         class: Class,
         used_bytes: usize,
     ) -> Option<u32> {
         let reuses_shared = self.may_reuse_shared(used_bytes);
-        let listed = self.fullest(spans, class, Age::Current).or_else(|| {
+        let listed = self.fullest(spans, owner, class, Age::Current).or_else(|| {
             // What was freed before a child or meanwhile is left alone, unless that leaves too much unused.
-            reuses_shared.then(|| self.fullest(spans, class, Age::Shared)).flatten()
+            reuses_shared.then(|| self.fullest(spans, owner, class, Age::Shared)).flatten()
         });
         let span = match listed {
             Some(span) => {
                 self.unlist(spans, span);
                 span
             }
-            None => self.begin(memory, spans, class, reuses_shared)?,
+            None => self.begin(memory, spans, owner, class, reuses_shared)?,
         };
         spans[span as usize].set_state(State::Claimed);
         Some(span)
@@ -168,8 +199,8 @@ impl Shared {
         self.children > 0 && self.pages_bytes() > 2 * used_bytes + ROOM_LEFT_BYTES
     }
 
-    fn fullest(&self, spans: &[Span], class: Class, age: Age) -> Option<u32> {
-        let mut next = self.lists[age as usize][class.index()].first;
+    fn fullest(&self, spans: &[Span], owner: Owner, class: Class, age: Age) -> Option<u32> {
+        let mut next = self.lists[age as usize][owner.index()][class.index()].first;
         let mut found = None;
         for _ in 0..LOOKED_AT {
             let Some(span) = spans.get(next as usize) else { break };
@@ -182,7 +213,14 @@ impl Shared {
     }
 
     /// Makes a span of this class in the first page that has room.
-    fn begin(&mut self, memory: &impl Memory, spans: &[Span], class: Class, reuses_shared: bool) -> Option<u32> {
+    fn begin(
+        &mut self,
+        memory: &impl Memory,
+        spans: &[Span],
+        owner: Owner,
+        class: Class,
+        reuses_shared: bool,
+    ) -> Option<u32> {
         let of_age = |this: &Self, age: Age| {
             let used = this.roomy[age as usize].first();
             used.or_else(|| this.empty[age as usize].first()).copied()
@@ -208,7 +246,7 @@ impl Shared {
             self.roomy[age as usize].remove(&number);
         }
         let span = number * SPANS as u32 + within;
-        spans[span as usize].begin(class, epoch);
+        spans[span as usize].begin(owner, class, epoch);
         self.used += 1;
         Some(span)
     }
@@ -293,9 +331,13 @@ impl Shared {
         }
     }
 
+    fn list_of(&mut self, span: &Span) -> &mut List {
+        &mut self.lists[self.age(span.epoch()) as usize][span.owner().index()][span.class().index()]
+    }
+
     fn list(&mut self, spans: &[Span], number: u32) {
         let span = &spans[number as usize];
-        let list = &mut self.lists[self.age(span.epoch()) as usize][span.class().index()];
+        let list = self.list_of(span);
         span.set_state(State::Listed);
         span.set_previous(NO_SPAN);
         span.set_next(list.first);
@@ -309,7 +351,7 @@ impl Shared {
     pub(super) fn unlist(&mut self, spans: &[Span], number: u32) {
         let span = &spans[number as usize];
         let (next, previous) = (span.next(), span.previous());
-        let list = &mut self.lists[self.age(span.epoch()) as usize][span.class().index()];
+        let list = self.list_of(span);
         match spans.get(previous as usize) {
             Some(before) => before.set_next(next),
             None => list.first = next,

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use super::class::Class;
+use super::owner::Owner;
 
 pub(super) const SPAN_BYTES: usize = 64 << 10;
 
@@ -48,11 +49,12 @@ pub(super) struct Span {
     previous: AtomicU32,
     class: AtomicU8,
     state: AtomicU8,
+    owner: AtomicU8,
 }
 
 impl Span {
     /// Makes a span of free blocks of an unused one.
-    pub(super) fn begin(&self, class: Class, epoch: u32) {
+    pub(super) fn begin(&self, owner: Owner, class: Class, epoch: u32) {
         debug_assert_eq!(self.state(), State::Unused);
         let blocks = (SPAN_BYTES / class.bytes()) as u32;
         let words = blocks.div_ceil(u64::BITS);
@@ -71,6 +73,7 @@ impl Span {
         self.free.store(blocks as i32, Ordering::Relaxed);
         self.epoch.store(epoch, Ordering::Relaxed);
         self.class.store(class.index() as u8, Ordering::Relaxed);
+        self.owner.store(owner.index() as u8, Ordering::Relaxed);
     }
 
     #[inline]
@@ -125,11 +128,20 @@ impl Span {
 
     /// The numbers of the blocks that are not free, of a span that nobody claims.
     pub(super) fn blocks_in_use(&self) -> impl Iterator<Item = usize> {
-        let is_free = |number: usize| {
-            let word = self.words()[number / u64::BITS as usize].load(Ordering::Acquire);
-            word >> (number % u64::BITS as usize) & 1 != 0
-        };
-        (0..self.blocks() as usize).filter(move |number| !is_free(*number))
+        let blocks = self.blocks() as usize;
+        let words = self.words().iter().enumerate();
+        words.flat_map(move |(number, word)| {
+            let first = number * u64::BITS as usize;
+            let blocks_here = (blocks - first).min(u64::BITS as usize) as u32;
+            let used = !word.load(Ordering::Acquire) & u64::MAX >> (u64::BITS - blocks_here);
+            Bits(used).map(move |bit| first + bit as usize)
+        })
+    }
+
+    /// How many blocks are not free, of a span that nobody claims.
+    pub(super) fn count_in_use(&self) -> usize {
+        let free: u32 = self.words().iter().map(|word| word.load(Ordering::Acquire).count_ones()).sum();
+        self.blocks() as usize - free as usize
     }
 
     #[inline]
@@ -148,8 +160,17 @@ impl Span {
     }
 
     #[inline]
+    pub(super) fn owner(&self) -> Owner {
+        Owner::with_index(usize::from(self.owner.load(Ordering::Relaxed)))
+    }
+
+    #[inline]
     pub(super) fn epoch(&self) -> u32 {
         self.epoch.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_epoch(&self, epoch: u32) {
+        self.epoch.store(epoch, Ordering::Relaxed);
     }
 
     pub(super) fn state(&self) -> State {
@@ -180,6 +201,21 @@ impl Span {
 
     pub(super) fn set_previous(&self, previous: u32) {
         self.previous.store(previous, Ordering::Relaxed);
+    }
+}
+
+/// The numbers of the bits that are set.
+struct Bits(u64);
+
+impl Iterator for Bits {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        let bit = self.0.trailing_zeros();
+        let rest = self.0.checked_sub(1)?;
+        self.0 &= rest;
+        Some(bit)
     }
 }
 

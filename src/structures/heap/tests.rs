@@ -10,19 +10,20 @@ use proptest::prelude::*;
 use super::cache::Cache;
 use super::core::Heap;
 use super::evacuation::Evacuated;
-use super::fuzzing::{Lent, Model, PAGES, Step, class, heap_of_blocks, spans};
+use super::fuzzing::{Lent, Model, PAGES, Step, class, finished, heap_of_blocks, spans};
 use super::memory::PAGE_BYTES;
+use super::owner::Owner;
 
 fn heap() -> (Heap<Arc<Lent>>, Arc<Lent>) {
     let memory = Arc::new(Lent::new());
-    (Heap::new(Arc::clone(&memory), Box::leak(spans())), memory)
+    (Heap::new(Arc::clone(&memory), Box::leak(spans()), Box::leak(finished())), memory)
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let bytes = prop_oneof![1..300usize, Just(16), Just(4_000), 1..8_193usize];
     prop_oneof![
-        6 => (0..2usize, bytes, 1..70usize)
-            .prop_map(|(thread, bytes, count)| Step::Allocate { thread, bytes, count }),
+        6 => (0..2usize, 0..3usize, bytes, 1..70usize)
+            .prop_map(|(thread, owner, bytes, count)| Step::Allocate { thread, owner, bytes, count }),
         6 => (0..2usize, any::<usize>(), 1..70usize)
             .prop_map(|(thread, choice, count)| Step::Free { thread, choice, count }),
         1 => Just(Step::Share),
@@ -31,6 +32,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Ahead),
         1 => (1..40usize).prop_map(|count| Step::Evacuate { count }),
         1 => (0..2usize).prop_map(|thread| Step::Flush { thread }),
+        1 => Just(Step::Walk),
+        1 => (0..PAGES).prop_map(|page| Step::Finish { page }),
     ]
 }
 
@@ -72,7 +75,7 @@ fn pages_that_are_empty_are_given_back_but_for_one() {
     let (heap, memory) = heap();
     let mut cache = Cache::EMPTY;
     let blocks: Vec<_> =
-        (0..3 * PAGE_BYTES / 4_096).map(|_| heap.allocate(&mut cache, class(4_096)).unwrap()).collect();
+        (0..3 * PAGE_BYTES / 4_096).map(|_| heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap()).collect();
     assert_eq!(memory.committed.load(Ordering::Relaxed), 3);
     for block in blocks {
         // SAFETY: allocated so above, once each.
@@ -83,7 +86,8 @@ fn pages_that_are_empty_are_given_back_but_for_one() {
     assert!(heap.give_back(1) && !heap.give_back(5));
     assert_eq!((memory.given_back.load(Ordering::Relaxed), heap.held_bytes().1), (2, PAGE_BYTES));
     // They are used again before others are asked for.
-    let again: Vec<_> = (0..3 * PAGE_BYTES / 4_096).map(|_| heap.allocate(&mut cache, class(4_096)).unwrap()).collect();
+    let again: Vec<_> =
+        (0..3 * PAGE_BYTES / 4_096).map(|_| heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap()).collect();
     assert_eq!((again.len(), memory.committed.load(Ordering::Relaxed)), (1_536, 3));
 }
 
@@ -92,7 +96,7 @@ fn a_page_that_is_soon_needed_is_touched_ahead_and_used_next() {
     let (heap, memory) = heap();
     let mut cache = Cache::EMPTY;
     let mut page_of_next = || {
-        let block = heap.allocate(&mut cache, class(4_096)).unwrap();
+        let block = heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap();
         (block.as_ptr().addr() - heap.base().as_ptr().addr()) / PAGE_BYTES
     };
     let touched = || memory.touched.load(Ordering::Relaxed);
@@ -114,12 +118,12 @@ fn a_page_that_was_touched_ahead_of_a_fork_gets_other_memory_before_it_is_used_w
     let (heap, memory) = heap();
     let mut cache = Cache::EMPTY;
     while !heap.wants_page() {
-        heap.allocate(&mut cache, class(4_096)).unwrap();
+        heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap();
     }
     heap.touch_ahead();
     let fork = heap.share(&mut cache);
     assert!(heap.wants_page(), "none that is ready can be used");
-    let block = heap.allocate(&mut cache, class(4_096)).unwrap();
+    let block = heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap();
     assert!(!heap.is_older(block, fork));
     let figures = (memory.committed.load(Ordering::Relaxed), memory.given_back.load(Ordering::Relaxed));
     assert_eq!((figures, heap.held_bytes().1), ((2, 1), 2 * PAGE_BYTES));
@@ -130,7 +134,8 @@ fn the_fullest_span_is_filled_first() {
     let (heap, _memory) = heap();
     let mut cache = Cache::EMPTY;
     let per_span = 16;
-    let mut blocks: Vec<_> = (0..4 * per_span).map(|_| heap.allocate(&mut cache, class(4_096)).unwrap()).collect();
+    let mut blocks: Vec<_> =
+        (0..4 * per_span).map(|_| heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap()).collect();
     heap.flush(&mut cache);
     // The third span is left with the most.
     for (span, freed) in [(0, 12), (1, 8), (2, 2), (3, 14)] {
@@ -142,22 +147,23 @@ fn the_fullest_span_is_filled_first() {
     let span_of = |block: NonNull<u8>| block.as_ptr().addr() / super::span::SPAN_BYTES;
     let third = span_of(blocks[2 * per_span + 15]);
     for _ in 0..2 {
-        assert_eq!(span_of(heap.allocate(&mut cache, class(4_096)).unwrap()), third);
+        assert_eq!(span_of(heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap()), third);
     }
     let second = span_of(blocks[per_span + 15]);
-    assert_eq!(span_of(heap.allocate(&mut cache, class(4_096)).unwrap()), second);
+    assert_eq!(span_of(heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap()), second);
 }
 
 #[test]
 fn snapshots_without_a_pause_do_not_leave_ever_more_room_behind() {
     let (heap, memory) = heap();
     let mut cache = Cache::EMPTY;
-    let mut blocks: Vec<_> = (0..10_000).map(|_| heap.allocate(&mut cache, class(100)).unwrap()).collect();
+    let mut blocks: Vec<_> =
+        (0..10_000).map(|_| heap.allocate(&mut cache, Owner::NOBODY, class(100)).unwrap()).collect();
     for round in 0..200 {
         heap.share(&mut cache);
         for turn in 0..500 {
             let slot = (round * 7_919 + turn * 104_729) % blocks.len();
-            let fresh = heap.allocate(&mut cache, class(100)).expect("there is room");
+            let fresh = heap.allocate(&mut cache, Owner::NOBODY, class(100)).expect("there is room");
             // SAFETY: allocated so, and replaced at once.
             unsafe { heap.free(&mut cache, std::mem::replace(&mut blocks[slot], fresh), class(100)) };
         }
@@ -179,7 +185,7 @@ fn threads_free_what_others_have_allocated() {
                 let mut cache = Cache::EMPTY;
                 for _ in 0..rounds {
                     let blocks = (0..150).map(|_| {
-                        let block = heap.allocate(&mut cache, class(1_000)).expect("there is room");
+                        let block = heap.allocate(&mut cache, Owner::NOBODY, class(1_000)).expect("there is room");
                         // SAFETY: the block is fresh and of that size.
                         unsafe { block.write_bytes(thread, 1_000) };
                         block.as_ptr().expose_provenance()
@@ -217,7 +223,7 @@ fn emptying_sparse_pages_moves_blocks_into_the_room_of_others() {
     let (heap, _memory) = heap();
     let mut cache = Cache::EMPTY;
     let count = 14 * PAGE_BYTES / 1_024;
-    let blocks: Vec<_> = (0..count).map(|_| heap.allocate(&mut cache, class(1_024)).unwrap()).collect();
+    let blocks: Vec<_> = (0..count).map(|_| heap.allocate(&mut cache, Owner::NOBODY, class(1_024)).unwrap()).collect();
     let mut held: HashSet<_> = blocks.into_iter().collect();
     let mut turn = 0;
     held.retain(|block| {
@@ -237,7 +243,7 @@ fn emptying_sparse_pages_moves_blocks_into_the_room_of_others() {
             Evacuated::Blocks(blocks) => {
                 for block in blocks {
                     assert!(held.remove(&block), "only blocks in use are named");
-                    let moved = heap.allocate(&mut cache, class(1_024)).expect("there is room");
+                    let moved = heap.allocate(&mut cache, Owner::NOBODY, class(1_024)).expect("there is room");
                     assert!(held.insert(moved));
                     // SAFETY: allocated so above, and freed once.
                     unsafe { heap.free(&mut cache, block, class(1_024)) };
