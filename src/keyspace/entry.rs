@@ -131,6 +131,11 @@ impl Entry {
         }
     }
 
+    /// As [`Self::new`], of an entry that is in no database.
+    pub fn of_no_database(key: &[u8], value: Value, clock: u32) -> Entry {
+        Entry::new(Owner::NOBODY, key, value, clock)
+    }
+
     /// A block whose value lives inside it.
     pub fn with_inline(
         owner: Owner,

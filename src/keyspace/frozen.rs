@@ -1,8 +1,5 @@
 //! The keyspace as several threads read it at once, while nothing in it changes: how a snapshot is written.
-#![expect(
-    unsafe_code,
-    reason = "sharing what has cells in it, and is only read, between threads; entries by their blocks"
-)]
+#![expect(unsafe_code, reason = "shares what has cells in it and is only read; looks at entries by their blocks")]
 
 use std::ptr::NonNull;
 

@@ -21,7 +21,7 @@ fn every_class_fits_into_the_header() {
     for bytes in (8..10_000).step_by(if cfg!(miri) { 997 } else { 1 }) {
         let (class, size) = class_for(bytes);
         assert!(size >= bytes && (class == CLASS_EXACT || Class::with_index(class).bytes() == size));
-        let mut entry = Entry::new(Owner::NOBODY, b"key", StringValue::new(b"").into(), 0);
+        let mut entry = Entry::of_no_database(b"key", StringValue::new(b"").into(), 0);
         let shape = Shape { inline_len: 0, ..entry.shape() };
         let class_before = entry.class();
         entry.describe(shape, class);
@@ -32,15 +32,15 @@ fn every_class_fits_into_the_header() {
 
 #[test]
 fn short_entry_wastes_less_than_four_bytes() {
-    let entry = Entry::new(Owner::NOBODY, &[b'k'; 16], StringValue::new(&[b'v'; 100]).into(), 0);
+    let entry = Entry::of_no_database(&[b'k'; 16], StringValue::new(&[b'v'; 100]).into(), 0);
     assert_eq!(entry.block_bytes(), 124);
-    let entry = Entry::new(Owner::NOBODY, &[b'k'; 16], StringValue::new(&[b'v'; 101]).into(), 0);
+    let entry = Entry::of_no_database(&[b'k'; 16], StringValue::new(&[b'v'; 101]).into(), 0);
     assert_eq!(entry.block_bytes(), 128);
 }
 
 #[test]
 fn overwriting_with_a_value_that_fits_keeps_the_block() {
-    let mut entry = Entry::new(Owner::NOBODY, b"key", StringValue::new(&[b'a'; 100]).into(), 7);
+    let mut entry = Entry::of_no_database(b"key", StringValue::new(&[b'a'; 100]).into(), 7);
     let block = entry.0;
     entry.set_value(StringValue::new(&[b'b'; 90]).into());
     assert_eq!(entry.0, block);
@@ -50,7 +50,7 @@ fn overwriting_with_a_value_that_fits_keeps_the_block() {
 
 #[test]
 fn clock_is_independent_of_type_and_encoding() {
-    let entry = Entry::new(Owner::NOBODY, b"key", StringValue::new(b"12").into(), 0);
+    let entry = Entry::of_no_database(b"key", StringValue::new(b"12").into(), 0);
     entry.set_clock(0x00ff_ffff);
     assert_eq!((entry.clock(), entry.data_type()), (0x00ff_ffff, Type::String));
     assert!(matches!(entry.value(), ValueRef::String(StringView::Int(12))));
@@ -59,7 +59,7 @@ fn clock_is_independent_of_type_and_encoding() {
 #[test]
 fn value_that_no_header_describes_is_refused_and_leaves_the_entry_as_it_was() {
     let long = vec![b'v'; 10_000];
-    let mut entry = Entry::new(Owner::NOBODY, b"key", StringValue::new(&long).into(), 0);
+    let mut entry = Entry::of_no_database(b"key", StringValue::new(&long).into(), 0);
     let too_long = vec![b'x'; INLINE_LEN_MAX + 1];
     let refused = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         entry.set_inline(Type::String, Encoding::Raw, &too_long, Some(1));
@@ -147,7 +147,7 @@ struct Checked {
 impl Checked {
     fn new(key_len: usize) -> Self {
         let key = filled(key_len);
-        let entry = Entry::new(Owner::NOBODY, &key, StringValue::new(b"").into(), 1);
+        let entry = Entry::of_no_database(&key, StringValue::new(b"").into(), 1);
         Self { entry, key, bytes: Vec::new(), expiry: None, clock: 1 }
     }
 

@@ -9,7 +9,6 @@ use super::tree::Tree;
 use crate::keyspace::Entry;
 use crate::stdx::clock::Now;
 use crate::stdx::number::parse_i64;
-use crate::structures::Owner;
 use crate::tool::elements;
 use crate::tool::filter::Filter;
 use crate::tool::input::Input;
@@ -76,7 +75,7 @@ pub fn measure(input: &Input, item: &Item<'_>) -> Result<Option<Measured>, Troub
             let elements = elements::count(&value) as u64;
             let expiring = elements::has_expiring_fields(&value);
             let expiring_fields = if expiring { elements::count_expiring_fields(&value) } else { 0 };
-            let mut entry = Entry::new(Owner::NOBODY, &item.key, value, 0);
+            let mut entry = Entry::of_no_database(&item.key, value, 0);
             entry.set_expiry(item.expiry_ms);
             let memory = entry.memory_usage_in_table(ALL_SAMPLES) as u64;
             let (elements, memory) = (Some(elements), Some(memory));
