@@ -3,6 +3,8 @@
 
 use std::alloc::{Layout, alloc_zeroed};
 
+use super::size_class::size_class;
+
 /// Numbers for which bytes of zero are the number zero.
 ///
 /// # Safety
@@ -31,9 +33,17 @@ pub fn try_zeros<T: Zero>(len: usize) -> Option<Vec<T>> {
 /// What is smaller is taken to be there.
 const DOUBTFUL_BYTES_MIN: usize = 1 << 20;
 
-/// Whether there is memory for so many bytes, before it is asked for in ways that would end the process.
+/// What is kept beside so many bytes, such as the name of a field and the header of a block.
+const BESIDE_BYTES: usize = 64 << 10;
+
+/// Whether there is memory for so many bytes, before it is asked for in ways that would end the process: for a block that is as
+/// large as those that hold them.
 pub fn memory_holds(bytes: usize) -> bool {
-    bytes < DOUBTFUL_BYTES_MIN || Vec::<u8>::new().try_reserve_exact(bytes).is_ok()
+    if bytes < DOUBTFUL_BYTES_MIN {
+        return true;
+    }
+    let block = bytes.checked_add(BESIDE_BYTES).filter(|bytes| *bytes < isize::MAX as usize / 2).map(size_class);
+    block.is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
 }
 
 #[cfg(test)]

@@ -468,7 +468,7 @@ fn copies_of_long_values_and_results_that_memory_cannot_give_are_errors_and_end_
         client.cmd(&["SET", &format!("weight:{number}"), &member]);
         client.cmd(&["RPUSH", "numbers", &number.to_string()]);
     }
-    if !leave_memory(&server, 40 << 20) {
+    if !leave_memory(&server, 48 << 20) {
         return;
     }
     let long = "y".repeat(30 << 20);
