@@ -4,10 +4,58 @@ use std::fs;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Client, Server, Value, against_redis, send_signal, simple, wait_until};
+use crate::support::{Client, Server, Setup, Value, against_redis, ok, send_signal, simple, wait_until};
 
 /// A child that takes long enough to be met: 1,000 keys at 10 ms each.
 const SLOW: &str = "rdb-key-save-delay 10000";
+
+/// Keys `from` to `to`, as set by a script, in the order of their numbers.
+fn set_keys(client: &mut Client, from: u32, to: u32, filler: &str) {
+    let script = format!(
+        "for number = {from}, {to} - 1 do redis.call('SET', 'key:' .. number, number .. string.rep('{filler}', 100)) end \
+         return redis.status_reply('OK')"
+    );
+    assert_eq!(client.cmd(&["EVAL", &script, "0"]), ok());
+}
+
+/// The child reads pages in the order of addresses, which is that of the keys here.
+#[test]
+fn what_the_child_has_read_is_written_in_place_again_and_the_dump_is_of_the_fork() {
+    const KEYS: u32 = 200_000;
+    if against_redis() {
+        return;
+    }
+    let server = Server::with_config("save ''\nrdbcompression no\nsnapshot-threads 1\nsnapshot-rate-limit 3");
+    let mut client = server.client();
+    set_keys(&mut client, 0, KEYS, "v");
+    // A second database, and keys that no page takes.
+    client.transcript("> SELECT 3\n+OK");
+    set_keys(&mut client, 0, 1000, "w");
+    client.cmd(&["SET", &"long".repeat(5_000), "value"]);
+    client.transcript("> SELECT 0\n+OK");
+    let digest = server.digest();
+    server.start_background_save();
+    let figure = |name: &str| server.info_number("persistence", name);
+    wait_until("most is read", 60, || figure("current_save_keys_processed") >= u64::from(KEYS) / 2);
+    // The server looks after its child now and then.
+    let done = figure("current_save_keys_processed");
+    wait_until("the server has looked again", 60, || figure("current_save_keys_processed") > done);
+    set_keys(&mut client, 0, KEYS / 4, "x");
+    let finished = figure("current_redirected_bytes");
+    let processed = figure("current_save_keys_processed");
+    set_keys(&mut client, KEYS - KEYS / 20, KEYS, "x");
+    let unread = figure("current_redirected_bytes");
+    assert!(processed < u64::from(KEYS / 20 * 18), "the last keys are not read yet: {processed}");
+    let block = 120;
+    assert!(finished < u64::from(KEYS / 4) * block / 10, "{finished} bytes of what was read were written elsewhere");
+    assert!(unread >= u64::from(KEYS / 20) * 100, "{unread} bytes of what was not read were written elsewhere");
+    server.wait_for_save_end();
+    assert_eq!(server.info_field("persistence", "rdb_last_bgsave_status"), "ok");
+    let dump = fs::read(server.dump_path()).expect("the dump");
+    let other = Setup::new().config("save ''").file("dump.rdb", dump).start();
+    assert_eq!(other.digest(), digest);
+    assert_eq!(client.run("GET key:1").text(), format!("1{}", "x".repeat(100)));
+}
 
 #[test]
 fn history_tells_of_every_snapshot_what_asked_for_it_and_how_it_went() {
