@@ -16,7 +16,7 @@ use super::process::{self, End};
 use super::task::{Task, Trigger};
 use crate::keyspace::Keyspace;
 use crate::stdx::clock::Now;
-use crate::structures::block_bytes_kept_for_children;
+use crate::structures::{Kept, kept_for_children};
 
 /// A child that was asked to end is killed after so long.
 const POLITE_FOR: Duration = Duration::from_secs(1);
@@ -49,6 +49,8 @@ pub struct Running {
     pub counted_at: Instant,
     /// Bytes of blocks whose new version was written elsewhere, so that the child keeps the old one to itself.
     pub redirected_bytes: u64,
+    /// Those of them in pages that the child has not finished.
+    pub kept_bytes: u64,
     /// The most that the snapshot took of memory so far.
     pub peak_extra_bytes: u64,
     /// At so much it is given up; 0 for never.
@@ -102,6 +104,7 @@ impl Running {
             figures: Figures::default(),
             counted_at: task.options.now.monotonic(),
             redirected_bytes: 0,
+            kept_bytes: 0,
             peak_extra_bytes: 0,
             memory_limit_bytes: 0,
             progress_at: task.options.now.monotonic(),
@@ -164,7 +167,8 @@ impl Running {
             self.figures.copied_bytes = bytes;
             self.counted_at = at;
         }
-        self.redirected_bytes = block_bytes_kept_for_children() as u64;
+        let Kept { now, once } = kept_for_children();
+        (self.kept_bytes, self.redirected_bytes) = (now as u64, once as u64);
         self.peak_extra_bytes = self.peak_extra_bytes.max(self.extra_bytes());
     }
 
@@ -190,7 +194,7 @@ impl Running {
 
     /// What would be free without this snapshot.
     pub fn extra_bytes(&self) -> u64 {
-        self.figures.copied_bytes + self.redirected_bytes
+        self.figures.copied_bytes + self.kept_bytes
     }
 
     pub fn set_memory_limit(&mut self, bytes: u64) {

@@ -5,7 +5,6 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Filling;
 use super::cache::{Bin, Cache};
 use super::class::Class;
 use super::evacuation::{Evacuated, Next};
@@ -13,6 +12,7 @@ use super::memory::{Memory, PAGE_BYTES};
 use super::owner::{OWNERS, Owner};
 use super::shared::{SPANS, Shared};
 use super::span::{NO_SPAN, SPAN_BYTES, Span, State};
+use super::{Filling, Kept};
 
 pub(super) struct Heap<M: Memory> {
     memory: M,
@@ -32,6 +32,8 @@ pub(super) struct Heap<M: Memory> {
     fork: AtomicU32,
     /// Bytes of blocks freed since the fork that a child sees: their memory stays in use for its sake.
     kept: AtomicUsize,
+    /// As `kept`, with those in pages that the child has finished since.
+    kept_once: AtomicUsize,
 }
 
 impl<M: Memory> Heap<M> {
@@ -49,6 +51,7 @@ impl<M: Memory> Heap<M> {
             wants_page: AtomicBool::new(false),
             fork: AtomicU32::new(0),
             kept: AtomicUsize::new(0),
+            kept_once: AtomicUsize::new(0),
         }
     }
 
@@ -112,8 +115,12 @@ impl<M: Memory> Heap<M> {
         let span = &self.spans[number];
         debug_assert_eq!(span.class(), class, "a block is freed as what it was allocated");
         cache.unsettled -= class.bytes() as isize;
-        if span.epoch() < self.fork.load(Ordering::Relaxed) {
-            self.kept.fetch_add(class.bytes(), Ordering::Relaxed);
+        let fork = self.fork.load(Ordering::Relaxed);
+        if span.epoch() < fork {
+            self.kept_once.fetch_add(class.bytes(), Ordering::Relaxed);
+            // Before the span's count, of which `take_finished` takes as much away.
+            self.kept.fetch_add(class.bytes(), Ordering::Release);
+            span.note_kept(fork);
         }
         let before = span.set_free(offset % SPAN_BYTES);
         if before == 0 || before + 1 == span.blocks() {
@@ -157,6 +164,7 @@ impl<M: Memory> Heap<M> {
         let mut shared = self.lock();
         if shared.children == 0 {
             self.kept.store(0, Ordering::Relaxed);
+            self.kept_once.store(0, Ordering::Relaxed);
         }
         let fork = shared.share(self.spans);
         self.fork.store(fork, Ordering::Relaxed);
@@ -173,10 +181,9 @@ impl<M: Memory> Heap<M> {
         }
     }
 
-    /// Bytes of blocks that were freed, or written anew elsewhere, while a child saw them: of the children that live, or of the
-    /// last one.
-    pub(super) fn kept_bytes(&self) -> usize {
-        self.kept.load(Ordering::Relaxed)
+    /// Of the children that live, or of the last one.
+    pub(super) fn kept(&self) -> Kept {
+        Kept { now: self.kept.load(Ordering::Relaxed), once: self.kept_once.load(Ordering::Relaxed) }
     }
 
     /// Hands all claims back.
@@ -251,7 +258,8 @@ impl<M: Memory> Heap<M> {
         }
         for page in 0..shared.pages.len() {
             if self.finished[page].load(Ordering::Relaxed) != 0 && self.finished[page].swap(0, Ordering::Acquire) != 0 {
-                shared.unshare_page(self.spans, page as u32);
+                let free_again = shared.unshare_page(self.spans, page as u32);
+                self.kept.fetch_sub(free_again, Ordering::Relaxed);
             }
         }
     }

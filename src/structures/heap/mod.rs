@@ -36,8 +36,7 @@ pub use class::block_bytes;
 pub(crate) use evacuation::Evacuated;
 pub use owner::{Owner, Ownership};
 pub use process::{
-    block_bytes_kept_for_children, give_pages_back, heap_bytes, share_blocks, take_finished_pages, unshare_blocks,
-    used_block_bytes,
+    give_pages_back, heap_bytes, kept_for_children, share_blocks, take_finished_pages, unshare_blocks, used_block_bytes,
 };
 pub use walk::{Finishing, Walk};
 
@@ -63,6 +62,15 @@ impl Filling {
     pub fn unused_bytes(self) -> usize {
         self.page_bytes.saturating_sub(self.used_bytes)
     }
+}
+
+/// Bytes of blocks that were freed while a child saw them, or left for others that it does not see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Their memory waits for the child to finish with it.
+    pub now: usize,
+    /// Those too whose memory is used again.
+    pub once: usize,
 }
 
 /// What the heap holds, in bytes.

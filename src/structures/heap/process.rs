@@ -14,7 +14,7 @@ use super::class::{Class, block_bytes};
 use super::core::Heap;
 use super::memory::{Mapped, Reserved};
 use super::owner::Owner;
-use super::{Evacuated, Filling, HeapBytes, Pool};
+use super::{Evacuated, Filling, HeapBytes, Kept, Pool};
 
 /// `None` where addresses are limited: blocks come from the global allocator then, and none counts as shared.
 type ProcessHeap = LazyLock<Option<Heap<Mapped>>>;
@@ -228,10 +228,12 @@ pub fn used_block_bytes() -> usize {
     used.max(0) as usize
 }
 
-/// Bytes of blocks that were freed while a child saw them, or left for others: their memory is used again when no child lives.
-/// Of the children that live, or of the last one.
-pub fn block_bytes_kept_for_children() -> usize {
-    heaps().map(|(_, heap)| heap.kept_bytes()).sum()
+/// What was freed while a child saw it: of the children that live, or of the last one.
+pub fn kept_for_children() -> Kept {
+    heaps().fold(Kept::default(), |sum, (_, heap)| {
+        let Kept { now, once } = heap.kept();
+        Kept { now: sum.now + now, once: sum.once + once }
+    })
 }
 
 /// Gives the memory of at most so many empty pages of each pool back. Returns whether there are more.

@@ -126,16 +126,19 @@ impl Shared {
         self.children == 1 && !self.several
     }
 
-    /// The child sees a page no more: what is in it may be written, and what is free used.
-    pub(super) fn unshare_page(&mut self, spans: &[Span], number: u32) {
+    /// The child sees a page no more: what is in it may be written, and what is free used. Returns the bytes of the blocks that
+    /// were freed while it saw them.
+    pub(super) fn unshare_page(&mut self, spans: &[Span], number: u32) -> usize {
         self.leave_roomy(number);
         let epoch = self.epoch;
+        let mut free_again = 0;
         for number in number * SPANS as u32..(number + 1) * SPANS as u32 {
             let span = &spans[number as usize];
             let was_listed = span.state() == State::Listed;
             if was_listed {
                 self.unlist(spans, number);
             }
+            free_again += span.take_kept_bytes(epoch);
             span.set_epoch(epoch);
             if was_listed {
                 self.list(spans, number);
@@ -143,6 +146,7 @@ impl Shared {
         }
         self.pages[number as usize].epoch = epoch;
         self.enter_roomy(number);
+        free_again
     }
 
     fn move_all(&mut self, spans: &[Span], from: Age, to: Age) {

@@ -45,6 +45,8 @@ pub(super) struct Span {
     free: AtomicI32,
     /// The number of the fork after which the span's page was touched first.
     epoch: AtomicU32,
+    /// See [`Self::note_kept`].
+    kept: AtomicU64,
     next: AtomicU32,
     previous: AtomicU32,
     class: AtomicU8,
@@ -103,6 +105,20 @@ impl Span {
         let block = ((offset as u64 * u64::from(self.reciprocal.load(Ordering::Relaxed))) >> 32) as usize;
         debug_assert_eq!(block * self.class().bytes(), offset, "a block begins there");
         self.set_bits(block / u64::BITS as usize, 1 << (block % u64::BITS as usize))
+    }
+
+    /// Counts a block that is freed while the child of this fork sees it.
+    #[cold]
+    pub(super) fn note_kept(&self, fork: u32) {
+        let count = |kept: u64| if (kept >> u32::BITS) as u32 == fork { kept as u32 } else { 0 };
+        let add = |kept: u64| Some(u64::from(fork) << u32::BITS | u64::from(count(kept) + 1));
+        let _ = self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+    }
+
+    /// Bytes of the blocks that were freed while the child of this fork saw them; none from here on.
+    pub(super) fn take_kept_bytes(&self, fork: u32) -> usize {
+        let kept = self.kept.swap(0, Ordering::Relaxed);
+        if (kept >> u32::BITS) as u32 == fork { kept as u32 as usize * self.class().bytes() } else { 0 }
     }
 
     /// Sets bits of one word that are not set. Returns how many were set in all words before.
