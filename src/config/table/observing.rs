@@ -24,7 +24,7 @@ pub const KEYS: &[Key] = &[
         },
     )
     .at_startup()
-    .doc("The addresses to listen on for it, as with bind."),
+    .doc("The addresses to listen on for it, as with bind. Browsers may ask by the names among them."),
     integer(
         "slowlog-log-slower-than",
         "10000",
