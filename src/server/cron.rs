@@ -1,15 +1,19 @@
-//! What happens by itself: `hz` times a second.
+//! What happens by itself: rounds, `hz` times a second, and between them short steps of work that is put off.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::keyspace::ExpireCycle;
 use crate::server::clients::Close;
 use crate::server::executor::Executor;
 use crate::server::net::{Shared, Timer};
+use crate::structures::give_pages_back;
 
-/// Milliseconds of each round that tables may take to catch up with what they put off.
-const REHASH_BUDGET: Duration = Duration::from_millis(1);
+/// A step of tables that catch up with what they put off. Commands wait for it.
+const TABLES_STEP: Duration = Duration::from_micros(100);
+
+/// Percent of the time that steps take where no setting says how much.
+const STEPS_PERCENT: u32 = 2;
 
 /// Percent of the time that the expire cycle may take, at effort 1.
 const EXPIRE_PERCENT: u32 = 25;
@@ -17,18 +21,27 @@ const EXPIRE_PERCENT: u32 = 25;
 /// Of the time for the expiry of keys, one part in this many is left for that of fields.
 const FIELDS_SHARE_MIN: u32 = 8;
 
-/// Runs the rounds until the server ends.
+/// Runs the rounds, and the steps between them, until the server ends.
 pub async fn run(shared: Rc<Shared>, timer: Timer) {
+    let mut next_round = Instant::now();
     loop {
         let (period, wake) = {
             let mut executor = shared.executor.borrow_mut();
+            let mut next_step = None;
             if !executor.process.is_cron_paused() {
-                executor.timed_cron();
+                if next_round <= Instant::now() {
+                    executor.timed_cron();
+                    next_round = Instant::now() + executor.time_to_next_round();
+                }
+                next_step = executor.step();
+            } else {
+                next_round = Instant::now() + executor.time_to_next_round();
             }
             if executor.process.is_ending() {
                 shared.end();
             }
-            (executor.time_to_next_round(), executor.process.cron_wake())
+            let period = next_round.saturating_duration_since(Instant::now());
+            (next_step.map_or(period, |next| period.min(next)), executor.process.cron_wake())
         };
         tokio::select! {
             slept = timer.sleep(period) => {
@@ -38,7 +51,7 @@ pub async fn run(shared: Rc<Shared>, timer: Timer) {
                     tokio::time::sleep(period).await;
                 }
             }
-            () = wake.raised() => {}
+            () = wake.raised() => next_round = Instant::now(),
         }
     }
 }
@@ -87,9 +100,6 @@ impl Executor {
             self.after_command();
         }
         self.expire_own_keys();
-        if self.config.activerehashing {
-            self.keyspace.resize_for(REHASH_BUDGET);
-        }
         self.memory_cron();
         self.read_meters();
         self.snapshot_cron();
@@ -98,6 +108,20 @@ impl Executor {
         self.close_idle_clients();
         self.migrations.close_idle_links(now.monotonic());
         self.enforce_output_limits();
+    }
+
+    /// A step of what is put off, so short that clients hardly notice. Returns after which time the next one is due, if there is
+    /// more to do than what the next round brings.
+    fn step(&mut self) -> Option<Duration> {
+        if self.scripts.is_busy() {
+            return None;
+        }
+        let begun = Instant::now();
+        let is_behind = self.config.activerehashing && self.keyspace.resize_for(TABLES_STEP);
+        let has_empty_pages = give_pages_back(1);
+        let by_steps = (is_behind || has_empty_pages).then_some(STEPS_PERCENT);
+        let percent = by_steps.max(self.compact(STEPS_PERCENT))?;
+        Some(begun.elapsed() * (100 - percent.min(99)) / percent)
     }
 
     /// The part of a round that changes no data and begins no snapshot: a script is in the middle of what it does.

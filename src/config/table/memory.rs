@@ -79,7 +79,7 @@ pub const KEYS: &[Key] = &[
         .applies(Apply::Defragmentation)
         .doc(
             "Move keys out of pages that are filled less than others, so that their memory goes back to the system, with \
-             as much of the time as the settings below say. Without it a millisecond of each round does that. Collections \
+             as much of the time as the settings below say. Without it 2 % of the time goes to that. Collections \
              whose elements are not in the block of their key are not moved, and nothing is while a snapshot is written.",
         ),
     bytes(

@@ -1,5 +1,5 @@
-//! Compaction: moving entries together, so that pages become empty. A little in each round in any case, and with `activedefrag`
-//! as much as its settings say.
+//! Compaction: moving entries together, so that pages become empty. With a little of the time in any case, and with
+//! `activedefrag` as much as its settings say.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,9 @@ use super::defragmentation::wanted_percent;
 use crate::server::executor::Executor;
 use crate::structures::Pool;
 
-/// So much of each round goes in any case to moving entries together.
-const GENTLE_BUDGET: Duration = Duration::from_millis(1);
+/// A step of it, and one with `activedefrag`. Commands wait for it.
+const GENTLE_STEP: Duration = Duration::from_micros(100);
+const STEP: Duration = Duration::from_micros(250);
 
 impl Executor {
     pub(in crate::server) fn follow_defragmentation(&self) -> Result<(), String> {
@@ -22,8 +23,9 @@ impl Executor {
         Ok(())
     }
 
-    /// One round of compaction.
-    pub(super) fn compact(&mut self) {
+    /// One step of compaction. Returns which percentage of the time it should take, if there is more to do; `gentle_percent`
+    /// without `activedefrag`.
+    pub(in crate::server) fn compact(&mut self, gentle_percent: u32) -> Option<u32> {
         if !self.config.activedefrag {
             self.memory.defragmentation.stop();
         } else if let Some(percent) = wanted_percent(&self.config, Pool::Entries.filling()) {
@@ -31,7 +33,7 @@ impl Executor {
         }
         let percent = self.memory.defragmentation.running_percent();
         let begun = Instant::now();
-        let done = self.keyspace.compact_for((self.cron_period() * percent / 100).max(GENTLE_BUDGET));
+        let done = self.keyspace.compact_for(if percent > 0 { STEP } else { GENTLE_STEP });
         self.memory.defragmentation.note(done);
         if percent > 0 {
             self.note_latency("active-defrag-cycle", begun.elapsed());
@@ -39,6 +41,8 @@ impl Executor {
         // What has begun goes on below the thresholds, until pages are filled evenly.
         if !done.more {
             self.memory.defragmentation.stop();
+            return None;
         }
+        Some(percent.max(gentle_percent))
     }
 }

@@ -7,10 +7,7 @@ use crate::config::EvictionPolicy;
 use crate::keyspace::Eviction;
 use crate::observe;
 use crate::server::executor::Executor;
-use crate::structures::{give_pages_back, mapped_table_bytes};
-
-/// Empty pages of blocks whose memory is given back in one round of the timer, 2 MiB each.
-const PAGES_GIVEN_BACK: usize = 4;
+use crate::structures::mapped_table_bytes;
 
 /// Evictions between two looks at the clock.
 const EVICTIONS_PER_LOOK: usize = 16;
@@ -63,8 +60,6 @@ impl Executor {
         if !self.config.jemalloc_bg_thread {
             observe::decay_large();
         }
-        give_pages_back(PAGES_GIVEN_BACK);
-        self.compact();
         self.memory.allocator.stats(self.clock.latest().monotonic());
         self.memory.note_peak();
         self.memory.note_free();
