@@ -1,5 +1,6 @@
 //! The connected clients: their sessions, output buffers, and what may hold them up.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -240,6 +241,8 @@ pub struct Clients {
     last_id: ClientId,
     /// How many of the clients have no connection.
     internal: usize,
+    /// See [`Self::take_retiring`].
+    retiring: Cell<bool>,
     /// The client whose command is being executed. What is pushed to it meanwhile waits in `held_pushes`, so that it
     /// is not within the command's own reply.
     executing: Option<ClientKey>,
@@ -335,7 +338,14 @@ impl Clients {
         self.by_id.remove(&client.session.id);
         client.reply.discard();
         client.close(Close::Now);
+        self.retiring.set(true);
         self.discount(key);
+    }
+
+    /// Whether clients were retired since this was last asked, whose connections are open until their tasks have run.
+    #[inline]
+    pub fn take_retiring(&self) -> bool {
+        self.retiring.get() && self.retiring.replace(false)
     }
 
     /// Whether anybody is sent every command.

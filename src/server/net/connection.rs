@@ -283,6 +283,10 @@ impl Connection {
                 yield_now().await;
                 executed = self.execute_input();
             }
+            // Connections that a command has ended are closed before it is answered, as whoever asked for it expects.
+            if executed > 0 && self.shared.executor.borrow().clients.take_retiring() {
+                yield_now().await;
+            }
             let sent = self.flush()?;
             if sent == Sent::Last {
                 return Ok(());

@@ -279,3 +279,22 @@ fn client_list_tells_what_each_connection_has_said_and_heard() {
     wait_until("it waits", 10, || server.info_field("clients", "blocked_clients") == "1");
     assert_eq!(field("talker", "tot-cmds"), 2, "a command that waits is not done");
 }
+
+#[test]
+fn a_connection_is_closed_before_the_answer_to_whoever_has_killed_it() {
+    let server = Server::start();
+    let mut killer = server.client();
+    for round in 0..200 {
+        let mut victim = server.client();
+        let id = victim.run("CLIENT ID").integer();
+        if round % 2 == 0 {
+            assert_eq!(killer.run(&format!("CLIENT KILL ID {id}")), int(1));
+        } else {
+            killer.send(format!("MULTI\r\nCLIENT KILL ID {id}\r\nEXEC\r\n").as_bytes());
+            assert_eq!([killer.read(), killer.read()], [simple("OK"), simple("QUEUED")]);
+            assert_eq!(killer.read().items(), [int(1)]);
+        }
+        // The end is there already; the limit is only so that a wait has an end.
+        assert!(victim.is_closed_within(Duration::from_millis(2)), "round {round}");
+    }
+}
