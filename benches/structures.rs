@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::ops::Bound;
 
 use copal::internals::stdx::HashSeed;
+use copal::internals::structures::Row;
 use copal::internals::structures::intset::Intset;
 use copal::internals::structures::listpack::{self, Listpack};
 use copal::internals::structures::order_tree::{Member, OrderTree};
@@ -25,9 +26,9 @@ fn listpacks(c: &mut Criterion) {
     let mut group = c.benchmark_group("listpack");
     group.bench_function("push 128 strings of 16 bytes", |b| {
         b.iter_batched(
-            Vec::new,
-            |buffer| {
-                let mut list = Listpack::reusing(buffer);
+            Row::default,
+            |row| {
+                let mut list = Listpack::reusing(row);
                 for _ in 0..128 {
                     list.push_back(black_box(b"0123456789abcdef"));
                 }
@@ -158,7 +159,7 @@ fn order_trees(c: &mut Criterion) {
         b.iter(|| {
             let at = (first + rng.usize(..MILLION)) % (2 * MILLION);
             let new = rng.f64() * 1e9;
-            assert!(tree.update_score(scores[at], blocks[at].0, new));
+            assert!(tree.update_score(scores[at], blocks[at].0, new, blocks[at]));
             scores[at] = new;
         });
     });
@@ -166,7 +167,7 @@ fn order_trees(c: &mut Criterion) {
         b.iter(|| {
             let at = (first + rng.usize(..MILLION)) % (2 * MILLION);
             let new = scores[at] + 1.0;
-            assert!(tree.update_score(scores[at], blocks[at].0, new));
+            assert!(tree.update_score(scores[at], blocks[at].0, new, blocks[at]));
             scores[at] = new;
         });
     });

@@ -13,7 +13,7 @@ use super::ready::{Home, ReadyEntry};
 use crate::stdx::HashSeed;
 use crate::structures::{Dict, OccupiedSlot, Owner, Ownership, ResizePolicy, Slot, TableStats};
 use crate::types::string::{EMBSTR_BYTES_MAX, INLINE_BYTES_MAX, IntBytes, StringValue, StringView, canonical_integer};
-use crate::types::{DataType, Encoding, Type, Value, ValueRef};
+use crate::types::{DataType, Encoding, Room, Type, Value, ValueRef};
 
 /// One database.
 ///
@@ -25,7 +25,7 @@ pub struct Db {
     lapsed: Lapsed,
     field_expiries: FieldExpiries,
     /// Memory in which a value that lives inside its key's block is changed.
-    room: Vec<u8>,
+    room: Room,
     pub(super) known: KnownHash,
     pub(super) expire_state: ExpireState,
     expiry_policy: ExpiryPolicy,
@@ -46,7 +46,7 @@ impl Db {
             ownership: Ownership::default(),
             lapsed: Lapsed::default(),
             field_expiries: FieldExpiries::default(),
-            room: Vec::new(),
+            room: Room::default(),
             known: KnownHash::default(),
             expire_state: ExpireState::default(),
             expiry_policy: ExpiryPolicy::default(),
@@ -351,7 +351,7 @@ impl Db {
         hash: u64,
         key: &[u8],
         access: &AccessClock,
-        fresh: impl FnOnce(Vec<u8>) -> T,
+        fresh: impl FnOnce(&mut Room) -> T,
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<Edited<R>, WrongType> {
         // Both ways to change a value are written down, and one is gone.
@@ -360,7 +360,7 @@ impl Db {
         if let Some(edited) = self.edit(hash, key, Some(access), &mut change)? {
             return Ok(edited);
         }
-        let mut value = fresh(std::mem::take(&mut self.room));
+        let mut value = fresh(&mut self.room);
         let result = change(&mut value);
         let emptied = value.is_empty();
         if !emptied {
@@ -368,7 +368,7 @@ impl Db {
             let entry = match value.inline() {
                 Some((encoding, bytes)) => {
                     let entry = Entry::with_inline(owner, key, T::TYPE, encoding, bytes, None, access.initial());
-                    self.room = value.into_room();
+                    value.give_back(&mut self.room);
                     entry
                 }
                 None => Entry::new(owner, key, value.into(), access.initial()),
@@ -445,7 +445,7 @@ impl Db {
             ownership: std::mem::take(&mut self.ownership),
             lapsed: Lapsed::default(),
             field_expiries: std::mem::take(&mut self.field_expiries),
-            room: Vec::new(),
+            room: Room::default(),
             known: KnownHash::default(),
             expire_state: std::mem::take(&mut self.expire_state),
             expiry_policy: self.expiry_policy,
@@ -547,10 +547,10 @@ fn set_entry_expiry(mut slot: OccupiedSlot<'_, Entry>, expiry: Option<i64>) {
 }
 
 /// Changes the value of an entry that is known to be of type `T`. What is left empty is still there and to be removed.
-fn edit_value<T: DataType, R>(entry: &mut Entry, room: &mut Vec<u8>, change: impl FnOnce(&mut T) -> R) -> Edited<R> {
+fn edit_value<T: DataType, R>(entry: &mut Entry, room: &mut Room, change: impl FnOnce(&mut T) -> R) -> Edited<R> {
     let expiry = entry.expiry();
     if let Some((_, encoding, bytes)) = entry.inline() {
-        let mut value = T::from_inline(encoding, bytes, std::mem::take(room));
+        let mut value = T::from_inline(encoding, bytes, room);
         let result = change(&mut value);
         let emptied = value.is_empty();
         match value.inline() {
@@ -563,7 +563,7 @@ fn edit_value<T: DataType, R>(entry: &mut Entry, room: &mut Vec<u8>, change: imp
                 return Edited { result, emptied };
             }
         }
-        *room = value.into_room();
+        value.give_back(room);
         return Edited { result, emptied };
     }
     let boxed = entry.boxed_mut().expect("a value is inside the block or behind it");

@@ -50,7 +50,7 @@ use std::cell::Cell;
 use crate::stdx::HashSeed;
 use crate::structures::{ResizePolicy, set_thread_resize_policy, share_blocks, unshare_blocks};
 use crate::types::string::StringView;
-use crate::types::{DataType, Type, Value};
+use crate::types::{DataType, Room, Type, Value};
 
 /// All databases, and what is kept about them as a whole.
 pub struct Keyspace {
@@ -266,7 +266,7 @@ impl Keyspace {
         db: usize,
         key: &[u8],
         now_ms: i64,
-        fresh: impl FnOnce(Vec<u8>) -> T,
+        fresh: impl FnOnce(&mut Room) -> T,
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<Edited<R>, WrongType> {
         let hash = self.dbs[db].hash(key);

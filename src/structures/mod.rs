@@ -8,7 +8,10 @@ mod folded_name;
 mod heap;
 mod long_buffer;
 mod memory;
+mod pool_box;
+mod pool_deque;
 mod reserved;
+mod row;
 mod size_class;
 mod thin;
 
@@ -37,4 +40,6 @@ pub use heap::{
 };
 pub use long_buffer::{LongBuffer, try_grow};
 pub use memory::{memory_holds, try_zeros};
+pub use pool_box::PoolBox;
+pub use row::Row;
 pub use thin::{ThinBytes, ThinPair};

@@ -5,16 +5,6 @@ pub(super) fn size_class(bytes: usize) -> usize {
     if bytes <= 128 { bytes.next_multiple_of(16) } else { bytes.next_multiple_of(1 << ((bytes - 1).ilog2() - 2)) }
 }
 
-/// A copy of `bytes` in the memory of `buffer`, whatever that held; where it is too small, in a block of their class.
-pub(super) fn copied(bytes: &[u8], mut buffer: Vec<u8>) -> Vec<u8> {
-    buffer.clear();
-    if buffer.capacity() < bytes.len() {
-        buffer.reserve_exact(size_class(bytes.len()));
-    }
-    buffer.extend_from_slice(bytes);
-    buffer
-}
-
 #[cfg(test)]
 mod tests {
     use super::size_class;

@@ -8,6 +8,7 @@ pub mod hash;
 mod limits;
 pub mod list;
 mod packed;
+mod room;
 pub mod set;
 pub mod stream;
 pub mod string;
@@ -16,6 +17,7 @@ pub mod zset;
 
 pub use digest::Digest;
 pub use limits::Limits;
+pub use room::Room;
 pub use value::{Value, ValueRef};
 
 use std::cell::Cell;
@@ -106,10 +108,10 @@ pub trait DataType: Sized + Into<Value> {
 
     /// Takes bytes that [`DataType::inline`] gave out as an owned value, to be changed. It is laid out in `room`,
     /// whatever that held.
-    fn from_inline(encoding: Encoding, bytes: &[u8], room: Vec<u8>) -> Self;
+    fn from_inline(encoding: Encoding, bytes: &[u8], room: &mut Room) -> Self;
 
-    /// The memory of a value that is not needed any more, as the room for the next one.
-    fn into_room(self) -> Vec<u8>;
+    /// Gives the memory of a value that is not needed any more back, as the room for the next one.
+    fn give_back(self, room: &mut Room);
 
     /// The view inside `value`, if it is of this type.
     fn from_value_ref(value: ValueRef<'_>) -> Option<Self::View<'_>>;

@@ -8,8 +8,9 @@ use super::set::{SetValue, SetView};
 use super::stream::StreamValue;
 use super::string::{StringValue, StringView};
 use super::zset::{ZsetValue, ZsetView};
-use super::{DataType, Digest, EMPTY_VALUE, Encoding, LoadOptions, Type, View};
+use super::{DataType, Digest, EMPTY_VALUE, Encoding, LoadOptions, Room, Type, View};
 use crate::rdb;
+use crate::structures::PoolBox;
 
 /// A value outside of any key's block: too large for its key's block, or on its way in or out.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +20,7 @@ pub enum Value {
     Set(SetValue),
     Zset(ZsetValue),
     Hash(HashValue),
-    Stream(Box<StreamValue>),
+    Stream(PoolBox<StreamValue>),
 }
 
 /// A value as it is read, wherever it lives.
@@ -69,13 +70,14 @@ impl Value {
     }
 
     pub fn from_inline(data_type: Type, encoding: Encoding, bytes: &[u8]) -> Value {
+        let room = &mut Room::default();
         match data_type {
-            Type::String => StringValue::from_inline(encoding, bytes, Vec::new()).into(),
-            Type::List => ListValue::from_inline(encoding, bytes, Vec::new()).into(),
-            Type::Set => SetValue::from_inline(encoding, bytes, Vec::new()).into(),
-            Type::Zset => ZsetValue::from_inline(encoding, bytes, Vec::new()).into(),
-            Type::Hash => HashValue::from_inline(encoding, bytes, Vec::new()).into(),
-            Type::Stream => StreamValue::from_inline(encoding, bytes, Vec::new()).into(),
+            Type::String => StringValue::from_inline(encoding, bytes, room).into(),
+            Type::List => ListValue::from_inline(encoding, bytes, room).into(),
+            Type::Set => SetValue::from_inline(encoding, bytes, room).into(),
+            Type::Zset => ZsetValue::from_inline(encoding, bytes, room).into(),
+            Type::Hash => HashValue::from_inline(encoding, bytes, room).into(),
+            Type::Stream => StreamValue::from_inline(encoding, bytes, room).into(),
         }
     }
 

@@ -28,6 +28,7 @@ mod scripting;
 mod signals;
 mod snapshot;
 mod snapshot_limits;
+mod snapshot_under_writes;
 mod soak;
 mod startup;
 mod tool;

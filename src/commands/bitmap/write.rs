@@ -6,8 +6,8 @@ use super::offset::bit_offset;
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
-use crate::types::DataType as _;
 use crate::types::string::{INLINE_BYTES_MAX, StringValue};
+use crate::types::{DataType as _, Room};
 
 pub fn setbit(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let key = args.arg(1);
@@ -45,10 +45,9 @@ pub fn with_bytes<R>(
     }
     let is_fresh = Cell::new(false);
     // What lives inside its key's block is laid out in lent memory, anything larger in its own.
-    let fresh = |mut room: Vec<u8>| {
-        room.clear();
+    let fresh = |room: &mut Room| {
         is_fresh.set(true);
-        StringValue::Raw(if len <= INLINE_BYTES_MAX { room } else { Vec::new() })
+        StringValue::Raw(if len <= INLINE_BYTES_MAX { room.take_bytes() } else { Vec::new() })
     };
     let edited = ctx.edit_or_insert::<StringValue, _>(key, fresh, |value| {
         let grown = value.view().len() < len;

@@ -13,7 +13,7 @@ use crate::stdx::clock::Now;
 use crate::stdx::number::format_i64;
 use crate::stdx::size::ELEMENT_BYTES_MAX;
 use crate::structures::memory_holds;
-use crate::types::{DataType, Limits, Value};
+use crate::types::{DataType, Limits, Room, Value};
 
 /// For commands that read the keyspace.
 pub struct ReadCtx<'a> {
@@ -190,7 +190,7 @@ impl WriteCtx<'_> {
     pub fn edit_or_insert<T: DataType, R>(
         &mut self,
         key: &[u8],
-        fresh: impl FnOnce(Vec<u8>) -> T,
+        fresh: impl FnOnce(&mut Room) -> T,
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<crate::keyspace::Edited<R>, WrongType> {
         self.keyspace.edit_or_insert(self.session.db, key, self.now.unix_ms, fresh, change)

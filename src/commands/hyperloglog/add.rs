@@ -5,15 +5,16 @@ use crate::commands::framework::{CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::structures::hyperloglog::empty;
+use crate::types::Room;
 use crate::types::string::StringValue;
 
 pub fn pfadd(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, elements) = (args.arg(1), args.tail(2));
     let sparse_bytes_max = sparse_bytes_max_of_change(ctx);
     let mut created = 0;
-    let fresh = |room| {
+    let fresh = |room: &mut Room| {
         created = 1;
-        StringValue::Raw(empty(room))
+        StringValue::Raw(empty(room.take_bytes()))
     };
     // Where nothing is added, nothing is changed of a sketch whose runs may be wrong.
     if elements.is_empty()

@@ -5,6 +5,7 @@ use crate::commands::framework::{CommandResult, WriteCtx};
 use crate::keyspace::{Change, EventClass};
 use crate::resp::Args;
 use crate::structures::hyperloglog::{Encoding, Registers, empty};
+use crate::types::Room;
 use crate::types::string::StringValue;
 
 pub fn pfmerge(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
@@ -20,7 +21,7 @@ pub fn pfmerge(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
             registers.merge(sketch)?;
         }
     }
-    let fresh = |room| StringValue::Raw(empty(room));
+    let fresh = |room: &mut Room| StringValue::Raw(empty(room.take_bytes()));
     let edited = ctx.edit_or_insert(key, fresh, |string: &mut StringValue| {
         change_sketch(string, sparse_bytes_max, |sketch| {
             if any_dense {

@@ -6,6 +6,7 @@ use super::report;
 use crate::commands::framework::arguments::{Condition, float};
 use crate::commands::framework::{CommandError, CommandResult, WriteCtx};
 use crate::resp::Args;
+use crate::types::Room;
 use crate::types::zset::ZsetValue;
 
 const NOT_A_NUMBER: CommandError = CommandError::text("ERR resulting score is not a number (NaN)");
@@ -133,7 +134,7 @@ pub fn add_scored(ctx: &mut WriteCtx<'_>, key: &[u8], options: Options, scored: 
     if options.condition.only_existing {
         ctx.edit(key, |zset| change(zset, &mut outcome))?;
     } else {
-        let fresh = |room| {
+        let fresh = |room: &mut Room| {
             let longest = scored.iter().map(|(_, member)| member.len()).max();
             ZsetValue::for_members(scored.len(), longest.unwrap_or(0), limits, room)
         };

@@ -63,4 +63,13 @@ impl Cache {
         self.unsettled += class.bytes() as isize;
         NonNull::new(bin.start.wrapping_add(number * class.bytes()))
     }
+
+    /// Undoes the last [`Cache::take`], which has returned this block.
+    pub(super) fn put_back(&mut self, owner: Owner, block: NonNull<u8>, class: Class) {
+        let bin = self.bin(owner, class);
+        let number = (block.as_ptr().addr() - bin.start.addr()) / class.bytes();
+        debug_assert!(number < u64::BITS as usize && bin.free & 1 << number == 0, "the block was taken last");
+        bin.free |= 1 << number;
+        self.unsettled -= class.bytes() as isize;
+    }
 }

@@ -110,6 +110,20 @@ impl Pool {
         self.heap().and_then(|heap| heap.owner(block)).unwrap_or_default()
     }
 
+    /// A block for what is to leave one that a child sees (see [`Pool::shares`]); `None` where there is no better one to be
+    /// had, as after many snapshots without a pause: then it may as well be written where it is.
+    #[inline]
+    pub fn allocate_apart(self, bytes: usize) -> Option<NonNull<u8>> {
+        let block = self.allocate(bytes);
+        if !self.shares(block) {
+            return Some(block);
+        }
+        if let Some(class) = Class::of(bytes) {
+            self.with_cache(|cache| cache.put_back(Owner::NOBODY, block, class));
+        }
+        None
+    }
+
     #[cold]
     #[inline(never)]
     fn allocate_slowly(self, heap: &Heap<Mapped>, owner: Owner, class: Class) -> NonNull<u8> {

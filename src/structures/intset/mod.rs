@@ -1,6 +1,6 @@
 //! Intsets: sorted sets of integers, all of one width, in the format that RDB files store.
 //! Owns:  the byte format, reading it through [`IntsetView`], changing it through [`Intset`], checking foreign bytes.
-//! Uses:  nothing of the house.
+//! Uses:  the row of bytes beside it.
 //! Never: a threshold of a data type; a narrower width after a removal, which the format's first writer does not do.
 
 mod owned;

@@ -4,37 +4,36 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
 
-use super::super::size_class::{copied, size_class};
 use super::view::{HEADER_BYTES, IntsetView, Width};
+use crate::structures::row::Row;
 
 /// An intset of its own, one heap block.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Intset(Vec<u8>);
+pub struct Intset(Row);
 
 impl Intset {
     pub fn new() -> Self {
-        Self::reusing(Vec::new())
+        Self::reusing(Row::default())
     }
 
-    /// Takes over bytes that are known to be a whole intset.
-    pub fn from_vec(bytes: Vec<u8>) -> Self {
-        debug_assert!(super::validate(&bytes, false).is_ok(), "these bytes are no intset");
-        Self(bytes)
+    /// A copy of bytes that are known to be a whole intset.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self::copied(bytes, Row::default())
     }
 
-    /// A copy of a whole intset, in the memory of `buffer`, whatever that held.
-    pub fn copied(bytes: &[u8], buffer: Vec<u8>) -> Self {
-        Self::from_vec(copied(bytes, buffer))
+    /// A copy of a whole intset, in the memory of `row`, whatever that held.
+    pub fn copied(bytes: &[u8], row: Row) -> Self {
+        debug_assert!(super::validate(bytes, false).is_ok(), "these bytes are no intset");
+        Self(row.holding(bytes))
     }
 
-    /// An empty intset in the memory of `buffer`, whatever that held.
-    pub fn reusing(mut buffer: Vec<u8>) -> Self {
-        buffer.clear();
-        buffer.extend_from_slice(&[Width::Two as u8, 0, 0, 0, 0, 0, 0, 0]);
-        Self(buffer)
+    /// An empty intset in the memory of `row`, whatever that held.
+    pub fn reusing(row: Row) -> Self {
+        Self(row.holding(&[Width::Two as u8, 0, 0, 0, 0, 0, 0, 0]))
     }
 
-    pub fn into_vec(self) -> Vec<u8> {
+    /// The memory, whatever it holds, to be used again.
+    pub fn into_row(self) -> Row {
         self.0
     }
 
@@ -50,11 +49,8 @@ impl Intset {
         }
         let Err(index) = self.search(value) else { return false };
         let width = self.width().bytes();
-        let (offset, old_len) = (HEADER_BYTES + index * width, self.0.len());
-        self.make_room(width);
-        self.0.resize(old_len + width, 0);
-        self.0.copy_within(offset..old_len, offset + width);
-        self.0[offset..offset + width].copy_from_slice(&value.to_le_bytes()[..width]);
+        let offset = HEADER_BYTES + index * width;
+        self.0.splice(offset, 0, width).copy_from_slice(&value.to_le_bytes()[..width]);
         self.write_count();
         true
     }
@@ -64,11 +60,10 @@ impl Intset {
         let Ok(index) = self.search(value) else { return false };
         let width = self.width().bytes();
         let offset = HEADER_BYTES + index * width;
-        self.0.copy_within(offset + width.., offset);
-        self.0.truncate(self.0.len() - width);
+        self.0.splice(offset, width, 0);
         self.write_count();
         if self.0.len() * 2 < self.0.capacity() {
-            self.0.shrink_to(size_class(self.0.len()));
+            self.0.trim();
         }
         true
     }
@@ -76,30 +71,24 @@ impl Intset {
     /// Rewrites every element in a greater width, from the last to the first so that none is overwritten unread.
     fn widen(&mut self, width: Width) {
         let (len, old, new) = (self.len(), self.width().bytes(), width.bytes());
-        self.make_room(len * (new - old));
-        self.0.resize(HEADER_BYTES + len * new, 0);
+        let end = self.0.len();
+        self.0.splice(end, 0, len * (new - old));
+        let bytes = self.0.as_mut_slice();
         for index in (0..len).rev() {
             let from = HEADER_BYTES + index * old;
             let mut raw = [0; 8];
-            raw[..old].copy_from_slice(&self.0[from..from + old]);
+            raw[..old].copy_from_slice(&bytes[from..from + old]);
             let unused_bits = 64 - 8 * old as u32;
             let value = i64::from_le_bytes(raw) << unused_bits >> unused_bits;
             let to = HEADER_BYTES + index * new;
-            self.0[to..to + new].copy_from_slice(&value.to_le_bytes()[..new]);
+            bytes[to..to + new].copy_from_slice(&value.to_le_bytes()[..new]);
         }
-        self.0[0] = width as u8;
-    }
-
-    fn make_room(&mut self, more: usize) {
-        let needed = self.0.len() + more;
-        if needed > self.0.capacity() {
-            self.0.reserve_exact(size_class(needed) - self.0.len());
-        }
+        bytes[0] = width as u8;
     }
 
     fn write_count(&mut self) {
         let count = u32::try_from(self.len()).expect("an intset has less than 2^32 elements");
-        self.0[4..HEADER_BYTES].copy_from_slice(&count.to_le_bytes());
+        self.0.as_mut_slice()[4..HEADER_BYTES].copy_from_slice(&count.to_le_bytes());
     }
 }
 
@@ -114,7 +103,7 @@ impl Deref for Intset {
 
     #[inline]
     fn deref(&self) -> &IntsetView {
-        IntsetView::from_trusted(&self.0)
+        IntsetView::from_trusted(self.0.as_slice())
     }
 }
 

@@ -95,7 +95,7 @@ impl ToOwned for IntsetView {
     type Owned = Intset;
 
     fn to_owned(&self) -> Intset {
-        Intset::from_vec(self.0.to_vec())
+        Intset::from_bytes(&self.0)
     }
 }
 

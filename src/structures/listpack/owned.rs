@@ -4,17 +4,16 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
 
-use super::super::size_class::{copied, size_class};
-use super::buffer::Buffer;
 use super::encoding::{COUNT_UNKNOWN, END, Encoded, Entry, HEADER_BYTES, Short, backlen_size};
 use super::view::{EMPTY, Lp, Pos};
+use crate::structures::row::Row;
 
 /// A listpack of its own, one heap block with slack at both ends.
 ///
 /// Values are anything that turns into an [`Entry`]; bytes that spell an integer are stored as one. A listpack is
 /// limited to 4 GiB by its format: callers keep it far below, and a change that would go over panics.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Listpack(Buffer);
+pub struct Listpack(Row);
 
 impl Listpack {
     /// The size in bytes of a listpack without entries.
@@ -26,34 +25,28 @@ impl Listpack {
 
     /// An empty listpack with room for `bytes` in all.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self::reusing(Vec::with_capacity(size_class(bytes.max(EMPTY.len()))))
+        Self::reusing(Row::with_capacity(bytes.max(EMPTY.len())))
     }
 
-    /// Takes over bytes that are known to be a whole listpack.
-    pub fn from_vec(bytes: Vec<u8>) -> Self {
-        debug_assert!(super::validate(&bytes, false, |_| true).is_ok(), "these bytes are no listpack");
-        Self(Buffer::from_vec(bytes))
+    /// A copy of bytes that are known to be a whole listpack.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self::copied(bytes, Row::default())
     }
 
-    /// A copy of a whole listpack, in the memory of `buffer`, whatever that held.
-    pub fn copied(bytes: &[u8], buffer: Vec<u8>) -> Self {
-        Self::from_vec(copied(bytes, buffer))
+    /// A copy of a whole listpack, in the memory of `row`, whatever that held.
+    pub fn copied(bytes: &[u8], row: Row) -> Self {
+        debug_assert!(super::validate(bytes, false, |_| true).is_ok(), "these bytes are no listpack");
+        Self(row.holding(bytes))
     }
 
-    /// An empty listpack in the memory of `buffer`, whatever that held.
-    pub fn reusing(mut buffer: Vec<u8>) -> Self {
-        buffer.clear();
-        buffer.extend_from_slice(&EMPTY);
-        Self(Buffer::from_vec(buffer))
-    }
-
-    pub fn into_vec(self) -> Vec<u8> {
-        self.0.into_vec()
+    /// An empty listpack in the memory of `row`, whatever that held.
+    pub fn reusing(row: Row) -> Self {
+        Self(row.holding(&EMPTY))
     }
 
     /// The memory, whatever it holds, to be used again.
-    pub fn into_memory(self) -> Vec<u8> {
-        self.0.into_memory()
+    pub fn into_row(self) -> Row {
+        self.0
     }
 
     /// Bytes taken on the heap.
@@ -71,6 +64,7 @@ impl Listpack {
         self.0.as_mut_slice().copy_from_slice(&EMPTY);
     }
 
+    /// Gives the slack back, for a listpack that is not expected to grow.
     pub fn shrink_to_fit(&mut self) {
         self.0.shrink_to_fit();
     }
@@ -136,27 +130,23 @@ impl Listpack {
         if self.0.len() > SIZE_MAX - size {
             return false;
         }
-        let Some(row) = self.0.spare_back(size) else { return false };
-        let (head, payload, backlen) = entry.pieces();
+        let old_end = self.end();
+        let Some(row) = self.0.extend_back(size) else { return false };
+        write_header(row, count);
         // The head takes the place of the end mark.
-        if let Some(end) = row.last_mut() {
-            *end = head;
+        if let Some([head, payload @ .., backlen, end]) = row.get_mut(old_end..) {
+            let (head_byte, bytes, backlen_byte) = entry.pieces();
+            *head = head_byte;
+            payload.copy_from_slice(bytes);
+            *backlen = backlen_byte;
+            *end = END;
         }
-        row.extend_from_slice(payload);
-        row.push(backlen);
-        row.push(END);
-        self.set_header(count);
         true
     }
 
     /// Makes slack of `bytes` in front or behind for entries to come.
     pub fn reserve(&mut self, in_front: bool, bytes: usize) {
         self.0.reserve(in_front, bytes);
-    }
-
-    /// Gives the slack back, for a listpack that is not expected to grow.
-    pub fn trim(&mut self) {
-        self.0.trim();
     }
 
     /// Takes the first entry out, and calls `read` with it before that. False if there is none.
@@ -356,7 +346,7 @@ impl Listpack {
 }
 
 /// The most bytes that a listpack may have.
-const SIZE_MAX: usize = u32::MAX as usize;
+const SIZE_MAX: usize = Row::BYTES_MAX;
 
 /// Writes the size, which is that of `row`, and the number of entries.
 #[inline(always)]

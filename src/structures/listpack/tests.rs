@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::row::Row;
 use super::*;
 
 fn text(entry: Entry<'_>) -> Vec<u8> {
@@ -315,20 +316,19 @@ fn removing_many_takes_each_group_and_keeps_the_rest() {
 
 #[test]
 fn buffer_is_reused_without_a_new_allocation() {
-    let mut buffer = Vec::with_capacity(256);
-    buffer.extend_from_slice(b"whatever was here");
-    let address = buffer.as_ptr();
-    let mut list = Listpack::reusing(buffer);
+    let row = Row::with_capacity(256).holding(b"whatever was here");
+    let address = row.as_slice().as_ptr();
+    let mut list = Listpack::reusing(row);
     list.extend([b"a".as_slice(), b"b"]);
-    let buffer = list.into_vec();
-    assert_eq!(buffer.as_ptr(), address);
-    assert_eq!(contents(Lp::from_trusted(&buffer)), [b"a".to_vec(), b"b".to_vec()]);
+    let row = list.into_row();
+    assert_eq!(row.as_slice().as_ptr(), address);
+    assert_eq!(contents(Lp::from_trusted(row.as_slice())), [b"a".to_vec(), b"b".to_vec()]);
 }
 
 #[test]
 fn malformed_listpacks_are_refused_with_their_reason() {
     let check = |bytes: &[u8]| validate(bytes, true, |_| true).err();
-    let good = listpack(&["ab", "5"]).into_vec();
+    let good = listpack(&["ab", "5"]).as_bytes().to_vec();
     assert_eq!(check(&good), None);
     assert_eq!(check(&good[..6]), Some(Malformed::TooShort { size: 6 }));
     assert_eq!(check(&good[..9]), Some(Malformed::Size { stated: 13, size: 9 }));

@@ -238,7 +238,7 @@ impl ToOwned for Lp {
     type Owned = Listpack;
 
     fn to_owned(&self) -> Listpack {
-        Listpack::from_vec(self.0.to_vec())
+        Listpack::from_bytes(&self.0)
     }
 }
 

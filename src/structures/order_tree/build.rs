@@ -3,6 +3,7 @@
 use super::inner::{INNER_MAX, Inner};
 use super::leaf::{LEAF_MAX, Leaf};
 use super::tree::{Member, Node, NodeCounts, OrderTree};
+use crate::structures::pool_box::PoolBox;
 
 impl<H: Member> OrderTree<H> {
     /// Builds a tree from pairs in strictly ascending order. Its nodes are nearly full.
@@ -17,14 +18,16 @@ impl<H: Member> OrderTree<H> {
         let mut rest = pairs;
         for part in even_parts(pairs.len(), LEAF_MAX - LEAF_MAX / 8) {
             let (leaf, behind) = rest.split_at(part);
-            level.push(Node::Leaf(Leaf::of_all(leaf)));
+            level.push(Node::Leaf(PoolBox::new(Leaf::of_all(leaf))));
             rest = behind;
         }
         size.leaves = level.len();
         while level.len() > 1 {
             let parts = even_parts(level.len(), INNER_MAX - INNER_MAX / 8);
             let mut children = level.into_iter();
-            level = parts.map(|part| Node::Inner(Inner::of(children.by_ref().take(part).collect()))).collect();
+            level = parts
+                .map(|part| Node::Inner(PoolBox::new(Inner::of(children.by_ref().take(part).collect()))))
+                .collect();
             size.inners += level.len();
         }
         Self { root: level.pop(), len: pairs.len(), size }

@@ -23,15 +23,15 @@ pub(super) struct Inner<H> {
 
 impl<H: Member> Inner<H> {
     /// A node of at least one and at most [`INNER_MAX`] children, none of them empty.
-    pub(super) fn of(children: Vec<Node<H>>) -> Box<Self> {
+    pub(super) fn of(children: Vec<Node<H>>) -> Self {
         let lowest = children[0].lowest();
-        let mut inner = Box::new(Self {
+        let mut inner = Self {
             len: 0,
             counts: [0; INNER_MAX],
             scores: [lowest.score; INNER_MAX],
             handles: [lowest.handle; INNER_MAX],
             children: [const { None }; INNER_MAX],
-        });
+        };
         for child in children {
             inner.insert_child(inner.len, child);
         }
@@ -55,7 +55,7 @@ impl<H: Member> Inner<H> {
         self.children[index].as_mut().expect("a child stands at every place below the length")
     }
 
-    pub(super) fn take_only_child(&mut self) -> Option<Node<H>> {
+    pub(super) fn into_only_child(mut self) -> Option<Node<H>> {
         self.children[0].take()
     }
 
@@ -97,7 +97,7 @@ impl<H: Member> Inner<H> {
     }
 
     /// Puts a pair in; if that needs another child and there is no place for it, the right part is split off.
-    pub(super) fn insert(&mut self, pair: Pair<H>, at: Borders, size: &mut NodeCounts) -> Option<Box<Self>> {
+    pub(super) fn insert(&mut self, pair: Pair<H>, at: Borders, size: &mut NodeCounts) -> Option<Self> {
         let probe = Probe { score: pair.score, member: pair.handle.member() };
         let index = self.child_for(probe);
         let below = Borders { left: at.left && index == 0, right: at.right && index + 1 == self.len };
@@ -131,12 +131,12 @@ impl<H: Member> Inner<H> {
     pub(super) fn rescore_or_remove(
         &mut self,
         probe: Probe<'_>,
-        new: f64,
+        new: Pair<H>,
         size: &mut NodeCounts,
-    ) -> Option<Rescored<H>> {
+    ) -> Option<Rescored> {
         let index = self.child_for(probe);
         let rescored = self.child_mut(index).rescore_or_remove(probe, new, size)?;
-        if let Rescored::TakenOut(_) = rescored {
+        if let Rescored::TakenOut = rescored {
             self.after_removal(index, 1, size);
         }
         Some(rescored)
@@ -248,7 +248,7 @@ impl<H: Member> Inner<H> {
         if own < self.len {
             let mut middle = self.split_off(own);
             middle.take_front_of(right, right.len);
-            std::mem::swap(&mut *middle, right);
+            std::mem::swap(&mut middle, right);
         } else {
             self.take_front_of(right, own - self.len);
         }
@@ -293,7 +293,7 @@ impl<H: Member> Inner<H> {
         child
     }
 
-    fn split_off(&mut self, at: usize) -> Box<Self> {
+    fn split_off(&mut self, at: usize) -> Self {
         Self::of(self.children[at..std::mem::replace(&mut self.len, at)].iter_mut().filter_map(Option::take).collect())
     }
 }

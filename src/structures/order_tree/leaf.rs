@@ -22,12 +22,12 @@ pub(super) struct Leaf<H> {
 }
 
 impl<H: Member> Leaf<H> {
-    pub(super) fn of(pair: Pair<H>) -> Box<Self> {
-        Box::new(Self { len: 1, scores: [pair.score; LEAF_MAX], handles: [pair.handle; LEAF_MAX] })
+    pub(super) fn of(pair: Pair<H>) -> Self {
+        Self { len: 1, scores: [pair.score; LEAF_MAX], handles: [pair.handle; LEAF_MAX] }
     }
 
     /// A leaf of pairs in order, at least one and at most [`LEAF_MAX`].
-    pub(super) fn of_all(pairs: &[(f64, H)]) -> Box<Self> {
+    pub(super) fn of_all(pairs: &[(f64, H)]) -> Self {
         let mut leaf = Self::of(Pair { score: pairs[0].0, handle: pairs[0].1 });
         for (index, &(score, handle)) in pairs.iter().enumerate() {
             leaf.scores[index] = score;
@@ -77,7 +77,7 @@ impl<H: Member> Leaf<H> {
     }
 
     /// Puts a pair in; a full leaf is split, and its right part is returned.
-    pub(super) fn insert(&mut self, pair: Pair<H>, at: Borders) -> Option<Box<Self>> {
+    pub(super) fn insert(&mut self, pair: Pair<H>, at: Borders) -> Option<Self> {
         let index = match self.search(Probe { score: pair.score, member: pair.handle.member() }) {
             Err(index) => index,
             Ok(_) => unreachable!("the pair is in the tree already"),
@@ -90,7 +90,7 @@ impl<H: Member> Leaf<H> {
             return Some(Self::of(pair));
         }
         if at.left && index == 0 {
-            return Some(std::mem::replace(self, *Self::of(pair)).into());
+            return Some(std::mem::replace(self, Self::of(pair)));
         }
         let middle = LEAF_MAX / 2;
         let mut right = self.split_off(middle);
@@ -125,27 +125,28 @@ impl<H: Member> Leaf<H> {
         true
     }
 
-    pub(super) fn rescore_or_remove(&mut self, probe: Probe<'_>, new: f64) -> Option<Rescored<H>> {
+    pub(super) fn rescore_or_remove(&mut self, probe: Probe<'_>, new: Pair<H>) -> Option<Rescored> {
         let index = self.search(probe).ok()?;
         if self.rescore(index, probe.member, new) {
             return Some(Rescored::InPlace);
         }
-        let handle = self.handles[index];
         self.remove_places(index, 1);
-        Some(Rescored::TakenOut(handle))
+        Some(Rescored::TakenOut)
     }
 
-    /// Writes another score in place if the pair stays between its neighbours, and in the inside of the leaf: what
+    /// Writes another score and handle in place if the pair stays between its neighbours, and in the inside of the leaf: what
     /// is first in a leaf is in the nodes above it too.
-    fn rescore(&mut self, index: usize, member: &[u8], score: f64) -> bool {
+    fn rescore(&mut self, index: usize, member: &[u8], new: Pair<H>) -> bool {
         if index == 0 || index + 1 >= self.len {
             return false;
         }
         let (before, after) = (self.pair(index - 1), self.pair(index + 1));
+        let score = new.score;
         let stays = (before.score < score || before.score == score && before.handle.member() < member)
             && (score < after.score || score == after.score && member < after.handle.member());
         if stays {
             self.scores[index] = score;
+            self.handles[index] = new.handle;
         }
         stays
     }
@@ -191,7 +192,7 @@ impl<H: Member> Leaf<H> {
         self.len -= count;
     }
 
-    fn split_off(&mut self, at: usize) -> Box<Self> {
+    fn split_off(&mut self, at: usize) -> Self {
         let mut right = Self::of(self.pair(at));
         right.len = self.len - at;
         right.scores[..right.len].copy_from_slice(&self.scores[at..self.len]);

@@ -1,6 +1,6 @@
 //! The order of a sorted set: a B+tree of (score, member) pairs that knows how many pairs each of its parts holds.
 //! Owns:  the nodes; not the members, which it reaches through handles.
-//! Uses:  nothing of the house.
+//! Uses:  the heap of blocks.
 //! Never: the member of a handle that has been removed; a score that is not a number; an infinite member for a bound.
 
 mod build;

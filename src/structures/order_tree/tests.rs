@@ -9,6 +9,7 @@ use super::inner::INNER_MAX;
 use super::leaf::LEAF_MAX;
 use super::tree::{Node, NodeCounts, Probe};
 use super::*;
+use crate::structures::{share_blocks, unshare_blocks};
 
 impl Member for &'static str {
     fn member(&self) -> &[u8] {
@@ -147,11 +148,11 @@ fn minus_zero_and_infinities_are_ordinary_scores() {
 fn score_that_stays_between_its_neighbours_is_written_in_place() {
     let pairs: Model = (0..1_000).map(|i| (i as f64 * 10.0, member(i))).collect();
     let mut tree = OrderTree::from_sorted(&pairs);
-    assert!(tree.update_score(5_000.0, b"500", 5_001.0));
-    assert!(tree.update_score(5_001.0, b"500", 0.5));
+    assert!(tree.update_score(5_000.0, b"500", 5_001.0, "500"));
+    assert!(tree.update_score(5_001.0, b"500", 0.5, "500"));
     assert_eq!(tree.rank(0.5, b"500"), Some(1));
-    assert!(!tree.update_score(5_001.0, b"500", 3.0));
-    assert!(!tree.update_score(5_000.0, b"other", 3.0));
+    assert!(!tree.update_score(5_001.0, b"500", 3.0, "500"));
+    assert!(!tree.update_score(5_000.0, b"other", 3.0, "other"));
     check(&tree);
 }
 
@@ -235,13 +236,46 @@ fn range_can_be_entered_anywhere_and_left_anywhere() {
     assert_eq!(tree.range(5..900).nth(10_000), None);
 }
 
+/// Whether no child sees the nodes from the root to the pair.
+fn is_private(tree: &OrderTree<&'static str>, score: f64, member: &str) -> bool {
+    let Some(mut node) = tree.root.as_ref() else { return true };
+    loop {
+        match node {
+            Node::Leaf(leaf) => return !leaf.is_shared(),
+            Node::Inner(inner) if inner.is_shared() => return false,
+            Node::Inner(inner) => node = inner.child(inner.child_for(Probe { score, member: member.as_bytes() })),
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "blocks are the global allocator's there, and none is shared")]
+fn nodes_that_a_child_sees_are_left_on_the_way_to_a_change_and_no_others() {
+    let pairs: Model = (0..10_000).map(|i| (i as f64 * 10.0, member(i))).collect();
+    let mut tree = OrderTree::from_sorted(&pairs);
+    share_blocks();
+    assert!(tree.update_score(5_000.0, b"500", 5_001.0, "500"));
+    assert!(is_private(&tree, 5_001.0, "500") && !is_private(&tree, 50.0, "5"));
+    tree.insert(51.0, member(20_000));
+    assert!(is_private(&tree, 51.0, member(20_000)) && !is_private(&tree, 90_000.0, "9000"));
+    assert_eq!(tree.remove(90_000.0, b"9000"), Some("9000"));
+    assert!(is_private(&tree, 90_010.0, "9001") && !is_private(&tree, 70_000.0, "7000"));
+    tree.remove_range(7_000..7_001, |_, _| {});
+    assert!(is_private(&tree, 70_010.0, "7001"));
+    check(&tree);
+    unshare_blocks();
+}
+
 thread_local! {
     static ALIVE: RefCell<Vec<bool>> = RefCell::new(vec![false; 200_000]);
 }
 
-/// A handle whose member is gone as soon as its pair has been taken out.
+/// A handle of a member, which is no good any more as soon as its pair has been taken out or got another one.
 #[derive(Clone, Copy)]
-struct Mortal(u32);
+struct Mortal {
+    member: u32,
+    number: u32,
+}
 
 fn is_alive(n: u32) -> bool {
     ALIVE.with_borrow(|alive| alive[n as usize])
@@ -253,8 +287,8 @@ fn set_alive(n: u32, yes: bool) {
 
 impl Member for Mortal {
     fn member(&self) -> &[u8] {
-        assert!(is_alive(self.0), "the member of a removed handle is gone");
-        MEMBERS[self.0 as usize].as_bytes()
+        assert!(is_alive(self.number), "the member of a removed handle is gone");
+        MEMBERS[self.member as usize].as_bytes()
     }
 }
 
@@ -262,32 +296,42 @@ impl Member for Mortal {
 fn removed_handles_are_never_followed() {
     let mut rng = fastrand::Rng::with_seed(9);
     let mut tree: OrderTree<Mortal> = OrderTree::new();
-    let mut pairs: Vec<(f64, u32)> = Vec::new();
+    let mut pairs: Vec<(f64, Mortal)> = Vec::new();
     for round in 0..60_000u32 {
+        if round % 5_000 == 0 {
+            share_blocks();
+        }
+        if round % 5_000 == 2_500 {
+            unshare_blocks();
+        }
         // The tree grows in the first third and shrinks in the rest.
         let insert_percent = if round < 20_000 { 70 } else { 30 };
         match rng.u32(..100) {
             percent if percent < insert_percent || pairs.is_empty() => {
                 let score = f64::from(rng.u32(..40));
                 set_alive(round, true);
-                tree.insert(score, Mortal(round));
-                pairs.push((score, round));
+                let handle = Mortal { member: round, number: round };
+                tree.insert(score, handle);
+                pairs.push((score, handle));
             }
             99 => {
                 let start = rng.usize(..tree.len());
-                tree.remove_range(start..start + 20, |_, handle| set_alive(handle.0, false));
-                pairs.retain(|&(_, n)| is_alive(n));
+                tree.remove_range(start..start + 20, |_, handle| set_alive(handle.number, false));
+                pairs.retain(|&(_, handle)| is_alive(handle.number));
             }
             90..99 => {
-                let (score, n) = &mut pairs[rng.usize(..tree.len())];
+                let (score, handle) = &mut pairs[rng.usize(..tree.len())];
                 let new = f64::from(rng.u32(..40)) + 0.5;
-                assert!(tree.update_score(*score, member(*n as usize).as_bytes(), new));
-                *score = new;
+                let moved = Mortal { number: round, ..*handle };
+                set_alive(round, true);
+                assert!(tree.update_score(*score, member(handle.member as usize).as_bytes(), new, moved));
+                set_alive(handle.number, false);
+                (*score, *handle) = (new, moved);
             }
             _ => {
-                let (score, n) = pairs.swap_remove(rng.usize(..pairs.len()));
-                assert!(tree.remove(score, member(n as usize).as_bytes()).is_some());
-                set_alive(n, false);
+                let (score, handle) = pairs.swap_remove(rng.usize(..pairs.len()));
+                assert!(tree.remove(score, member(handle.member as usize).as_bytes()).is_some());
+                set_alive(handle.number, false);
             }
         }
         assert_eq!(tree.len(), pairs.len());
@@ -301,6 +345,8 @@ enum Step {
     Remove(usize),
     Update(usize, f64),
     RemoveRange(usize, usize),
+    Fork,
+    ChildEnds,
 }
 
 fn score() -> impl Strategy<Value = f64> {
@@ -313,6 +359,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<usize>().prop_map(Step::Remove),
         3 => (any::<usize>(), score()).prop_map(|(at, score)| Step::Update(at, score)),
         1 => (any::<usize>(), 0usize..40).prop_map(|(at, count)| Step::RemoveRange(at, count)),
+        1 => Just(Step::Fork),
+        1 => Just(Step::ChildEnds),
     ]
 }
 
@@ -326,6 +374,8 @@ fn apply(step: Step, tree: &mut OrderTree<&'static str>, model: &mut Model) {
                 assert_eq!(tree.rank(score, member(n).as_bytes()), Some(index));
             }
         }
+        Step::Fork => share_blocks(),
+        Step::ChildEnds => unshare_blocks(),
         _ if model.is_empty() => {}
         Step::Remove(at) => {
             let (score, member) = model.remove(at % model.len());
@@ -338,7 +388,7 @@ fn apply(step: Step, tree: &mut OrderTree<&'static str>, model: &mut Model) {
                 model.remove(at % model.len());
                 let index = place(model, new, member).unwrap_err();
                 model.insert(index, (new, member));
-                assert!(tree.update_score(old, member.as_bytes(), new));
+                assert!(tree.update_score(old, member.as_bytes(), new, member));
                 assert_eq!(tree.rank(new, member.as_bytes()), Some(index));
             }
         }

@@ -5,6 +5,7 @@ use std::ops::{self, Bound};
 use super::inner::Inner;
 use super::leaf::Leaf;
 use super::range::Range;
+use crate::structures::pool_box::PoolBox;
 
 /// A handle of a member that something else owns.
 ///
@@ -34,8 +35,8 @@ pub(super) struct NodeCounts {
 }
 
 pub(super) enum Node<H> {
-    Leaf(Box<Leaf<H>>),
-    Inner(Box<Inner<H>>),
+    Leaf(PoolBox<Leaf<H>>),
+    Inner(PoolBox<Inner<H>>),
 }
 
 #[derive(Clone, Copy)]
@@ -52,10 +53,10 @@ pub(super) struct Probe<'a> {
 }
 
 /// What became of a pair that was to get another score.
-pub(super) enum Rescored<H> {
+pub(super) enum Rescored {
     InPlace,
     /// It belongs somewhere else now.
-    TakenOut(H),
+    TakenOut,
 }
 
 /// Whether a node lies at the left or the right border of the tree. There a full node is split so that it stays full,
@@ -83,7 +84,7 @@ impl<H: Member> OrderTree<H> {
 
     /// Bytes taken on the heap by the nodes.
     pub fn heap_bytes(&self) -> usize {
-        self.size.leaves * size_of::<Leaf<H>>() + self.size.inners * size_of::<Inner<H>>()
+        self.size.leaves * PoolBox::<Leaf<H>>::block_bytes() + self.size.inners * PoolBox::<Inner<H>>::block_bytes()
     }
 
     #[allow(dead_code, reason = "tests compare it with a model")]
@@ -99,7 +100,7 @@ impl<H: Member> OrderTree<H> {
         self.len += 1;
         let Some(mut root) = self.root.take() else {
             self.size.leaves = 1;
-            self.root = Some(Node::Leaf(Leaf::of(pair)));
+            self.root = Some(Node::Leaf(PoolBox::new(Leaf::of(pair))));
             return;
         };
         let split = root.insert(pair, Borders { left: true, right: true }, &mut self.size);
@@ -107,7 +108,7 @@ impl<H: Member> OrderTree<H> {
             None => root,
             Some(right) => {
                 self.size.inners += 1;
-                Node::Inner(Inner::of(vec![root, right]))
+                Node::Inner(PoolBox::new(Inner::of(vec![root, right])))
             }
         });
     }
@@ -120,14 +121,15 @@ impl<H: Member> OrderTree<H> {
         Some(removed.handle)
     }
 
-    /// Moves the pair of `member` from one score to another; false if there is none of the old score.
-    pub fn update_score(&mut self, old: f64, member: &[u8], new: f64) -> bool {
+    /// Moves the pair of `member` from one score to another, and lets `handle` be its handle, which is another one if the
+    /// member has moved; the old handle must still be good. False if there is none of the old score.
+    pub fn update_score(&mut self, old: f64, member: &[u8], new: f64, handle: H) -> bool {
         debug_assert!(!new.is_nan(), "a score is a number");
-        let probe = Probe { score: old, member };
-        match self.root.as_mut().and_then(|root| root.rescore_or_remove(probe, new, &mut self.size)) {
+        let (probe, pair) = (Probe { score: old, member }, Pair { score: new, handle });
+        match self.root.as_mut().and_then(|root| root.rescore_or_remove(probe, pair, &mut self.size)) {
             None => return false,
             Some(Rescored::InPlace) => {}
-            Some(Rescored::TakenOut(handle)) => {
+            Some(Rescored::TakenOut) => {
                 self.len -= 1;
                 self.shrink_root();
                 self.insert(new, handle);
@@ -285,9 +287,9 @@ impl<H: Member> OrderTree<H> {
         while let Some(root) = self.root.take_if(|root| root.fill() <= 1) {
             match root {
                 Node::Leaf(leaf) if leaf.is_empty() => self.size.leaves -= 1,
-                Node::Inner(mut inner) => {
+                Node::Inner(inner) => {
                     self.size.inners -= 1;
-                    self.root = inner.take_only_child();
+                    self.root = inner.into_inner().into_only_child();
                 }
                 leaf => {
                     self.root = Some(leaf);
@@ -317,12 +319,12 @@ impl<H: Member> Node<H> {
             Self::Leaf(leaf) => {
                 let right = leaf.insert(pair, at)?;
                 size.leaves += 1;
-                Some(Self::Leaf(right))
+                Some(Self::Leaf(PoolBox::new(right)))
             }
             Self::Inner(inner) => {
                 let right = inner.insert(pair, at, size)?;
                 size.inners += 1;
-                Some(Self::Inner(right))
+                Some(Self::Inner(PoolBox::new(right)))
             }
         }
     }
@@ -357,13 +359,13 @@ impl<H: Member> Node<H> {
         }
     }
 
-    /// Gives a pair another score where it is, if it stays between its neighbours; otherwise takes it out.
+    /// Gives a pair another score and handle where it is, if it stays between its neighbours; otherwise takes it out.
     pub(super) fn rescore_or_remove(
         &mut self,
         probe: Probe<'_>,
-        new: f64,
+        new: Pair<H>,
         size: &mut NodeCounts,
-    ) -> Option<Rescored<H>> {
+    ) -> Option<Rescored> {
         match self {
             Self::Leaf(leaf) => leaf.rescore_or_remove(probe, new),
             Self::Inner(inner) => inner.rescore_or_remove(probe, new, size),

@@ -73,8 +73,8 @@ impl<C: NodeCodec> Quicklist<C> {
             behind += 1;
         }
         if behind > node {
-            self.nodes.drain(node..behind);
-            self.counts.drain(node..behind);
+            self.nodes.remove_range(node..behind);
+            self.counts.remove_range(node..behind);
             self.settle(None);
         }
         if left > 0 {

@@ -1,20 +1,20 @@
 //! The row of nodes: both ends, finding an index, and keeping the inner nodes compressed.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::marker::PhantomData;
 
 use super::iter::Iter;
 use super::node::{Limits, Node, NodeCodec, NodeView, Room};
 use crate::structures::listpack::{Entry, Listpack, Lp};
+use crate::structures::pool_deque::PoolDeque;
 
 /// A list of byte strings, fast at both ends.
 ///
 /// Its nodes' element counts are apart from the nodes, so that finding an index reads four bytes a node.
 pub struct Quicklist<C> {
-    pub(super) nodes: VecDeque<Node>,
+    pub(super) nodes: PoolDeque<Node>,
     /// How many elements each node holds; never zero.
-    pub(super) counts: VecDeque<u32>,
+    pub(super) counts: PoolDeque<u32>,
     pub(super) len: usize,
     pub(super) limits: Limits,
     /// What `limits` says about the size of a node.
@@ -72,8 +72,8 @@ impl<'a> From<Entry<'a>> for Item<'a> {
 impl<C: NodeCodec> Quicklist<C> {
     pub fn new(limits: Limits) -> Self {
         Self {
-            nodes: VecDeque::new(),
-            counts: VecDeque::new(),
+            nodes: PoolDeque::new(),
+            counts: PoolDeque::new(),
             len: 0,
             limits,
             room: limits.room(),
@@ -90,7 +90,7 @@ impl<C: NodeCodec> Quicklist<C> {
 
     /// The only node, if there is just one and it is a listpack.
     pub fn only_listpack(&self) -> Option<&Lp> {
-        match (self.nodes.len(), self.nodes.front()) {
+        match (self.nodes.len(), self.nodes.first()) {
             (1, Some(Node::Packed(listpack))) => Some(listpack),
             _ => None,
         }
@@ -134,7 +134,7 @@ impl<C: NodeCodec> Quicklist<C> {
     pub fn heap_bytes(&self, samples: usize) -> usize {
         let sampled = samples.clamp(1, self.nodes.len().max(1));
         let content: usize = self.nodes.iter().take(sampled).map(Node::heap_bytes).sum();
-        let row = self.nodes.capacity() * size_of::<Node>() + self.counts.capacity() * size_of::<u32>();
+        let row = self.nodes.heap_bytes() + self.counts.heap_bytes();
         row + (content as f64 / sampled as f64 * self.nodes.len() as f64) as usize
     }
 
@@ -154,7 +154,7 @@ impl<C: NodeCodec> Quicklist<C> {
     #[inline]
     pub fn push_back<'a>(&mut self, value: impl Into<Entry<'a>>) {
         let value = value.into();
-        if let (Some(Node::Packed(listpack)), Some(count)) = (self.nodes.back_mut(), self.counts.back_mut())
+        if let (Some(Node::Packed(listpack)), Some(count)) = (self.nodes.last_mut(), self.counts.last_mut())
             && self.room.admits(listpack.size(), *count as usize, value.text_len())
             && listpack.push_back_in_slack(value)
         {
@@ -168,7 +168,7 @@ impl<C: NodeCodec> Quicklist<C> {
     #[inline]
     pub fn push_front<'a>(&mut self, value: impl Into<Entry<'a>>) {
         let value = value.into();
-        if let (Some(Node::Packed(listpack)), Some(count)) = (self.nodes.front_mut(), self.counts.front_mut())
+        if let (Some(Node::Packed(listpack)), Some(count)) = (self.nodes.first_mut(), self.counts.first_mut())
             && self.room.admits(listpack.size(), *count as usize, value.text_len())
             && listpack.push_front_in_slack(value)
         {
@@ -200,7 +200,7 @@ impl<C: NodeCodec> Quicklist<C> {
             });
         } else {
             if let Some(Node::Packed(full)) = self.nodes.get_mut(node) {
-                full.trim();
+                full.shrink_to_fit();
             }
             self.insert_element_node(if in_front { 0 } else { nodes }, value);
         }
@@ -244,7 +244,7 @@ impl<C: NodeCodec> Quicklist<C> {
     /// Takes out the first element, and calls `read` with it before that.
     #[inline]
     pub fn pop_front_into(&mut self, read: impl FnOnce(Entry<'_>)) {
-        match (self.nodes.front_mut(), self.counts.front_mut()) {
+        match (self.nodes.first_mut(), self.counts.first_mut()) {
             (Some(Node::Packed(listpack)), Some(count)) if *count > 1 => {
                 listpack.pop_front(read);
                 *count -= 1;
@@ -257,7 +257,7 @@ impl<C: NodeCodec> Quicklist<C> {
     /// Takes out the last element, and calls `read` with it before that.
     #[inline]
     pub fn pop_back_into(&mut self, read: impl FnOnce(Entry<'_>)) {
-        match (self.nodes.back_mut(), self.counts.back_mut()) {
+        match (self.nodes.last_mut(), self.counts.last_mut()) {
             (Some(Node::Packed(listpack)), Some(count)) if *count > 1 => {
                 listpack.pop_back(read);
                 *count -= 1;
@@ -331,17 +331,12 @@ impl<C: NodeCodec> Quicklist<C> {
         if index >= self.len {
             return None;
         }
-        let (head, tail) = self.counts.as_slices();
         if index < self.len / 2 {
             let mut left = index;
-            let node =
-                skip_nodes(head, &mut left).or_else(|| skip_nodes(tail, &mut left).map(|node| head.len() + node))?;
-            Some((node, left))
+            Some((skip_nodes(&self.counts, &mut left)?, left))
         } else {
             let mut left = self.len - 1 - index;
-            let behind = skip_nodes_back(tail, &mut left)
-                .or_else(|| skip_nodes_back(head, &mut left).map(|behind| tail.len() + behind))?;
-            let node = self.counts.len() - 1 - behind;
+            let node = self.counts.len() - 1 - skip_nodes_back(&self.counts, &mut left)?;
             Some((node, self.counts[node] as usize - 1 - left))
         }
     }

@@ -1,6 +1,6 @@
 //! Quicklists: long lists as a row of listpacks of bounded size, large elements in nodes of their own.
 //! Owns:  the nodes, their sizes and which of them are compressed.
-//! Uses:  nothing of the house but the listpacks beside it.
+//! Uses:  nothing of the house but the listpacks and the row of nodes beside it.
 //! Never: how nodes are compressed, which its user brings along; a configured value, which comes as [`Limits`].
 
 mod edit;

@@ -144,7 +144,7 @@ impl Node {
     pub(super) fn decompress<C: NodeCodec>(&mut self) {
         if let Self::Compressed { plain, .. } = *self {
             let raw = self.decompressed::<C>();
-            *self = if plain { Self::Plain(raw) } else { Self::Packed(Listpack::from_vec(raw)) };
+            *self = if plain { Self::Plain(raw) } else { Self::Packed(Listpack::from_bytes(&raw)) };
         }
     }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::node::Node;
 use super::*;
 use crate::structures::listpack::{Entry, Listpack, validate};
+use crate::structures::{share_blocks, unshare_blocks};
 
 /// Writes runs as (length, byte): shorter for the runs that these tests use, longer for anything else.
 struct RunLength;
@@ -218,7 +219,7 @@ fn short_way_to_push_fills_nodes_as_the_long_one_does() {
                     Direction::Backward => quick.push_back(&value),
                 }
             }
-            assert_eq!(quick.counts, long.counts);
+            assert_eq!(quick.counts[..], long.counts[..]);
             assert_eq!(node_bytes(&quick), node_bytes(&long));
             check(&quick);
             let heap: usize = quick.nodes.iter().map(Node::heap_bytes).sum();
@@ -243,7 +244,7 @@ fn nodes_are_full_to_the_same_byte_at_both_ends() {
         if end == Direction::Forward {
             counts.reverse();
         }
-        assert_eq!(list.counts, counts);
+        assert_eq!(list.counts[..], counts);
         check(&list);
     }
 }
@@ -410,6 +411,8 @@ enum Step {
     RemoveRange(usize, usize),
     RemoveMatching(usize, usize, bool),
     Rotate(bool),
+    Fork,
+    ChildEnds,
 }
 
 fn value() -> impl Strategy<Value = Vec<u8>> {
@@ -432,6 +435,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<usize>(), 0usize..10).prop_map(|(at, count)| Step::RemoveRange(at, count)),
         1 => (any::<usize>(), 1usize..4, any::<bool>()).prop_map(|(at, most, back)| Step::RemoveMatching(at, most, back)),
         1 => any::<bool>().prop_map(Step::Rotate),
+        1 => Just(Step::Fork),
+        1 => Just(Step::ChildEnds),
     ]
 }
 
@@ -465,6 +470,8 @@ fn apply(step: Step, list: &mut List, model: &mut Model) {
                 _ => model.rotate_left(1),
             }
         }
+        Step::Fork => share_blocks(),
+        Step::ChildEnds => unshare_blocks(),
         _ if model.is_empty() => {}
         Step::Replace(at, value) => {
             let at = at % model.len();

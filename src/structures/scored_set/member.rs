@@ -37,8 +37,22 @@ unsafe impl Sync for MemberRef {}
 impl ScoredMember {
     pub(super) fn new(member: &[u8], score: f64) -> Self {
         assert!(member.len() <= ELEMENT_BYTES_MAX, "a member has at most ELEMENT_BYTES_MAX bytes");
+        Self::in_block(POOL.allocate(BYTES_OFFSET + member.len()), member, score)
+    }
+
+    /// The member with another score in a block of its own, if a child sees this one and there is one that it does not see.
+    #[inline]
+    pub(super) fn moved(&self, score: f64) -> Option<Self> {
+        if !POOL.shares(self.0) {
+            return None;
+        }
+        let member = self.member();
+        Some(Self::in_block(POOL.allocate_apart(BYTES_OFFSET + member.len())?, member, score))
+    }
+
+    /// Puts a member into a fresh block for so many bytes.
+    fn in_block(block: NonNull<u8>, member: &[u8], score: f64) -> Self {
         let length = member.len() as u32;
-        let block = POOL.allocate(BYTES_OFFSET + member.len());
         // SAFETY: the block is fresh, and as long as score, length and bytes together.
         unsafe {
             block.cast::<f64>().write_unaligned(score);
@@ -52,6 +66,12 @@ impl ScoredMember {
     pub(super) fn score(&self) -> f64 {
         // SAFETY: a live block begins with its score.
         unsafe { self.0.cast::<f64>().read_unaligned() }
+    }
+
+    /// Whether a child sees the block.
+    #[cfg(test)]
+    pub(super) fn is_shared(&self) -> bool {
+        POOL.shares(self.0)
     }
 
     #[inline]

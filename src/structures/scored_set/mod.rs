@@ -78,8 +78,15 @@ impl ScoredSet {
                 let old = block.score();
                 let new = decide(Some(old));
                 if let Some(score) = new.filter(|&score| score != old) {
-                    self.order.update_score(old, member, score);
-                    block.set_score(score);
+                    let moved = block.moved(score);
+                    // SAFETY: the block that the handle names is the member's from the next step on, or is already.
+                    let handle = unsafe { moved.as_ref().unwrap_or(block).reference() };
+                    self.order.update_score(old, member, score, handle);
+                    match moved {
+                        // The old block goes, which the order does not name any more.
+                        Some(moved) => *block = moved,
+                        None => block.set_score(score),
+                    }
                 }
                 Upserted { old: Some(old), new }
             }

@@ -4,6 +4,7 @@ use std::ops::Bound;
 use proptest::prelude::*;
 
 use super::*;
+use crate::structures::{share_blocks, unshare_blocks};
 
 const SEED: HashSeed = HashSeed { k0: 1, k1: 2 };
 
@@ -65,10 +66,32 @@ fn infinities_and_both_zeros_have_their_places() {
     assert_eq!(set.rank(b"d"), Some((1, -0.0)));
 }
 
+#[test]
+#[cfg_attr(miri, ignore = "blocks are the global allocator's there, and none is shared")]
+fn a_member_that_a_child_sees_gets_its_new_score_in_another_block() {
+    let mut set = ScoredSet::new(SEED);
+    for n in 0..1_000 {
+        set.upsert(format!("m{n}").as_bytes(), |_| Some(f64::from(n)));
+    }
+    share_blocks();
+    for (member, score) in [("m500", 500.5), ("m0", -1.0), ("m999", 1.5)] {
+        let is_shared = |set: &ScoredSet| set.members.find(member.as_bytes()).is_some_and(ScoredMember::is_shared);
+        assert!(is_shared(&set));
+        set.upsert(member.as_bytes(), |old| old);
+        assert!(is_shared(&set), "nothing has changed");
+        set.upsert(member.as_bytes(), |_| Some(score));
+        assert!(!is_shared(&set));
+        let (rank, found) = set.rank(member.as_bytes()).expect("the member is there");
+        assert_eq!(found, score);
+        assert_eq!(set.range(rank..rank + 1).next(), Some((member.as_bytes(), score)));
+    }
+    unshare_blocks();
+}
+
 proptest! {
     #[test]
     fn any_series_of_changes_keeps_table_and_order_alike(
-        steps in proptest::collection::vec((0u8..5, 0u16..60, -5i8..5), 1..400),
+        steps in proptest::collection::vec((0u8..7, 0u16..60, -5i8..5), 1..400),
     ) {
         let mut set = ScoredSet::new(SEED);
         let mut model = BTreeMap::new();
@@ -81,6 +104,8 @@ proptest! {
                     prop_assert_eq!(upserted.old, model.insert(member, score));
                 }
                 3 => prop_assert_eq!(set.remove(&member), model.remove(&member)),
+                4 => share_blocks(),
+                5 => unshare_blocks(),
                 _ => {
                     let ranks = set.score_range(Bound::Included(score), Bound::Excluded(score + 2.0));
                     let expected = in_order(&model)[ranks.clone()].to_vec();

@@ -16,11 +16,11 @@ pub use iter::Iter;
 
 use std::fmt;
 
-use super::{DataType, Digest, Encoding, Limits, LoadOptions, Type, Value, ValueRef, View};
+use super::{DataType, Digest, Encoding, Limits, LoadOptions, Room, Type, Value, ValueRef, View};
 use crate::rdb;
 use crate::stdx::number::IntText;
 use crate::structures::listpack::{Listpack, Lp, Pos};
-use crate::structures::{Element, ThinPair};
+use crate::structures::{Element, PoolBox, ThinPair};
 use encoding::{INLINE_BYTES_MAX, listpack_holds_fields, listpack_takes};
 
 /// Draws before a random field is taken from a walk instead, when most fields are past their expiry.
@@ -32,7 +32,7 @@ const RANDOM_DRAWS_MAX: usize = 100;
 #[derive(Clone)]
 pub enum HashValue {
     Listpack(Listpack),
-    Hashtable(Box<Fields>),
+    Hashtable(PoolBox<Fields>),
 }
 
 /// A hash as it is read.
@@ -44,12 +44,12 @@ pub enum HashView<'a> {
 
 impl HashValue {
     pub fn new() -> Self {
-        Self::new_in(Vec::new())
+        Self::Listpack(Listpack::new())
     }
 
     /// An empty one in the memory of `room`, whatever that held.
-    pub fn new_in(room: Vec<u8>) -> Self {
-        Self::Listpack(Listpack::reusing(room))
+    pub fn new_in(room: &mut Room) -> Self {
+        Self::Listpack(Listpack::reusing(room.take_row()))
     }
 
     /// Turns to a hash table at once when `count` more fields are more than a listpack may have.
@@ -139,7 +139,7 @@ impl HashValue {
             for (field, value) in listpack.pairs() {
                 fields.set(field.text(&mut field_room), value.text(&mut value_room), None);
             }
-            *self = Self::Hashtable(Box::new(fields));
+            *self = Self::Hashtable(PoolBox::new(fields));
         }
         match self {
             Self::Hashtable(fields) => fields,
@@ -224,14 +224,13 @@ impl DataType for HashValue {
         HashView::Listpack(Lp::from_trusted(bytes))
     }
 
-    fn from_inline(_encoding: Encoding, bytes: &[u8], room: Vec<u8>) -> Self {
-        Self::Listpack(Listpack::copied(bytes, room))
+    fn from_inline(_encoding: Encoding, bytes: &[u8], room: &mut Room) -> Self {
+        Self::Listpack(Listpack::copied(bytes, room.take_row()))
     }
 
-    fn into_room(self) -> Vec<u8> {
-        match self {
-            Self::Listpack(listpack) => listpack.into_memory(),
-            Self::Hashtable(_) => Vec::new(),
+    fn give_back(self, room: &mut Room) {
+        if let Self::Listpack(listpack) = self {
+            room.put_row(listpack.into_row());
         }
     }
 

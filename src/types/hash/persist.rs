@@ -5,10 +5,10 @@ use std::io;
 use super::encoding::{listpack_holds_fields, listpack_takes};
 use super::{Fields, HashValue, HashView};
 use crate::rdb::{self, Tag};
-use crate::structures::Element;
 use crate::structures::listpack::Listpack;
 use crate::structures::ziplist::Ziplist;
 use crate::structures::zipmap::Zipmap;
+use crate::structures::{Element, PoolBox};
 use crate::types::DataType as _;
 use crate::types::{LoadOptions, packed};
 
@@ -144,7 +144,7 @@ fn load_metadata(input: &mut rdb::Decoder<'_>, expiry_of: impl Fn(u64) -> Option
             return Err(input.invalid_at(offset, DUPLICATE));
         }
     }
-    Ok(HashValue::Hashtable(Box::new(fields)))
+    Ok(HashValue::Hashtable(PoolBox::new(fields)))
 }
 
 fn load_packed(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<HashValue> {
@@ -155,7 +155,7 @@ fn load_packed(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>
             Ziplist::parse(&bytes).map_err(|_| input.invalid_at(offset, "a malformed ziplist"))?.to_listpack()
         }
         _ if packed::listpack(&bytes, 2).is_none() => return Err(input.invalid_at(offset, "a malformed listpack")),
-        _ => Listpack::from_vec(bytes.into_owned()),
+        _ => Listpack::from_bytes(&bytes),
     };
     if !listpack.len().is_multiple_of(2) {
         return Err(input.invalid_at(offset, "a field without a value"));
@@ -207,5 +207,5 @@ fn load_triples(input: &mut rdb::Decoder<'_>) -> rdb::Result<HashValue> {
             return Err(input.invalid_at(offset, DUPLICATE));
         }
     }
-    Ok(HashValue::Hashtable(Box::new(fields)))
+    Ok(HashValue::Hashtable(PoolBox::new(fields)))
 }

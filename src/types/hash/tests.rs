@@ -252,7 +252,7 @@ proptest! {
             prop_assert_eq!(back.expiry(&field), hash.expiry(&field));
         }
         if let Some((encoding, bytes)) = hash.inline() {
-            prop_assert_eq!(&HashValue::from_inline(encoding, bytes, Vec::new()), &hash);
+            prop_assert_eq!(&HashValue::from_inline(encoding, bytes, &mut Room::default()), &hash);
         }
         prop_assert_eq!(&hash.clone(), &hash);
     }

@@ -14,8 +14,9 @@ pub use view::ListView;
 
 use std::fmt;
 
-use super::{DataType, Encoding, Limits, LoadOptions, Type, Value, ValueRef, View};
+use super::{DataType, Encoding, Limits, LoadOptions, Room, Type, Value, ValueRef, View};
 use crate::rdb;
+use crate::structures::PoolBox;
 use crate::structures::listpack::{Listpack, Lp, Pos};
 use crate::structures::quicklist::{self, Quicklist};
 
@@ -26,7 +27,7 @@ pub use crate::structures::quicklist::Direction;
 #[derive(Clone)]
 pub enum ListValue {
     Listpack(Listpack),
-    Quicklist(Box<Quicklist<Lzf>>),
+    Quicklist(PoolBox<Quicklist<Lzf>>),
 }
 
 /// One of the two ends of a list.
@@ -38,12 +39,12 @@ pub enum End {
 
 impl ListValue {
     pub fn new() -> Self {
-        Self::new_in(Vec::new())
+        Self::Listpack(Listpack::new())
     }
 
     /// An empty one in the memory of `room`, whatever that held.
-    pub fn new_in(room: Vec<u8>) -> Self {
-        Self::Listpack(Listpack::reusing(room))
+    pub fn new_in(room: &mut Room) -> Self {
+        Self::Listpack(Listpack::reusing(room.take_row()))
     }
 
     #[inline]
@@ -63,7 +64,7 @@ impl ListValue {
                 let (bytes, count) = values.fold((0, 0), |(bytes, count), value| (bytes + value.len(), count + 1));
                 if encoding::exceeds(limits.fill, listpack.size() + bytes, listpack.len() + count) {
                     let listpack = std::mem::take(listpack);
-                    *self = Self::Quicklist(Box::new(Quicklist::from_listpack(limits, listpack)));
+                    *self = Self::Quicklist(PoolBox::new(Quicklist::from_listpack(limits, listpack)));
                 }
             }
             Self::Quicklist(quicklist) => quicklist.set_limits(limits),
@@ -281,14 +282,13 @@ impl DataType for ListValue {
         ListView::Listpack(Lp::from_trusted(bytes))
     }
 
-    fn from_inline(_encoding: Encoding, bytes: &[u8], room: Vec<u8>) -> Self {
-        Self::Listpack(Listpack::copied(bytes, room))
+    fn from_inline(_encoding: Encoding, bytes: &[u8], room: &mut Room) -> Self {
+        Self::Listpack(Listpack::copied(bytes, room.take_row()))
     }
 
-    fn into_room(self) -> Vec<u8> {
-        match self {
-            Self::Listpack(listpack) => listpack.into_memory(),
-            Self::Quicklist(_) => Vec::new(),
+    fn give_back(self, room: &mut Room) {
+        if let Self::Listpack(listpack) = self {
+            room.put_row(listpack.into_row());
         }
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use super::encoding::{self, Lzf};
 use super::{ListValue, ListView};
 use crate::rdb::{self, Tag};
+use crate::structures::PoolBox;
 use crate::structures::listpack::{self, Listpack};
 use crate::structures::quicklist::{NodeView, Quicklist};
 use crate::structures::ziplist::Ziplist;
@@ -72,7 +73,7 @@ pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -
             }
         }
     }
-    let mut list = ListValue::Quicklist(Box::new(quicklist));
+    let mut list = ListValue::Quicklist(PoolBox::new(quicklist));
     list.convert_if_small(options.limits.list_max_listpack_size, false);
     Ok(list)
 }
@@ -98,7 +99,7 @@ fn load_listpack(input: &mut rdb::Decoder<'_>) -> rdb::Result<Listpack> {
     if listpack::validate(&bytes, true, |_| true).is_err() {
         return Err(input.invalid_at(offset, "list with a malformed listpack"));
     }
-    Ok(Listpack::from_vec(bytes.into_owned()))
+    Ok(Listpack::from_bytes(&bytes))
 }
 
 fn load_ziplist(input: &mut rdb::Decoder<'_>) -> rdb::Result<Listpack> {

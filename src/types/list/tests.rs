@@ -131,7 +131,7 @@ fn encodings_do_not_show_in_the_digest() {
 fn small_lists_live_inside_their_keys_block() {
     let list = list_of(&[b"a".to_vec(), b"12".to_vec()], &limits(-2, 0));
     let (encoding, bytes) = list.inline().expect("it is small");
-    assert_eq!(ListValue::from_inline(encoding, bytes, Vec::new()), list);
+    assert_eq!(ListValue::from_inline(encoding, bytes, &mut Room::default()), list);
     assert_eq!(ListValue::view_inline(encoding, bytes).len(), 2);
     assert_eq!(list.view().memory_usage(0), 0);
     let large = list_of(&[vec![b'a'; INLINE_BYTES_MAX]], &limits(-2, 0));

@@ -6,7 +6,7 @@ use super::super::Limits;
 pub const INLINE_BYTES_MAX: usize = 512;
 
 /// An intset never gets larger, whatever the configuration says.
-const INTSET_ENTRIES_MAX: usize = 1 << 30;
+const INTSET_ENTRIES_MAX: usize = 1 << 28;
 
 /// A listpack never gets larger, whatever the configuration says.
 const LISTPACK_BYTES_MAX: usize = 1 << 30;

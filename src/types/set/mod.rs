@@ -16,13 +16,13 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use super::{DataType, Digest, Encoding, Limits, LoadOptions, Type, Value, ValueRef, View};
+use super::{DataType, Digest, Encoding, Limits, LoadOptions, Room, Type, Value, ValueRef, View};
 use crate::rdb;
 use crate::stdx::HashSeed;
 use crate::stdx::number::{IntText, parse_i64};
 use crate::structures::intset::{Intset, IntsetView};
 use crate::structures::listpack::{Listpack, Lp};
-use crate::structures::{Dict, Slot, ThinBytes};
+use crate::structures::{Dict, PoolBox, Slot, ThinBytes};
 use encoding::{INLINE_BYTES_MAX, intset_holds, listpack_holds};
 
 /// The members of a large set.
@@ -32,7 +32,7 @@ pub type Members = Dict<ThinBytes>;
 pub enum SetValue {
     Intset(Intset),
     Listpack(Listpack),
-    Hashtable(Box<Members>),
+    Hashtable(PoolBox<Members>),
 }
 
 /// A set as it is read.
@@ -50,13 +50,13 @@ impl SetValue {
 
     /// An empty set in the encoding that suits `count` members of which `first` is one. It is laid out in `room` if it is
     /// small.
-    pub fn for_members(first: &[u8], count: usize, limits: &Limits, room: Vec<u8>) -> Self {
+    pub fn for_members(first: &[u8], count: usize, limits: &Limits, room: &mut Room) -> Self {
         if parse_i64(first).is_some() && intset_holds(count, limits) {
-            Self::Intset(Intset::reusing(room))
+            Self::Intset(Intset::reusing(room.take_row()))
         } else if listpack_holds(count, 0, 0, limits) {
-            Self::Listpack(Listpack::reusing(room))
+            Self::Listpack(Listpack::reusing(room.take_row()))
         } else {
-            Self::Hashtable(Box::new(Members::new(HashSeed::of_process())))
+            Self::Hashtable(PoolBox::new(Members::new(HashSeed::of_process())))
         }
     }
 
@@ -196,19 +196,23 @@ impl SetValue {
 
     fn make_hashtable(&mut self) -> &mut Members {
         if !matches!(self, Self::Hashtable(_)) {
-            let mut members = Members::new(HashSeed::of_process());
-            members.reserve(self.len());
-            let mut room = IntText::new();
-            for member in self.view().iter() {
-                insert(&mut members, member.text(&mut room));
-            }
-            *self = Self::Hashtable(Box::new(members));
+            *self = Self::Hashtable(PoolBox::new(members_of(self.view())));
         }
         match self {
             Self::Hashtable(members) => members,
             _ => unreachable!("just made"),
         }
     }
+}
+
+fn members_of(set: SetView<'_>) -> Members {
+    let mut members = Members::new(HashSeed::of_process());
+    members.reserve(set.len());
+    let mut room = IntText::new();
+    for member in set.iter() {
+        insert(&mut members, member.text(&mut room));
+    }
+    members
 }
 
 /// Puts `member` into a table and returns whether it was missing.
@@ -239,7 +243,7 @@ impl Clone for SetValue {
                 for member in members.iter() {
                     copy.insert_new_hashed(copy.hash(member.bytes()), member.clone());
                 }
-                Self::Hashtable(Box::new(copy))
+                Self::Hashtable(PoolBox::new(copy))
             }
         }
     }
@@ -297,18 +301,18 @@ impl DataType for SetValue {
         }
     }
 
-    fn from_inline(encoding: Encoding, bytes: &[u8], room: Vec<u8>) -> Self {
+    fn from_inline(encoding: Encoding, bytes: &[u8], room: &mut Room) -> Self {
         match encoding {
-            Encoding::Intset => Self::Intset(Intset::copied(bytes, room)),
-            _ => Self::Listpack(Listpack::copied(bytes, room)),
+            Encoding::Intset => Self::Intset(Intset::copied(bytes, room.take_row())),
+            _ => Self::Listpack(Listpack::copied(bytes, room.take_row())),
         }
     }
 
-    fn into_room(self) -> Vec<u8> {
+    fn give_back(self, room: &mut Room) {
         match self {
-            Self::Intset(intset) => intset.into_vec(),
-            Self::Listpack(listpack) => listpack.into_memory(),
-            Self::Hashtable(_) => Vec::new(),
+            Self::Intset(intset) => room.put_row(intset.into_row()),
+            Self::Listpack(listpack) => room.put_row(listpack.into_row()),
+            Self::Hashtable(_) => {}
         }
     }
 

@@ -3,9 +3,10 @@
 use std::io;
 
 use super::encoding::intset_holds;
-use super::{Member, SetValue, SetView, insert};
+use super::{Member, SetValue, SetView, insert, members_of};
 use crate::rdb;
-use crate::structures::intset::{self, Intset};
+use crate::structures::PoolBox;
+use crate::structures::intset::{self, Intset, IntsetView};
 use crate::structures::listpack::Listpack;
 use crate::types::{LoadOptions, View as _, packed};
 
@@ -62,28 +63,28 @@ fn load_members(input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb:
 
 fn load_intset(input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<SetValue> {
     let offset = input.offset();
-    let bytes = input.string()?.into_owned();
+    let bytes = input.string()?;
     // Lookups rely on the order, so that it is looked at whether or not sanitising is asked for.
     if intset::validate(&bytes, true).is_err() {
         return Err(input.invalid_at(offset, "a malformed intset"));
     }
-    let mut set = SetValue::Intset(Intset::from_vec(bytes));
-    if !intset_holds(set.len(), options.limits) {
-        set.make_hashtable();
+    let intset = IntsetView::from_trusted(&bytes);
+    if intset_holds(intset.len(), options.limits) {
+        return Ok(SetValue::Intset(Intset::from_bytes(&bytes)));
     }
-    Ok(set)
+    Ok(SetValue::Hashtable(PoolBox::new(members_of(SetView::Intset(intset)))))
 }
 
 fn load_listpack(input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<SetValue> {
     let offset = input.offset();
-    let bytes = input.string()?.into_owned();
+    let bytes = input.string()?;
     let checked = packed::listpack(&bytes, 1).map(|listpack| packed::has_duplicates(listpack, 1));
     match checked {
         None => return Err(input.invalid_at(offset, "a malformed listpack")),
         Some(true) => return Err(input.invalid_at(offset, "a member that the set has already")),
         Some(false) => {}
     }
-    let mut set = SetValue::Listpack(Listpack::from_vec(bytes));
+    let mut set = SetValue::Listpack(Listpack::from_bytes(&bytes));
     if set.len() > options.limits.set_max_listpack_entries {
         set.make_hashtable();
     }

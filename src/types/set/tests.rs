@@ -81,7 +81,8 @@ fn encodings_change_where_redis_changes_them() {
 
 #[test]
 fn a_set_is_made_in_the_encoding_that_its_members_need() {
-    let encoding = |first: &[u8], count| SetValue::for_members(first, count, &limits(), Vec::new()).view().encoding();
+    let encoding =
+        |first: &[u8], count| SetValue::for_members(first, count, &limits(), &mut Room::default()).view().encoding();
     assert_eq!(encoding(b"1", 8), Encoding::Intset);
     assert_eq!(encoding(b"1", 9), Encoding::Hashtable);
     assert_eq!(encoding(b"a", 6), Encoding::Listpack);
@@ -168,7 +169,7 @@ proptest! {
             prop_assert!(set.view().iter().all(|member| back.view().contains_member(member)));
         }
         if let Some((encoding, bytes)) = set.inline() {
-            prop_assert_eq!(&SetValue::from_inline(encoding, bytes, Vec::new()), &set);
+            prop_assert_eq!(&SetValue::from_inline(encoding, bytes, &mut Room::default()), &set);
         }
         prop_assert_eq!(&set.clone(), &set);
     }

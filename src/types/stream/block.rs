@@ -51,9 +51,9 @@ impl Block {
 
     /// Takes bytes from outside, unless they are no block. Every entry is looked at: what is walked later is never taken
     /// on trust.
-    pub fn from_bytes(base: StreamId, bytes: Vec<u8>) -> Option<Self> {
-        let listpack = validate(&bytes, true, |_| true).ok()?;
-        is_block(listpack, base).then(|| Self(Listpack::from_vec(bytes)))
+    pub fn from_bytes(base: StreamId, bytes: &[u8]) -> Option<Self> {
+        let listpack = validate(bytes, true, |_| true).ok()?;
+        is_block(listpack, base).then(|| Self(Listpack::from_bytes(bytes)))
     }
 
     pub fn as_bytes(&self) -> &[u8] {

@@ -21,8 +21,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Deref;
 
-use super::{DataType, Digest, Encoding, Limits, LoadOptions, Type, Value, ValueRef, View};
+use super::{DataType, Digest, Encoding, Limits, LoadOptions, Room, Type, Value, ValueRef, View};
 use crate::rdb;
+use crate::structures::PoolBox;
 use crate::structures::listpack::Entry;
 
 /// A stream: its log, which it is read as, and its groups.
@@ -126,7 +127,7 @@ impl Deref for StreamValue {
 
 impl From<StreamValue> for Value {
     fn from(value: StreamValue) -> Value {
-        Value::Stream(Box::new(value))
+        Value::Stream(PoolBox::new(value))
     }
 }
 
@@ -147,13 +148,11 @@ impl DataType for StreamValue {
         unreachable!("a stream is never kept inside a block")
     }
 
-    fn from_inline(_encoding: Encoding, _bytes: &[u8], _room: Vec<u8>) -> Self {
+    fn from_inline(_encoding: Encoding, _bytes: &[u8], _room: &mut Room) -> Self {
         unreachable!("a stream is never kept inside a block")
     }
 
-    fn into_room(self) -> Vec<u8> {
-        Vec::new()
-    }
+    fn give_back(self, _room: &mut Room) {}
 
     #[inline]
     fn from_value_ref(value: ValueRef<'_>) -> Option<Self::View<'_>> {

@@ -141,7 +141,7 @@ fn load_blocks(input: &mut rdb::Decoder<'_>) -> rdb::Result<Log> {
         let (ms, seq) = rdb::entry_id(base);
         let base = StreamId { ms, seq };
         let offset = input.offset();
-        let Some(block) = Block::from_bytes(base, input.string()?.into_owned()) else {
+        let Some(block) = Block::from_bytes(base, &input.string()?) else {
             return Err(input.invalid_at(offset, "a stream's node that is malformed"));
         };
         log.len += block.live();

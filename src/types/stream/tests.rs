@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::rdb::{Decoder, Encoder, Options, Tag};
+use crate::structures::{share_blocks, unshare_blocks};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -411,6 +412,8 @@ enum Step {
     Delete(usize),
     TrimLen(usize),
     TrimId(usize),
+    Fork,
+    ChildEnds,
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -427,6 +430,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => any::<usize>().prop_map(Step::Delete),
         1 => (0..40usize).prop_map(Step::TrimLen),
         1 => any::<usize>().prop_map(Step::TrimId),
+        1 => Just(Step::Fork),
+        1 => Just(Step::ChildEnds),
     ]
 }
 
@@ -461,6 +466,8 @@ proptest! {
                     prop_assert_eq!(stream.trim_by_id(model[index].0, false, None), index);
                     model.drain(..index);
                 }
+                Step::Fork => share_blocks(),
+                Step::ChildEnds => unshare_blocks(),
                 Step::Delete(_) | Step::TrimId(_) => {}
             }
         }

@@ -10,7 +10,7 @@ pub use encoding::{EMBSTR_BYTES_MAX, INLINE_BYTES_MAX, IntBytes, canonical_integ
 
 use std::borrow::Cow;
 
-use super::{DataType, Digest, Encoding, LoadOptions, Type, Value, ValueRef, View};
+use super::{DataType, Digest, Encoding, LoadOptions, Room, Type, Value, ValueRef, View};
 use crate::rdb;
 use crate::structures::try_zeros;
 
@@ -122,19 +122,19 @@ impl DataType for StringValue {
         }
     }
 
-    fn from_inline(encoding: Encoding, bytes: &[u8], mut room: Vec<u8>) -> Self {
+    fn from_inline(encoding: Encoding, bytes: &[u8], room: &mut Room) -> Self {
         if encoding == Encoding::Int {
             return Self::from_integer(IntBytes::read(bytes));
         }
-        room.clear();
-        room.extend_from_slice(bytes);
-        if encoding == Encoding::Embstr { Self::Embstr(room) } else { Self::Raw(room) }
+        let mut copy = room.take_bytes();
+        copy.extend_from_slice(bytes);
+        if encoding == Encoding::Embstr { Self::Embstr(copy) } else { Self::Raw(copy) }
     }
 
-    fn into_room(self) -> Vec<u8> {
+    fn give_back(self, room: &mut Room) {
         match self {
-            Self::Int(_) => Vec::new(),
-            Self::Embstr(bytes) | Self::Raw(bytes) => bytes,
+            Self::Int(_) => {}
+            Self::Embstr(bytes) | Self::Raw(bytes) => room.put_bytes(bytes),
         }
     }
 

@@ -15,9 +15,10 @@ pub use view::ZsetView;
 
 use std::ops::Range;
 
-use super::{DataType, Encoding, Limits, LoadOptions, Type, Value, ValueRef};
+use super::{DataType, Encoding, Limits, LoadOptions, Room, Type, Value, ValueRef};
 use crate::rdb;
 use crate::stdx::HashSeed;
+use crate::structures::PoolBox;
 use crate::structures::listpack::{Listpack, Lp};
 use crate::structures::scored_set::{ScoredSet, ScoredSetBuilder};
 
@@ -38,17 +39,17 @@ const PAIR_OVERHEAD_BYTES_MAX: usize = 48;
 pub enum ZsetValue {
     Listpack(Listpack),
     /// Its encoding answers to the name `skiplist`.
-    Tree(Box<ScoredSet>),
+    Tree(PoolBox<ScoredSet>),
 }
 
 impl ZsetValue {
     /// An empty sorted set for so many members to come, the longest of which has `member_bytes_max` bytes.
     /// It is laid out in `room` if it is small.
-    pub fn for_members(members: usize, member_bytes_max: usize, limits: &Limits, room: Vec<u8>) -> Self {
+    pub fn for_members(members: usize, member_bytes_max: usize, limits: &Limits, room: &mut Room) -> Self {
         if fits(0, members, member_bytes_max, limits) {
-            Self::Listpack(Listpack::reusing(room))
+            Self::Listpack(Listpack::reusing(room.take_row()))
         } else {
-            Self::Tree(Box::new(ScoredSet::new(HashSeed::of_process())))
+            Self::Tree(PoolBox::new(ScoredSet::new(HashSeed::of_process())))
         }
     }
 
@@ -58,7 +59,7 @@ impl ZsetValue {
         for (member, score) in pairs {
             builder.push(member, *score);
         }
-        let mut value = Self::Tree(Box::new(builder.finish()));
+        let mut value = Self::Tree(PoolBox::new(builder.finish()));
         value.convert_if_small(limits);
         value
     }
@@ -134,7 +135,7 @@ impl ZsetValue {
 
     fn make_tree(&mut self) -> &mut ScoredSet {
         if let Self::Listpack(listpack) = self {
-            *self = Self::Tree(Box::new(tree_of(listpack)));
+            *self = Self::Tree(PoolBox::new(tree_of(listpack)));
         }
         match self {
             Self::Tree(tree) => tree,
@@ -213,14 +214,13 @@ impl DataType for ZsetValue {
         ZsetView::Listpack(Lp::from_trusted(bytes))
     }
 
-    fn from_inline(_encoding: Encoding, bytes: &[u8], room: Vec<u8>) -> Self {
-        Self::Listpack(Listpack::copied(bytes, room))
+    fn from_inline(_encoding: Encoding, bytes: &[u8], room: &mut Room) -> Self {
+        Self::Listpack(Listpack::copied(bytes, room.take_row()))
     }
 
-    fn into_room(self) -> Vec<u8> {
-        match self {
-            Self::Listpack(listpack) => listpack.into_memory(),
-            Self::Tree(_) => Vec::new(),
+    fn give_back(self, room: &mut Room) {
+        if let Self::Listpack(listpack) = self {
+            room.put_row(listpack.into_row());
         }
     }
 

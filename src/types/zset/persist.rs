@@ -5,6 +5,7 @@ use std::io;
 use super::{ZsetValue, ZsetView, packed, tree_of};
 use crate::rdb::{self, Tag};
 use crate::stdx::HashSeed;
+use crate::structures::PoolBox;
 use crate::structures::listpack::{self, Listpack};
 use crate::structures::scored_set::ScoredSetBuilder;
 use crate::structures::ziplist::Ziplist;
@@ -47,7 +48,7 @@ pub fn load(tag: Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -
             if listpack::validate(&bytes, true, |_| true).is_err() {
                 return Err(input.invalid_at(offset, "sorted set with a malformed listpack"));
             }
-            finish_packed(Listpack::from_vec(bytes.into_owned()), offset, input, options)
+            finish_packed(Listpack::from_bytes(&bytes), offset, input, options)
         }
     }
 }
@@ -72,7 +73,7 @@ fn load_pairs<'a>(
             return Err(input.invalid_at(offset, "sorted set with a member that comes twice"));
         }
     }
-    let mut value = ZsetValue::Tree(Box::new(builder.finish()));
+    let mut value = ZsetValue::Tree(PoolBox::new(builder.finish()));
     value.convert_if_small(options.limits);
     Ok(value)
 }
@@ -98,7 +99,7 @@ fn finish_packed(
     if in_order && len / 2 <= options.limits.zset_max_listpack_entries {
         return Ok(ZsetValue::Listpack(listpack));
     }
-    let mut value = ZsetValue::Tree(Box::new(tree_of(&listpack)));
+    let mut value = ZsetValue::Tree(PoolBox::new(tree_of(&listpack)));
     value.convert_if_small(options.limits);
     Ok(value)
 }

@@ -11,7 +11,7 @@ fn limits(entries: usize) -> Limits {
 }
 
 fn zset_of(pairs: &[(&str, f64)], limits: &Limits) -> ZsetValue {
-    let mut zset = ZsetValue::for_members(1, 1, limits, Vec::new());
+    let mut zset = ZsetValue::for_members(1, 1, limits, &mut Room::default());
     for (member, score) in pairs {
         zset.upsert(member.as_bytes(), limits, |_| Some(*score));
     }
@@ -182,7 +182,7 @@ fn set_becomes_a_tree_by_its_members_or_by_their_length() {
 fn small_sets_live_inside_their_keys_block() {
     let zset = zset_of(SCORES, &limits(128));
     let (encoding, bytes) = zset.inline().expect("it is small");
-    assert_eq!(ZsetValue::from_inline(encoding, bytes, Vec::new()), zset);
+    assert_eq!(ZsetValue::from_inline(encoding, bytes, &mut Room::default()), zset);
     assert_eq!(ZsetValue::view_inline(encoding, bytes).len(), zset.len());
     assert_eq!(zset.view().memory_usage(0), 0);
     assert!(zset_of(SCORES, &limits(0)).view().memory_usage(5) > 100);
