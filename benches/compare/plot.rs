@@ -9,7 +9,7 @@ const HEIGHT: f64 = 400.0;
 
 /// The left half: where names begin, where bars begin, how long the longest is, and where rows begin.
 const NAMES_LEFT: f64 = 14.0;
-const BARS_LEFT: f64 = 90.0;
+const BARS_LEFT: f64 = 100.0;
 const BAR_LENGTH: f64 = 150.0;
 const ROWS_TOP: f64 = 122.0;
 const ROW_HEIGHT: f64 = 24.0;
@@ -123,9 +123,8 @@ fn draw_memory(out: &mut String, servers: &[Taken]) {
         put(out, format_args!(r#"<polyline class="curve c{style}" points="{}"/>"#, line.trim_end()));
         let (x, y) = (x_of(peak.0), y_of(peak.1));
         put(out, format_args!(r#"<circle class="dot c{style}" cx="{x:.1}" cy="{y:.1}" r="3.5"/>"#));
-        // Two of them in a line.
-        let x = half + 215.0 * (at % 2) as f64;
-        let y = 98.0 + 18.0 * (at / 2) as f64;
+        let x = half;
+        let y = 96.0 + 16.0 * at as f64;
         put(out, format_args!(r#"<line class="curve c{style}" x1="{x}" x2="{}" y1="{y}" y2="{y}"/>"#, x + 24.0));
         let text = format!("{}: {:.0} at most, saved in {:.1} s", server.name, peak.1, server.end);
         put(out, format_args!(r#"<text x="{}" y="{}">{text}</text>"#, x + 30.0, y + 4.0));
