@@ -54,28 +54,10 @@ impl Keyspace {
 mod tests {
     use super::*;
     use crate::stdx::HashSeed;
+    use crate::stdx::alone::is_alone;
     use crate::structures::heap_bytes;
 
     const KEYS: usize = 150_000;
-
-    /// Whether the test runs in a process without others, whose threads have entries too. If not, it is run in one.
-    fn is_alone(test: &str) -> bool {
-        if std::env::var_os("COPAL_TEST_ALONE").is_some() {
-            return true;
-        }
-        let run = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", &format!("{}::{test}", module_path!().split_once("::").unwrap().1)])
-            .env("COPAL_TEST_ALONE", "1")
-            .output()
-            .unwrap();
-        let output = String::from_utf8_lossy(&run.stdout);
-        assert!(
-            run.status.success() && output.contains("1 passed"),
-            "{output}{}",
-            String::from_utf8_lossy(&run.stderr)
-        );
-        false
-    }
 
     fn key(number: usize) -> String {
         format!("key:{number:07}")
@@ -107,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_is_left_after_most_keys_were_deleted_moves_together_with_its_expiries() {
-        if !is_alone("what_is_left_after_most_keys_were_deleted_moves_together_with_its_expiries") {
+        if !is_alone(module_path!(), "what_is_left_after_most_keys_were_deleted_moves_together_with_its_expiries") {
             return;
         }
         let mut keyspace = filled();
@@ -138,7 +120,7 @@ mod tests {
 
     #[test]
     fn nothing_moves_while_a_child_lives_or_others_have_entries() {
-        if !is_alone("nothing_moves_while_a_child_lives_or_others_have_entries") {
+        if !is_alone(module_path!(), "nothing_moves_while_a_child_lives_or_others_have_entries") {
             return;
         }
         let mut keyspace = filled();
@@ -172,7 +154,7 @@ mod tests {
 
     #[test]
     fn snapshots_under_writes_take_no_more_room_each_time() {
-        if !is_alone("snapshots_under_writes_take_no_more_room_each_time") {
+        if !is_alone(module_path!(), "snapshots_under_writes_take_no_more_room_each_time") {
             return;
         }
         let mut keyspace = filled();

@@ -108,10 +108,10 @@ impl<'k> PageWalk<'k> {
     fn of(db: &'k Db) -> Option<Self> {
         let walk = Walk::of(Pool::Entries, db.owner()?)?;
         let mut others = Vec::new();
-        if walk.len() != db.len() {
+        if walk.blocks() != db.len() {
             others.extend(db.iter().filter(|entry| !walk.has(entry.block())).map(EntryRef::of));
         }
-        (walk.len() + others.len() == db.len()).then_some(Self { walk, others })
+        (walk.blocks() + others.len() == db.len()).then_some(Self { walk, others })
     }
 
     /// The others are few, and come with the first segment.

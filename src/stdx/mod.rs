@@ -4,6 +4,8 @@
 //! Uses:  nothing.
 //! Never: a rule of one command, a file or a socket.
 
+#[cfg(test)]
+pub mod alone;
 pub mod clock;
 mod edit_distance;
 pub mod glob;

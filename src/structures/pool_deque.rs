@@ -253,10 +253,14 @@ mod tests {
 
     use super::super::{share_blocks, unshare_blocks};
     use super::*;
+    use crate::stdx::alone::is_alone;
 
     #[test]
     #[cfg_attr(miri, ignore = "blocks are the global allocator's there, and none is shared")]
     fn a_row_that_a_child_sees_moves_once_when_it_is_changed() {
+        if !is_alone(module_path!(), "a_row_that_a_child_sees_moves_once_when_it_is_changed") {
+            return;
+        }
         let mut row = PoolDeque::new();
         (0..10u64).for_each(|n| row.insert(0, n));
         share_blocks();

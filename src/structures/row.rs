@@ -315,6 +315,7 @@ mod tests {
 
     use super::super::{share_blocks, unshare_blocks};
     use super::*;
+    use crate::stdx::alone::is_alone;
 
     #[test]
     fn growing_at_the_front_moves_the_row_seldom() {
@@ -333,6 +334,9 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "blocks are the global allocator's there, and none is shared")]
     fn a_row_that_a_child_sees_moves_once_when_it_is_written_and_not_when_it_is_cut() {
+        if !is_alone(module_path!(), "a_row_that_a_child_sees_moves_once_when_it_is_written_and_not_when_it_is_cut") {
+            return;
+        }
         let mut row = Row::copy_of(&[7; 8_000]);
         share_blocks();
         let old = row.block;

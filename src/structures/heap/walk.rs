@@ -41,12 +41,8 @@ impl Walk {
     }
 
     /// How many blocks the owner has.
-    pub fn len(&self) -> usize {
+    pub fn blocks(&self) -> usize {
         self.blocks
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.blocks == 0
     }
 
     /// How many spans there are, which is the most parts that the walk can be divided into.
