@@ -129,6 +129,10 @@ impl Shared {
     /// The child sees a page no more: what is in it may be written, and what is free used. Returns the bytes of the blocks that
     /// were freed while it saw them.
     pub(super) fn unshare_page(&mut self, spans: &[Span], number: u32) -> usize {
+        if !self.pages[number as usize].touched {
+            // It was emptied and gave its memory back; what it gets next no child has seen.
+            return 0;
+        }
         self.leave_roomy(number);
         let epoch = self.epoch;
         let mut free_again = 0;

@@ -52,8 +52,9 @@ proptest! {
 
 #[test]
 fn the_committed_corpus_and_mutations_of_it_keep_the_model() {
-    let files: [&[u8]; 4] = [
+    let files: [&[u8]; 5] = [
         include_bytes!("../../../fuzz/corpus/heap_of_blocks/churn"),
+        include_bytes!("../../../fuzz/corpus/heap_of_blocks/finished"),
         include_bytes!("../../../fuzz/corpus/heap_of_blocks/forks"),
         include_bytes!("../../../fuzz/corpus/heap_of_blocks/random"),
         include_bytes!("../../../fuzz/corpus/heap_of_blocks/sizes"),
@@ -255,4 +256,32 @@ fn emptying_sparse_pages_moves_blocks_into_the_room_of_others() {
     assert_eq!(held.len(), count / 8);
     // An eighth of 14 pages, what is left alone, and a page that is kept.
     assert!(heap.held_bytes().1 <= 8 * PAGE_BYTES, "{:?}", heap.held_bytes());
+}
+
+#[test]
+fn a_page_that_was_emptied_before_the_child_has_finished_it_is_handed_out_once() {
+    let (heap, _memory) = heap();
+    let mut cache = Cache::EMPTY;
+    let page_of = |block: NonNull<u8>| (block.as_ptr().addr() - heap.base().as_ptr().addr()) / PAGE_BYTES;
+    let fill = |cache: &mut Cache, pages: usize| -> Vec<_> {
+        let blocks = pages * PAGE_BYTES / 4_096;
+        (0..blocks).map(|_| heap.allocate(cache, Owner::NOBODY, class(4_096)).unwrap()).collect()
+    };
+    let old = fill(&mut cache, 6);
+    heap.prepare_walk(&mut cache);
+    heap.share(&mut cache);
+    for block in old {
+        // SAFETY: allocated so above, and freed once.
+        unsafe { heap.free(&mut cache, block, class(4_096)) };
+    }
+    while heap.give_back(PAGES) {}
+    for page in 0..6 {
+        heap.report_finished(page);
+    }
+    heap.take_finished();
+    let new = fill(&mut cache, 8);
+    let distinct: HashSet<_> = new.iter().collect();
+    assert_eq!(distinct.len(), new.len());
+    let pages: HashSet<_> = new.iter().map(|block| page_of(*block)).collect();
+    assert_eq!((pages.len(), heap.held_bytes()), (8, (8 * PAGE_BYTES, 8 * PAGE_BYTES)));
 }
