@@ -164,6 +164,7 @@ impl Executor {
                 self.clients.get_mut(key).close(Close::AfterReply);
             } else {
                 self.drop_client(*victim);
+                self.clients.close_before_reply();
             }
         }
         match (by_address, killed) {

@@ -241,8 +241,8 @@ pub struct Clients {
     last_id: ClientId,
     /// How many of the clients have no connection.
     internal: usize,
-    /// See [`Self::take_retiring`].
-    retiring: Cell<bool>,
+    /// See [`Self::close_before_reply`].
+    closes_before_reply: Cell<bool>,
     /// The client whose command is being executed. What is pushed to it meanwhile waits in `held_pushes`, so that it
     /// is not within the command's own reply.
     executing: Option<ClientKey>,
@@ -338,14 +338,19 @@ impl Clients {
         self.by_id.remove(&client.session.id);
         client.reply.discard();
         client.close(Close::Now);
-        self.retiring.set(true);
         self.discount(key);
     }
 
-    /// Whether clients were retired since this was last asked, whose connections are open until their tasks have run.
+    /// Lets the tasks of clients that were retired run before the command is answered, so that their connections are closed
+    /// then. Not where clients are evicted: others would add to their replies before any is sent.
+    pub fn close_before_reply(&self) {
+        self.closes_before_reply.set(true);
+    }
+
+    /// Whether that was asked for since this was last asked.
     #[inline]
-    pub fn take_retiring(&self) -> bool {
-        self.retiring.get() && self.retiring.replace(false)
+    pub fn take_closes_before_reply(&self) -> bool {
+        self.closes_before_reply.get() && self.closes_before_reply.replace(false)
     }
 
     /// Whether anybody is sent every command.

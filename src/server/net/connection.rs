@@ -284,7 +284,7 @@ impl Connection {
                 executed = self.execute_input();
             }
             // Connections that a command has ended are closed before it is answered, as whoever asked for it expects.
-            if executed > 0 && self.shared.executor.borrow().clients.take_retiring() {
+            if executed > 0 && self.shared.executor.borrow().clients.take_closes_before_reply() {
                 yield_now().await;
             }
             let sent = self.flush()?;
