@@ -9,6 +9,7 @@ use super::inner::INNER_MAX;
 use super::leaf::LEAF_MAX;
 use super::tree::{Node, NodeCounts, Probe};
 use super::*;
+use crate::stdx::alone::is_alone;
 use crate::structures::{share_blocks, unshare_blocks};
 
 impl Member for &'static str {
@@ -251,6 +252,9 @@ fn is_private(tree: &OrderTree<&'static str>, score: f64, member: &str) -> bool 
 #[test]
 #[cfg_attr(miri, ignore = "blocks are the global allocator's there, and none is shared")]
 fn nodes_that_a_child_sees_are_left_on_the_way_to_a_change_and_no_others() {
+    if !is_alone(module_path!(), "nodes_that_a_child_sees_are_left_on_the_way_to_a_change_and_no_others") {
+        return;
+    }
     let pairs: Model = (0..10_000).map(|i| (i as f64 * 10.0, member(i))).collect();
     let mut tree = OrderTree::from_sorted(&pairs);
     share_blocks();
