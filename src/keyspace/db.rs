@@ -193,7 +193,7 @@ impl Db {
         self.keys.scan(cursor, visit)
     }
 
-    /// Who has the blocks of the entries, if they are told apart from those of other databases.
+    /// The owner of the entries' blocks; `None` where it is shared with other databases, or there has been no entry yet.
     pub(super) fn owner(&self) -> Option<Owner> {
         self.ownership.distinct()
     }

@@ -623,7 +623,7 @@ impl<'k> EntryRef<'k> {
     pub fn key(self) -> &'k [u8] {
         // SAFETY: the bytes are in the block, and not in the handle. The entry stays as it is during 'k, by the promise with which
         // this was made or since it is borrowed.
-        self.read(|entry| unsafe { slice::from_raw_parts(entry.key().as_ptr(), entry.key().len()) })
+        self.read(|entry| unsafe { &*ptr::from_ref(entry.key()) })
     }
 
     #[inline]

@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 
 use super::entry::{Entry, EntryRef};
 use super::{AccessClock, Db, Keyspace};
-use crate::structures::{Finishing, Pool, Walk, take_finished_pages};
+use crate::structures::{Finishing, Pool, Walk};
 use crate::types::{Value, ValueRef};
 
 /// All keys and values for reading, from any thread.
@@ -47,7 +47,7 @@ impl Keyspace {
     /// one lives.
     pub fn take_finished_pages(&self) {
         if self.child_alive {
-            take_finished_pages();
+            Pool::Entries.take_finished_pages();
         }
     }
 
@@ -80,7 +80,7 @@ impl<'k> Frozen<'k> {
     pub fn segments(&self, db: usize, keys: u64) -> usize {
         let segments = (self.dbs[db].len() as u64).div_ceil(keys.max(1)) as usize;
         match &self.walks[db] {
-            Some(pages) => segments.min(pages.walk.spans()).max(1),
+            Some(pages) => segments.min(pages.walk.spans().max(1)),
             None => segments,
         }
     }

@@ -27,16 +27,14 @@ pub async fn run(shared: Rc<Shared>, timer: Timer) {
     loop {
         let (period, wake) = {
             let mut executor = shared.executor.borrow_mut();
-            let mut next_step = None;
-            if !executor.process.is_cron_paused() {
-                if next_round <= Instant::now() {
+            let runs = !executor.process.is_cron_paused();
+            if next_round <= Instant::now() {
+                if runs {
                     executor.timed_cron();
-                    next_round = Instant::now() + executor.time_to_next_round();
                 }
-                next_step = executor.step();
-            } else {
                 next_round = Instant::now() + executor.time_to_next_round();
             }
+            let next_step = if runs { executor.step() } else { None };
             if executor.process.is_ending() {
                 shared.end();
             }

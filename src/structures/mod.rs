@@ -36,7 +36,7 @@ pub use heap::fuzzing;
 pub(crate) use heap::{Class, Evacuated};
 pub use heap::{
     Filling, Finishing, Kept, Owner, Ownership, Pool, Walk, block_bytes, give_pages_back, heap_bytes,
-    kept_for_children, share_blocks, take_finished_pages, unshare_blocks, used_block_bytes,
+    kept_for_children, share_blocks, unshare_blocks, used_block_bytes,
 };
 pub use long_buffer::{LongBuffer, try_grow};
 pub use memory::{memory_holds, try_zeros};

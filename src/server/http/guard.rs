@@ -46,7 +46,8 @@ impl Guard {
     }
 }
 
-/// The status page and its figures are for browsers. Elsewhere, a browser tells by what a page cannot take out of its requests.
+/// Whether a browser may have sent the request: it asks for the status page or its figures, or has a header that browsers add and
+/// that a page cannot remove.
 fn is_of_browser(uri: &Uri, headers: &HeaderMap) -> bool {
     matches!(uri.path(), "/" | "/status.json")
         || [ACCEPT_LANGUAGE, ORIGIN, REFERER].iter().any(|name| headers.contains_key(name))

@@ -35,9 +35,7 @@ pub(crate) use class::Class;
 pub use class::block_bytes;
 pub(crate) use evacuation::Evacuated;
 pub use owner::{Owner, Ownership};
-pub use process::{
-    give_pages_back, heap_bytes, kept_for_children, share_blocks, take_finished_pages, unshare_blocks, used_block_bytes,
-};
+pub use process::{give_pages_back, heap_bytes, kept_for_children, share_blocks, unshare_blocks, used_block_bytes};
 pub use walk::{Finishing, Walk};
 
 /// Which blocks are kept together, so that whoever looks at a page knows what is in it.

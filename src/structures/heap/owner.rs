@@ -43,7 +43,7 @@ impl Ownership {
         }
     }
 
-    /// The owner whose blocks are told apart from all others.
+    /// The owner, if one was taken that nobody else is.
     pub fn distinct(&self) -> Option<Owner> {
         self.0.filter(|owner| *owner != Owner::NOBODY)
     }

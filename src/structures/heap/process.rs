@@ -179,6 +179,14 @@ impl Pool {
         }
     }
 
+    /// Takes in what a child has finished reading: that is written in place again, and filled. To be called now and then while
+    /// one lives that walks through the pool.
+    pub fn take_finished_pages(self) {
+        if let Some(heap) = self.heap() {
+            heap.take_finished();
+        }
+    }
+
     /// What is to be moved next, so that pages become empty: nothing while another thread lives that has allocated blocks, and
     /// may have some. To be called by the thread that moves blocks, while no other one has any that it was given.
     pub(crate) fn evacuate(self) -> Evacuated {
@@ -214,12 +222,6 @@ pub fn share_blocks() {
         }
     }
     CHILDREN.set(CHILDREN.get() + 1);
-}
-
-/// Takes in what a child has finished reading: that is written in place again, and filled. To be called now and then while one
-/// lives.
-pub fn take_finished_pages() {
-    heaps().for_each(|(_, heap)| heap.take_finished());
 }
 
 /// A child has ended: once for each [`share_blocks`], by the same thread.
