@@ -329,7 +329,8 @@ impl<'a> Healing<'a> {
             }
             shared.pace(start, healed, took);
         }
-        tracing::debug!(
+        // It comes at any moment after a snapshot: no line for those who look for the last one.
+        tracing::trace!(
             "Put {} MB of split huge pages together in {:.1} s, the longest step took {} us",
             healed >> 20,
             start.elapsed().as_secs_f64(),
