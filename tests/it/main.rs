@@ -28,6 +28,7 @@ mod scripting;
 mod signals;
 mod snapshot;
 mod snapshot_limits;
+mod snapshot_soak;
 mod snapshot_under_writes;
 mod soak;
 mod startup;
