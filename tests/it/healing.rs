@@ -1,4 +1,4 @@
-//! Huge pages that writes during a snapshot have split, and their healing after it.
+//! Huge pages that writes during a snapshot have split, and their healing after it, or beside it.
 //!
 //! Where the system gives no huge pages, the log must say why; these tests then have nothing more to ask for.
 
@@ -90,7 +90,7 @@ fn the_rate_of_healing_can_be_set_and_zero_stops_it() {
 }
 
 #[test]
-fn healing_rests_while_a_child_lives() {
+fn what_is_not_written_is_not_healed_while_a_child_lives() {
     if against_redis() {
         return;
     }
@@ -110,6 +110,43 @@ fn healing_rests_while_a_child_lives() {
     send_signal(child, Signal::SIGUSR1);
     server.wait_for_save_end();
     wait_until("it goes on", 60, || is_excused(&server) || number(&server, "mem_huge_page_healed_bytes") > healed);
+}
+
+#[test]
+fn tables_are_healed_while_a_child_lives() {
+    const SMALL_KEYS: usize = 600_000;
+    if against_redis() {
+        return;
+    }
+    let server = Server::with_config(ENDLESS);
+    let mut client = server.client();
+    client.run(&format!("DEBUG POPULATE {SMALL_KEYS} key 5"));
+    wait_until("the tables are in huge pages", 60, || {
+        is_excused(&server)
+            || number(&server, "mem_huge_page_split_bytes") == 0 && number(&server, "mem_huge_page_bytes") > 0
+    });
+    if is_excused(&server) || !tells_huge_pages() {
+        eprintln!("skipped: there are no huge pages, or the kernel does not say where");
+        return;
+    }
+    server.start_background_save();
+    let child = server.wait_for_child();
+    let healed = number(&server, "mem_huge_page_healed_bytes");
+    for at in (0..SMALL_KEYS).step_by(60) {
+        assert_eq!(client.cmd(&["SET", &format!("key:{at}"), "other"]), ok());
+    }
+    wait_until("tables are healed", 60, || number(&server, "mem_huge_page_healed_bytes") >= healed + (4 << 20));
+    assert_eq!(server.info_number("persistence", "rdb_bgsave_in_progress"), 1);
+    send_signal(child, Signal::SIGUSR1);
+    server.wait_for_save_end();
+}
+
+/// Whether the kernel says which pages are huge, as it does since Linux 6.7.
+fn tells_huge_pages() -> bool {
+    let release = nix::sys::utsname::uname().expect("the system has a name").release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|character: char| !character.is_ascii_digit()).map(|number| number.parse::<u32>());
+    let mut next = || numbers.next().and_then(Result::ok);
+    (next(), next()) >= (Some(6), Some(7))
 }
 
 #[test]

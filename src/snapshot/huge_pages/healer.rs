@@ -1,4 +1,6 @@
-//! The healing pass: after a child, the huge pages that it split are put together again, a little at a time.
+//! The healing pass: after a child, the huge pages that it split are put together again, a little at a time. Beside a child
+//! that is done where writes have copied much of one already: where snapshots follow one another there is no time after a
+//! child, and each fork would copy an entry for every small page of the tables.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,19 +10,28 @@ use std::time::{Duration, Instant};
 use super::kernel::{Block, PageMap, Spare, collapse, make_writable};
 use super::{HUGE_PAGE_BYTES, ranges};
 use crate::stdx::text::kilobyte_field;
-use crate::structures::mapped_tables;
+use crate::structures::{MappedTable, mapped_tables};
 
 /// A block is healed when at least so much of it is in memory: the rest is taken from the system by it.
 const PRESENT_BYTES_MIN: usize = HUGE_PAGE_BYTES / 16 * 15;
 
+/// Beside a child a block is healed when so much of it has been copied. The rest is copied by it, and takes memory for as long
+/// as the child lives: of the tables, which are small beside the data and written by every command; and of as much again of
+/// other memory, such as the buckets that are chained to a table's.
+const COPIED_BYTES_MIN: usize = HUGE_PAGE_BYTES / 8;
+
 /// How much is looked at in one step, which a fork may have to wait for.
-const LOOK_BYTES: usize = 64 << 20;
+const LOOK_BYTES: usize = 16 << 20;
 
 /// Nothing to do, after which time it is looked again: tables grow without a child too.
 const REST_MIN: Duration = Duration::from_secs(1);
 
 /// Looking takes at most one part in so many of the time.
 const LOOKING_SHARE: u32 = 200;
+
+/// As those two, beside a child, which may be over soon.
+const REST_BESIDE_CHILD_MIN: Duration = Duration::from_millis(50);
+const LOOKING_SHARE_BESIDE_CHILD: u32 = 20;
 
 /// After the system gave no huge pages it is left alone for so long.
 const REST_AFTER_REFUSALS: Duration = Duration::from_secs(20);
@@ -70,16 +81,35 @@ struct Shared {
     in_progress: AtomicBool,
 }
 
+/// What may be healed now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Scope {
+    #[default]
+    Everything,
+    /// What writes have copied for the most part, beside a child.
+    Copied,
+    /// A fork is about to be.
+    Nothing,
+}
+
+/// How long to rest between two passes of either scope.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rests {
+    everything: Duration,
+    copied: Duration,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    /// A child lives or is about to.
-    held: bool,
+    scope: Scope,
     /// Bytes to heal in a second; 0 for none.
     rate: u64,
     /// Something has changed that is worth a look before its time.
     look_now: bool,
     /// A step is under way.
     stepping: bool,
+    /// How many children there have been.
+    children: u64,
     /// A child has shared our memory since it was last made writable.
     protected: bool,
 }
@@ -110,18 +140,28 @@ impl Healer {
     pub fn hold(&self) -> Duration {
         let start = Instant::now();
         let mut state = self.shared.lock();
-        state.held = true;
+        state.scope = Scope::Nothing;
         while state.stepping && start.elapsed() < STEP_WAIT_MAX {
             state = self.shared.wait(state, STEP_WAIT_MAX);
         }
         start.elapsed()
     }
 
+    /// A child lives from now on: what is copied beside it is healed.
+    pub fn release_copied(&self) {
+        {
+            let mut state = self.shared.lock();
+            state.scope = Scope::Copied;
+            state.children += 1;
+        }
+        self.shared.changed.notify_all();
+    }
+
     /// The child has ended, or there was none.
     pub fn release(&self) {
         {
             let mut state = self.shared.lock();
-            state.held = false;
+            state.scope = Scope::Everything;
             state.look_now = true;
             state.protected = true;
         }
@@ -148,26 +188,31 @@ impl Shared {
         self.changed.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Waits until healing may go on, and until `rest` is over or something has changed.
-    fn wait_for_turn(&self, rest: Duration) {
-        let until = Instant::now() + rest;
+    /// Waits until healing may go on, and until the rest since the last pass is over or something has changed. Returns what may
+    /// be healed.
+    fn wait_for_turn(&self, last: Instant, rests: Rests) -> Scope {
         let mut state = self.lock();
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let may = !state.held && state.rate > 0;
-            if may && (state.look_now || left.is_zero()) {
+            let rest = match state.scope {
+                _ if state.rate == 0 => None,
+                Scope::Everything => Some(rests.everything),
+                Scope::Copied => Some(rests.copied),
+                Scope::Nothing => None,
+            };
+            let left = rest.map(|rest| rest.saturating_sub(last.elapsed()));
+            if left.is_some_and(|left| state.look_now || left.is_zero()) {
                 state.look_now = false;
-                return;
+                return state.scope;
             }
-            state = self.wait(state, if may { left } else { Duration::from_secs(3600) });
+            state = self.wait(state, left.unwrap_or(Duration::from_secs(3600)));
         }
     }
 
-    /// Runs a step unless healing is to stop, in which case there is none.
-    fn step<T>(&self, step: impl FnOnce() -> T) -> Option<T> {
+    /// Runs a step unless healing of this scope is to stop, in which case there is none.
+    fn step<T>(&self, scope: Scope, step: impl FnOnce() -> T) -> Option<T> {
         {
             let mut state = self.lock();
-            if state.held || state.rate == 0 {
+            if state.scope != scope || state.rate == 0 {
                 return None;
             }
             state.stepping = true;
@@ -179,11 +224,11 @@ impl Shared {
     }
 
     /// Waits for a moment that the rate sets, though at least for a gap after a step that took so long, or until
-    /// healing is to stop.
-    fn pace(&self, since: Instant, healed_bytes: u64, step: Duration) {
+    /// healing of this scope is to stop.
+    fn pace(&self, scope: Scope, since: Instant, healed_bytes: u64, step: Duration) {
         let gap_end = Instant::now() + (step * GAP_STEPS).min(GAP_MAX);
         let mut state = self.lock();
-        while !state.held && state.rate > 0 {
+        while state.scope == scope && state.rate > 0 {
             let due = since + Duration::from_secs_f64(healed_bytes as f64 / state.rate as f64);
             let left = due.max(gap_end).saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -225,13 +270,14 @@ impl Trouble {
 /// The thread.
 fn run(shared: &Shared) {
     let mut healing = None;
-    let mut rest = Duration::ZERO;
+    let (mut last, mut rests) = (Instant::now(), Rests::default());
     let mut refused = false;
     loop {
-        shared.wait_for_turn(rest);
-        let end = heal_once(shared, &mut healing);
+        let scope = shared.wait_for_turn(last, rests);
+        let end = heal_once(shared, &mut healing, scope);
         shared.in_progress.store(false, Ordering::Relaxed);
-        rest = REST_MIN.max(healing.as_ref().map_or(Duration::ZERO, |healing| healing.looking) * LOOKING_SHARE);
+        last = Instant::now();
+        rests = healing.as_ref().map_or(Rests::default(), |healing| healing.rests).at_least_minimum();
         match end {
             Ok(End::Done | End::Stopped) => refused = false,
             Ok(End::Refused(reason)) | Err(Trouble::Passing(reason)) => {
@@ -239,7 +285,8 @@ fn run(shared: &Shared) {
                     tracing::info!("Huge pages that snapshots split stay so for now: {reason}");
                 }
                 refused = true;
-                rest = rest.max(REST_AFTER_REFUSALS);
+                rests.everything = rests.everything.max(REST_AFTER_REFUSALS);
+                rests.copied = rests.copied.max(REST_AFTER_REFUSALS);
             }
             Err(Trouble::Lasting(reason)) => {
                 tracing::info!("Huge pages that snapshots split are not put together again: {reason}");
@@ -250,12 +297,12 @@ fn run(shared: &Shared) {
 }
 
 /// One pass, for which everything is made ready at the first.
-fn heal_once<'a>(shared: &'a Shared, healing: &mut Option<Healing<'a>>) -> Result<End, Trouble> {
+fn heal_once<'a>(shared: &'a Shared, healing: &mut Option<Healing<'a>>, scope: Scope) -> Result<End, Trouble> {
     let healing = match healing {
         Some(healing) => healing,
         None => healing.insert(Healing::new(shared)?),
     };
-    healing.pass().map_err(|error| Trouble::of("a look at the memory", &error))
+    healing.pass(scope).map_err(|error| Trouble::of("a look at the memory", &error))
 }
 
 /// What a look at all memory found.
@@ -271,8 +318,16 @@ struct Healing<'a> {
     map: PageMap,
     spare: Spare,
     blocks: Vec<Block>,
-    /// How long the last look took.
-    looking: Duration,
+    /// After how long the last look of either scope took.
+    rests: Rests,
+    added: Added,
+}
+
+/// What has been copied beside a child that no write had, outside of tables.
+#[derive(Clone, Copy, Debug, Default)]
+struct Added {
+    child: u64,
+    bytes: usize,
 }
 
 impl<'a> Healing<'a> {
@@ -282,15 +337,15 @@ impl<'a> Healing<'a> {
         }
         let map = PageMap::open().map_err(|error| Trouble::of("/proc/self/pagemap", &error))?;
         let spare = Spare::new().map_err(|error| Trouble::of("a spare huge page", &error))?;
-        Ok(Self { shared, map, spare, blocks: Vec::new(), looking: Duration::ZERO })
+        Ok(Self { shared, map, spare, blocks: Vec::new(), rests: Rests::default(), added: Added::default() })
     }
 
     /// Looks at all memory and heals what is split.
-    fn pass(&mut self) -> io::Result<End> {
+    fn pass(&mut self, scope: Scope) -> io::Result<End> {
         let start = Instant::now();
-        let Some(found) = self.look()? else { return Ok(End::Stopped) };
-        self.looking = start.elapsed();
-        if !self.make_writable(&found) {
+        let Some(found) = self.look(scope)? else { return Ok(End::Stopped) };
+        self.rests.note(scope, start.elapsed());
+        if scope == Scope::Everything && !self.make_writable(&found) {
             return Ok(End::Stopped);
         }
         let split = found.split;
@@ -305,11 +360,11 @@ impl<'a> Healing<'a> {
                 return Ok(End::Refused("memory is short".to_owned()));
             }
             let (shared, map, blocks) = (self.shared, &mut self.map, &mut self.blocks);
-            if shared.step(|| self.spare.touch()).is_none() {
+            if shared.step(scope, || self.spare.touch()).is_none() {
                 return Ok(End::Stopped);
             }
             let step = Instant::now();
-            let result = shared.step(|| heal(map, blocks, block));
+            let result = shared.step(scope, || heal(map, blocks, block));
             let took = step.elapsed();
             longest = longest.max(took);
             match result {
@@ -327,7 +382,7 @@ impl<'a> Healing<'a> {
                     }
                 }
             }
-            shared.pace(start, healed, took);
+            shared.pace(scope, start, healed, took);
         }
         // It comes at any moment after a snapshot: no line for those who look for the last one.
         tracing::trace!(
@@ -348,27 +403,46 @@ impl<'a> Healing<'a> {
         }
         let blocks = found.split.iter().chain(&found.huge);
         // A refusal leaves the faults to the writers.
-        let mut steps = blocks.map(|&block| self.shared.step(|| make_writable(block)));
+        let mut steps = blocks.map(|&block| self.shared.step(Scope::Everything, || make_writable(block)));
         let goes_on = steps.all(|step| step.is_some());
         self.shared.lock().protected |= !goes_on;
         goes_on
     }
 
     /// The blocks that are worth healing, and those that are healthy; none where healing is to stop.
-    fn look(&mut self) -> io::Result<Option<Found>> {
+    fn look(&mut self, scope: Scope) -> io::Result<Option<Found>> {
         let maps = std::fs::read_to_string("/proc/self/maps")?;
-        let ranges = ranges::healable(&maps, &mapped_tables());
+        let tables = mapped_tables();
+        let child = self.shared.lock().children;
+        if child != self.added.child {
+            self.added = Added { child, bytes: 0 };
+        }
         let (mut split, mut huge) = (Vec::new(), Vec::new());
-        for range in ranges {
+        for range in ranges::healable(&maps, &tables) {
             for start in range.clone().step_by(LOOK_BYTES) {
                 let window = start..range.end.min(start + LOOK_BYTES);
-                let (map, blocks) = (&mut self.map, &mut self.blocks);
-                let Some(looked) = self.shared.step(|| map.look(window, blocks)) else { return Ok(None) };
+                let (map, blocks, added) = (&mut self.map, &mut self.blocks, &mut self.added);
+                let looked = self.shared.step(scope, || {
+                    map.look(window, blocks)?;
+                    blocks.retain(|block| block.is_huge || is_worth_healing(block));
+                    if scope == Scope::Copied {
+                        retain_copied(map, blocks, &tables, added)?;
+                    }
+                    io::Result::Ok(())
+                });
+                let Some(looked) = looked else { return Ok(None) };
                 looked?;
                 huge.extend(self.blocks.iter().copied().filter(|block| block.is_huge));
                 split.extend(self.blocks.iter().copied().filter(is_worth_healing));
             }
         }
+        if scope == Scope::Everything {
+            self.note_found(&mut split, &huge)?;
+        }
+        Ok(Some(Found { split, huge }))
+    }
+
+    fn note_found(&self, split: &mut Vec<Block>, huge: &[Block]) -> io::Result<()> {
         let mut huge_bytes = huge.len() * HUGE_PAGE_BYTES;
         let mut split_bytes = split.len() * HUGE_PAGE_BYTES;
         if !self.map.tells_huge() {
@@ -381,7 +455,41 @@ impl<'a> Healing<'a> {
         }
         self.shared.huge_bytes.store(huge_bytes as u64, Ordering::Relaxed);
         self.shared.split_bytes.store(split_bytes as u64, Ordering::Relaxed);
-        Ok(Some(Found { split, huge }))
+        Ok(())
+    }
+}
+
+/// Keeps the blocks of which writes have copied much; none on a kernel that does not say which are huge, since those may have
+/// been healed already.
+fn retain_copied(map: &PageMap, blocks: &mut Vec<Block>, tables: &[MappedTable], added: &mut Added) -> io::Result<()> {
+    let added_max: usize = tables.iter().map(|table| table.range.len()).sum();
+    let mut copied = Vec::new();
+    for block in blocks.drain(..).filter(|block| !block.is_huge && map.tells_huge()) {
+        let own = map.own_bytes(&block)?;
+        let adds = match tables.iter().any(|table| table.range.contains(&block.start)) {
+            true => 0,
+            false => HUGE_PAGE_BYTES - own,
+        };
+        if own >= COPIED_BYTES_MIN && added.bytes + adds <= added_max {
+            added.bytes += adds;
+            copied.push(block);
+        }
+    }
+    *blocks = copied;
+    Ok(())
+}
+
+impl Rests {
+    fn note(&mut self, scope: Scope, looking: Duration) {
+        match scope {
+            Scope::Nothing => {}
+            Scope::Copied => self.copied = looking * LOOKING_SHARE_BESIDE_CHILD,
+            Scope::Everything => self.everything = looking * LOOKING_SHARE,
+        }
+    }
+
+    fn at_least_minimum(self) -> Self {
+        Self { everything: self.everything.max(REST_MIN), copied: self.copied.max(REST_BESIDE_CHILD_MIN) }
     }
 }
 
@@ -420,21 +528,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_steps_while_it_is_held() {
+    fn nothing_steps_while_it_is_held_and_tables_alone_beside_a_child() {
         let mut healer = Healer { started: true, ..Healer::default() };
-        assert_eq!(healer.shared.step(|| 1), None, "no rate");
+        let steps = |healer: &Healer| [Scope::Everything, Scope::Copied].map(|scope| healer.shared.step(scope, || 1));
+        // Waits for nothing where there is nothing to wait for.
+        let pace =
+            |healer: &Healer, scope| healer.shared.pace(scope, Instant::now(), u64::MAX, Duration::from_secs(3600));
+        assert_eq!(steps(&healer), [None, None], "no rate");
         healer.follow(100);
-        assert_eq!(healer.shared.step(|| 1), Some(1));
+        assert_eq!(steps(&healer), [Some(1), None]);
         healer.hold();
-        assert_eq!(healer.shared.step(|| 1), None);
-        // Neither of these waits: there is nothing to wait for.
-        healer.shared.pace(Instant::now(), u64::MAX, Duration::from_secs(3600));
+        assert_eq!(steps(&healer), [None, None]);
+        pace(&healer, Scope::Everything);
+        healer.release_copied();
+        let rests = Rests { everything: Duration::from_secs(3600), copied: Duration::ZERO };
+        assert_eq!(healer.shared.wait_for_turn(Instant::now(), rests), Scope::Copied);
+        assert_eq!(steps(&healer), [None, Some(1)]);
         healer.release();
-        healer.shared.wait_for_turn(Duration::from_secs(3600));
-        assert_eq!(healer.shared.step(|| 1), Some(1));
+        pace(&healer, Scope::Copied);
+        assert_eq!(healer.shared.wait_for_turn(Instant::now(), rests), Scope::Everything);
+        assert_eq!(steps(&healer), [Some(1), None]);
         healer.follow(0);
-        assert_eq!(healer.shared.step(|| 1), None);
-        healer.shared.pace(Instant::now(), u64::MAX, Duration::from_secs(3600));
+        assert_eq!(steps(&healer), [None, None]);
+        pace(&healer, Scope::Everything);
     }
 
     #[test]
@@ -443,7 +559,7 @@ mod tests {
         healer.shared.lock().rate = 1;
         let Ok(mut healing) = Healing::new(&healer.shared) else { return };
         let memory = vec![1u8; 8 * HUGE_PAGE_BYTES];
-        let found = healing.look().expect("a look").expect("nobody holds it");
+        let found = healing.look(Scope::Everything).expect("a look").expect("nobody holds it");
         assert!(found.split.iter().all(is_worth_healing) && found.huge.iter().all(|block| block.is_huge));
         let progress = healer.progress();
         // Other tests allocate at the same time; this much is there in either kind of page.

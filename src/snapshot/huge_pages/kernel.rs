@@ -24,6 +24,9 @@ const IS_HUGE: u64 = 1 << 6;
 /// Set in an entry of `/proc/self/pagemap` whose page is in memory.
 const ENTRY_IS_PRESENT: u64 = 1 << 63;
 
+/// Set where no other process maps the page.
+const ENTRY_IS_OWN: u64 = 1 << 56;
+
 /// Regions that one request can describe: more than one block can have.
 const REGIONS_MAX: usize = 512;
 
@@ -149,15 +152,25 @@ impl PageMap {
     }
 
     fn look_by_entry(&self, blocks: &mut [Block]) -> io::Result<()> {
-        let mut entries = [0; HUGE_PAGE_BYTES / PAGE_BYTES * 8];
         for block in blocks {
-            self.file.read_exact_at(&mut entries, (block.start / PAGE_BYTES * 8) as u64)?;
-            // The highest bit is in the last byte of an entry where the lowest byte comes first, which holds for every
-            // machine that Copal runs on.
-            let flags = entries.chunks_exact(8).map(|entry| u64::from(entry[7]) << 56);
-            block.present_bytes = flags.filter(|flags| flags & ENTRY_IS_PRESENT != 0).count() * PAGE_BYTES;
+            block.present_bytes = self.bytes_with(block, ENTRY_IS_PRESENT)?;
         }
         Ok(())
+    }
+
+    /// Bytes of the pages at this place that no other process maps.
+    pub fn own_bytes(&self, block: &Block) -> io::Result<usize> {
+        self.bytes_with(block, ENTRY_IS_PRESENT | ENTRY_IS_OWN)
+    }
+
+    /// Bytes of the pages at this place in whose entries all these bits are set, which are among the eight highest.
+    fn bytes_with(&self, block: &Block, bits: u64) -> io::Result<usize> {
+        let mut entries = [0; HUGE_PAGE_BYTES / PAGE_BYTES * 8];
+        self.file.read_exact_at(&mut entries, (block.start / PAGE_BYTES * 8) as u64)?;
+        // The highest bits are in the last byte of an entry where the lowest byte comes first, which holds for every
+        // machine that Copal runs on.
+        let flags = entries.chunks_exact(8).map(|entry| u64::from(entry[7]) << 56);
+        Ok(flags.filter(|flags| flags & bits == bits).count() * PAGE_BYTES)
     }
 }
 
