@@ -62,6 +62,20 @@ const GROUPED_MISSES_MAX: u32 = 64;
 /// Little is won where strings shrink by less than this many 256ths.
 const LITTLE: u32 = 32;
 
+/// Inputs of these lengths are searched stretch by stretch where more than little and less than much is won of their kind.
+/// Sixteen bits hold each position.
+const STRETCHED_BYTES_MIN: usize = 2048;
+const STRETCHED_BYTES_MAX: usize = 1 << 16;
+
+/// The positions of a stretch.
+const STRETCH: usize = 32;
+
+/// So many of them are written out one after another: a compiler that sees how they go together makes better use of it.
+const UNROLLED: usize = 4;
+
+/// Much is won where strings shrink by more than this many 256ths. Few long matches lead through those.
+const MUCH: u32 = 144;
+
 /// What a string is a part of: nothing in particular, or the values of one type in one layout.
 ///
 /// Documents, numbers in lists and tokens lie side by side in a data set. Each kind is judged by its own strings.
@@ -101,6 +115,8 @@ pub struct Compressor {
     /// Empty until the first input that is long enough.
     table: Vec<u32>,
     base: u32,
+    /// None until the first input that is searched so.
+    stretches: Option<Stretches>,
     histories: [History; KINDS],
 }
 
@@ -131,7 +147,7 @@ impl Default for Compressor {
 
 impl Compressor {
     pub const fn new() -> Self {
-        Self { table: Vec::new(), base: DISTANCE_MAX as u32 + 1, histories: [History::NEW; KINDS] }
+        Self { table: Vec::new(), base: DISTANCE_MAX as u32 + 1, stretches: None, histories: [History::NEW; KINDS] }
     }
 
     /// Replaces what is in `out` by the compressed input and says whether that saves at least four bytes.
@@ -160,6 +176,8 @@ impl Compressor {
         let misses = initial_misses(failures);
         let length = if input.len() <= SMALL_INPUT_BYTES_MAX && won < LITTLE && misses < GROUPED_MISSES_MAX {
             compress_small(misses, input, out)
+        } else if (STRETCHED_BYTES_MIN..=STRETCHED_BYTES_MAX).contains(&input.len()) && won < MUCH && misses == 0 {
+            self.stretches.get_or_insert_with(Stretches::new).compress(input, out)
         } else {
             self.compress_by_table(misses, input, out)
         };
@@ -237,7 +255,7 @@ fn compress_with<const SLOTS: usize>(
             continue;
         }
         misses = 0;
-        let end = match_end(input, position, distance);
+        let end = match_end(input, position, MATCH_MIN, distance);
         let start = match_start(input, output.pending, position, end, distance);
         output.put_match(start, end, distance)?;
         position = end;
@@ -283,12 +301,101 @@ fn compress_small(mut misses: u32, input: &[u8], out: &mut [u8]) -> Option<usize
         misses = 0;
         let lane = distances.iter().position(|&distance| distance > 0)?;
         let (position_found, distance) = (position + lane, distances[lane]);
-        let end = match_end(input, position_found, distance);
+        let end = match_end(input, position_found, MATCH_MIN, distance);
         let start = match_start(input, output.pending, position_found, end, distance);
         output.put_match(start, end, distance)?;
         position = end;
     }
     output.finish()
+}
+
+/// What inputs are searched with stretch by stretch.
+///
+/// The positions of a stretch are looked up at once, whether or not a match covers them, and only then is it asked which of
+/// them are matches. Where matches are short and come at any place, as in lists of tokens, that takes less time than to look at
+/// one position after the other: no lookup waits for the end of a match, and no branch has to be guessed for it.
+#[derive(Debug)]
+struct Stretches {
+    /// Cleared for each input: no entry has to be asked whether it is an older input's. The first position is what slots have
+    /// that nobody has written to.
+    table: Box<[u16; SLOTS]>,
+    /// A copy of the input. It has a fixed length, so that sixteen bits are an index into it without a check.
+    text: Box<[u8; STRETCHED_BYTES_MAX + 8]>,
+}
+
+/// What was found at the positions of a stretch.
+struct Found {
+    /// One bit for each position at which three bytes are equal to earlier ones, the first position's the lowest.
+    hits: u32,
+    /// Where the earlier bytes are.
+    before: [u16; STRETCH],
+    /// In which of the eight bytes from there on they differ.
+    differences: [u64; STRETCH],
+}
+
+impl Stretches {
+    fn new() -> Self {
+        Self { table: zeros(), text: zeros() }
+    }
+
+    #[inline(never)]
+    fn compress(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
+        self.table.fill(0);
+        self.text[..input.len()].copy_from_slice(input);
+        let mut output = Output::new(input, out);
+        let mut found = Found { hits: 0, before: [0; STRETCH], differences: [0; STRETCH] };
+        let (mut position, mut misses) = (1, 0);
+        while let Some(bytes) = input.get(position..).and_then(<[u8]>::first_chunk) {
+            self.look_up(position, bytes, &mut found);
+            if found.hits == 0 {
+                misses += STRETCH;
+                position += STRETCH * (1 + (misses >> MISSES_PER_GROUP_BITS));
+                continue;
+            }
+            misses = 0;
+            let mut hits = found.hits;
+            while hits != 0 {
+                let lane = hits.trailing_zeros() as usize;
+                let start = position + lane;
+                let distance = start - usize::from(found.before[lane]);
+                if distance > DISTANCE_MAX {
+                    hits &= hits - 1;
+                    continue;
+                }
+                let end = match found.differences[lane] {
+                    0 => match_end(input, start, 8, distance),
+                    difference => start + (difference.trailing_zeros() / 8) as usize,
+                };
+                output.put_match_unchecked(start, end, distance)?;
+                hits &= u32::MAX.checked_shl((end - position) as u32).unwrap_or(0);
+            }
+            position = output.pending.max(position + STRETCH);
+        }
+        output.finish()
+    }
+
+    #[inline(always)]
+    fn look_up(&mut self, position: usize, bytes: &[u8; STRETCH + 7], found: &mut Found) {
+        let mut hits = 0_u32;
+        let mut lane = 0;
+        while lane < STRETCH {
+            for _ in 0..UNROLLED {
+                let bytes = eight_bytes(bytes, lane);
+                let slot = &mut self.table[slot_of_three::<SLOTS>(bytes as u32)];
+                let before = std::mem::replace(slot, (position + lane) as u16);
+                let difference = eight_bytes(&*self.text, usize::from(before)) ^ bytes;
+                found.before[lane] = before;
+                found.differences[lane] = difference;
+                hits = hits << 1 | u32::from((difference as u32) << 8 == 0);
+                lane += 1;
+            }
+        }
+        found.hits = hits.reverse_bits();
+    }
+}
+
+fn zeros<T: Copy + Default + std::fmt::Debug, const N: usize>() -> Box<[T; N]> {
+    vec![T::default(); N].into_boxed_slice().try_into().expect("it has that length")
 }
 
 /// What has been compressed so far of an input.
@@ -319,6 +426,41 @@ impl<'a> Output<'a> {
         Some(())
     }
 
+    /// As `put_match`, with hardly a look at how much is saved: `finish` refuses what saves too little. `None` where the buffer ends.
+    #[inline(always)]
+    fn put_match_unchecked(&mut self, start: usize, end: usize, distance: usize) -> Option<()> {
+        if start - self.pending > LITERALS_MAX {
+            self.put_full_runs(start)?;
+        }
+        let literals = start - self.pending;
+        // One run of literals, however short it is, and the reference behind it. Nothing here branches on what is likely to
+        // be as often one way as the other.
+        let room = self.out.get_mut(self.written..)?.first_chunk_mut::<{ 1 + BLOCK + 3 }>()?;
+        let (head, run) = room.split_first_mut()?;
+        *head = literals.wrapping_sub(1) as u8;
+        match self.input[self.pending..].first_chunk::<BLOCK>() {
+            Some(block) => *run.first_chunk_mut()? = *block,
+            None => run[..literals].copy_from_slice(&self.input[self.pending..start]),
+        }
+        let run = (literals + usize::from(literals > 0)).min(1 + BLOCK);
+        self.written += put_reference(end - start, distance, room, run);
+        self.pending = end;
+        Some(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_full_runs(&mut self, start: usize) -> Option<()> {
+        let end = start - (start - self.pending) % LITERALS_MAX;
+        let literals = end - self.pending;
+        if self.written + literals + literals / LITERALS_MAX > self.limit() {
+            return None;
+        }
+        self.written = put_literals(self.input, self.pending, end, self.out, self.written);
+        self.pending = end;
+        Some(())
+    }
+
     /// Writes the literals at the end, and returns how many bytes were written. `None` where too little is saved.
     #[inline(always)]
     fn finish(self) -> Option<usize> {
@@ -335,11 +477,11 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Where the match that was found at `position` ends. Three bytes are known to be equal.
+/// Where the match that was found at `position` ends. So many bytes are known to be `equal`.
 #[inline(always)]
-fn match_end(input: &[u8], position: usize, distance: usize) -> usize {
+fn match_end(input: &[u8], position: usize, equal: usize, distance: usize) -> usize {
     let end_max = input.len().min(position + MATCH_MAX);
-    let mut end = position + MATCH_MIN;
+    let mut end = position + equal;
     while end + 8 <= end_max {
         let difference = eight_bytes(input, end) ^ eight_bytes(input, end - distance);
         if difference != 0 {
@@ -383,20 +525,14 @@ fn put_literals(input: &[u8], mut from: usize, to: usize, out: &mut [u8], mut wr
     written
 }
 
+/// Writes three bytes, of which the short form of a reference has two.
 #[inline(always)]
-fn put_reference(length: usize, distance: usize, out: &mut [u8], mut written: usize) -> usize {
+fn put_reference(length: usize, distance: usize, out: &mut [u8], written: usize) -> usize {
     let (length, offset) = (length - 2, distance - 1);
-    if length < 7 {
-        out[written] = (length << 5 | offset >> 8) as u8;
-        out[written + 1] = offset as u8;
-        written += 2;
-    } else {
-        out[written] = (7 << 5 | offset >> 8) as u8;
-        out[written + 1] = (length - 7) as u8;
-        out[written + 2] = offset as u8;
-        written += 3;
-    }
-    written
+    let is_long = length >= 7;
+    *out[written..].first_chunk_mut().expect("a reference has room") =
+        [(length.min(7) << 5 | offset >> 8) as u8, if is_long { length - 7 } else { offset } as u8, offset as u8];
+    written + 2 + usize::from(is_long)
 }
 
 /// Replaces what is in `out` by the original, which must have exactly `expected_len` bytes.
@@ -611,6 +747,66 @@ mod tests {
                 note.join(" ")
             )
             .into_bytes()
+        }
+    }
+
+    /// `length` bytes of which so many percent begin a repetition of something before them, and the others are noise.
+    fn noise_that_repeats(random: &mut Random, length: usize, percent: usize) -> Vec<u8> {
+        let mut text = Vec::with_capacity(length);
+        while text.len() < length {
+            if text.len() > 3 && random.below(100) < percent {
+                let distance = 1 + random.below(text.len().min(DISTANCE_MAX + 100));
+                for _ in 0..3 + random.below(12) {
+                    text.push(text[text.len() - distance]);
+                }
+            } else {
+                text.push(random.below(256) as u8);
+            }
+        }
+        text.truncate(length);
+        text
+    }
+
+    #[test]
+    fn long_strings_come_back_however_much_of_them_repeats() {
+        let mut random = Random(13);
+        let (least, most) = (STRETCHED_BYTES_MIN, STRETCHED_BYTES_MAX);
+        for percent in [0, 1, 2, 5, 20, 60, 95] {
+            let mut compressor = Compressor::new();
+            for length in
+                [least - 1, least, least + 1, least + STRETCH + 6, 4_000, 8_191, 9_000, most - 1, most, most + 1]
+            {
+                let mut input = noise_that_repeats(&mut random, length, percent);
+                round_trip(&mut compressor, &input);
+                // What the compressor still has of the input before must not be taken for a part of this one.
+                input[length / 2] ^= 1;
+                let is_compressed = round_trip(&mut compressor, &input);
+                assert!(
+                    is_compressed == (percent > 1) || (1..5).contains(&percent),
+                    "{percent} percent of {length} bytes"
+                );
+            }
+        }
+    }
+
+    /// A node of a list of tokens that have a few bytes in common.
+    fn tokens(random: &mut Random) -> Vec<u8> {
+        let token = |random: &mut Random| format!("item:{:08x}{:08x}", random.0 >> 32, random.below(1 << 31));
+        (0..350).flat_map(|_| token(random).into_bytes()).collect()
+    }
+
+    #[test]
+    fn stretches_find_what_a_search_by_positions_finds() {
+        let mut random = Random(17);
+        let mut out = vec![0; Compressor::room(STRETCHED_BYTES_MAX)];
+        for input in [tokens(&mut random), (0..60).flat_map(|_| random.document()).collect()] {
+            let by_stretches = Stretches::new().compress(&input, &mut out).unwrap();
+            let by_positions = Compressor::new().compress_by_table(0, &input, &mut out).unwrap();
+            assert!(
+                by_stretches * 100 < by_positions * 102,
+                "{by_stretches} and {by_positions} of {} bytes",
+                input.len()
+            );
         }
     }
 
