@@ -21,6 +21,29 @@ const GROWTH_BYTES_MIN: usize = 64;
 const FOURTEEN_BITS_FROM: usize = 0x40;
 const MORE_BITS_FROM: usize = 0x4000;
 
+/// Copies up to [`UNCOMPRESSED_BYTES_MAX`] bytes to the front of `room` by two moves of a fixed size, which may overlap.
+#[inline(always)]
+fn copy_short(bytes: &[u8], room: &mut [u8]) {
+    const { assert!(UNCOMPRESSED_BYTES_MAX < 32) };
+    let room = &mut room[..bytes.len()];
+    if !(copied::<16>(bytes, room) || copied::<8>(bytes, room) || copied::<4>(bytes, room)) {
+        room.copy_from_slice(bytes);
+    }
+}
+
+/// Copies the first and the last `N` bytes if there are so many.
+#[inline(always)]
+fn copied<const N: usize>(bytes: &[u8], room: &mut [u8]) -> bool {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else { return false };
+    if let Some(room) = room.first_chunk_mut() {
+        *room = *first;
+    }
+    if let Some(room) = room.last_chunk_mut() {
+        *room = *last;
+    }
+    true
+}
+
 /// Where an encoder's bytes go: a file, a socket, a vector.
 pub trait Sink {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
@@ -196,6 +219,22 @@ impl<'s> Encoder<'s> {
     /// A string in the shortest form: as an integer, compressed, or as it is.
     #[inline]
     pub fn string(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let is_short = bytes.len() <= UNCOMPRESSED_BYTES_MAX;
+        // Most elements of collections are such, and there are many of them.
+        if is_short
+            && !(bytes.len() <= INTEGER_TEXT_BYTES_MAX && matches!(bytes.first(), Some(b'-' | b'0'..=b'9')))
+            && let Some(room) = self.buffer.get_mut(self.used..self.used + 1 + UNCOMPRESSED_BYTES_MAX)
+            && let Some((head, room)) = room.split_first_mut()
+        {
+            *head = length::SIX_BITS | bytes.len() as u8;
+            copy_short(bytes, room);
+            self.used += 1 + bytes.len();
+            return Ok(());
+        }
+        self.any_string(bytes)
+    }
+
+    fn any_string(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.len() <= INTEGER_TEXT_BYTES_MAX {
             if let Some(value) = parse_i64(bytes).and_then(|value| i32::try_from(value).ok()) {
                 return self.short_integer(value);

@@ -196,6 +196,12 @@ impl ThinPair {
     }
 
     #[inline]
+    pub fn key_and_value(&self) -> (&[u8], &[u8]) {
+        let shape = self.shape();
+        (self.part(shape.key_offset(), shape.key_len), self.part(shape.value_offset(), shape.value_len))
+    }
+
+    #[inline]
     pub fn value(&self) -> &[u8] {
         let shape = self.shape();
         self.part(shape.value_offset(), shape.value_len)
@@ -392,6 +398,7 @@ mod tests {
                 }
                 prop_assert_eq!(pair.key(), &key);
                 prop_assert_eq!(pair.value(), &value);
+                prop_assert_eq!(pair.key_and_value(), (&key[..], &value[..]));
                 prop_assert_eq!(pair.expiry(), expiry);
                 let copy = pair.clone();
                 prop_assert_eq!((copy.key(), copy.value(), copy.expiry()), (pair.key(), pair.value(), expiry));

@@ -5,10 +5,10 @@ use std::io;
 use super::encoding::{listpack_holds_fields, listpack_takes};
 use super::{Fields, HashValue, HashView};
 use crate::rdb::{self, Tag};
+use crate::structures::PoolBox;
 use crate::structures::listpack::Listpack;
 use crate::structures::ziplist::Ziplist;
 use crate::structures::zipmap::Zipmap;
-use crate::structures::{Element, PoolBox};
 use crate::types::DataType as _;
 use crate::types::{LoadOptions, packed};
 
@@ -48,8 +48,9 @@ pub fn save(view: HashView<'_>, out: &mut rdb::Encoder<'_>) -> io::Result<()> {
         if let Some(first) = first_expiry {
             out.length(pair.expiry().map_or(0, |at_ms| at_ms.abs_diff(first).saturating_add(1)))?;
         }
-        out.string(pair.key())?;
-        out.string(pair.value())?;
+        let (field, value) = pair.key_and_value();
+        out.string(field)?;
+        out.string(value)?;
     }
     Ok(())
 }

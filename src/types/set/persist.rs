@@ -15,20 +15,22 @@ const MEMBER_BYTES_USUAL: usize = 4;
 
 pub fn save(view: SetView<'_>, out: &mut rdb::Encoder<'_>) -> io::Result<()> {
     match view {
-        SetView::Intset(intset) => return out.string(intset.as_bytes()),
+        SetView::Intset(intset) => out.string(intset.as_bytes()),
         SetView::Listpack(listpack) if view.tag(out.version()) == rdb::Tag::SetListpack => {
-            return out.string(listpack.as_bytes());
+            out.string(listpack.as_bytes())
         }
-        _ => {}
-    }
-    out.length(view.len() as u64)?;
-    for member in view.iter() {
-        match member {
-            Member::Int(number) => out.integer(number)?,
-            Member::Bytes(bytes) => out.string(bytes)?,
+        SetView::Listpack(listpack) => {
+            out.length(listpack.len() as u64)?;
+            listpack.iter().try_for_each(|member| match member {
+                Member::Int(number) => out.integer(number),
+                Member::Bytes(bytes) => out.string(bytes),
+            })
+        }
+        SetView::Hashtable(members) => {
+            out.length(members.len() as u64)?;
+            members.iter().try_for_each(|member| out.string(member.bytes()))
         }
     }
-    Ok(())
 }
 
 pub fn load(tag: rdb::Tag, input: &mut rdb::Decoder<'_>, options: &LoadOptions<'_>) -> rdb::Result<SetValue> {
