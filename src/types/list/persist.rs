@@ -5,15 +5,18 @@ use std::io;
 use super::encoding::{self, Lzf};
 use super::{ListValue, ListView};
 use crate::rdb::{self, Tag};
-use crate::structures::PoolBox;
 use crate::structures::listpack::{self, Listpack};
 use crate::structures::quicklist::{NodeView, Quicklist};
 use crate::structures::ziplist::Ziplist;
+use crate::structures::{PoolBox, prefetch_bytes};
 use crate::types::LoadOptions;
 
 /// What comes before a node of `ListQuicklist2`: how it holds its elements.
 const NODE_PLAIN: u64 = 1;
 const NODE_PACKED: u64 = 2;
+
+/// A node of the default size, as a whole. Of a longer one the beginning does.
+const PREFETCHED_BYTES_MAX: usize = 8 << 10;
 
 pub fn save(view: ListView<'_>, out: &mut rdb::Encoder<'_>) -> io::Result<()> {
     match view {
@@ -24,9 +27,25 @@ pub fn save(view: ListView<'_>, out: &mut rdb::Encoder<'_>) -> io::Result<()> {
         }
         ListView::Quicklist(quicklist) => {
             out.length(quicklist.node_count() as u64)?;
-            quicklist.nodes().try_for_each(|node| save_node(node, out))
+            let mut nodes = quicklist.nodes().peekable();
+            while let Some(node) = nodes.next() {
+                if let Some(next) = nodes.peek() {
+                    prefetch(next);
+                }
+                save_node(node, out)?;
+            }
+            Ok(())
         }
     }
+}
+
+/// Asks for a node's bytes while the one before it is compressed, which takes far longer than they are on their way.
+fn prefetch(node: &NodeView<'_>) {
+    let bytes = match node {
+        NodeView::Packed(listpack) => listpack.as_bytes(),
+        NodeView::Plain(bytes) | NodeView::Compressed { bytes, .. } => bytes,
+    };
+    prefetch_bytes(&bytes[..bytes.len().min(PREFETCHED_BYTES_MAX)]);
 }
 
 fn save_node(node: NodeView<'_>, out: &mut rdb::Encoder<'_>) -> io::Result<()> {
