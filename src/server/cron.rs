@@ -7,7 +7,7 @@ use crate::keyspace::ExpireCycle;
 use crate::server::clients::Close;
 use crate::server::executor::Executor;
 use crate::server::net::{Shared, Timer};
-use crate::structures::give_pages_back;
+use crate::structures::give_pages_back_later;
 
 /// A step of tables that catch up with what they put off. Commands wait for it.
 const TABLES_STEP: Duration = Duration::from_micros(100);
@@ -99,6 +99,7 @@ impl Executor {
         }
         self.expire_own_keys();
         self.memory_cron();
+        give_pages_back_later();
         self.read_meters();
         self.snapshot_cron();
         self.replication_cron();
@@ -116,8 +117,7 @@ impl Executor {
         }
         let begun = Instant::now();
         let is_behind = self.config.activerehashing && self.keyspace.resize_for(TABLES_STEP);
-        let has_empty_pages = give_pages_back(1);
-        let by_steps = (is_behind || has_empty_pages).then_some(STEPS_PERCENT);
+        let by_steps = is_behind.then_some(STEPS_PERCENT);
         let percent = by_steps.max(self.compact(STEPS_PERCENT))?;
         Some(begun.elapsed() * (100 - percent.min(99)) / percent)
     }

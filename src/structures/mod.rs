@@ -35,8 +35,8 @@ pub use folded_name::FoldedName;
 pub use heap::fuzzing;
 pub(crate) use heap::{Class, Evacuated};
 pub use heap::{
-    Filling, Finishing, Kept, Owner, Ownership, Pool, Walk, block_bytes, give_pages_back, heap_bytes,
-    kept_for_children, share_blocks, unshare_blocks, used_block_bytes,
+    Filling, Finishing, Kept, Owner, Ownership, Pool, Walk, block_bytes, give_pages_back, give_pages_back_later,
+    heap_bytes, kept_for_children, share_blocks, unshare_blocks, used_block_bytes,
 };
 pub use long_buffer::{LongBuffer, try_grow};
 pub use memory::{memory_holds, try_zeros};

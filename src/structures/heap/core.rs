@@ -10,7 +10,7 @@ use super::class::Class;
 use super::evacuation::{Evacuated, Next};
 use super::memory::{Memory, PAGE_BYTES};
 use super::owner::{OWNERS, Owner};
-use super::shared::{SPANS, Shared};
+use super::shared::{Errand, SPANS, Shared};
 use super::span::{NO_SPAN, SPAN_BYTES, Span, State};
 use super::{Filling, Kept};
 
@@ -34,6 +34,17 @@ pub(super) struct Heap<M: Memory> {
     kept: AtomicUsize,
     /// As `kept`, with those in pages that the child has finished since.
     kept_once: AtomicUsize,
+}
+
+/// What [`Heap::run_errand`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// There was nothing to do.
+    Nothing,
+    /// Something is ready that may be needed soon, or is known not to be had.
+    Ready,
+    /// Memory was given back, for which nobody waits.
+    GivenBack,
 }
 
 impl<M: Memory> Heap<M> {
@@ -135,18 +146,42 @@ impl<M: Memory> Heap<M> {
         self.lock().look_at(self.spans, number);
     }
 
-    /// Whether a page is soon needed, as far as is known, and [`Self::touch_ahead`] would get memory for one.
+    /// Whether a page is soon needed, as far as is known, and [`Self::run_errand`] would get memory for one.
     #[inline]
     pub(super) fn wants_page(&self) -> bool {
         self.wants_page.load(Ordering::Relaxed)
     }
 
-    /// Gets memory for a page that is soon needed, on the thread that calls it.
-    pub(super) fn touch_ahead(&self) {
-        let Some((page, fork)) = self.lock().begin_ahead(&self.memory) else { return };
-        self.wants_page.store(false, Ordering::Relaxed);
-        self.memory.touch(page as usize);
-        self.lock().note_touched(page, fork);
+    /// Asks the kernel for what is soon needed, or gives back what is not, on the thread that calls it.
+    pub(super) fn run_errand(&self) -> Done {
+        let Some(errand) = self.lock().next_errand(&self.memory) else { return Done::Nothing };
+        match errand {
+            Errand::Touch { page, fork, may_have_memory } => {
+                self.wants_page.store(false, Ordering::Relaxed);
+                if may_have_memory {
+                    self.memory.give_back(page as usize);
+                }
+                self.memory.touch(page as usize);
+                self.lock().note_touched(page, fork);
+            }
+            Errand::Commit(pages) => {
+                let end = pages.end;
+                let is_committed = self.memory.commit(pages);
+                let mut shared = self.lock();
+                if is_committed { shared.note_committed(end) } else { shared.note_refused() }
+            }
+            Errand::GiveBack { page } => {
+                self.memory.give_back(page as usize);
+                self.lock().note_bare(page);
+                return Done::GivenBack;
+            }
+        }
+        Done::Ready
+    }
+
+    /// Whether the memory of pages is to be given back.
+    pub(super) fn has_excess_page(&self) -> bool {
+        self.lock().excess_page().is_some()
     }
 
     /// Whether the block is in a page that was touched before this fork, whose child sees it then: a write copies the page.

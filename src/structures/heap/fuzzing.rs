@@ -3,6 +3,7 @@
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -25,6 +26,9 @@ pub(super) struct Lent {
     pub(super) committed: AtomicUsize,
     pub(super) given_back: AtomicUsize,
     pub(super) touched: AtomicUsize,
+    pub(super) together: usize,
+    /// How many pages can be committed.
+    pub(super) promised: AtomicUsize,
 }
 
 // SAFETY: the memory is owned, and not tied to a thread.
@@ -40,7 +44,14 @@ impl Lent {
     pub(super) fn new() -> Self {
         // SAFETY: the layout is not empty.
         let base = NonNull::new(unsafe { alloc(layout()) }).expect("the test has memory");
-        Self { base, committed: AtomicUsize::new(0), given_back: AtomicUsize::new(0), touched: AtomicUsize::new(0) }
+        Self {
+            base,
+            committed: AtomicUsize::new(0),
+            given_back: AtomicUsize::new(0),
+            touched: AtomicUsize::new(0),
+            together: 1,
+            promised: AtomicUsize::new(PAGES),
+        }
     }
 }
 
@@ -61,8 +72,15 @@ unsafe impl Memory for Arc<Lent> {
         PAGES
     }
 
-    fn commit(&self, _page: usize) -> bool {
-        self.committed.fetch_add(1, Ordering::Relaxed);
+    fn committed_together(&self) -> usize {
+        self.together
+    }
+
+    fn commit(&self, pages: Range<usize>) -> bool {
+        if pages.end > self.promised.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.committed.fetch_add(pages.len(), Ordering::Relaxed);
         true
     }
 
@@ -138,7 +156,7 @@ impl Model {
             Step::Share | Step::Unshare | Step::Finish { .. } => {}
             Step::Walk => self.walk(),
             Step::GiveBack => drop(self.heap.give_back(2)),
-            Step::Ahead => self.heap.touch_ahead(),
+            Step::Ahead => drop(self.heap.run_errand()),
             Step::Evacuate { count } => (0..count).for_each(|_| self.evacuate()),
             Step::Flush { thread } => self.heap.flush(&mut self.caches[thread]),
         }

@@ -1,6 +1,7 @@
 //! Where the pages of a heap come from.
 #![expect(unsafe_code, reason = "maps memory")]
 
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU8;
 
@@ -24,8 +25,13 @@ pub(super) unsafe trait Memory: Sync {
 
     fn pages(&self) -> usize;
 
-    /// Gets memory for a page that has had none. Returns whether there is some.
-    fn commit(&self, page: usize) -> bool;
+    /// How many pages are best committed together: each time the kernel changes its list of mappings, which takes it longer the
+    /// more threads touch memory meanwhile.
+    fn committed_together(&self) -> usize;
+
+    /// Lets pages be used that were not, or that another thread is committing: all of them lie between two multiples of
+    /// `committed_together`. Returns whether the kernel promises memory for them.
+    fn commit(&self, pages: Range<usize>) -> bool;
 
     /// Makes the kernel find memory for a committed page that holds nothing. No other thread uses the page.
     fn touch(&self, page: usize);
@@ -41,10 +47,10 @@ const MEMORIES: usize = 4;
 const RANGE_BYTES_MIN: usize = 4 << 30;
 const RANGE_BYTES_MAX: usize = 16 << 40;
 
-/// What is known of spans is made accessible for so many pages at a time: a multiple of the kernel's pages.
-const PAGES_KNOWN: usize = 32;
+/// Pages that are made accessible at a time, 64 MiB of addresses, and what is known of so many: a multiple of the kernel's pages.
+const COMMITTED_TOGETHER: usize = 32;
 const KNOWN_BYTES: usize = SPANS * size_of::<Span>();
-const _: () = assert!((PAGES_KNOWN * KNOWN_BYTES).is_multiple_of(64 << 10));
+const _: () = assert!((COMMITTED_TOGETHER * KNOWN_BYTES).is_multiple_of(64 << 10));
 
 /// Reserved addresses: for pages, and for what is known of them. They take memory when they are committed.
 pub(super) struct Mapped {
@@ -107,16 +113,21 @@ unsafe impl Memory for Mapped {
         self.pages
     }
 
-    fn commit(&self, page: usize) -> bool {
-        let (known, start) = (page * KNOWN_BYTES, page * PAGE_BYTES);
-        // SAFETY: both parts lie within their ranges, and nobody has used them yet.
+    fn committed_together(&self) -> usize {
+        COMMITTED_TOGETHER
+    }
+
+    fn commit(&self, pages: Range<usize>) -> bool {
+        let known = pages.start * KNOWN_BYTES;
+        let (start, end) = (pages.start * PAGE_BYTES, pages.end * PAGE_BYTES);
+        // SAFETY: both parts lie within their ranges. What another thread has committed meanwhile stays as it is.
         unsafe {
-            let is_known =
-                !page.is_multiple_of(PAGES_KNOWN) || allow(self.known, known, known + PAGES_KNOWN * KNOWN_BYTES);
-            if !is_known || !allow(self.base, start, start + PAGE_BYTES) {
+            let is_known = !pages.start.is_multiple_of(COMMITTED_TOGETHER)
+                || allow(self.known, known, known + COMMITTED_TOGETHER * KNOWN_BYTES);
+            if !is_known || !allow(self.base, start, end) {
                 return false;
             }
-            ask_for_huge_pages(self.base, start, start + PAGE_BYTES);
+            ask_for_huge_pages(self.base, start, end);
         }
         true
     }

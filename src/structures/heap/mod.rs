@@ -35,7 +35,10 @@ pub(crate) use class::Class;
 pub use class::block_bytes;
 pub(crate) use evacuation::Evacuated;
 pub use owner::{Owner, Ownership};
-pub use process::{give_pages_back, heap_bytes, kept_for_children, share_blocks, unshare_blocks, used_block_bytes};
+pub use process::{
+    give_pages_back, give_pages_back_later, heap_bytes, kept_for_children, share_blocks, unshare_blocks,
+    used_block_bytes,
+};
 pub use walk::{Finishing, Walk};
 
 /// Which blocks are kept together, so that whoever looks at a page knows what is in it.

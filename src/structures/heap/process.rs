@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::ahead;
 use super::cache::Cache;
 use super::class::{Class, block_bytes};
-use super::core::Heap;
+use super::core::{Done, Heap};
 use super::memory::{Mapped, Reserved};
 use super::owner::Owner;
 use super::{Evacuated, Filling, HeapBytes, Kept, Pool};
@@ -134,7 +134,7 @@ impl Pool {
         }
         let block = self.with_cache(|cache| heap.allocate(cache, owner, class));
         if heap.wants_page() {
-            ahead::request(touch_ahead);
+            ahead::request(run_errands);
         }
         block.unwrap_or_else(|| handle_alloc_error(layout(class.bytes())))
     }
@@ -197,8 +197,15 @@ impl Pool {
     }
 }
 
-fn touch_ahead() {
-    heaps().for_each(|(_, heap)| heap.touch_ahead());
+/// All that may be needed soon, and then one that is not urgent of each heap. Returns whether there are more of those.
+fn run_errands() -> bool {
+    heaps().fold(false, |more, (_, heap)| {
+        let mut done = heap.run_errand();
+        while done == Done::Ready {
+            done = heap.run_errand();
+        }
+        more || done == Done::GivenBack
+    })
 }
 
 #[cold]
@@ -218,7 +225,7 @@ pub fn share_blocks() {
         forks[pool as usize] = pool.with_cache(|cache| heap.share(cache));
         FORKS.set(forks);
         if heap.wants_page() {
-            ahead::request(touch_ahead);
+            ahead::request(run_errands);
         }
     }
     CHILDREN.set(CHILDREN.get() + 1);
@@ -250,6 +257,13 @@ pub fn kept_for_children() -> Kept {
         let Kept { now, once } = heap.kept();
         Kept { now: sum.now + now, once: sum.once + once }
     })
+}
+
+/// Lets another thread give the memory of empty pages back, one after another. Without one, one page is given back at once.
+pub fn give_pages_back_later() {
+    if heaps().any(|(_, heap)| heap.has_excess_page()) && !ahead::request(run_errands) {
+        give_pages_back(1);
+    }
 }
 
 /// Gives the memory of at most so many empty pages of each pool back. Returns whether there are more.

@@ -1,6 +1,7 @@
 //! What the threads of a heap share under its lock: pages, and the spans that have room.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::class::{CLASSES, Class};
 use super::evacuation::Evacuation;
@@ -24,8 +25,22 @@ pub(super) const ROOM_LEFT_BYTES: usize = 4 * PAGE_BYTES;
 /// A heap of fewer pages gets them when they are needed, so that a server with few data takes no more than these.
 const PAGES_BEFORE_AHEAD: usize = 1;
 
+/// More pages are committed when one part in so many of those that were committed together is left.
+const UNUSED_SHARE: usize = 4;
+
 /// One empty page for so many that have memory is kept, and one in any case.
 const PAGES_TO_AN_EMPTY_ONE: usize = 16;
+
+/// Work that needs the kernel, which may take milliseconds: it is done without the lock, for which commands would wait.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// Memory for a page that is soon needed, which nobody else has; it gives back what it may have.
+    Touch { page: u32, fork: u32, may_have_memory: bool },
+    /// More pages that can be used.
+    Commit(Range<usize>),
+    /// The memory of a page without a span in use, which nobody else has.
+    GiveBack { page: u32 },
+}
 
 /// Spans of one class that have a free block, the first and the last.
 #[derive(Clone, Copy)]
@@ -62,6 +77,10 @@ pub(super) struct Shared {
     /// By age, owner and class.
     lists: [Box<[[List; CLASSES]]>; 2],
     pub(super) pages: Vec<Page>,
+    /// How many pages can be used, those in `pages` among them.
+    committed: usize,
+    /// The kernel promises no more memory: nobody asks for it ahead of need.
+    is_refused: bool,
     /// The pages with spans in use and others in no use, by age.
     roomy: [BTreeSet<u32>; 2],
     /// The pages without a span in use that may have memory, by age.
@@ -86,6 +105,8 @@ impl Shared {
         Self {
             lists: std::array::from_fn(|_| vec![[List::EMPTY; CLASSES]; OWNERS].into()),
             pages: Vec::new(),
+            committed: 0,
+            is_refused: false,
             roomy: [const { BTreeSet::new() }; 2],
             empty: [const { BTreeSet::new() }; 2],
             bare: BTreeSet::new(),
@@ -280,19 +301,55 @@ impl Shared {
 
     /// Gives the memory of an empty page back.
     fn drop_memory(&mut self, memory: &impl Memory, number: u32) {
+        self.take_empty(number);
+        memory.give_back(number as usize);
+        self.note_bare(number);
+    }
+
+    /// Takes an empty page out, so that nobody else has it.
+    fn take_empty(&mut self, number: u32) {
         self.leave_roomy(number);
         self.pages[number as usize].touched = false;
         self.touched -= 1;
-        memory.give_back(number as usize);
+    }
+
+    /// Takes a page in whose memory was given back.
+    pub(super) fn note_bare(&mut self, number: u32) {
         self.bare.insert(number);
     }
 
     fn add_page(&mut self, memory: &impl Memory) {
-        let number = self.pages.len();
-        if number < memory.pages() && memory.commit(number) {
-            self.pages.push(Page { unused: ALL, epoch: self.epoch, touched: false, evacuated_in: 0 });
-            self.bare.insert(number as u32);
+        if self.pages.len() == self.committed
+            && let Some(pages) = self.next_committed(memory)
+        {
+            let first = pages.start..pages.start + 1;
+            // Where the kernel counts what it promises, it may have enough for one.
+            if let Some(pages) = [pages, first].into_iter().find(|pages| memory.commit(pages.clone())) {
+                self.note_committed(pages.end);
+            }
         }
+        self.add_committed_page();
+    }
+
+    fn add_committed_page(&mut self) {
+        if self.pages.len() < self.committed {
+            self.bare.insert(self.pages.len() as u32);
+            self.pages.push(Page { unused: ALL, epoch: self.epoch, touched: false, evacuated_in: 0 });
+        }
+    }
+
+    pub(super) fn note_refused(&mut self) {
+        self.is_refused = true;
+    }
+
+    fn next_committed(&self, memory: &impl Memory) -> Option<Range<usize>> {
+        let end = (self.committed + 1).next_multiple_of(memory.committed_together()).min(memory.pages());
+        (self.committed < end).then_some(self.committed..end)
+    }
+
+    pub(super) fn note_committed(&mut self, end: usize) {
+        self.committed = self.committed.max(end);
+        self.is_refused = false;
     }
 
     /// Whether a page is soon needed, and none is ready.
@@ -303,13 +360,31 @@ impl Shared {
         self.empty[current].is_empty() && self.touched >= PAGES_BEFORE_AHEAD && is_low()
     }
 
-    /// A page to be touched ahead of need, with the number of the last fork; to be noted with it
-    /// once it has memory.
-    pub(super) fn begin_ahead(&mut self, memory: &impl Memory) -> Option<(u32, u32)> {
-        if !self.wants_page() {
-            return None;
+    /// What is to be done next without the lock, and to be noted then.
+    pub(super) fn next_errand(&mut self, memory: &impl Memory) -> Option<Errand> {
+        if self.wants_page() {
+            let shared = self.empty[Age::Shared as usize].last().copied();
+            if self.bare.is_empty() && shared.is_none() {
+                self.add_committed_page();
+            }
+            if let Some(page) = self.bare.pop_first() {
+                return Some(Errand::Touch { page, fork: self.epoch, may_have_memory: false });
+            }
+            if let Some(page) = shared {
+                self.take_empty(page);
+                return Some(Errand::Touch { page, fork: self.epoch, may_have_memory: true });
+            }
         }
-        self.take_bare(memory).map(|number| (number, self.epoch))
+        let is_short = self.committed - self.pages.len() < memory.committed_together() / UNUSED_SHARE;
+        if (self.wants_page() || is_short)
+            && !self.is_refused
+            && let Some(pages) = self.next_committed(memory)
+        {
+            return Some(Errand::Commit(pages));
+        }
+        let page = self.excess_page()?;
+        self.take_empty(page);
+        Some(Errand::GiveBack { page })
     }
 
     /// Takes a span back that a thread has claimed and handed its blocks back to.
@@ -409,16 +484,20 @@ impl Shared {
     /// Gives the memory of at most `pages_max` empty pages back, the last ones first. Returns whether more could be.
     pub(super) fn give_back(&mut self, memory: &impl Memory, pages_max: usize) -> bool {
         let mut left = pages_max;
-        for age in [Age::Shared, Age::Current] {
-            while left > 0
-                && self.empty_pages() > self.empty_kept()
-                && let Some(number) = self.empty[age as usize].last().copied()
-            {
-                self.drop_memory(memory, number);
-                left -= 1;
-            }
+        while left > 0
+            && let Some(number) = self.excess_page()
+        {
+            self.drop_memory(memory, number);
+            left -= 1;
         }
-        self.empty_pages() > self.empty_kept()
+        self.excess_page().is_some()
+    }
+
+    /// An empty page whose memory is to be given back.
+    pub(super) fn excess_page(&self) -> Option<u32> {
+        let is_excess = self.empty_pages() > self.empty_kept();
+        let last = || [Age::Shared, Age::Current].iter().find_map(|age| self.empty[*age as usize].last().copied());
+        if is_excess { last() } else { None }
     }
 
     /// Pages without a span in use that may have memory.

@@ -3,19 +3,23 @@
 use std::collections::HashSet;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
 
 use super::cache::Cache;
-use super::core::Heap;
+use super::core::{Done, Heap};
 use super::evacuation::Evacuated;
 use super::fuzzing::{Lent, Model, PAGES, Step, class, finished, heap_of_blocks, spans};
 use super::memory::PAGE_BYTES;
 use super::owner::Owner;
 
 fn heap() -> (Heap<Arc<Lent>>, Arc<Lent>) {
-    let memory = Arc::new(Lent::new());
+    heap_of(Lent::new())
+}
+
+fn heap_of(memory: Lent) -> (Heap<Arc<Lent>>, Arc<Lent>) {
+    let memory = Arc::new(memory);
     (Heap::new(Arc::clone(&memory), Box::leak(spans()), Box::leak(finished())), memory)
 }
 
@@ -93,6 +97,51 @@ fn pages_that_are_empty_are_given_back_but_for_one() {
 }
 
 #[test]
+fn errands_give_pages_back_that_are_empty_but_for_one() {
+    let (heap, memory) = heap();
+    let mut cache = Cache::EMPTY;
+    let blocks: Vec<_> =
+        (0..3 * PAGE_BYTES / 4_096).map(|_| heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap()).collect();
+    for block in blocks {
+        // SAFETY: allocated so above, once each.
+        unsafe { heap.free(&mut cache, block, class(4_096)) };
+    }
+    heap.flush(&mut cache);
+    assert!(heap.has_excess_page());
+    assert_eq!([(); 3].map(|()| heap.run_errand()), [Done::GivenBack, Done::GivenBack, Done::Nothing]);
+    assert!(!heap.has_excess_page());
+    assert_eq!((memory.given_back.load(Ordering::Relaxed), heap.held_bytes().1), (2, PAGE_BYTES));
+    while heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).is_some() {}
+    assert_eq!(heap.held_bytes().1, PAGES * PAGE_BYTES, "each is used again");
+}
+
+#[test]
+fn pages_are_committed_together_and_ahead_of_need_or_else_one_by_one() {
+    let mut memory = Lent::new();
+    (memory.together, memory.promised) = (4, AtomicUsize::new(10));
+    let (heap, memory) = heap_of(memory);
+    let mut cache = Cache::EMPTY;
+    let mut allocate_until = |pages: usize| {
+        while heap.held_bytes().1 < pages * PAGE_BYTES {
+            if heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).is_none() {
+                return false;
+            }
+        }
+        true
+    };
+    let committed = || memory.committed.load(Ordering::Relaxed);
+    assert!(allocate_until(1) && committed() == 4);
+    assert!(allocate_until(3) && heap.run_errand() == Done::Nothing && committed() == 4, "there is one left");
+    assert!(allocate_until(4) && heap.run_errand() == Done::Ready && committed() == 8);
+    assert!(allocate_until(8) && heap.run_errand() == Done::Ready && committed() == 8, "these are more than there are");
+    assert_eq!(heap.run_errand(), Done::Nothing, "and are asked for once");
+    assert!(allocate_until(10) && committed() == 10);
+    assert!(!allocate_until(11), "there is no more");
+    memory.promised.store(PAGES, Ordering::Relaxed);
+    assert!(allocate_until(11) && committed() == 12);
+}
+
+#[test]
 fn a_page_that_is_soon_needed_is_touched_ahead_and_used_next() {
     let (heap, memory) = heap();
     let mut cache = Cache::EMPTY;
@@ -102,13 +151,13 @@ fn a_page_that_is_soon_needed_is_touched_ahead_and_used_next() {
     };
     let touched = || memory.touched.load(Ordering::Relaxed);
     assert_eq!(page_of_next(), 0);
-    heap.touch_ahead();
+    while heap.run_errand() == Done::Ready {}
     assert!(!heap.wants_page() && touched() == 0, "the first page is nearly empty");
     while !heap.wants_page() {
         assert_eq!(page_of_next(), 0, "it is wanted before it is needed");
     }
-    heap.touch_ahead();
-    heap.touch_ahead();
+    while heap.run_errand() == Done::Ready {}
+    while heap.run_errand() == Done::Ready {}
     assert_eq!((touched(), heap.held_bytes().1), (1, 2 * PAGE_BYTES), "one is enough");
     while page_of_next() == 0 {}
     assert_eq!((memory.committed.load(Ordering::Relaxed), heap.held_bytes().1), (2, 2 * PAGE_BYTES));
@@ -121,7 +170,7 @@ fn a_page_that_was_touched_ahead_of_a_fork_gets_other_memory_before_it_is_used_w
     while !heap.wants_page() {
         heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap();
     }
-    heap.touch_ahead();
+    while heap.run_errand() == Done::Ready {}
     let fork = heap.share(&mut cache);
     assert!(heap.wants_page(), "none that is ready can be used");
     let block = heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap();
