@@ -10,7 +10,7 @@ use super::span::{Span, State};
 const LOOKED_AT: usize = 64;
 
 /// A heap is even enough when its pages take no more than the blocks and so much of them again.
-const EVEN_PART: usize = 16;
+const EVEN_PART: usize = 32;
 
 /// And so much, which is what spans that are begun take.
 const BEGUN_BYTES: usize = PAGE_BYTES;

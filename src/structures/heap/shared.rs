@@ -29,7 +29,7 @@ const PAGES_BEFORE_AHEAD: usize = 1;
 const UNUSED_SHARE: usize = 4;
 
 /// One empty page for so many that have memory is kept, and one in any case.
-const PAGES_TO_AN_EMPTY_ONE: usize = 16;
+const PAGES_TO_AN_EMPTY_ONE: usize = 64;
 
 /// Work that needs the kernel, which may take milliseconds: it is done without the lock, for which commands would wait.
 #[derive(Debug, PartialEq, Eq)]
