@@ -1,6 +1,7 @@
 use std::io;
 
 use crate::stdx::number::{format_f64_17g, format_i64, parse_i64};
+use crate::stdx::text;
 
 use super::lzf::{Compressor, Kind};
 use super::{Crc64, Error, Format, Opcode, Tag, VERSION_DEFAULT, VERSION_WITH_CHECKSUM, double, length, string};
@@ -20,29 +21,6 @@ const GROWTH_BYTES_MIN: usize = 64;
 /// From this length on a length takes fourteen bits, and from the other on it takes more.
 const FOURTEEN_BITS_FROM: usize = 0x40;
 const MORE_BITS_FROM: usize = 0x4000;
-
-/// Copies up to [`UNCOMPRESSED_BYTES_MAX`] bytes to the front of `room` by two moves of a fixed size, which may overlap.
-#[inline(always)]
-fn copy_short(bytes: &[u8], room: &mut [u8]) {
-    const { assert!(UNCOMPRESSED_BYTES_MAX < 32) };
-    let room = &mut room[..bytes.len()];
-    if !(copied::<16>(bytes, room) || copied::<8>(bytes, room) || copied::<4>(bytes, room)) {
-        room.copy_from_slice(bytes);
-    }
-}
-
-/// Copies the first and the last `N` bytes if there are so many.
-#[inline(always)]
-fn copied<const N: usize>(bytes: &[u8], room: &mut [u8]) -> bool {
-    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else { return false };
-    if let Some(room) = room.first_chunk_mut() {
-        *room = *first;
-    }
-    if let Some(room) = room.last_chunk_mut() {
-        *room = *last;
-    }
-    true
-}
 
 /// Where an encoder's bytes go: a file, a socket, a vector.
 pub trait Sink {
@@ -227,7 +205,7 @@ impl<'s> Encoder<'s> {
             && let Some((head, room)) = room.split_first_mut()
         {
             *head = length::SIX_BITS | bytes.len() as u8;
-            copy_short(bytes, room);
+            text::copy(bytes, &mut room[..bytes.len()]);
             self.used += 1 + bytes.len();
             return Ok(());
         }

@@ -68,7 +68,7 @@ const STRETCHED_BYTES_MIN: usize = 2048;
 const STRETCHED_BYTES_MAX: usize = 1 << 16;
 
 /// The positions of a stretch.
-const STRETCH: usize = 32;
+const STRETCH: usize = 64;
 
 /// So many of them are written out one after another: a compiler that sees how they go together makes better use of it.
 const UNROLLED: usize = 4;
@@ -326,7 +326,7 @@ struct Stretches {
 /// What was found at the positions of a stretch.
 struct Found {
     /// One bit for each position at which three bytes are equal to earlier ones, the first position's the lowest.
-    hits: u32,
+    hits: u64,
     /// Where the earlier bytes are.
     before: [u16; STRETCH],
     /// In which of the eight bytes from there on they differ.
@@ -367,7 +367,7 @@ impl Stretches {
                     difference => start + (difference.trailing_zeros() / 8) as usize,
                 };
                 output.put_match_unchecked(start, end, distance)?;
-                hits &= u32::MAX.checked_shl((end - position) as u32).unwrap_or(0);
+                hits &= u64::MAX.checked_shl((end - position) as u32).unwrap_or(0);
             }
             position = output.pending.max(position + STRETCH);
         }
@@ -376,7 +376,7 @@ impl Stretches {
 
     #[inline(always)]
     fn look_up(&mut self, position: usize, bytes: &[u8; STRETCH + 7], found: &mut Found) {
-        let mut hits = 0_u32;
+        let mut hits = 0_u64;
         let mut lane = 0;
         while lane < STRETCH {
             for _ in 0..UNROLLED {
@@ -386,7 +386,7 @@ impl Stretches {
                 let difference = eight_bytes(&*self.text, usize::from(before)) ^ bytes;
                 found.before[lane] = before;
                 found.differences[lane] = difference;
-                hits = hits << 1 | u32::from((difference as u32) << 8 == 0);
+                hits = hits << 1 | u64::from((difference as u32) << 8 == 0);
                 lane += 1;
             }
         }

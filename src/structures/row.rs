@@ -87,7 +87,7 @@ impl Row {
         unsafe { slice::from_raw_parts(self.block.add(self.start as usize).as_ptr(), self.len as usize) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         self.leave_shared();
         // SAFETY: as above, and the row is borrowed as long as `self` is.

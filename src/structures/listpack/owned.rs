@@ -6,6 +6,7 @@ use std::ops::Deref;
 
 use super::encoding::{COUNT_UNKNOWN, END, Encoded, Entry, HEADER_BYTES, Short, backlen_size};
 use super::view::{EMPTY, Lp, Pos};
+use crate::stdx::text;
 use crate::structures::row::Row;
 
 /// A listpack of its own, one heap block with slack at both ends.
@@ -114,7 +115,7 @@ impl Listpack {
         if let Some([head, payload @ .., backlen]) = row.get_mut(HEADER_BYTES..HEADER_BYTES + size) {
             let (head_byte, bytes, backlen_byte) = entry.pieces();
             *head = head_byte;
-            payload.copy_from_slice(bytes);
+            text::copy(bytes, payload);
             *backlen = backlen_byte;
         }
         true
@@ -137,7 +138,7 @@ impl Listpack {
         if let Some([head, payload @ .., backlen, end]) = row.get_mut(old_end..) {
             let (head_byte, bytes, backlen_byte) = entry.pieces();
             *head = head_byte;
-            payload.copy_from_slice(bytes);
+            text::copy(bytes, payload);
             *backlen = backlen_byte;
             *end = END;
         }
