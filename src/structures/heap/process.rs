@@ -25,6 +25,9 @@ static ELEMENTS: ProcessHeap = LazyLock::new(reserve);
 /// How many threads have allocated blocks and have not ended.
 static ALLOCATING: AtomicU32 = AtomicU32::new(0);
 
+/// How many children all threads have that see the pages: a thread asks for its own only where there is any.
+static ALL_CHILDREN: AtomicU32 = AtomicU32::new(0);
+
 fn reserve() -> Option<Heap<Mapped>> {
     let Reserved { memory, spans, finished } = Mapped::reserve()?;
     Some(Heap::new(memory, spans, finished))
@@ -157,8 +160,15 @@ impl Pool {
 
     /// Whether a child of this thread sees this block of the pool as it was at its fork. Then a write to it copies the page, and may split a
     /// huge page, and a new version is better written to another block.
-    #[inline]
+    #[inline(always)]
     pub fn shares(self, block: NonNull<u8>) -> bool {
+        // A thread sees its own changes of it in any case.
+        ALL_CHILDREN.load(Ordering::Relaxed) > 0 && self.is_seen(block)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn is_seen(self, block: NonNull<u8>) -> bool {
         CHILDREN.get() > 0 && self.heap().is_some_and(|heap| heap.is_older(block, FORKS.get()[self as usize]))
     }
 
@@ -229,11 +239,15 @@ pub fn share_blocks() {
         }
     }
     CHILDREN.set(CHILDREN.get() + 1);
+    ALL_CHILDREN.fetch_add(1, Ordering::Relaxed);
 }
 
 /// A child has ended: once for each [`share_blocks`], by the same thread.
 pub fn unshare_blocks() {
-    CHILDREN.set(CHILDREN.get().saturating_sub(1));
+    if let Some(children) = CHILDREN.get().checked_sub(1) {
+        CHILDREN.set(children);
+        ALL_CHILDREN.fetch_sub(1, Ordering::Relaxed);
+    }
     heaps().for_each(|(_, heap)| heap.unshare());
 }
 
