@@ -6,11 +6,11 @@ use super::leaf::Leaf;
 use super::tree::{Member, OrderTree};
 
 /// How many members are asked for ahead of the one that is handed out. They lie all over the heap.
-const PREFETCH_DISTANCE: usize = 8;
+const PREFETCH_DISTANCE: usize = 16;
 
 /// So many pairs before a leaf ends the next one is looked for on the way back, in which snapshots write whole sets. It takes
 /// a while until all of its lines are there.
-const LEAF_DISTANCE: usize = 2 * PREFETCH_DISTANCE;
+const LEAF_DISTANCE: usize = 24;
 
 /// The pairs of a range of ranks, from both ends.
 ///
