@@ -23,14 +23,17 @@ impl Drop for Node {
     }
 }
 
-#[repr(transparent)]
 struct Item(Box<Node>);
 
-// SAFETY: a `Box` is a `NonNull` in memory; the key is never changed and reading it cannot panic.
-#[expect(unsafe_code, reason = "the contract of elements")]
-unsafe impl Element for Item {
+impl Element for Item {
+    type Key<'a> = &'a [u8];
+
     fn key(&self) -> &[u8] {
         &self.0.key
+    }
+
+    fn address(&self) -> *const u8 {
+        (&raw const *self.0).cast()
     }
 }
 

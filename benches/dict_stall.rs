@@ -13,14 +13,17 @@ use copal::internals::structures::{Dict, Element, huge_pages_for_tables};
 const ELEMENTS: usize = 20_000_000;
 const SEED: HashSeed = HashSeed { k0: 1, k1: 2 };
 
-#[repr(transparent)]
 struct Item(Box<[u8; 16]>);
 
-// SAFETY: a `Box` is a `NonNull` in memory; the key is never changed and reading it cannot panic.
-#[expect(unsafe_code, reason = "the contract of elements")]
-unsafe impl Element for Item {
+impl Element for Item {
+    type Key<'a> = &'a [u8];
+
     fn key(&self) -> &[u8] {
         &*self.0
+    }
+
+    fn address(&self) -> *const u8 {
+        self.0.as_ptr()
     }
 }
 

@@ -73,11 +73,17 @@ const _: () = {
     is_send::<Value>();
 };
 
-// SAFETY: `Entry` is `repr(transparent)` over a `NonNull`; no method changes the key, and reading it does not panic.
-unsafe impl Element for Entry {
+impl Element for Entry {
+    type Key<'a> = &'a [u8];
+
     #[inline]
     fn key(&self) -> &[u8] {
         Entry::key(self)
+    }
+
+    #[inline]
+    fn address(&self) -> *const u8 {
+        self.0.as_ptr().cast()
     }
 }
 

@@ -42,4 +42,4 @@ pub use long_buffer::{LongBuffer, try_grow};
 pub use memory::{memory_holds, try_zeros};
 pub use pool_box::PoolBox;
 pub use row::Row;
-pub use thin::{ThinBytes, ThinPair};
+pub use thin::{ThinMember, ThinPair};

@@ -1,19 +1,25 @@
 //! Elements of large collections: one heap block each, behind a handle of one word.
 //!
 //! ```text
-//! ThinBytes  | length: 1 byte, or 255 and 4 bytes | bytes |
+//! ThinMember | length: 1 byte, or 255 and 4 bytes | bytes |
 //! ThinPair   | flags | expiry: 0 or 8 bytes | key length: 1 or 4 | value length: 1 or 4 | key | value |
 //! ```
 //!
-//! Nothing in a block is aligned, so that short elements take the smallest blocks that there are.
+//! Nothing in a block is aligned, so that short elements take the smallest blocks that there are. A member that is
+//! an integer of up to 63 bits has none: the handle is the integer.
 #![expect(unsafe_code, reason = "the blocks' layouts are chosen at run time")]
 
+use std::num::NonZero;
+use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::{fmt, slice};
 
 use super::Element;
 use super::heap::{Pool, block_bytes};
+use super::listpack::Entry;
+use crate::stdx::number::{IntText, format_i64, parse_i64};
 use crate::stdx::size::ELEMENT_BYTES_MAX;
+use crate::stdx::text::are_equal;
 
 /// Where blocks come from.
 const POOL: Pool = Pool::Elements;
@@ -36,29 +42,118 @@ fn assert_storable(len: usize) {
 
 const _: () = assert!(ELEMENT_BYTES_MAX <= u32::MAX as usize);
 
-/// Bytes that never change: the member of a set.
+/// In the handle of a member: the bits above are a number. Blocks begin at multiples of 4, so no address of one has this bit.
+const NUMBER: usize = 1;
+
+/// The member of a set, which never changes. The text of an integer of up to 63 bits is kept as that integer, in the place of
+/// a block's address.
 #[repr(transparent)]
-pub struct ThinBytes(NonNull<u8>);
+pub struct ThinMember(NonNull<u8>);
 
 // SAFETY: the handle owns its block alone, and nothing in it is tied to a thread.
-unsafe impl Send for ThinBytes {}
+unsafe impl Send for ThinMember {}
 
 // SAFETY: shared access only reads.
-unsafe impl Sync for ThinBytes {}
+unsafe impl Sync for ThinMember {}
 
-// SAFETY: the type is `repr(transparent)` over a `NonNull`; its bytes never change.
-unsafe impl Element for ThinBytes {
+impl Element for ThinMember {
+    type Key<'a> = MemberText<'a>;
+
     #[inline]
-    fn key(&self) -> &[u8] {
-        self.bytes()
+    fn key(&self) -> MemberText<'_> {
+        match self.get() {
+            Entry::Int(number) => MemberText::Number(format_i64(number)),
+            Entry::Bytes(bytes) => MemberText::Bytes(bytes),
+        }
+    }
+
+    #[inline]
+    fn has_key(&self, key: &[u8]) -> bool {
+        match self.get() {
+            Entry::Int(number) => is_text_of(number, key),
+            Entry::Bytes(bytes) => are_equal(bytes, key),
+        }
+    }
+
+    /// A number is in the handle, which the table has at hand.
+    #[inline]
+    fn address(&self) -> *const u8 {
+        if self.is_number() { ptr::from_ref(self).cast() } else { self.0.as_ptr() }
     }
 }
 
-impl ThinBytes {
+/// Out of line, so that members that are no numbers are compared as quickly as if there were none.
+#[inline(never)]
+fn is_text_of(number: i64, text: &[u8]) -> bool {
+    parse_i64(text) == Some(number)
+}
+
+/// The bytes of a member.
+pub enum MemberText<'a> {
+    Number(IntText),
+    Bytes(&'a [u8]),
+}
+
+impl Deref for MemberText<'_> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Number(text) => text,
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+impl ThinMember {
+    #[inline]
     pub fn new(bytes: &[u8]) -> Self {
+        // Most texts are told from integers by their first byte.
+        if let [b'-' | b'0'..=b'9', ..] = bytes
+            && let Some(member) = parse_i64(bytes).and_then(Self::of_number)
+        {
+            return member;
+        }
+        Self::of_bytes(bytes)
+    }
+
+    /// The member as it is kept.
+    #[inline]
+    pub fn get(&self) -> Entry<'_> {
+        if self.is_number() {
+            return Entry::Int(self.0.addr().get() as i64 >> 1);
+        }
+        let at = self.0.as_ptr();
+        // SAFETY: the head says how many bytes follow it, all of them initialised and living as long as the handle.
+        let bytes = unsafe {
+            match at.read() {
+                WIDE_MARK => {
+                    let len = at.add(1).cast::<u32>().read_unaligned() as usize;
+                    slice::from_raw_parts(at.add(1 + WIDE_LENGTH_BYTES), len)
+                }
+                len => slice::from_raw_parts(at.add(1), usize::from(len)),
+            }
+        };
+        Entry::Bytes(bytes)
+    }
+
+    /// Bytes taken on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.used_bytes().map_or(0, block_bytes)
+    }
+
+    #[inline]
+    fn of_number(number: i64) -> Option<Self> {
+        let handle = NonZero::new(number.checked_mul(2)? as usize | NUMBER)?;
+        Some(Self(NonNull::without_provenance(handle)))
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Self {
         assert_storable(bytes.len());
         let head = Self::head_bytes(bytes.len());
         let block = POOL.allocate(head + bytes.len());
+        debug_assert_eq!(block.addr().get() & NUMBER, 0, "a block begins at a multiple of 4");
         let at = block.as_ptr();
         // SAFETY: the block has room for the head and the bytes, and is nobody else's.
         unsafe {
@@ -74,28 +169,17 @@ impl ThinBytes {
     }
 
     #[inline]
-    pub fn bytes(&self) -> &[u8] {
-        let at = self.0.as_ptr();
-        // SAFETY: the head says how many bytes follow it, all of them initialised and living as long as the handle.
-        unsafe {
-            match at.read() {
-                WIDE_MARK => {
-                    let len = at.add(1).cast::<u32>().read_unaligned() as usize;
-                    slice::from_raw_parts(at.add(1 + WIDE_LENGTH_BYTES), len)
-                }
-                len => slice::from_raw_parts(at.add(1), usize::from(len)),
-            }
+    fn is_number(&self) -> bool {
+        self.0.addr().get() & NUMBER != 0
+    }
+
+    /// Of the block, if there is one.
+    #[inline]
+    fn used_bytes(&self) -> Option<usize> {
+        match self.get() {
+            Entry::Int(_) => None,
+            Entry::Bytes(bytes) => Some(Self::head_bytes(bytes.len()) + bytes.len()),
         }
-    }
-
-    /// Bytes taken on the heap.
-    pub fn heap_bytes(&self) -> usize {
-        block_bytes(self.used_bytes())
-    }
-
-    fn used_bytes(&self) -> usize {
-        let len = self.bytes().len();
-        Self::head_bytes(len) + len
     }
 
     fn head_bytes(len: usize) -> usize {
@@ -103,22 +187,27 @@ impl ThinBytes {
     }
 }
 
-impl Drop for ThinBytes {
+impl Drop for ThinMember {
     fn drop(&mut self) {
-        // SAFETY: the handle owns the block and ends here.
-        unsafe { POOL.free(self.0, self.used_bytes()) };
+        if let Some(bytes) = self.used_bytes() {
+            // SAFETY: the handle owns the block and ends here.
+            unsafe { POOL.free(self.0, bytes) };
+        }
     }
 }
 
-impl Clone for ThinBytes {
+impl Clone for ThinMember {
     fn clone(&self) -> Self {
-        Self::new(self.bytes())
+        match self.get() {
+            Entry::Int(_) => Self(self.0),
+            Entry::Bytes(bytes) => Self::of_bytes(bytes),
+        }
     }
 }
 
-impl fmt::Debug for ThinBytes {
+impl fmt::Debug for ThinMember {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.bytes().escape_ascii().fmt(f)
+        self.key().escape_ascii().fmt(f)
     }
 }
 
@@ -136,12 +225,18 @@ unsafe impl Send for ThinPair {}
 // SAFETY: shared access only reads.
 unsafe impl Sync for ThinPair {}
 
-// SAFETY: the type is `repr(transparent)` over a `NonNull`; no method changes the key.
-unsafe impl Element for ThinPair {
+impl Element for ThinPair {
+    type Key<'a> = &'a [u8];
+
     #[inline]
     fn key(&self) -> &[u8] {
         let shape = self.shape();
         self.part(shape.key_offset(), shape.key_len)
+    }
+
+    #[inline]
+    fn address(&self) -> *const u8 {
+        self.0.as_ptr()
     }
 }
 
@@ -339,10 +434,30 @@ mod tests {
 
     #[test]
     fn a_short_member_takes_the_smallest_block() {
-        assert_eq!(size_of::<ThinBytes>(), size_of::<usize>());
-        assert_eq!(ThinBytes::new(b"1234567").heap_bytes(), 8);
-        assert_eq!(ThinBytes::new(b"12345678").heap_bytes(), 12);
+        assert_eq!(ThinMember::new(b"element").heap_bytes(), 8);
+        assert_eq!(ThinMember::new(b"elements").heap_bytes(), 12);
         assert_eq!(ThinPair::new(b"field", b"value", None).heap_bytes(), 16);
+    }
+
+    #[test]
+    fn an_integer_of_63_bits_takes_no_block_and_what_only_looks_like_one_does() {
+        assert_eq!(size_of::<ThinMember>(), size_of::<usize>());
+        for number in [0, 1, -1, 1_000_000_000_000, (1 << 62) - 1, -(1 << 62)] {
+            let text = number.to_string();
+            let member = ThinMember::new(text.as_bytes());
+            assert_eq!((member.get(), member.heap_bytes()), (Entry::Int(number), 0));
+            assert_eq!(*member.key(), *text.as_bytes());
+        }
+        for number in [1 << 62, -(1 << 62) - 1, i64::MAX, i64::MIN] {
+            let text = number.to_string();
+            let member = ThinMember::new(text.as_bytes());
+            assert_eq!(member.get(), Entry::Bytes(text.as_bytes()));
+            assert!(member.heap_bytes() > text.len());
+        }
+        for text in ["", "-", "+1", "01", "-0", " 1", "1 ", "1.0", "9223372036854775808"] {
+            let member = ThinMember::new(text.as_bytes());
+            assert_eq!((member.get(), &*member.key()), (Entry::Bytes(text.as_bytes()), text.as_bytes()));
+        }
     }
 
     #[test]
@@ -350,7 +465,7 @@ mod tests {
     fn what_no_block_holds_is_refused_before_a_block_is_made_or_changed() {
         // No page of it is ever touched.
         let Some(long) = super::super::try_zeros::<u8>(ELEMENT_BYTES_MAX + 1) else { return };
-        assert!(std::panic::catch_unwind(|| ThinBytes::new(&long)).is_err());
+        assert!(std::panic::catch_unwind(|| ThinMember::new(&long)).is_err());
         assert!(std::panic::catch_unwind(|| ThinPair::new(b"key", &long, None)).is_err());
         assert!(std::panic::catch_unwind(|| ThinPair::new(&long, b"value", None)).is_err());
         let mut pair = ThinPair::new(b"key", b"value", Some(1));
@@ -374,11 +489,26 @@ mod tests {
         #[test]
         fn bytes_come_back(len in lengths()) {
             let bytes = vec![b'x'; len];
-            let thin = ThinBytes::new(&bytes);
-            prop_assert_eq!(thin.key(), &bytes);
-            let copy = thin.clone();
-            prop_assert_eq!(copy.bytes(), &bytes);
-            prop_assert!(thin.heap_bytes() > len);
+            let member = ThinMember::new(&bytes);
+            prop_assert_eq!(&*member.key(), &bytes);
+            prop_assert!(member.has_key(&bytes) && !member.has_key(b"7"));
+            let copy = member.clone();
+            prop_assert_eq!(copy.get(), Entry::Bytes(&bytes));
+            prop_assert!(member.heap_bytes() > len);
+        }
+
+        #[test]
+        fn a_member_is_what_its_text_says_with_and_without_a_block(number: i64, shift in 0..64u32, other: i64) {
+            let number = number >> shift;
+            let (text, padded) = (number.to_string(), format!("0{number}"));
+            let member = ThinMember::new(text.as_bytes());
+            prop_assert_eq!(&*member.key(), text.as_bytes());
+            prop_assert!(member.has_key(text.as_bytes()) && !member.has_key(padded.as_bytes()));
+            prop_assert_eq!(member.has_key(other.to_string().as_bytes()), number == other);
+            prop_assert_eq!(member.get().as_int(), Some(number));
+            prop_assert_eq!(member.heap_bytes() == 0, (number << 1) >> 1 == number);
+            let copy = member.clone();
+            prop_assert_eq!((copy.get(), copy.heap_bytes()), (member.get(), member.heap_bytes()));
         }
 
         #[test]

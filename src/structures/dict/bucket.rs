@@ -10,7 +10,6 @@ use core::mem::{ManuallyDrop, take};
 
 use super::Element;
 use super::prefetch::prefetch_line;
-use crate::stdx::text::are_equal;
 
 /// Slots in one bucket: a 64-byte line less eight bytes of tags.
 pub(super) const SLOTS: usize = 7;
@@ -183,7 +182,7 @@ impl<E: Element> Bucket<E> {
             for slot in bucket.tagged(tag) {
                 // SAFETY: the mask names slots whose tag equals `tag`, which is never zero.
                 let element = unsafe { bucket.element(slot) };
-                if are_equal(element.key(), key) {
+                if element.has_key(key) {
                     return Some(element);
                 }
             }
@@ -213,7 +212,7 @@ impl<E: Element> Bucket<E> {
         loop {
             for slot in bucket.tagged(tag) {
                 // SAFETY: the mask names slots whose tag equals `tag`, which is never zero.
-                if are_equal(unsafe { bucket.element(slot) }.key(), key) {
+                if unsafe { bucket.element(slot) }.has_key(key) {
                     return Some(Position { depth, slot });
                 }
             }
@@ -402,6 +401,22 @@ impl<E: Element> Bucket<E> {
         count
     }
 
+    /// Where the element is that as many others of the chain come before.
+    pub(super) fn position(&self, mut nth: usize) -> Option<Position> {
+        let mut bucket = self;
+        let mut depth = 0;
+        loop {
+            for slot in bucket.occupied() {
+                if nth == 0 {
+                    return Some(Position { depth, slot });
+                }
+                nth -= 1;
+            }
+            bucket = bucket.next()?;
+            depth += 1;
+        }
+    }
+
     /// The elements of the whole chain.
     #[inline]
     pub(super) fn elements(&self) -> Elements<'_, E> {
@@ -436,11 +451,11 @@ impl<E: Element> Bucket<E> {
     }
 
     #[inline]
-    #[expect(unsafe_code, reason = "reads the address in an element")]
+    #[expect(unsafe_code, reason = "reads elements by a mask of their tags")]
     fn prefetch_slots<const SPAN: usize>(&self, slots: SlotMask) {
         for slot in slots {
-            // SAFETY: the slot's tag is not zero, so an element is there, whose memory is a pointer by its contract.
-            let start = unsafe { core::mem::transmute_copy::<E, *const u8>(&self.words[slot].element) };
+            // SAFETY: callers name slots whose tag is not zero.
+            let start = unsafe { self.element(slot) }.address();
             prefetch_line(start);
             if SPAN > 0 {
                 prefetch_line(start.wrapping_add(SPAN));
@@ -528,14 +543,17 @@ mod tests {
     }
 
     /// Only its size counts here: the buckets of these tests hold none.
-    #[repr(transparent)]
     struct Named(Box<u8>);
 
-    // SAFETY: a `Box` is a pointer in memory; the key never changes.
-    #[expect(unsafe_code, reason = "the contract of elements")]
-    unsafe impl Element for Named {
+    impl Element for Named {
+        type Key<'a> = &'a [u8];
+
         fn key(&self) -> &[u8] {
             std::slice::from_ref(&self.0)
+        }
+
+        fn address(&self) -> *const u8 {
+            &raw const *self.0
         }
     }
 }

@@ -47,7 +47,7 @@ impl<E: Element> Dict<E> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::ThinBytes;
+    use super::super::super::ThinMember;
     use super::*;
     use crate::stdx::HashSeed;
 
@@ -55,10 +55,10 @@ mod tests {
     #[cfg_attr(miri, ignore = "takes hours")]
     fn drawn_elements_differ_and_each_one_is_drawn_about_as_often() {
         const ELEMENTS: usize = 1000;
-        let mut dict: Dict<ThinBytes> = Dict::new(HashSeed { k0: 3, k1: 4 });
+        let mut dict: Dict<ThinMember> = Dict::new(HashSeed { k0: 3, k1: 4 });
         for number in 0..ELEMENTS {
-            let member = ThinBytes::new(number.to_string().as_bytes());
-            dict.insert_new_hashed(dict.hash(member.bytes()), member);
+            let member = ThinMember::new(number.to_string().as_bytes());
+            dict.insert_new_hashed(dict.hash_of(&member), member);
         }
         let mut rng = fastrand::Rng::with_seed(7);
         for (count, rounds) in [(0, 1), (1, 2000), (100, 400), (500, 100), (1000, 1), (5000, 1)] {
@@ -67,7 +67,7 @@ mod tests {
                 let drawn = dict.random_distinct(count, &mut rng);
                 assert_eq!(drawn.len(), count.min(ELEMENTS));
                 let mut numbers: Vec<usize> =
-                    drawn.iter().map(|member| str::from_utf8(member.bytes()).unwrap().parse().unwrap()).collect();
+                    drawn.iter().map(|member| member.get().as_int().unwrap() as usize).collect();
                 numbers.sort_unstable();
                 numbers.dedup();
                 assert_eq!(numbers.len(), count.min(ELEMENTS));

@@ -27,6 +27,8 @@ pub use resize::{ResizePolicy, set_thread_resize_policy};
 pub use slot::{OccupiedSlot, Slot, VacantSlot};
 pub use walk::{Iter, TableStats};
 
+use std::ops::Deref;
+
 use smallvec::SmallVec;
 
 use bucket::{Bucket, Label, Position, Tag};
@@ -36,6 +38,7 @@ pub(super) use prefetch::prefetch_line;
 use table::Table;
 
 use crate::stdx::HashSeed;
+use crate::stdx::text::are_equal;
 
 /// How many buckets are chained on average where hashes deal so many elements to so many buckets.
 fn chained_on_average(elements: usize, buckets: usize) -> f64 {
@@ -62,15 +65,23 @@ fn chained_on_average(elements: usize, buckets: usize) -> f64 {
     chained * buckets as f64
 }
 
-/// An owning handle of one element, which holds its own key.
-///
-/// # Safety
-///
-/// The type is a pointer in memory (`repr(transparent)` over `NonNull<_>` or `Box<_>`): the table reads that address to
-/// fetch it into the cache. The key may not change while the element is in a table, and reading it may not panic.
-#[expect(unsafe_code, reason = "the table relies on how an element lies in memory")]
-pub unsafe trait Element: Sized {
-    fn key(&self) -> &[u8];
+/// An owning handle of one element, of the size of a pointer. The element holds its own key, which may not change while
+/// it is in a table.
+pub trait Element: Sized {
+    /// The bytes of a key: borrowed from the element, or spelled out from what it holds.
+    type Key<'a>: Deref<Target = [u8]>
+    where
+        Self: 'a;
+
+    fn key(&self) -> Self::Key<'_>;
+
+    #[inline]
+    fn has_key(&self, key: &[u8]) -> bool {
+        are_equal(&self.key(), key)
+    }
+
+    /// Where the memory begins that a reader of the key comes to. The table asks for it ahead, and does nothing else with it.
+    fn address(&self) -> *const u8;
 
     /// The hash of a key. Elements keep this one; tests replace it to make chains.
     #[inline]
@@ -123,6 +134,12 @@ impl<E: Element> Dict<E> {
     #[inline]
     pub fn hash(&self, key: &[u8]) -> u64 {
         E::hash_key(&self.seed, key)
+    }
+
+    /// The hash of an element that this table has or may get.
+    #[inline]
+    pub fn hash_of(&self, element: &E) -> u64 {
+        self.hash(&element.key())
     }
 
     #[inline]
@@ -238,7 +255,7 @@ impl<E: Element> Dict<E> {
     pub fn insert_if_absent_hashed(&mut self, hash: u64, element: E, is_marked: bool) -> Result<&mut E, E> {
         let tag = Tag::of(hash);
         let present =
-            self.chain(hash).is_some_and(|chain| chain.may_hold(tag) && chain.find(tag, element.key()).is_some());
+            self.chain(hash).is_some_and(|chain| chain.may_hold(tag) && chain.find(tag, &element.key()).is_some());
         if present { Err(element) } else { Ok(self.insert_absent(hash, element, is_marked)) }
     }
 

@@ -220,7 +220,7 @@ impl<E: Element> Dict<E> {
         let (seed, mut chained, mut marked) = (&self.seed, 0, false);
         let (mut in_low, mut in_high) = (0, 0);
         let unchained = low.replace_by_vacant().drain(|label, element| {
-            let goes = E::hash_key(seed, element.key()) & bit != 0;
+            let goes = E::hash_key(seed, &element.key()) & bit != 0;
             marked |= goes & label.is_marked;
             let (home, slot) = if goes { (&mut *high, &mut in_high) } else { (&mut *low, &mut in_low) };
             chained += usize::from(home.fill(slot, label, element));

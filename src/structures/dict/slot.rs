@@ -66,7 +66,7 @@ impl<'a, E: Element> VacantSlot<'a, E> {
     /// As `insert`, and marks the element where asked to.
     #[inline]
     pub fn insert_marked(self, element: E, is_marked: bool) -> &'a mut E {
-        debug_assert_eq!(self.dict.hash(element.key()), self.hash, "the element has the key that was looked up");
+        debug_assert_eq!(self.dict.hash_of(&element), self.hash, "the element has the key that was looked up");
         self.dict.insert_absent(self.hash, element, is_marked)
     }
 }

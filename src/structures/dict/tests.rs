@@ -33,14 +33,17 @@ impl Drop for Node {
     }
 }
 
-#[repr(transparent)]
 struct Item<const HASHING: u8>(Box<Node>);
 
-// SAFETY: a `Box` is a `NonNull` in memory; the key is never changed and reading it cannot panic.
-#[expect(unsafe_code, reason = "the contract of elements")]
-unsafe impl<const HASHING: u8> Element for Item<HASHING> {
+impl<const HASHING: u8> Element for Item<HASHING> {
+    type Key<'a> = &'a [u8];
+
     fn key(&self) -> &[u8] {
         &self.0.key
+    }
+
+    fn address(&self) -> *const u8 {
+        (&raw const *self.0).cast()
     }
 
     fn hash_key(seed: &HashSeed, key: &[u8]) -> u64 {

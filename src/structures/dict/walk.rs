@@ -2,7 +2,7 @@
 
 use super::bucket::{Bucket, Elements};
 use super::prefetch::prefetch_line;
-use super::{Dict, Element};
+use super::{Dict, Element, Place};
 
 /// How many buckets ahead of a walk its elements are asked for. Writing out 5 million elements of 128 bytes that lie all
 /// over the heap took 490 ms with 3 and 950 ms without. The short members of a set are written in 10 ns each, which asks for
@@ -57,6 +57,17 @@ impl<E: Element> Dict<E> {
 
     /// A random element: each one is equally likely, save those in chains far longer than the others.
     pub fn random(&self, rng: &mut fastrand::Rng) -> Option<&E> {
+        self.random_place(rng).map(|place| self.at(place))
+    }
+
+    /// Takes a random element out: see [`Dict::random`].
+    pub fn take_random(&mut self, rng: &mut fastrand::Rng) -> Option<E> {
+        self.catch_up();
+        let place = self.random_place(rng)?;
+        Some(self.remove_at(place))
+    }
+
+    fn random_place(&self, rng: &mut fastrand::Rng) -> Option<Place> {
         if self.is_empty() {
             return None;
         }
@@ -65,15 +76,16 @@ impl<E: Element> Dict<E> {
         // of full and of half-empty buckets equally likely.
         let places = self.places();
         for _ in 0..RANDOM_DRAWS_MAX {
-            let chain = &buckets[rng.usize(..buckets.len())];
-            let count = chain.count();
+            let index = rng.usize(..buckets.len());
+            let count = buckets[index].count();
             let place = rng.usize(..places.max(count));
             if place < count {
-                return chain.elements().nth(place);
+                return Some(Place { index, position: buckets[index].position(place)? });
             }
         }
-        let (before, from) = buckets.split_at(rng.usize(..buckets.len()));
-        from.iter().chain(before).find_map(|chain| chain.elements().next())
+        let start = rng.usize(..buckets.len());
+        let mut indices = (start..buckets.len()).chain(0..start);
+        indices.find_map(|index| Some(Place { index, position: buckets[index].position(0)? }))
     }
 
     /// More places than all but few chains have elements. A bucket that is not split yet holds those of two.

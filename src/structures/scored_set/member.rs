@@ -110,11 +110,17 @@ impl Drop for ScoredMember {
     }
 }
 
-// SAFETY: `ScoredMember` is `repr(transparent)` over a `NonNull`, and its bytes never change.
-unsafe impl Element for ScoredMember {
+impl Element for ScoredMember {
+    type Key<'a> = &'a [u8];
+
     #[inline]
     fn key(&self) -> &[u8] {
         self.member()
+    }
+
+    #[inline]
+    fn address(&self) -> *const u8 {
+        self.0.as_ptr()
     }
 }
 

@@ -1,13 +1,13 @@
 //! The members of a set, one after the other.
 
 use super::{Member, SetView};
-use crate::structures::{Iter as DictIter, ThinBytes, intset, listpack};
+use crate::structures::{Iter as DictIter, ThinMember, intset, listpack};
 
 /// See [`SetView::iter`].
 pub enum Iter<'a> {
     Intset(intset::Iter<'a>),
     Listpack(listpack::Iter<'a>),
-    Hashtable(DictIter<'a, ThinBytes>),
+    Hashtable(DictIter<'a, ThinMember>),
 }
 
 impl<'a> Iter<'a> {
@@ -28,7 +28,7 @@ impl<'a> Iterator for Iter<'a> {
         match self {
             Self::Intset(members) => members.next().map(Member::Int),
             Self::Listpack(members) => members.next(),
-            Self::Hashtable(members) => members.next().map(|member| Member::Bytes(member.bytes())),
+            Self::Hashtable(members) => members.next().map(ThinMember::get),
         }
     }
 }

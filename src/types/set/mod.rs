@@ -14,19 +14,17 @@ pub use iter::Iter;
 
 use std::fmt;
 
-use smallvec::SmallVec;
-
 use super::{DataType, Digest, Encoding, Limits, LoadOptions, Room, Type, Value, ValueRef, View};
 use crate::rdb;
 use crate::stdx::HashSeed;
 use crate::stdx::number::{IntText, parse_i64};
 use crate::structures::intset::{Intset, IntsetView};
 use crate::structures::listpack::{Listpack, Lp};
-use crate::structures::{Dict, PoolBox, Slot, ThinBytes};
+use crate::structures::{Dict, PoolBox, Slot, ThinMember};
 use encoding::{INLINE_BYTES_MAX, intset_holds, listpack_holds};
 
 /// The members of a large set.
-pub type Members = Dict<ThinBytes>;
+pub type Members = Dict<ThinMember>;
 
 /// A set on its own.
 pub enum SetValue {
@@ -136,11 +134,8 @@ impl SetValue {
                 }
             }
             Self::Hashtable(members) => {
-                // The table is looked at while it is searched, so the member is copied; most fit on the stack.
-                let drawn = members.random(rng).map(|member| SmallVec::<[u8; 64]>::from_slice(member.bytes()));
-                if let Some(member) = drawn {
-                    members.remove(&member);
-                    visit(Member::Bytes(&member));
+                if let Some(member) = members.take_random(rng) {
+                    visit(member.get());
                 }
             }
         }
@@ -220,7 +215,7 @@ fn insert(members: &mut Members, member: &[u8]) -> bool {
     match members.entry_hashed(members.hash(member), member) {
         Slot::Occupied(_) => false,
         Slot::Vacant(slot) => {
-            slot.insert(ThinBytes::new(member));
+            slot.insert(ThinMember::new(member));
             true
         }
     }
@@ -241,7 +236,7 @@ impl Clone for SetValue {
                 let mut copy = Members::new(HashSeed::of_process());
                 copy.reserve(members.len());
                 for member in members.iter() {
-                    copy.insert_new_hashed(copy.hash(member.bytes()), member.clone());
+                    copy.insert_new_hashed(copy.hash_of(member), member.clone());
                 }
                 Self::Hashtable(PoolBox::new(copy))
             }
@@ -379,7 +374,7 @@ impl<'a> SetView<'a> {
         match self {
             Self::Intset(intset) => intset.random(rng).map(Member::Int),
             Self::Listpack(listpack) => listpack.entry(listpack.random(1, rng)?),
-            Self::Hashtable(members) => members.random(rng).map(|member| Member::Bytes(member.bytes())),
+            Self::Hashtable(members) => members.random(rng).map(ThinMember::get),
         }
     }
 
@@ -397,9 +392,7 @@ impl<'a> SetView<'a> {
     /// `count` different random members, in no particular order; all of them if there are no more.
     pub fn random_distinct(self, count: usize, rng: &mut fastrand::Rng) -> Vec<Member<'a>> {
         match self {
-            Self::Hashtable(members) => {
-                members.random_distinct(count, rng).into_iter().map(|member| Member::Bytes(member.bytes())).collect()
-            }
+            Self::Hashtable(members) => members.random_distinct(count, rng).into_iter().map(ThinMember::get).collect(),
             Self::Listpack(listpack) => {
                 let places = listpack.random_distinct(count, 1, rng);
                 places.into_iter().filter_map(|place| listpack.entry(place)).collect()
@@ -421,9 +414,7 @@ impl<'a> SetView<'a> {
     /// Visits a part of the members, as [`Dict::scan`] does; compact sets are visited whole.
     pub fn scan(self, cursor: u64, mut visit: impl FnMut(Member<'a>)) -> u64 {
         match self {
-            Self::Hashtable(members) => members.scan(cursor, |member| {
-                visit(Member::Bytes(member.bytes()));
-            }),
+            Self::Hashtable(members) => members.scan(cursor, |member| visit(member.get())),
             compact => {
                 compact.iter().for_each(visit);
                 0
@@ -448,7 +439,7 @@ impl View for SetView<'_> {
             Self::Listpack(listpack) => compact(listpack.size()),
             Self::Hashtable(members) => {
                 let samples = if samples == 0 { members.len() } else { samples.min(members.len()) };
-                let sampled: usize = members.iter().take(samples).map(ThinBytes::heap_bytes).sum();
+                let sampled: usize = members.iter().take(samples).map(ThinMember::heap_bytes).sum();
                 let elements = (sampled * members.len()).checked_div(samples).unwrap_or(0);
                 size_of::<Members>() + members.typical_table_bytes() + elements
             }

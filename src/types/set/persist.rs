@@ -21,15 +21,20 @@ pub fn save(view: SetView<'_>, out: &mut rdb::Encoder<'_>) -> io::Result<()> {
         }
         SetView::Listpack(listpack) => {
             out.length(listpack.len() as u64)?;
-            listpack.iter().try_for_each(|member| match member {
-                Member::Int(number) => out.integer(number),
-                Member::Bytes(bytes) => out.string(bytes),
-            })
+            listpack.iter().try_for_each(|member| save_member(member, out))
         }
         SetView::Hashtable(members) => {
             out.length(members.len() as u64)?;
-            members.iter().try_for_each(|member| out.string(member.bytes()))
+            members.iter().try_for_each(|member| save_member(member.get(), out))
         }
+    }
+}
+
+#[inline]
+fn save_member(member: Member<'_>, out: &mut rdb::Encoder<'_>) -> io::Result<()> {
+    match member {
+        Member::Int(number) => out.integer(number),
+        Member::Bytes(bytes) => out.string(bytes),
     }
 }
 

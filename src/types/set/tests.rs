@@ -138,8 +138,38 @@ fn random_picks_are_members_and_all_come_up() {
     }
 }
 
+#[test]
+fn an_integer_in_a_table_takes_nothing_but_its_slot() {
+    let set =
+        set_of(&(0..10_000u64).map(|number| (1_000_000_000_000 + number).to_string().into_bytes()).collect::<Vec<_>>());
+    let SetView::Hashtable(members) = set.view() else { panic!("more than an intset holds") };
+    assert_eq!(set.view().memory_usage(0), size_of::<Members>() + members.typical_table_bytes());
+    assert!(set.view().iter().all(|member| matches!(member, Member::Int(_))));
+}
+
+#[test]
+fn an_integer_is_found_by_its_text_alone() {
+    let set = set_of(&(0..10).map(|number| number.to_string().into_bytes()).collect::<Vec<_>>());
+    assert_eq!(set.view().encoding(), Encoding::Hashtable);
+    assert!(set.view().contains(b"7") && set.view().contains_member(Member::Int(7)));
+    for text in ["07", "+7", "7.0", " 7", "-7", "7\0"] {
+        assert!(!set.view().contains(text.as_bytes()), "{text:?}");
+    }
+}
+
+fn digest(set: &SetValue) -> Digest {
+    let mut digest = Digest::default();
+    set.view().digest(&mut digest);
+    digest
+}
+
 fn member() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
+        (-3..3i64, any::<bool>()).prop_map(|(near, above)| {
+            let end = if above { 1 << 62 } else { -(1 << 62) };
+            (end + near).to_string().into_bytes()
+        }),
+        (0..30i64).prop_map(|number| format!("0{number}").into_bytes()),
         any::<i64>().prop_map(|number| number.to_string().into_bytes()),
         (0..30i64).prop_map(|number| number.to_string().into_bytes()),
         "[ab]{0,3}".prop_map(String::into_bytes),
@@ -172,6 +202,55 @@ proptest! {
             prop_assert_eq!(&SetValue::from_inline(encoding, bytes, &mut Room::default()), &set);
         }
         prop_assert_eq!(&set.clone(), &set);
+    }
+
+    #[test]
+    fn a_table_of_integers_and_texts_is_walked_drawn_from_and_compared_as_a_model(
+        members in proptest::collection::btree_set(member(), 9..120),
+        taken in 1..8usize,
+        seed: u64,
+    ) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let ascending: Vec<_> = members.iter().cloned().collect();
+        let descending: Vec<_> = members.iter().rev().cloned().collect();
+        let (mut set, other) = (set_of(&ascending), set_of(&descending));
+        prop_assert_eq!(set.view().encoding(), Encoding::Hashtable);
+        prop_assert_eq!(&set, &other);
+        prop_assert_eq!(digest(&set), digest(&other));
+        prop_assert_eq!(digest(&set), digest(&set.clone()));
+        let mut read: SetValue = SetValue::new();
+        for member in set.view().iter() {
+            prop_assert!(read.add_member(member, &limits()));
+            prop_assert!(!read.add_member(member, &limits()));
+        }
+        prop_assert_eq!(&read, &set);
+
+        let mut scanned = std::collections::BTreeSet::new();
+        let mut cursor = 0;
+        loop {
+            cursor = set.view().scan(cursor, |member| {
+                scanned.insert(member.to_vec());
+            });
+            if cursor == 0 {
+                break;
+            }
+        }
+        prop_assert_eq!(&scanned, &members);
+        let drawn: std::collections::BTreeSet<_> =
+            set.view().random_distinct(taken, &mut rng).into_iter().map(Member::to_vec).collect();
+        prop_assert!(drawn.len() == taken && drawn.is_subset(&members));
+        prop_assert!(set.view().random_many(5, &mut rng).iter().all(|member| members.contains(&member.to_vec())));
+
+        let mut left = members;
+        set.take_one(&mut rng, |member| assert!(left.remove(&member.to_vec())));
+        for member in set.take_random(taken, &mut rng) {
+            prop_assert!(left.remove(&member));
+        }
+        prop_assert_eq!(set.len(), left.len());
+        prop_assert!(left.iter().all(|member| set.view().contains(member)));
+        let dumped = saved(&set, rdb::VERSION_DEFAULT);
+        let back = loaded(set.view().tag(rdb::VERSION_DEFAULT), &dumped).expect("its own dump");
+        prop_assert_eq!(digest(&back), digest(&set));
     }
 
     #[test]
