@@ -222,12 +222,14 @@ impl Spare {
         Ok(spare)
     }
 
-    /// Touches a huge page and gives it back. Where that fails, the next collapse is slower, and nothing else.
+    /// Touches a huge page and gives it back. Where the system has none, the next collapse is slower, and nothing else.
     pub fn touch(&self) {
-        for advice in [libc::MADV_POPULATE_WRITE, libc::MADV_DONTNEED] {
-            // SAFETY: the place lies in our mapping, which holds nothing that anybody reads.
-            let _ = unsafe { libc::madvise(self.place.as_ptr(), HUGE_PAGE_BYTES, advice) };
-        }
+        // A write, rather than advice to populate the range, which would hold up all changes to other mappings while the kernel
+        // clears the page: a table that grows opens more of its own.
+        // SAFETY: the place lies in our mapping, can be written, and holds nothing that anybody reads.
+        unsafe { self.place.cast::<u8>().write_volatile(0) };
+        // SAFETY: as above.
+        let _ = unsafe { libc::madvise(self.place.as_ptr(), HUGE_PAGE_BYTES, libc::MADV_DONTNEED) };
     }
 }
 
