@@ -55,8 +55,8 @@ impl Keyspace {
     ///
     /// # Safety
     ///
-    /// Until this process ends, entries are read by one [`Frozen`] alone, and none of a segment after [`Frozen::finish`]. It
-    /// does not change any or drop the keyspace.
+    /// Until this process ends, the keyspace is read by one [`Frozen`] alone, and no entry of a segment after [`Frozen::finish`].
+    /// It is neither changed nor dropped.
     pub unsafe fn give_up_what_is_read(&mut self) {
         self.gives_up = true;
     }
@@ -66,8 +66,15 @@ impl<'k> Frozen<'k> {
     /// Takes the keyspace exclusively: a shared borrow beside this one could write to cells that threads are reading.
     pub fn new(keyspace: &'k mut Keyspace) -> Self {
         let keyspace = &*keyspace;
-        let walks = keyspace.dbs.iter().map(PageWalk::of).collect();
+        let walks: Vec<_> = keyspace.dbs.iter().map(PageWalk::of).collect();
         let finishing = keyspace.gives_up.then(|| Finishing::new(Pool::Entries)).flatten();
+        if keyspace.gives_up {
+            for (db, _) in keyspace.dbs.iter().zip(&walks).filter(|(_, walk)| walk.is_some()) {
+                // SAFETY: the entries are found in pages, and those that are elsewhere have been looked up; this is the one that
+                // reads the keyspace until the process ends, as was promised for `gives_up`.
+                unsafe { db.keys().give_up_table() };
+            }
+        }
         Self { dbs: &keyspace.dbs, access: &keyspace.access, walks, finishing }
     }
 
@@ -307,6 +314,27 @@ mod tests {
         }
         assert_eq!(frozen.walks[2].as_ref().map(|pages| pages.others.len()), Some(20), "the long keys");
         assert_eq!(values[&1], [b"new"]);
+    }
+
+    #[cfg(all(target_os = "linux", not(miri)))]
+    #[test]
+    fn a_child_gives_up_its_view_of_tables_and_finds_all_entries_without_them() {
+        let mut keyspace = filled(2, 50_000);
+        keyspace.set_string(1, &vec![b'k'; 9_000], b"a key that no page takes", None);
+        let expected: Vec<_> = keyspace.dbs().map(|(_, db)| keys_of_table(db)).collect();
+        keyspace.prepare_walk();
+        let keyspace = Box::leak(Box::new(keyspace));
+        // SAFETY: nothing but the numbers of keys and one `Frozen` looks at the keyspace from here on, as in a child; it is not
+        // dropped.
+        unsafe { keyspace.give_up_what_is_read() };
+        let dbs: *const [Db] = &raw const *keyspace.dbs;
+        let frozen = Frozen::new(keyspace);
+        let sizes: Vec<_> = frozen.sizes().collect();
+        assert_eq!(sizes, [(50_000, 10_000), (50_001, 10_000)]);
+        assert_eq!([0, 1].map(|db| keys_in(&frozen, db, 7)), [&*expected[0], &*expected[1]]);
+        // SAFETY: it was leaked, and the pages read as vacant buckets.
+        let left: usize = unsafe { &*dbs }.iter().map(|db| db.iter().count()).sum();
+        assert_eq!(left, 0, "the tables are given up");
     }
 
     #[cfg(all(target_os = "linux", not(miri)))]

@@ -203,7 +203,7 @@ impl Supervisor {
         // From here on every change copies a page.
         keyspace.set_child_alive(true);
         observe::allow_purging(false);
-        self.healer.release_copied();
+        self.healer.release_own();
         self.forks += 1;
         self.last_fork_us = child.fork_us;
         self.worst_fork_us = self.worst_fork_us.max(child.fork_us);

@@ -22,10 +22,12 @@ pub fn save_to_file(
     system: &dyn FileSystem,
     observer: &mut dyn Observer,
 ) -> Result<Saved, SaveError> {
+    // First, since what a child gives up with it the parent need not copy.
+    let frozen = Frozen::new(keyspace);
     let mut file = NewDump::create(system, place, options.incremental_sync)?;
     let temp = file.temp_path().to_path_buf();
     observer.created(file.temp());
-    let written = write_dataset(keyspace, options, &mut file, observer);
+    let written = write_frozen(&frozen, options, &mut file, observer);
     let written = written.map_err(|error| match error.downcast::<Unsavable>() {
         Ok(cause) => SaveError::Encode { path: place.path(), cause },
         Err(error) if error.kind() == io::ErrorKind::Interrupted => SaveError::Interrupted,
@@ -45,7 +47,15 @@ pub fn write_dataset(
     sink: &mut dyn Sink,
     observer: &mut dyn Observer,
 ) -> io::Result<Saved> {
-    let frozen = Frozen::new(keyspace);
+    write_frozen(&Frozen::new(keyspace), options, sink, observer)
+}
+
+fn write_frozen(
+    frozen: &Frozen<'_>,
+    options: &SaveOptions,
+    sink: &mut dyn Sink,
+    observer: &mut dyn Observer,
+) -> io::Result<Saved> {
     let sizes = frozen.sizes().map(Some).collect();
     let pace = Pace::new(options.bytes_per_second);
     let mut writer = ChunkWriter::new(sink, observer, options.format, sizes, pace);
@@ -66,6 +76,6 @@ pub fn write_dataset(
     if options.without_keys {
         return writer.finish();
     }
-    serialise::write_entries(&frozen, options, thread_count(options), &mut writer)?;
+    serialise::write_entries(frozen, options, thread_count(options), &mut writer)?;
     writer.finish()
 }

@@ -1,6 +1,7 @@
 //! The healing pass: after a child, the huge pages that it split are put together again, a little at a time. Beside a child
-//! that is done where writes have copied much of one already: where snapshots follow one another there is no time after a
-//! child, and each fork would copy an entry for every small page of the tables.
+//! that is done where much of one is not shared with it any more, because writes have copied it or the child has given it up:
+//! where snapshots follow one another there is no time after a child, and each fork would copy an entry for every small page of
+//! the tables.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,10 +16,10 @@ use crate::structures::{MappedTable, mapped_tables};
 /// A block is healed when at least so much of it is in memory: the rest is taken from the system by it.
 const PRESENT_BYTES_MIN: usize = HUGE_PAGE_BYTES / 16 * 15;
 
-/// Beside a child a block is healed when so much of it has been copied. The rest is copied by it, and takes memory for as long
-/// as the child lives: of the tables, which are small beside the data and written by every command; and of as much again of
-/// other memory, such as the buckets that are chained to a table's.
-const COPIED_BYTES_MIN: usize = HUGE_PAGE_BYTES / 8;
+/// Beside a child a block is healed when it does not share so much of it any more. The rest is copied, and takes memory for as
+/// long as the child lives: of the tables, which are small beside the data and written by every command; and of as much again
+/// of other memory, such as the buckets that are chained to a table's.
+const OWN_BYTES_MIN: usize = HUGE_PAGE_BYTES / 8;
 
 /// How much is looked at in one step, which a fork may have to wait for.
 const LOOK_BYTES: usize = 16 << 20;
@@ -86,8 +87,8 @@ struct Shared {
 enum Scope {
     #[default]
     Everything,
-    /// What writes have copied for the most part, beside a child.
-    Copied,
+    /// What is not shared with a child, which lives.
+    Own,
     /// A fork is about to be.
     Nothing,
 }
@@ -96,7 +97,7 @@ enum Scope {
 #[derive(Clone, Copy, Debug, Default)]
 struct Rests {
     everything: Duration,
-    copied: Duration,
+    own: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -147,11 +148,11 @@ impl Healer {
         start.elapsed()
     }
 
-    /// A child lives from now on: what is copied beside it is healed.
-    pub fn release_copied(&self) {
+    /// A child lives from now on: what it does not share is healed.
+    pub fn release_own(&self) {
         {
             let mut state = self.shared.lock();
-            state.scope = Scope::Copied;
+            state.scope = Scope::Own;
             state.children += 1;
         }
         self.shared.changed.notify_all();
@@ -196,7 +197,7 @@ impl Shared {
             let rest = match state.scope {
                 _ if state.rate == 0 => None,
                 Scope::Everything => Some(rests.everything),
-                Scope::Copied => Some(rests.copied),
+                Scope::Own => Some(rests.own),
                 Scope::Nothing => None,
             };
             let left = rest.map(|rest| rest.saturating_sub(last.elapsed()));
@@ -286,7 +287,7 @@ fn run(shared: &Shared) {
                 }
                 refused = true;
                 rests.everything = rests.everything.max(REST_AFTER_REFUSALS);
-                rests.copied = rests.copied.max(REST_AFTER_REFUSALS);
+                rests.own = rests.own.max(REST_AFTER_REFUSALS);
             }
             Err(Trouble::Lasting(reason)) => {
                 tracing::info!("Huge pages that snapshots split are not put together again: {reason}");
@@ -425,8 +426,8 @@ impl<'a> Healing<'a> {
                 let looked = self.shared.step(scope, || {
                     map.look(window, blocks)?;
                     blocks.retain(|block| block.is_huge || is_worth_healing(block));
-                    if scope == Scope::Copied {
-                        retain_copied(map, blocks, &tables, added)?;
+                    if scope == Scope::Own {
+                        retain_own(map, blocks, &tables, added)?;
                     }
                     io::Result::Ok(())
                 });
@@ -459,23 +460,23 @@ impl<'a> Healing<'a> {
     }
 }
 
-/// Keeps the blocks of which writes have copied much; none on a kernel that does not say which are huge, since those may have
+/// Keeps the blocks of which much is not shared with a child; none on a kernel that does not say which are huge, since those may have
 /// been healed already.
-fn retain_copied(map: &PageMap, blocks: &mut Vec<Block>, tables: &[MappedTable], added: &mut Added) -> io::Result<()> {
+fn retain_own(map: &PageMap, blocks: &mut Vec<Block>, tables: &[MappedTable], added: &mut Added) -> io::Result<()> {
     let added_max: usize = tables.iter().map(|table| table.range.len()).sum();
-    let mut copied = Vec::new();
+    let mut own_blocks = Vec::new();
     for block in blocks.drain(..).filter(|block| !block.is_huge && map.tells_huge()) {
         let own = map.own_bytes(&block)?;
         let adds = match tables.iter().any(|table| table.range.contains(&block.start)) {
             true => 0,
             false => HUGE_PAGE_BYTES - own,
         };
-        if own >= COPIED_BYTES_MIN && added.bytes + adds <= added_max {
+        if own >= OWN_BYTES_MIN && added.bytes + adds <= added_max {
             added.bytes += adds;
-            copied.push(block);
+            own_blocks.push(block);
         }
     }
-    *blocks = copied;
+    *blocks = own_blocks;
     Ok(())
 }
 
@@ -483,13 +484,13 @@ impl Rests {
     fn note(&mut self, scope: Scope, looking: Duration) {
         match scope {
             Scope::Nothing => {}
-            Scope::Copied => self.copied = looking * LOOKING_SHARE_BESIDE_CHILD,
+            Scope::Own => self.own = looking * LOOKING_SHARE_BESIDE_CHILD,
             Scope::Everything => self.everything = looking * LOOKING_SHARE,
         }
     }
 
     fn at_least_minimum(self) -> Self {
-        Self { everything: self.everything.max(REST_MIN), copied: self.copied.max(REST_BESIDE_CHILD_MIN) }
+        Self { everything: self.everything.max(REST_MIN), own: self.own.max(REST_BESIDE_CHILD_MIN) }
     }
 }
 
@@ -530,7 +531,7 @@ mod tests {
     #[test]
     fn nothing_steps_while_it_is_held_and_tables_alone_beside_a_child() {
         let mut healer = Healer { started: true, ..Healer::default() };
-        let steps = |healer: &Healer| [Scope::Everything, Scope::Copied].map(|scope| healer.shared.step(scope, || 1));
+        let steps = |healer: &Healer| [Scope::Everything, Scope::Own].map(|scope| healer.shared.step(scope, || 1));
         // Waits for nothing where there is nothing to wait for.
         let pace =
             |healer: &Healer, scope| healer.shared.pace(scope, Instant::now(), u64::MAX, Duration::from_secs(3600));
@@ -540,12 +541,12 @@ mod tests {
         healer.hold();
         assert_eq!(steps(&healer), [None, None]);
         pace(&healer, Scope::Everything);
-        healer.release_copied();
-        let rests = Rests { everything: Duration::from_secs(3600), copied: Duration::ZERO };
-        assert_eq!(healer.shared.wait_for_turn(Instant::now(), rests), Scope::Copied);
+        healer.release_own();
+        let rests = Rests { everything: Duration::from_secs(3600), own: Duration::ZERO };
+        assert_eq!(healer.shared.wait_for_turn(Instant::now(), rests), Scope::Own);
         assert_eq!(steps(&healer), [None, Some(1)]);
         healer.release();
-        pace(&healer, Scope::Copied);
+        pace(&healer, Scope::Own);
         assert_eq!(healer.shared.wait_for_turn(Instant::now(), rests), Scope::Everything);
         assert_eq!(steps(&healer), [Some(1), None]);
         healer.follow(0);

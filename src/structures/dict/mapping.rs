@@ -146,6 +146,17 @@ impl Mapping {
         }
     }
 
+    /// Gives the memory of all buckets back.
+    ///
+    /// # Safety
+    ///
+    /// Nobody reads or writes the table again.
+    #[expect(unsafe_code, reason = "gives a part of a range back")]
+    pub(super) unsafe fn give_up(&self) {
+        // SAFETY: the part is open, and nobody looks at it any more, by this function's contract.
+        unsafe { give_back(self.start, 0, self.used) };
+    }
+
     /// Prepares the used part, which nobody has touched yet and which is about to be filled: it lives in huge pages, where
     /// these are wanted, and `touch_next` gets memory for it ahead of the insertions.
     #[expect(unsafe_code, reason = "advises the kernel about a part of a range")]

@@ -152,6 +152,18 @@ impl<E: Element> Dict<E> {
         self.len == 0
     }
 
+    /// In a child that reads the elements by another way: gives up its view of a large table. What its parent writes there is
+    /// not copied for the child then, and splits no huge page.
+    ///
+    /// # Safety
+    ///
+    /// Until this process ends nothing but the number of elements and of marked ones is asked of the table, and it is not dropped.
+    #[expect(unsafe_code, reason = "gives memory up that the table has")]
+    pub unsafe fn give_up_table(&self) {
+        // SAFETY: by this function's contract.
+        unsafe { self.table.give_up() };
+    }
+
     /// Bytes of the buckets; the elements are the caller's to count, and see [`Dict::marks_bytes`].
     pub fn table_bytes(&self) -> usize {
         self.table.bytes() + self.chained_buckets * size_of::<Bucket<E>>()

@@ -134,6 +134,19 @@ impl<E: Element> Table<E> {
         self.mapping.as_mut().is_some_and(|mapping| mapping.touch_next())
     }
 
+    /// Gives up the memory of an array that is mapped on its own.
+    ///
+    /// # Safety
+    ///
+    /// Nobody reads or writes the table again, nor drops it.
+    #[expect(unsafe_code, reason = "gives memory up that the table has")]
+    pub(super) unsafe fn give_up(&self) {
+        if let Some(mapping) = &self.mapping {
+            // SAFETY: by this function's contract.
+            unsafe { mapping.give_up() };
+        }
+    }
+
     fn set_len(&mut self, len: usize) {
         self.len = len;
         self.mask = if len == 0 { 0 } else { usize::MAX >> len.leading_zeros() };

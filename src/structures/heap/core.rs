@@ -131,7 +131,7 @@ impl<M: Memory> Heap<M> {
             self.kept_once.fetch_add(class.bytes(), Ordering::Relaxed);
             // Before the span's count, of which `take_finished` takes as much away.
             self.kept.fetch_add(class.bytes(), Ordering::Release);
-            span.note_kept(fork);
+            span.note_kept(fork, class.bytes());
         }
         let before = span.set_free(offset % SPAN_BYTES);
         if before == 0 || before + 1 == span.blocks() {

@@ -282,6 +282,8 @@ impl Model {
         }
         let (spans, pages) = self.heap.held_bytes();
         assert!(used <= spans && spans <= pages);
+        let kept = self.heap.kept();
+        assert!(kept.now <= kept.once, "{kept:?}");
     }
 }
 

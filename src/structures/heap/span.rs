@@ -107,18 +107,19 @@ impl Span {
         self.set_bits(block / u64::BITS as usize, 1 << (block % u64::BITS as usize))
     }
 
-    /// Counts a block that is freed while the child of this fork sees it.
+    /// Counts the bytes of a block that is freed while the child of this fork sees it. Not the blocks: the span may be made one of
+    /// another class before the child has finished its page.
     #[cold]
-    pub(super) fn note_kept(&self, fork: u32) {
-        let count = |kept: u64| if (kept >> u32::BITS) as u32 == fork { kept as u32 } else { 0 };
-        let add = |kept: u64| Some(u64::from(fork) << u32::BITS | u64::from(count(kept) + 1));
+    pub(super) fn note_kept(&self, fork: u32, bytes: usize) {
+        let so_far = |kept: u64| if (kept >> u32::BITS) as u32 == fork { kept as u32 } else { 0 };
+        let add = |kept: u64| Some(u64::from(fork) << u32::BITS | u64::from(so_far(kept).saturating_add(bytes as u32)));
         let _ = self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
     /// Bytes of the blocks that were freed while the child of this fork saw them; none from here on.
     pub(super) fn take_kept_bytes(&self, fork: u32) -> usize {
         let kept = self.kept.swap(0, Ordering::Relaxed);
-        if (kept >> u32::BITS) as u32 == fork { kept as u32 as usize * self.class().bytes() } else { 0 }
+        if (kept >> u32::BITS) as u32 == fork { kept as u32 as usize } else { 0 }
     }
 
     /// Sets bits of one word that are not set. Returns how many were set in all words before.

@@ -204,6 +204,27 @@ fn the_fullest_span_is_filled_first() {
 }
 
 #[test]
+fn what_was_freed_beside_a_child_is_counted_once_though_its_span_is_of_another_class_when_the_child_has_finished() {
+    let (heap, memory) = heap();
+    memory.promised.store(1, Ordering::Relaxed);
+    let mut cache = Cache::EMPTY;
+    let small: Vec<_> = (0..4_096).map(|_| heap.allocate(&mut cache, Owner::NOBODY, class(8)).unwrap()).collect();
+    heap.prepare_walk(&mut cache);
+    heap.share(&mut cache);
+    for block in small {
+        // SAFETY: allocated so above, once each.
+        unsafe { heap.free(&mut cache, block, class(8)) };
+    }
+    assert_eq!(heap.kept().now, 4_096 * 8);
+    // There is but this page, so that its span is used again.
+    let large = heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap();
+    assert_eq!(large.as_ptr().addr(), heap.base().as_ptr().addr());
+    assert!(heap.report_finished(0));
+    heap.take_finished();
+    assert_eq!((heap.kept().now, heap.kept().once), (0, 4_096 * 8));
+}
+
+#[test]
 fn snapshots_without_a_pause_do_not_leave_ever_more_room_behind() {
     let (heap, memory) = heap();
     let mut cache = Cache::EMPTY;
