@@ -557,9 +557,10 @@ impl Reply {
             let (digits, len) = short_digits(number);
             let mut line = [prefix; SHORT_HEADER_BYTES_MAX];
             line[1..9].copy_from_slice(&digits);
+            // One by one: two bytes at a place that is not known are copied by a call.
+            (line[1 + len], line[2 + len]) = (b'\r', b'\n');
             let end = self.out.len() + 1 + len + 2;
             self.out.extend_from_slice(&line);
-            self.out[end - 2..end].copy_from_slice(b"\r\n");
             self.out.truncate(end);
         }
     }
