@@ -109,7 +109,7 @@ impl Deref for MemberText<'_> {
 impl ThinMember {
     #[inline]
     pub fn new(bytes: &[u8]) -> Self {
-        // Most texts are told from integers by their first byte.
+        // The first byte of most texts shows that they are no integers.
         if let [b'-' | b'0'..=b'9', ..] = bytes
             && let Some(member) = parse_i64(bytes).and_then(Self::of_number)
         {

@@ -1,6 +1,6 @@
 //! Snapshots one after another under a writer that touches every type and encoding. Each dump is loaded by a second server
 //! and compared with the digest that the data had at its fork, and now and then with a dump that was made at that moment
-//! without a fork, which also tells expiries and the groups of streams. A replica, which no child shares pages with, must
+//! without a fork, which also compares expiries and the groups of streams. A replica, which no child shares pages with, must
 //! have what the primary has.
 //!
 //! `COPAL_SOAK_SECONDS` says how long it takes; `COPAL_SOAK_SEED` repeats the decisions of a run.

@@ -414,6 +414,7 @@ impl<'a> Healing<'a> {
     fn look(&mut self, scope: Scope) -> io::Result<Option<Found>> {
         let maps = std::fs::read_to_string("/proc/self/maps")?;
         let tables = mapped_tables();
+        let added_max = tables.iter().map(|table| table.range.len()).sum();
         let child = self.shared.lock().children;
         if child != self.added.child {
             self.added = Added { child, bytes: 0 };
@@ -427,7 +428,7 @@ impl<'a> Healing<'a> {
                     map.look(window, blocks)?;
                     blocks.retain(|block| block.is_huge || is_worth_healing(block));
                     if scope == Scope::Own {
-                        retain_own(map, blocks, &tables, added)?;
+                        retain_own(map, blocks, &tables, added, added_max)?;
                     }
                     io::Result::Ok(())
                 });
@@ -462,15 +463,20 @@ impl<'a> Healing<'a> {
 
 /// Keeps the blocks of which much is not shared with a child; none on a kernel that does not say which are huge, since those may have
 /// been healed already.
-fn retain_own(map: &PageMap, blocks: &mut Vec<Block>, tables: &[MappedTable], added: &mut Added) -> io::Result<()> {
-    let added_max: usize = tables.iter().map(|table| table.range.len()).sum();
+fn retain_own(
+    map: &PageMap,
+    blocks: &mut Vec<Block>,
+    tables: &[MappedTable],
+    added: &mut Added,
+    added_max: usize,
+) -> io::Result<()> {
     let mut own_blocks = Vec::new();
     for block in blocks.drain(..).filter(|block| !block.is_huge && map.tells_huge()) {
         let own = map.own_bytes(&block)?;
-        let adds = match tables.iter().any(|table| table.range.contains(&block.start)) {
-            true => 0,
-            false => HUGE_PAGE_BYTES - own,
-        };
+        // They are in the order of their addresses.
+        let before = tables.partition_point(|table| table.range.start <= block.start);
+        let is_of_table = tables[..before].last().is_some_and(|table| table.range.contains(&block.start));
+        let adds = if is_of_table { 0 } else { HUGE_PAGE_BYTES - own };
         if own >= OWN_BYTES_MIN && added.bytes + adds <= added_max {
             added.bytes += adds;
             own_blocks.push(block);

@@ -75,18 +75,22 @@ fn the_committed_corpus_and_mutations_of_it_keep_the_model() {
     }
 }
 
+fn fill_and_empty_three_pages(heap: &Heap<Arc<Lent>>, cache: &mut Cache) {
+    let blocks: Vec<_> =
+        (0..3 * PAGE_BYTES / 4_096).map(|_| heap.allocate(cache, Owner::NOBODY, class(4_096)).unwrap()).collect();
+    for block in blocks {
+        // SAFETY: allocated so above, once each.
+        unsafe { heap.free(cache, block, class(4_096)) };
+    }
+    heap.flush(cache);
+}
+
 #[test]
 fn pages_that_are_empty_are_given_back_but_for_one() {
     let (heap, memory) = heap();
     let mut cache = Cache::EMPTY;
-    let blocks: Vec<_> =
-        (0..3 * PAGE_BYTES / 4_096).map(|_| heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap()).collect();
+    fill_and_empty_three_pages(&heap, &mut cache);
     assert_eq!(memory.committed.load(Ordering::Relaxed), 3);
-    for block in blocks {
-        // SAFETY: allocated so above, once each.
-        unsafe { heap.free(&mut cache, block, class(4_096)) };
-    }
-    heap.flush(&mut cache);
     assert_eq!((heap.used_bytes(&cache), heap.held_bytes()), (0, (0, 3 * PAGE_BYTES)));
     assert!(heap.give_back(1) && !heap.give_back(5));
     assert_eq!((memory.given_back.load(Ordering::Relaxed), heap.held_bytes().1), (2, PAGE_BYTES));
@@ -100,13 +104,7 @@ fn pages_that_are_empty_are_given_back_but_for_one() {
 fn errands_give_pages_back_that_are_empty_but_for_one() {
     let (heap, memory) = heap();
     let mut cache = Cache::EMPTY;
-    let blocks: Vec<_> =
-        (0..3 * PAGE_BYTES / 4_096).map(|_| heap.allocate(&mut cache, Owner::NOBODY, class(4_096)).unwrap()).collect();
-    for block in blocks {
-        // SAFETY: allocated so above, once each.
-        unsafe { heap.free(&mut cache, block, class(4_096)) };
-    }
-    heap.flush(&mut cache);
+    fill_and_empty_three_pages(&heap, &mut cache);
     assert!(heap.has_excess_page());
     assert_eq!([(); 3].map(|()| heap.run_errand()), [Done::GivenBack, Done::GivenBack, Done::Nothing]);
     assert!(!heap.has_excess_page());
