@@ -74,6 +74,8 @@ const _: () = {
 };
 
 impl Element for Entry {
+    const BUCKETS: Option<Pool> = Some(Pool::Buckets);
+
     type Key<'a> = &'a [u8];
 
     #[inline]

@@ -69,10 +69,16 @@ impl<'k> Frozen<'k> {
         let walks: Vec<_> = keyspace.dbs.iter().map(PageWalk::of).collect();
         let finishing = keyspace.gives_up.then(|| Finishing::new(Pool::Entries)).flatten();
         if keyspace.gives_up {
-            for (db, _) in keyspace.dbs.iter().zip(&walks).filter(|(_, walk)| walk.is_some()) {
+            let (unwalked, walked): (Vec<_>, Vec<_>) =
+                keyspace.dbs.iter().zip(&walks).partition(|(_, walk)| walk.is_none());
+            for (db, _) in walked {
                 // SAFETY: the entries are found in pages, and those that are elsewhere have been looked up; this is the one that
                 // reads the keyspace until the process ends, as was promised for `gives_up`.
                 unsafe { db.keys().give_up_table() };
+            }
+            if unwalked.iter().all(|(db, _)| db.is_empty()) {
+                // SAFETY: as above, for every table that has buckets there.
+                unsafe { Pool::Buckets.give_up() };
             }
         }
         Self { dbs: &keyspace.dbs, access: &keyspace.access, walks, finishing }

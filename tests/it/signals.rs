@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::support::{
-    Confinement, Server, Setup, against_redis, bulk, encode_command, is_alive, ok, send_signal, wait_until,
+    Confinement, Server, Setup, against_redis, bulk, encode_command, info_fields, is_alive, ok, send_signal, wait_until,
 };
 
 #[test]

@@ -9,6 +9,7 @@
 use core::mem::{ManuallyDrop, take};
 
 use super::Element;
+use super::link::Link;
 use super::prefetch::prefetch_line;
 
 /// Slots in one bucket: a 64-byte line less eight bytes of tags.
@@ -64,15 +65,15 @@ pub(super) struct Position {
 }
 
 /// The content of one slot; the bucket's `meta` says which variant it is.
-union Word<E> {
+union Word<E: Element> {
     vacant: (),
     element: ManuallyDrop<E>,
-    next: ManuallyDrop<Box<Bucket<E>>>,
+    next: ManuallyDrop<Link<E>>,
 }
 
 /// A zeroed bucket is a vacant one. A bucket has no destructor: its owner calls `drain` (the table does so when dropped).
 #[repr(C, align(64))]
-pub(super) struct Bucket<E> {
+pub(super) struct Bucket<E: Element> {
     /// The flag byte lowest (`CHAINED`, then the mark of slot 0, of slot 1 and so on), then the tag of slot 0, of slot 1...
     meta: u64,
     words: [Word<E>; SLOTS],
@@ -278,7 +279,7 @@ impl<E: Element> Bucket<E> {
     #[expect(unsafe_code, reason = "writes the variant of the union that the flag then names")]
     fn extend(&mut self, label: Label, element: E) -> &mut E {
         let (last_label, last) = self.take(LAST);
-        let mut next = Box::new(Self::VACANT);
+        let mut next = Link::new(Self::VACANT);
         next.put(0, last_label, last);
         self.words[LAST] = Word { next: ManuallyDrop::new(next) };
         self.meta |= CHAINED;
@@ -356,7 +357,7 @@ impl<E: Element> Bucket<E> {
 
     #[inline]
     #[expect(unsafe_code, reason = "moves elements out of the union")]
-    fn drain_line(&mut self, each: &mut impl FnMut(Label, E)) -> Option<Box<Self>> {
+    fn drain_line(&mut self, each: &mut impl FnMut(Label, E)) -> Option<Link<E>> {
         let occupied = self.occupied();
         // Cleared first: should `each` unwind, elements leak instead of being dropped twice.
         let meta = take(&mut self.meta);
@@ -465,7 +466,7 @@ impl<E: Element> Bucket<E> {
 }
 
 /// See `Bucket::elements`.
-pub(super) struct Elements<'a, E> {
+pub(super) struct Elements<'a, E: Element> {
     bucket: &'a Bucket<E>,
     slots: SlotMask,
 }
@@ -489,7 +490,7 @@ impl<'a, E: Element> Iterator for Elements<'a, E> {
 }
 
 /// See `Bucket::marked`.
-pub(super) struct MarkedElements<'a, E> {
+pub(super) struct MarkedElements<'a, E: Element> {
     bucket: Option<&'a Bucket<E>>,
     marks: u64,
 }

@@ -1,6 +1,6 @@
 //! The hash table behind the keyspace, and behind large sets, hashes and sorted sets.
 //! Owns:  the bucket arrays; the elements are handles of the caller's.
-//! Uses:  stdx.
+//! Uses:  stdx, and the heap of blocks.
 //! Never: a write through `&self`: a forked child walks the table without copying a page.
 //!
 //! A bucket is one cache line: seven slots and a byte of hash for each. A hit reads that line and the element, a miss
@@ -12,6 +12,7 @@
 
 mod bucket;
 mod distinct;
+mod link;
 mod mapping;
 mod marks;
 mod prefetch;
@@ -36,6 +37,8 @@ use marks::Marks;
 pub use prefetch::prefetch_bytes;
 pub(super) use prefetch::prefetch_line;
 use table::Table;
+
+use super::heap::Pool;
 
 use crate::stdx::HashSeed;
 use crate::stdx::text::are_equal;
@@ -68,6 +71,9 @@ fn chained_on_average(elements: usize, buckets: usize) -> f64 {
 /// An owning handle of one element, of the size of a pointer. The element holds its own key, which may not change while
 /// it is in a table.
 pub trait Element: Sized {
+    /// Where chained buckets are; `None` for the global allocator.
+    const BUCKETS: Option<Pool> = None;
+
     /// The bytes of a key: borrowed from the element, or spelled out from what it holds.
     type Key<'a>: Deref<Target = [u8]>
     where

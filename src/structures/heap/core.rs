@@ -277,6 +277,11 @@ impl<M: Memory> Heap<M> {
         self.finished[page].store(1, Ordering::Release);
     }
 
+    /// In a child: gives up its view of all pages, which it must not read again. Takes no lock, as `walked_spans`.
+    pub(super) fn give_up(&self) {
+        self.memory.give_all_back();
+    }
+
     /// As [`Self::finish`] reports, of a page that there is.
     #[cfg(any(test, feature = "internals"))]
     pub(super) fn report_finished(&self, page: usize) -> bool {

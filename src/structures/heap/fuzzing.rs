@@ -95,6 +95,10 @@ unsafe impl Memory for Arc<Lent> {
         // SAFETY: the page lies within the range, and nobody has a block in it.
         unsafe { self.base.add(page * PAGE_BYTES).write_bytes(0xee, PAGE_BYTES) };
     }
+
+    fn give_all_back(&self) {
+        (0..PAGES).for_each(|page| self.give_back(page));
+    }
 }
 
 /// What is known of the spans of such a heap, all in no use.

@@ -39,6 +39,9 @@ pub(super) unsafe trait Memory: Sync {
     /// Gives the memory of a committed page back, whose contents mean nothing; it stays committed, and gets other memory
     /// when it is touched.
     fn give_back(&self, page: usize);
+
+    /// The same for all pages, committed or not.
+    fn give_all_back(&self);
 }
 
 /// A range is so many times the machine's memory, since pages that hold little count in full.
@@ -127,7 +130,8 @@ unsafe impl Memory for Mapped {
             if !is_known || !allow(self.base, start, end) {
                 return false;
             }
-            ask_for_huge_pages(self.base, start, end);
+            // The first page gets memory as it is used, so that a server with few data takes little.
+            ask_for_huge_pages(self.base, start.max(PAGE_BYTES), end);
         }
         true
     }
@@ -141,5 +145,10 @@ unsafe impl Memory for Mapped {
     fn give_back(&self, page: usize) {
         // SAFETY: the page lies within the range, and its contents mean nothing.
         unsafe { give_back(self.base, page * PAGE_BYTES, (page + 1) * PAGE_BYTES) };
+    }
+
+    fn give_all_back(&self) {
+        // SAFETY: the range is the heap's alone, and its contents mean nothing.
+        unsafe { give_back(self.base, 0, self.pages * PAGE_BYTES) };
     }
 }

@@ -1,4 +1,4 @@
-//! Blocks for entries and the elements of collections, in pages of the heap's own.
+//! Blocks for entries, the elements of collections and chained buckets, in pages of the heap's own.
 //! Owns:  a reserved range of addresses, and what is known of each 64 KiB of it.
 //! Uses:  nothing.
 //! Never: a look into a block, or a write to one: what is known of blocks is kept elsewhere, so that a page that a child
@@ -48,6 +48,9 @@ pub enum Pool {
     Entries,
     /// An element of a collection.
     Elements,
+    /// A bucket that is chained to one of a database's table. It is written where it is, even while a child sees it; a child that walks
+    /// entries in the order of addresses has no use for it (see [`Pool::give_up`]).
+    Buckets,
 }
 
 /// How full the pages of a pool are, in bytes.

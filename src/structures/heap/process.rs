@@ -21,6 +21,12 @@ type ProcessHeap = LazyLock<Option<Heap<Mapped>>>;
 
 static ENTRIES: ProcessHeap = LazyLock::new(reserve);
 static ELEMENTS: ProcessHeap = LazyLock::new(reserve);
+static BUCKETS: ProcessHeap = LazyLock::new(reserve);
+
+const POOLS: [Pool; 3] = [Pool::Entries, Pool::Elements, Pool::Buckets];
+
+/// The pools of which [`Pool::shares`] says what a child sees. Buckets are written where they are.
+const SHARED_POOLS: [Pool; 2] = [Pool::Entries, Pool::Elements];
 
 /// How many threads have allocated blocks and have not ended.
 static ALLOCATING: AtomicU32 = AtomicU32::new(0);
@@ -34,13 +40,13 @@ fn reserve() -> Option<Heap<Mapped>> {
 }
 
 thread_local! {
-    static CACHES: [UnsafeCell<ManuallyDrop<Cache>>; 2] =
-        const { [const { UnsafeCell::new(ManuallyDrop::new(Cache::EMPTY)) }; 2] };
+    static CACHES: [UnsafeCell<ManuallyDrop<Cache>>; POOLS.len()] =
+        const { [const { UnsafeCell::new(ManuallyDrop::new(Cache::EMPTY)) }; POOLS.len()] };
     static HANDS_BACK: Cell<bool> = const { Cell::new(false) };
     /// How many children this thread has that see the pages.
     static CHILDREN: Cell<u32> = const { Cell::new(0) };
     /// The number of its last fork, by pool.
-    static FORKS: Cell<[u32; 2]> = const { Cell::new([0; 2]) };
+    static FORKS: Cell<[u32; POOLS.len()]> = const { Cell::new([0; POOLS.len()]) };
     static AT_END: HandBack = const { HandBack };
 }
 
@@ -60,21 +66,33 @@ impl Drop for HandBack {
 }
 
 fn heaps() -> impl Iterator<Item = (Pool, &'static Heap<Mapped>)> {
-    [Pool::Entries, Pool::Elements].into_iter().filter_map(|pool| Some((pool, pool.heap()?)))
+    with_heaps(&POOLS)
 }
 
-const ALIGN: usize = 8;
-
-fn layout(bytes: usize) -> Layout {
-    Layout::from_size_align(block_bytes(bytes), ALIGN).expect("a block is smaller than the address space")
+fn with_heaps(pools: &'static [Pool]) -> impl Iterator<Item = (Pool, &'static Heap<Mapped>)> {
+    pools.iter().filter_map(|pool| Some((*pool, pool.heap()?)))
 }
 
 impl Pool {
+    /// Where blocks of this size begin that come from the global allocator. Those in spans of 64 KiB begin at multiples of
+    /// their size.
+    const fn align(self) -> usize {
+        match self {
+            Pool::Entries | Pool::Elements => 8,
+            Pool::Buckets => 64,
+        }
+    }
+
+    fn layout(self, bytes: usize) -> Layout {
+        Layout::from_size_align(block_bytes(bytes), self.align()).expect("a block is smaller than the address space")
+    }
+
     #[inline]
     pub(super) fn heap(self) -> Option<&'static Heap<Mapped>> {
         match self {
             Pool::Entries => ENTRIES.as_ref(),
             Pool::Elements => ELEMENTS.as_ref(),
+            Pool::Buckets => BUCKETS.as_ref(),
         }
     }
 
@@ -104,7 +122,7 @@ impl Pool {
                 return self.allocate_slowly(heap, owner, class);
             }
         }
-        allocate_elsewhere(bytes)
+        self.allocate_elsewhere(bytes)
     }
 
     /// Whose block it is; nobody's in particular if it is too large for spans.
@@ -139,7 +157,16 @@ impl Pool {
         if heap.wants_page() {
             ahead::request(run_errands);
         }
-        block.unwrap_or_else(|| handle_alloc_error(layout(class.bytes())))
+        block.unwrap_or_else(|| handle_alloc_error(self.layout(class.bytes())))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn allocate_elsewhere(self, bytes: usize) -> NonNull<u8> {
+        let layout = self.layout(bytes);
+        // SAFETY: a block has at least 8 bytes.
+        let block = unsafe { alloc(layout) };
+        NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout))
     }
 
     /// Frees a block.
@@ -155,7 +182,7 @@ impl Pool {
             return self.with_cache(|cache| unsafe { heap.free(cache, block, class) });
         }
         // SAFETY: it came from the global allocator, with this layout.
-        unsafe { dealloc(block.as_ptr(), layout(bytes)) };
+        unsafe { dealloc(block.as_ptr(), self.layout(bytes)) };
     }
 
     /// Whether a child of this thread sees this block of the pool as it was at its fork. Then a write to it copies the page, and may split a
@@ -189,6 +216,18 @@ impl Pool {
         }
     }
 
+    /// In a child: gives up its view of all blocks in pages. What its parent writes there is not copied for it then, and splits no
+    /// huge page.
+    ///
+    /// # Safety
+    ///
+    /// Until this process ends, no block of the pool is read, written or freed.
+    pub unsafe fn give_up(self) {
+        if let Some(heap) = self.heap() {
+            heap.give_up();
+        }
+    }
+
     /// Takes in what a child has finished reading: that is written in place again, and filled. To be called now and then while
     /// one lives that walks through the pool.
     pub fn take_finished_pages(self) {
@@ -218,19 +257,10 @@ fn run_errands() -> bool {
     })
 }
 
-#[cold]
-#[inline(never)]
-fn allocate_elsewhere(bytes: usize) -> NonNull<u8> {
-    let layout = layout(bytes);
-    // SAFETY: a block has at least 8 bytes.
-    let block = unsafe { alloc(layout) };
-    NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout))
-}
-
 /// A child is about to be forked, or was just: new blocks are from here on not where it sees them. To be called by the thread
 /// that writes.
 pub fn share_blocks() {
-    for (pool, heap) in heaps() {
+    for (pool, heap) in with_heaps(&SHARED_POOLS) {
         let mut forks = FORKS.get();
         forks[pool as usize] = pool.with_cache(|cache| heap.share(cache));
         FORKS.set(forks);
@@ -248,7 +278,7 @@ pub fn unshare_blocks() {
         CHILDREN.set(children);
         ALL_CHILDREN.fetch_sub(1, Ordering::Relaxed);
     }
-    heaps().for_each(|(_, heap)| heap.unshare());
+    with_heaps(&SHARED_POOLS).for_each(|(_, heap)| heap.unshare());
 }
 
 pub fn heap_bytes() -> HeapBytes {

@@ -53,6 +53,13 @@ impl List {
     const EMPTY: Self = Self { first: NO_SPAN, last: NO_SPAN };
 }
 
+/// By owner, for those that have had spans with room, and class.
+type Lists = [Option<Box<[List; CLASSES]>>; OWNERS];
+
+fn no_spans() -> Box<[List; CLASSES]> {
+    Box::new([List::EMPTY; CLASSES])
+}
+
 pub(super) struct Page {
     /// A bit for each span that is in no use.
     pub(super) unused: u32,
@@ -74,8 +81,8 @@ enum Age {
 }
 
 pub(super) struct Shared {
-    /// By age, owner and class.
-    lists: [Box<[[List; CLASSES]]>; 2],
+    /// By age.
+    lists: [Lists; 2],
     pub(super) pages: Vec<Page>,
     /// How many pages can be used, those in `pages` among them.
     committed: usize,
@@ -103,7 +110,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new() -> Self {
         Self {
-            lists: std::array::from_fn(|_| vec![[List::EMPTY; CLASSES]; OWNERS].into()),
+            lists: [const { [const { None }; OWNERS] }; 2],
             pages: Vec::new(),
             committed: 0,
             is_refused: false,
@@ -177,7 +184,10 @@ impl Shared {
     fn move_all(&mut self, spans: &[Span], from: Age, to: Age) {
         let [current, shared] = &mut self.lists;
         let (from_lists, to_lists) = if from == Age::Current { (current, shared) } else { (shared, current) };
-        for (moved, list) in from_lists.as_flattened_mut().iter_mut().zip(to_lists.as_flattened_mut()) {
+        let of_owners = from_lists.iter_mut().zip(to_lists).filter_map(|(from, to)| Some((from.as_mut()?, to)));
+        let of_classes =
+            of_owners.flat_map(|(from, to)| from.iter_mut().zip(to.get_or_insert_with(no_spans).iter_mut()));
+        for (moved, list) in of_classes {
             let moved = std::mem::replace(moved, List::EMPTY);
             if moved.first == NO_SPAN {
                 continue;
@@ -229,7 +239,7 @@ impl Shared {
     }
 
     fn fullest(&self, spans: &[Span], owner: Owner, class: Class, age: Age) -> Option<u32> {
-        let mut next = self.lists[age as usize][owner.index()][class.index()].first;
+        let mut next = self.lists[age as usize][owner.index()].as_ref()?[class.index()].first;
         let mut found = None;
         for _ in 0..LOOKED_AT {
             let Some(span) = spans.get(next as usize) else { break };
@@ -415,7 +425,8 @@ impl Shared {
     }
 
     fn list_of(&mut self, span: &Span) -> &mut List {
-        &mut self.lists[self.age(span.epoch()) as usize][span.owner().index()][span.class().index()]
+        let lists = &mut self.lists[self.age(span.epoch()) as usize][span.owner().index()];
+        &mut lists.get_or_insert_with(no_spans)[span.class().index()]
     }
 
     fn list(&mut self, spans: &[Span], number: u32) {
