@@ -329,18 +329,38 @@ mod tests {
         keyspace.set_string(1, &vec![b'k'; 9_000], b"a key that no page takes", None);
         let expected: Vec<_> = keyspace.dbs().map(|(_, db)| keys_of_table(db)).collect();
         keyspace.prepare_walk();
-        let keyspace = Box::leak(Box::new(keyspace));
-        // SAFETY: nothing but the numbers of keys and one `Frozen` looks at the keyspace from here on, as in a child; it is not
-        // dropped.
-        unsafe { keyspace.give_up_what_is_read() };
-        let dbs: *const [Db] = &raw const *keyspace.dbs;
-        let frozen = Frozen::new(keyspace);
-        let sizes: Vec<_> = frozen.sizes().collect();
-        assert_eq!(sizes, [(50_000, 10_000), (50_001, 10_000)]);
-        assert_eq!([0, 1].map(|db| keys_in(&frozen, db, 7)), [&*expected[0], &*expected[1]]);
-        // SAFETY: it was leaked, and the pages read as vacant buckets.
-        let left: usize = unsafe { &*dbs }.iter().map(|db| db.iter().count()).sum();
-        assert_eq!(left, 0, "the tables are given up");
+        let all_is_as_expected = in_a_child(|| {
+            let dbs: *const [Db] = &raw const *keyspace.dbs;
+            // SAFETY: nothing but the numbers of keys and one `Frozen` looks at the keyspace from here on, and the child ends
+            // without dropping it.
+            unsafe { keyspace.give_up_what_is_read() };
+            let frozen = Frozen::new(&mut keyspace);
+            let sizes: Vec<_> = frozen.sizes().collect();
+            let has_all = sizes == [(50_000, 10_000), (50_001, 10_000)]
+                && [0, 1].map(|db| keys_in(&frozen, db, 7)) == [&*expected[0], &*expected[1]];
+            // SAFETY: they are still there, and the pages read as vacant buckets.
+            let left: usize = unsafe { &*dbs }.iter().map(|db| db.iter().count()).sum();
+            has_all && left == 0
+        });
+        assert!(all_is_as_expected, "the child has no tables, and finds all entries");
+        let kept: Vec<_> = keyspace.dbs().map(|(_, db)| keys_of_table(db)).collect();
+        assert_eq!(kept, expected, "its parent's are as they were");
+    }
+
+    /// What a forked child returns.
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn in_a_child(run: impl FnOnce() -> bool) -> bool {
+        use nix::sys::wait::{WaitStatus, waitpid};
+        use nix::unistd::{ForkResult, fork};
+        // SAFETY: the child takes no lock but the allocator's, which expects forks, and ends without a destructor.
+        match unsafe { fork() }.expect("a process can be forked") {
+            ForkResult::Parent { child } => waitpid(child, None) == Ok(WaitStatus::Exited(child, 0)),
+            ForkResult::Child => {
+                let status = i32::from(!run());
+                // SAFETY: it ends the process, and runs nothing.
+                unsafe { libc::_exit(status) }
+            }
+        }
     }
 
     #[cfg(all(target_os = "linux", not(miri)))]

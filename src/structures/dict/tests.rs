@@ -13,6 +13,8 @@ const WELL: u8 = 0;
 const ONE_TAG: u8 = 1;
 const ONE_BUCKET: u8 = 2;
 const FEW_HASHES: u8 = 3;
+/// As `FEW_HASHES`, with chained buckets in a pool.
+const IN_POOL: u8 = 4;
 
 thread_local! {
     static LIVING: Cell<isize> = const { Cell::new(0) };
@@ -36,6 +38,8 @@ impl Drop for Node {
 struct Item<const HASHING: u8>(Box<Node>);
 
 impl<const HASHING: u8> Element for Item<HASHING> {
+    const BUCKETS: Option<Pool> = if HASHING == IN_POOL { Some(Pool::Buckets) } else { None };
+
     type Key<'a> = &'a [u8];
 
     fn key(&self) -> &[u8] {
@@ -51,7 +55,7 @@ impl<const HASHING: u8> Element for Item<HASHING> {
         match HASHING {
             ONE_TAG => hash & (u64::MAX >> 8),
             ONE_BUCKET => hash & (0xff << 56),
-            FEW_HASHES => ((hash % 5) << 56) | (hash % 5),
+            FEW_HASHES | IN_POOL => ((hash % 5) << 56) | (hash % 5),
             _ => hash,
         }
     }
@@ -687,6 +691,11 @@ proptest! {
     #[test]
     fn elements_of_few_hashes_agree_with_a_hash_map(changes in changes(300, 300)) {
         agrees_with_a_hash_map::<FEW_HASHES>(changes);
+    }
+
+    #[test]
+    fn elements_whose_chained_buckets_are_in_a_pool_agree_with_a_hash_map(changes in changes(300, 300)) {
+        agrees_with_a_hash_map::<IN_POOL>(changes);
     }
 
     #[test]
