@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use copal::internals::stdx::HashSeed;
-use copal::internals::structures::{Dict, Element, huge_pages_for_tables};
+use copal::internals::structures::{Dict, Element, Pool, huge_pages_for_tables};
 
 const ELEMENTS: usize = 20_000_000;
 const SEED: HashSeed = HashSeed { k0: 1, k1: 2 };
@@ -16,6 +16,8 @@ const SEED: HashSeed = HashSeed { k0: 1, k1: 2 };
 struct Item(Box<[u8; 16]>);
 
 impl Element for Item {
+    const BUCKETS: Option<Pool> = Some(Pool::Buckets);
+
     type Key<'a> = &'a [u8];
 
     fn key(&self) -> &[u8] {

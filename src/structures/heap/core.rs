@@ -98,6 +98,10 @@ impl<M: Memory> Heap<M> {
             }
             let used = self.used.load(Ordering::Relaxed).max(0) as usize;
             let mut shared = self.lock();
+            if shared.wants_page() {
+                // What the child has finished has room, perhaps.
+                self.take_in_finished(&mut shared);
+            }
             bin.span = shared.claim(&self.memory, self.spans, owner, class, used)?;
             self.claimed[owner.index()].fetch_add(1, Ordering::Relaxed);
             self.wants_page.store(shared.wants_page(), Ordering::Relaxed);
@@ -154,7 +158,14 @@ impl<M: Memory> Heap<M> {
 
     /// Asks the kernel for what is soon needed, or gives back what is not, on the thread that calls it.
     pub(super) fn run_errand(&self) -> Done {
-        let Some(errand) = self.lock().next_errand(&self.memory) else { return Done::Nothing };
+        let errand = {
+            let mut shared = self.lock();
+            if shared.wants_page() {
+                self.take_in_finished(&mut shared);
+            }
+            shared.next_errand(&self.memory)
+        };
+        let Some(errand) = errand else { return Done::Nothing };
         match errand {
             Errand::Touch { page, fork, may_have_memory } => {
                 self.wants_page.store(false, Ordering::Relaxed);
@@ -292,7 +303,10 @@ impl<M: Memory> Heap<M> {
 
     /// Takes in which pages the child has finished: they are no more shared with it.
     pub(super) fn take_finished(&self) {
-        let mut shared = self.lock();
+        self.take_in_finished(&mut self.lock());
+    }
+
+    fn take_in_finished(&self, shared: &mut Shared) {
         if !shared.believes_in_finished() {
             return;
         }
