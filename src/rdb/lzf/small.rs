@@ -58,8 +58,10 @@ impl Small {
             let distance = position - earlier;
             let end = match eight_bytes(text, SMALL_FRONT + position) ^ eight_bytes(text, SMALL_FRONT + earlier) {
                 0 => match_end(&text[SMALL_FRONT..][..input.len()], position, 8, distance),
-                difference => input.len().min(position + (difference.trailing_zeros() / 8) as usize),
+                difference => position + (difference.trailing_zeros() / 8) as usize,
             };
+            // What is behind the input may be equal, too.
+            let end = end.min(input.len());
             let difference = eight_bytes(text, position) ^ eight_bytes(text, earlier);
             let back = (difference.leading_zeros() / 8) as usize;
             let start = position - back.min(position - output.pending).min(earlier);

@@ -194,6 +194,30 @@ fn small_strings_come_back_however_much_of_them_repeats() {
 }
 
 #[test]
+fn a_small_string_ends_where_it_ends_though_what_an_earlier_one_left_behind_it_repeats() {
+    let mut random = Random(29);
+    let (mut small, mut out, mut back) = (Small::new(), vec![0; Compressor::room(SMALL_INPUT_BYTES_MAX)], Vec::new());
+    let (mut tried, mut compressed) = (0, 0);
+    for length in 60..SMALL_INPUT_BYTES_MAX - 12 {
+        for within in 4..12 {
+            let mut input: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
+            input.copy_within(..12, 24);
+            // The first bytes come again, so many of them within the shorter string.
+            input.truncate(length - within);
+            input.extend_from_within(..12);
+            for input in [&*input, &input[..length]] {
+                tried += 1;
+                let Some(used) = small.compress(input, &mut out) else { continue };
+                decompress(&out[..used], input.len() as u64, &mut back).unwrap();
+                assert_eq!(back, input);
+                compressed += 1;
+            }
+        }
+    }
+    assert!(compressed * 2 > tried, "{compressed} of {tried}");
+}
+
+#[test]
 fn few_lookups_find_most_of_what_a_search_by_positions_finds_in_documents() {
     let mut random = Random(23);
     let mut out = vec![0; Compressor::room(SMALL_INPUT_BYTES_MAX)];
