@@ -11,7 +11,9 @@ use super::known_hash::KnownHash;
 use super::lapsed::Lapsed;
 use super::ready::{Home, ReadyEntry};
 use crate::stdx::HashSeed;
-use crate::structures::{Dict, OccupiedSlot, Owner, Ownership, ResizePolicy, Slot, TableStats};
+use crate::structures::{
+    Cursor, Dict, Evacuate, OccupiedSlot, Owner, Ownership, Part, ResizePolicy, START, Slot, TableStats,
+};
 use crate::types::string::{EMBSTR_BYTES_MAX, INLINE_BYTES_MAX, IntBytes, StringValue, StringView, canonical_integer};
 use crate::types::{DataType, Encoding, Room, Type, Value, ValueRef};
 
@@ -478,6 +480,17 @@ impl Db {
             }
             _ => false,
         }
+    }
+
+    /// Moves what the collection of a key has in sparse pages, from `cursor` on: see [`Evacuate`]. Nothing if there is none.
+    pub(super) fn evacuate(&mut self, key: &[u8], cursor: Cursor, part: &mut Part) -> Cursor {
+        let value = self.keys.find_mut(key).and_then(Entry::boxed_mut);
+        value.map_or(START, |value| value.evacuate(cursor, part))
+    }
+
+    /// Gives up memory that is kept for values to come.
+    pub(super) fn empty_room(&mut self) {
+        self.room = Room::default();
     }
 
     pub fn table_bytes(&self) -> usize {

@@ -71,6 +71,7 @@ pub struct Keyspace {
     /// Whether tables may be resized at all (DEBUG DICT-RESIZING).
     resizing: bool,
     child_alive: bool,
+    round: compact::Round,
     /// This is a child that has no use for entries once they are read.
     gives_up: bool,
     pub eviction_pool: EvictionPool,
@@ -123,6 +124,7 @@ impl Keyspace {
             skips_checksums: false,
             resizing: true,
             child_alive: false,
+            round: compact::Round::default(),
             gives_up: false,
             eviction_pool: EvictionPool::default(),
             offer: Offer::default(),

@@ -94,6 +94,8 @@ pub struct MemoryFigures {
     pub defrag_running_percent: u64,
     pub defrag_moved: u64,
     pub defrag_kept: u64,
+    pub defrag_keys_moved: u64,
+    pub defrag_keys_kept: u64,
     pub lazyfree_pending: u64,
     pub lazyfreed: u64,
     /// How long there was more data than `maxmemory` allows, in milliseconds: now, and all together.

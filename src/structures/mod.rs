@@ -4,6 +4,7 @@
 //! Never: a Redis rule, a configuration value, a file or a socket.
 
 mod dict;
+mod evacuate;
 mod folded_name;
 mod heap;
 mod long_buffer;
@@ -30,10 +31,13 @@ pub use dict::{
     Dict, Element, Iter, MappedTable, OccupiedSlot, ResizePolicy, Slot, TableStats, huge_pages_for_tables,
     mapped_table_bytes, mapped_tables, prefetch_bytes, set_thread_resize_policy,
 };
+#[cfg(test)]
+pub use evacuate::evacuate_all;
+pub use evacuate::{Cursor, Evacuate, Part, START};
 pub use folded_name::FoldedName;
 #[cfg(feature = "internals")]
 pub use heap::fuzzing;
-pub(crate) use heap::{Class, Evacuated};
+pub(crate) use heap::{Class, Clearing, Evacuated};
 pub use heap::{
     Filling, Finishing, Kept, Owner, Ownership, Pool, Walk, block_bytes, give_pages_back, give_pages_back_later,
     heap_bytes, kept_for_children, share_blocks, unshare_blocks, used_block_bytes,

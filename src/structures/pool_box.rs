@@ -7,6 +7,7 @@ use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 
+use super::evacuate::{Cursor, Evacuate, Part, START};
 use super::heap::{Pool, block_bytes};
 
 /// Where blocks come from.
@@ -64,6 +65,16 @@ impl<T> PoolBox<T> {
         POOL.shares(self.0.cast())
     }
 
+    /// Moves the value, but nothing that it owns, if its block is leaving.
+    pub fn evacuate_block(&mut self, part: &mut Part) {
+        if part.is_leaving(self.0.cast()) {
+            let mut block = self.0.cast();
+            // SAFETY: the block is of a `T`'s size, and no other handle has it.
+            unsafe { part.move_out(&mut block, size_of::<T>()) };
+            self.0 = block.cast();
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn leave(&mut self) {
@@ -75,6 +86,15 @@ impl<T> PoolBox<T> {
             ptr::copy_nonoverlapping(self.0.as_ptr(), block.as_ptr(), 1);
             POOL.free(std::mem::replace(&mut self.0, block).cast(), size_of::<T>());
         }
+    }
+}
+
+impl<T: Evacuate> Evacuate for PoolBox<T> {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        if cursor == START {
+            self.evacuate_block(part);
+        }
+        T::evacuate(self, cursor, part)
     }
 }
 
@@ -163,7 +183,9 @@ mod tests {
     #[test]
     fn a_boxed_value_is_dropped_once() {
         let counted = std::rc::Rc::new(());
-        let boxed = PoolBox::new((std::rc::Rc::clone(&counted), 1u64));
+        let mut boxed = PoolBox::new((std::rc::Rc::clone(&counted), 1u64));
+        boxed.evacuate_block(&mut Part::moving_all(1));
+        assert_eq!(boxed.1, 1);
         assert_eq!(std::rc::Rc::strong_count(&counted), 2);
         drop(boxed);
         assert_eq!(std::rc::Rc::strong_count(&counted), 1);

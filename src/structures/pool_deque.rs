@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut, Range};
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use super::evacuate::Part;
 use super::heap::{Pool, block_bytes};
 use super::size_class::size_class;
 
@@ -178,6 +179,16 @@ impl<T> PoolDeque<T> {
         *self = moved;
     }
 
+    /// Moves the row, but nothing that its values own, if its block is leaving.
+    pub fn evacuate_block(&mut self, part: &mut Part) {
+        if self.capacity > 0 && part.is_leaving(self.block.cast()) {
+            let (mut block, bytes) = (self.block.cast(), self.bytes());
+            // SAFETY: the block was allocated with this size, and no other handle has it.
+            unsafe { part.move_out(&mut block, bytes) };
+            self.block = block.cast();
+        }
+    }
+
     #[inline]
     fn leave_shared(&mut self) {
         if POOL.shares(self.block.cast()) {
@@ -277,7 +288,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_series_of_changes_matches_a_deque_and_drops_each_value_once(
-            steps in proptest::collection::vec((0u8..12, any::<u16>(), 0usize..6), 1..400),
+            steps in proptest::collection::vec((0u8..13, any::<u16>(), 0usize..6), 1..400),
         ) {
             let counted = Rc::new(());
             let value = |n: u16| (u64::from(n), Rc::clone(&counted));
@@ -307,6 +318,7 @@ mod tests {
                     }
                     9 => share_blocks(),
                     10 => unshare_blocks(),
+                    11 => row.evacuate_block(&mut Part::moving_all(1)),
                     _ => {
                         row = row.clone();
                         if let Some(last) = row.last_mut() {

@@ -4,6 +4,7 @@
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use super::evacuate::{Cursor, Evacuate, Part, START};
 use super::heap::{Pool, block_bytes};
 use super::size_class::size_class;
 
@@ -280,6 +281,16 @@ fn class(bytes: usize) -> usize {
     size_class(bytes).min(Row::BYTES_MAX)
 }
 
+impl Evacuate for Row {
+    fn evacuate(&mut self, _cursor: Cursor, part: &mut Part) -> Cursor {
+        if self.capacity > 0 && part.is_leaving(self.block) {
+            // SAFETY: the block was allocated with this size, and no other handle has it.
+            unsafe { part.move_out(&mut self.block, self.capacity as usize) };
+        }
+        START
+    }
+}
+
 impl Drop for Row {
     fn drop(&mut self) {
         if self.capacity > 0 {
@@ -313,7 +324,7 @@ impl Eq for Row {}
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{share_blocks, unshare_blocks};
+    use super::super::{evacuate_all, share_blocks, unshare_blocks};
     use super::*;
     use crate::stdx::alone::is_alone;
 
@@ -387,6 +398,7 @@ mod tests {
                     2 => share_blocks(),
                     3 => unshare_blocks(),
                     4 => row = Row::copy_of(b"whatever").holding(&model),
+                    8 => drop(evacuate_all(&mut row, 1)),
                     5 => {
                         row.cut_front(3);
                         model.drain(..model.len().min(3));

@@ -15,6 +15,7 @@ use std::ptr::{self, NonNull};
 use std::{fmt, slice};
 
 use super::Element;
+use super::evacuate::{Cursor, Evacuate, Part, START};
 use super::heap::{Pool, block_bytes};
 use super::listpack::Entry;
 use crate::stdx::number::{IntText, format_i64, parse_i64};
@@ -184,6 +185,20 @@ impl ThinMember {
 
     fn head_bytes(len: usize) -> usize {
         if len < usize::from(WIDE_MARK) { 1 } else { 1 + WIDE_LENGTH_BYTES }
+    }
+}
+
+impl Evacuate for ThinMember {
+    fn evacuate(&mut self, _cursor: Cursor, part: &mut Part) -> Cursor {
+        if self.is_number() {
+            part.look();
+        } else if part.is_leaving(self.0)
+            && let Some(bytes) = self.used_bytes()
+        {
+            // SAFETY: the block was allocated for so many bytes, and no other handle has it.
+            unsafe { part.move_out(&mut self.0, bytes) };
+        }
+        START
     }
 }
 
@@ -398,6 +413,17 @@ impl ThinPair {
     }
 }
 
+impl Evacuate for ThinPair {
+    fn evacuate(&mut self, _cursor: Cursor, part: &mut Part) -> Cursor {
+        if part.is_leaving(self.0) {
+            let bytes = self.shape().bytes();
+            // SAFETY: the block was allocated for so many bytes, and no other handle has it.
+            unsafe { part.move_out(&mut self.0, bytes) };
+        }
+        START
+    }
+}
+
 impl Drop for ThinPair {
     fn drop(&mut self) {
         // SAFETY: the handle owns the block and ends here.
@@ -425,6 +451,7 @@ impl fmt::Debug for ThinPair {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::evacuate_all;
     use super::*;
 
     /// Around the lengths at which a head or a block changes its size.
@@ -492,7 +519,8 @@ mod tests {
             let member = ThinMember::new(&bytes);
             prop_assert_eq!(&*member.key(), &bytes);
             prop_assert!(member.has_key(&bytes) && !member.has_key(b"7"));
-            let copy = member.clone();
+            let mut copy = member.clone();
+            prop_assert_eq!(evacuate_all(&mut copy, 1), (1, 1));
             prop_assert_eq!(copy.get(), Entry::Bytes(&bytes));
             prop_assert!(member.heap_bytes() > len);
         }
@@ -507,7 +535,8 @@ mod tests {
             prop_assert_eq!(member.has_key(other.to_string().as_bytes()), number == other);
             prop_assert_eq!(member.get().as_int(), Some(number));
             prop_assert_eq!(member.heap_bytes() == 0, (number << 1) >> 1 == number);
-            let copy = member.clone();
+            let mut copy = member.clone();
+            prop_assert_eq!(evacuate_all(&mut copy, 1).0 == 0, copy.heap_bytes() == 0);
             prop_assert_eq!((copy.get(), copy.heap_bytes()), (member.get(), member.heap_bytes()));
         }
 
@@ -530,7 +559,8 @@ mod tests {
                 prop_assert_eq!(pair.value(), &value);
                 prop_assert_eq!(pair.key_and_value(), (&key[..], &value[..]));
                 prop_assert_eq!(pair.expiry(), expiry);
-                let copy = pair.clone();
+                let mut copy = pair.clone();
+                prop_assert_eq!(evacuate_all(&mut copy, 1), (1, 1));
                 prop_assert_eq!((copy.key(), copy.value(), copy.expiry()), (pair.key(), pair.value(), expiry));
             }
         }

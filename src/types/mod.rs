@@ -24,6 +24,7 @@ use std::cell::Cell;
 use std::io;
 
 use crate::rdb;
+use crate::structures::Evacuate;
 
 /// What [`Value::load`] says of a collection without elements. Nothing is wrong with its bytes, all of which were read, but
 /// no key can hold it: a dump is read on without the key, and RESTORE refuses it.
@@ -88,9 +89,9 @@ impl Encoding {
 
 /// What a type's room gives the rest of the house, once.
 ///
-/// RDB, DUMP and RESTORE, OBJECT ENCODING, MEMORY USAGE, DEBUG DIGEST and lazy free all go through it.
+/// RDB, DUMP and RESTORE, OBJECT ENCODING, MEMORY USAGE, DEBUG DIGEST, lazy free and defragmentation all go through it.
 /// Law, tested for every encoding: `load(tag, save(v)) == v`.
-pub trait DataType: Sized + Into<Value> {
+pub trait DataType: Sized + Into<Value> + Evacuate {
     const TYPE: Type;
     /// Every tag that `load` understands.
     const LOADS: &'static [rdb::Tag];

@@ -10,7 +10,7 @@ use super::string::{StringValue, StringView};
 use super::zset::{ZsetValue, ZsetView};
 use super::{DataType, Digest, EMPTY_VALUE, Encoding, LoadOptions, Room, Type, View};
 use crate::rdb;
-use crate::structures::PoolBox;
+use crate::structures::{Cursor, Evacuate, Part, PoolBox};
 
 /// A value outside of any key's block: too large for its key's block, or on its way in or out.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,6 +112,19 @@ impl Value {
             return Err(unsupported(tag, input, offset));
         };
         if value.is_empty() { Err(input.invalid_at(offset, EMPTY_VALUE)) } else { Ok(value) }
+    }
+}
+
+impl Evacuate for Value {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        match self {
+            Value::String(value) => value.evacuate(cursor, part),
+            Value::List(value) => value.evacuate(cursor, part),
+            Value::Set(value) => value.evacuate(cursor, part),
+            Value::Zset(value) => value.evacuate(cursor, part),
+            Value::Hash(value) => value.evacuate(cursor, part),
+            Value::Stream(value) => value.evacuate(cursor, part),
+        }
     }
 }
 

@@ -20,8 +20,8 @@ pub const SCRIPTS: &Feature = &Feature {
 };
 pub const THREADS: &Feature = &Feature { title: "I/O threads", reason: "Copal serves connections on one thread" };
 pub const DEFRAGMENTATION: &Feature = &Feature {
-    title: "Defragmentation of collections",
-    reason: "Copal moves keys with what is in their blocks, and collections stay where they are",
+    title: "Limits of defragmentation",
+    reason: "Copal moves what collections consist of in parts, however large they are",
 };
 const HUGE_PAGES: &Feature = &Feature {
     title: "Switch against huge pages",

@@ -78,9 +78,9 @@ pub const KEYS: &[Key] = &[
     flag("activedefrag", "no", |c| c.activedefrag, |c, v| c.activedefrag = v)
         .applies(Apply::Defragmentation)
         .doc(
-            "Move keys out of pages that are filled less than others, so that their memory goes back to the system, with \
-             as much of the time as the settings below say. Without it 2 % of the time goes to that. Collections \
-             whose elements are not in the block of their key are not moved, and nothing is while a snapshot is written.",
+            "Move keys and elements of collections out of pages that are filled less than others, so that their memory \
+             goes back to the system, with as much of the time as the settings below say. Without it 2 % of the time goes \
+             to that for keys, and large collections are not moved. Nothing is while a snapshot is written.",
         ),
     bytes(
         "active-defrag-ignore-bytes",

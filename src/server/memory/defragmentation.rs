@@ -14,9 +14,8 @@ pub struct Defragmentation {
     /// Since when it has been at work.
     started: Option<Instant>,
     elapsed_before: Duration,
-    /// Entries that were moved, and those that were found where they had to stay.
-    moved: u64,
-    kept: u64,
+    /// All that was done.
+    done: Compaction,
 }
 
 impl Defragmentation {
@@ -25,14 +24,13 @@ impl Defragmentation {
         self.running_percent
     }
 
-    /// Entries that were moved, and those that were found where they had to stay.
-    pub fn moved_and_kept(&self) -> (u64, u64) {
-        (self.moved, self.kept)
+    /// What was done since the counts began.
+    pub fn done(&self) -> Compaction {
+        self.done
     }
 
     pub(super) fn note(&mut self, done: Compaction) {
-        self.moved += done.moved;
-        self.kept += done.kept;
+        self.done = self.done.and(done);
     }
 
     /// How long it has been at work: this time, and all together.
@@ -56,7 +54,7 @@ impl Defragmentation {
     }
 }
 
-/// Percent of the time that are worth it with this much room in the pages of entries; nothing below the thresholds. Between
+/// Percent of the time that are worth it with this much room in the pages of a pool; nothing below the thresholds. Between
 /// `active-defrag-threshold-lower` and `-upper` it goes in a line from `active-defrag-cycle-min` to `-max`, as in Redis.
 pub(super) fn wanted_percent(config: &Config, filling: Filling) -> Option<u32> {
     let percent = filling.unused_bytes() as u64 * 100 / (filling.used_bytes as u64).max(1);

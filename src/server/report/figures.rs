@@ -87,7 +87,7 @@ impl Executor {
     fn memory_figures(&self) -> MemoryFigures {
         let report = self.memory_report();
         let (exceeded_now, exceeded) = self.memory.over_limit();
-        let (moved, kept) = self.memory.defragmentation().moved_and_kept();
+        let defragmentation = self.memory.defragmentation().done();
         let pair = |excess: crate::server::memory::Excess| (excess.ratio, excess.bytes);
         MemoryFigures {
             used: report.used,
@@ -111,8 +111,10 @@ impl Executor {
             fragmentation: pair(report.fragmentation()),
             limit: self.memory.limit().bytes(),
             defrag_running_percent: self.memory.defragmentation().running_percent().into(),
-            defrag_moved: moved,
-            defrag_kept: kept,
+            defrag_moved: defragmentation.moved,
+            defrag_kept: defragmentation.kept,
+            defrag_keys_moved: defragmentation.keys_moved,
+            defrag_keys_kept: defragmentation.keys_kept,
             lazyfree_pending: self.keyspace.lazy_free.pending(),
             lazyfreed: self.keyspace.lazy_free.freed(),
             exceeded_now_ms: exceeded_now.as_millis() as u64,

@@ -170,14 +170,13 @@ impl Executor {
         out.field("total_forks", snapshots.total_forks);
         out.field("migrate_cached_sockets", self.migrations.links_len());
         out.field("slave_expires_tracked_keys", 0);
-        // Of each key one block is moved.
         let defragmentation = self.memory.defragmentation();
-        let (moved, kept) = defragmentation.moved_and_kept();
+        let done = defragmentation.done();
         let (current, total) = defragmentation.elapsed();
-        out.field("active_defrag_hits", moved);
-        out.field("active_defrag_misses", kept);
-        out.field("active_defrag_key_hits", moved);
-        out.field("active_defrag_key_misses", kept);
+        out.field("active_defrag_hits", done.moved);
+        out.field("active_defrag_misses", done.kept);
+        out.field("active_defrag_key_hits", done.keys_moved);
+        out.field("active_defrag_key_misses", done.keys_kept);
         out.field("total_active_defrag_time", total.as_millis());
         out.field("current_active_defrag_time", current.as_millis());
         for name in ["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"] {

@@ -424,6 +424,19 @@ impl<E: Element> Bucket<E> {
         Elements { bucket: self, slots: self.occupied() }
     }
 
+    /// Passes the elements of the whole chain to `visit`, which may put others of the same keys in their places.
+    #[expect(unsafe_code, reason = "changes elements by the mask of their tags")]
+    pub(super) fn visit_mut(&mut self, mut visit: impl FnMut(&mut E)) {
+        let mut bucket = Some(self);
+        while let Some(line) = bucket {
+            for slot in line.occupied() {
+                // SAFETY: the mask names slots whose tag is not zero.
+                visit(unsafe { &mut line.words[slot].element });
+            }
+            bucket = line.next_mut();
+        }
+    }
+
     /// Asks for the start of each element in this line, and for the next bucket if there is one.
     #[inline]
     pub(super) fn prefetch_elements(&self) {

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::bucket::SLOTS;
 use super::*;
+use crate::structures::{Cursor, Evacuate, Part, START, evacuate_all};
 
 const SEED: HashSeed = HashSeed { k0: 0x0706_0504_0302_0100, k1: 0x0f0e_0d0c_0b0a_0908 };
 
@@ -58,6 +59,17 @@ impl<const HASHING: u8> Element for Item<HASHING> {
             FEW_HASHES | IN_POOL => ((hash % 5) << 56) | (hash % 5),
             _ => hash,
         }
+    }
+}
+
+/// Counts how often that was done.
+impl<const HASHING: u8> Evacuate for Item<HASHING> {
+    fn evacuate(&mut self, _cursor: Cursor, part: &mut Part) -> Cursor {
+        let Node { key, value } = &*self.0;
+        LIVING.set(LIVING.get() + 1);
+        *self = Self(Box::new(Node { key: key.clone(), value: value + 1 }));
+        part.look();
+        START
     }
 }
 
@@ -368,6 +380,27 @@ fn a_full_scan_of_a_table_that_does_not_change_visits_each_element_once() {
             }
         }
         assert_eq!((visited.len(), calls), (count as usize, dict.table.len().max(1)));
+    }
+}
+
+#[test]
+fn each_element_is_evacuated_once_in_parts() {
+    for count in [0, 5, 8, 100, 3_000] {
+        let mut dict: Dict<Item<WELL>> = Dict::new(SEED);
+        let mut crowded: Dict<Item<FEW_HASHES>> = Dict::new(SEED);
+        for number in 0..count {
+            insert_all(&mut dict, [number]);
+            if number < 100 {
+                insert_all(&mut crowded, [number]);
+            }
+        }
+        let (_, parts) = evacuate_all(&mut dict, 20);
+        assert!(parts <= count as usize / 20 + 1 && (parts > 1 || count <= 100), "{parts}");
+        evacuate_all(&mut crowded, 1);
+        assert!(dict.iter().all(|element| element.0.value == number_of(element) + 1));
+        assert!(crowded.iter().all(|element| element.0.value == number_of(element) + 1));
+        check(&dict);
+        check(&crowded);
     }
 }
 

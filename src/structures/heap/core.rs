@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::cache::{Bin, Cache};
 use super::class::Class;
+use super::clearing::Clearing;
 use super::evacuation::{Evacuated, Next};
 use super::memory::{Memory, PAGE_BYTES};
 use super::owner::{OWNERS, Owner};
@@ -363,6 +364,30 @@ impl<M: Memory> Heap<M> {
             Next::Span(number) => number,
         };
         Evacuated::Blocks(self.blocks_in_use(number).collect())
+    }
+
+    /// See [`Shared::clear`].
+    pub(super) fn clear(&self, cache: &mut Cache, wanted: bool) -> Clearing {
+        if self.lock().wants_no_claims() {
+            self.flush(cache);
+        }
+        self.settle(cache);
+        let used = self.used.load(Ordering::Relaxed).max(0) as usize;
+        self.lock().clear(self.spans, used, wanted)
+    }
+
+    /// See [`Shared::end_clearing`].
+    pub(super) fn end_clearing(&self) {
+        let used = self.used.load(Ordering::Relaxed).max(0) as usize;
+        self.lock().end_clearing(used);
+    }
+
+    /// Whether the block's page is to become empty.
+    #[inline]
+    pub(super) fn is_leaving(&self, block: NonNull<u8>) -> bool {
+        let offset = block.as_ptr().addr().wrapping_sub(self.memory.base().as_ptr().addr());
+        // What is larger comes from elsewhere, and is in no span.
+        self.spans.get(offset / SPAN_BYTES).is_some_and(|span| span.state() == State::Leaving)
     }
 
     /// See [`Shared::give_back`].

@@ -2,6 +2,7 @@
 
 use std::ptr::NonNull;
 
+use super::clearing::used_in_page;
 use super::memory::PAGE_BYTES;
 use super::shared::{ALL, SPANS, Shared};
 use super::span::{Span, State};
@@ -58,7 +59,8 @@ pub(super) enum Next {
 }
 
 impl Shared {
-    fn room(&self, used_bytes: usize) -> usize {
+    /// Bytes of the pages that hold blocks, without these.
+    pub(super) fn room(&self, used_bytes: usize) -> usize {
         (self.used_pages() * PAGE_BYTES).saturating_sub(used_bytes)
     }
 
@@ -130,43 +132,14 @@ impl Shared {
 
     fn begin_evacuation(&mut self, spans: &[Span], page: u32) {
         (self.evacuation.page, self.evacuation.next_span) = (Some(page), 0);
-        self.leave_roomy(page);
         self.pages[page as usize].evacuated_in = self.evacuation.search;
-        for number in page * SPANS as u32..(page + 1) * SPANS as u32 {
-            let span = &spans[number as usize];
-            if span.state() == State::Listed {
-                self.unlist(spans, number);
-            }
-            if span.state() == State::Full {
-                span.set_state(State::Leaving);
-            }
-        }
+        self.leave(spans, page);
     }
 
     /// Puts what is left of the page to its usual use.
     pub(super) fn end_evacuation(&mut self, spans: &[Span]) {
-        let Some(page) = self.evacuation.page.take() else { return };
-        self.enter_roomy(page);
-        for number in page * SPANS as u32..(page + 1) * SPANS as u32 {
-            if spans[number as usize].state() == State::Leaving {
-                spans[number as usize].set_state(State::Full);
-                self.look_at(spans, number);
-            }
+        if let Some(page) = self.evacuation.page.take() {
+            self.stay(spans, page);
         }
     }
-}
-
-/// Bytes of the blocks in a page; `None` where a thread has claimed a part of it.
-fn used_in_page(spans: &[Span]) -> Option<usize> {
-    let mut bytes = 0;
-    for span in spans {
-        match span.state() {
-            State::Unused => {}
-            State::Claimed => return None,
-            State::Listed | State::Full | State::Leaving => {
-                bytes += (span.blocks() - span.free()).max(0) as usize * span.class().bytes();
-            }
-        }
-    }
-    Some(bytes)
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use super::cache::Cache;
 use super::class::Class;
+use super::clearing::Clearing;
 use super::core::Heap;
 use super::evacuation::Evacuated;
 use super::memory::{Memory, PAGE_BYTES};
@@ -162,6 +163,7 @@ impl Model {
             Step::GiveBack => drop(self.heap.give_back(2)),
             Step::Ahead => drop(self.heap.run_errand()),
             Step::Evacuate { count } => (0..count).for_each(|_| self.evacuate()),
+            Step::Clear { count } => (0..count).for_each(|_| self.clear()),
             Step::Flush { thread } => self.heap.flush(&mut self.caches[thread]),
         }
         self.check();
@@ -175,15 +177,38 @@ impl Model {
         assert!(self.children == 0, "nothing moves while a child lives");
         for block in blocks {
             let held = self.held.remove(&block).expect("only blocks in use are named");
-            if let Some(moved) = self.heap.allocate(&mut self.caches[0], held.owner, held.class) {
-                // SAFETY: both blocks are of that size, and the new one is nobody else's.
-                unsafe { moved.copy_from_nonoverlapping(block, held.class.bytes()) };
-                // SAFETY: it was allocated so, and is no longer held.
-                unsafe { self.heap.free(&mut self.caches[0], block, held.class) };
-                assert!(self.held.insert(moved, held).is_none(), "a block is handed out once");
-            } else {
-                self.held.insert(block, held);
-            }
+            self.move_block(block, held);
+        }
+    }
+
+    /// Does a step of clearing; where blocks are to be moved, some of those that are leaving.
+    fn clear(&mut self) {
+        let [own, _] = &mut self.caches;
+        if self.heap.clear(own, true) != Clearing::Move {
+            return;
+        }
+        assert!(self.children == 0, "nothing moves while a child lives");
+        let leaving = self.held.keys().filter(|block| self.heap.is_leaving(**block)).take(MOVED_TOGETHER);
+        let leaving: Vec<_> = leaving.copied().collect();
+        if leaving.is_empty() {
+            self.heap.end_clearing();
+        }
+        for block in leaving {
+            let held = self.held.remove(&block).expect("it was found there");
+            self.move_block(block, held);
+        }
+    }
+
+    fn move_block(&mut self, block: NonNull<u8>, held: Held) {
+        if let Some(moved) = self.heap.allocate(&mut self.caches[0], held.owner, held.class) {
+            // SAFETY: both blocks are of that size, and the new one is nobody else's.
+            unsafe { moved.copy_from_nonoverlapping(block, held.class.bytes()) };
+            // SAFETY: it was allocated so, and is no longer held.
+            unsafe { self.heap.free(&mut self.caches[0], block, held.class) };
+            assert!(!self.heap.is_leaving(moved), "what has moved stays");
+            assert!(self.held.insert(moved, held).is_none(), "a block is handed out once");
+        } else {
+            self.held.insert(block, held);
         }
     }
 
@@ -233,6 +258,7 @@ impl Model {
     fn allocate(&mut self, thread: usize, owner: Owner, bytes: usize) {
         let class = class(bytes);
         let Some(block) = self.heap.allocate(&mut self.caches[thread], owner, class) else { return };
+        assert!(!self.heap.is_leaving(block), "nobody takes blocks from a page that is to become empty");
         self.next_mark = self.next_mark.wrapping_add(1);
         let start = block.as_ptr().addr();
         assert!(start.is_multiple_of(if class.bytes().is_multiple_of(8) { 8 } else { 4 }));
@@ -300,10 +326,14 @@ pub(super) enum Step {
     GiveBack,
     Ahead,
     Evacuate { count: usize },
+    Clear { count: usize },
     Flush { thread: usize },
     Walk,
     Finish { page: usize },
 }
+
+/// Blocks that one step of clearing moves.
+const MOVED_TOGETHER: usize = 100;
 
 /// Steps of one run, which bounds its time.
 const STEPS_MAX: usize = 400;
@@ -333,7 +363,8 @@ impl Step {
             5..10 => Self::Free { thread, choice: number, count },
             10 => Self::Share,
             11 => Self::Unshare,
-            12 => Self::GiveBack,
+            12 if kind < 128 => Self::GiveBack,
+            12 => Self::Clear { count },
             13 => Self::Ahead,
             14 if kind < 128 => Self::Flush { thread },
             14 => Self::Walk,

@@ -18,6 +18,7 @@
 mod ahead;
 mod cache;
 mod class;
+mod clearing;
 mod core;
 mod evacuation;
 #[cfg(any(test, feature = "internals"))]
@@ -33,6 +34,7 @@ mod walk;
 
 pub(crate) use class::Class;
 pub use class::block_bytes;
+pub(crate) use clearing::Clearing;
 pub(crate) use evacuation::Evacuated;
 pub use owner::{Owner, Ownership};
 pub use process::{

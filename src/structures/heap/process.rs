@@ -4,13 +4,14 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::{Cell, UnsafeCell};
 use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::ahead;
 use super::cache::Cache;
 use super::class::{Class, block_bytes};
+use super::clearing::Clearing;
 use super::core::{Done, Heap};
 use super::memory::{Mapped, Reserved};
 use super::owner::Owner;
@@ -243,6 +244,40 @@ impl Pool {
         self.heap()
             .filter(|_| is_alone)
             .map_or(Evacuated::Nothing, |heap| self.with_cache(|cache| heap.evacuate(cache)))
+    }
+
+    /// What is to be done next so that sparse pages become empty of whose blocks only their owners know; a beginning is made
+    /// only where it is `wanted`.
+    pub(crate) fn clear(self, wanted: bool) -> Clearing {
+        self.heap().map_or(Clearing::Nothing, |heap| self.with_cache(|cache| heap.clear(cache, wanted)))
+    }
+
+    /// What is leaving was moved, or is not to be.
+    pub(crate) fn end_clearing(self) {
+        if let Some(heap) = self.heap() {
+            heap.end_clearing();
+        }
+    }
+
+    /// Whether what is in this block should move to another one, so that its page becomes empty.
+    #[inline]
+    pub fn is_leaving(self, block: NonNull<u8>) -> bool {
+        self.heap().is_some_and(|heap| heap.is_leaving(block))
+    }
+
+    /// Moves what is in a block to another one, byte by byte, and frees the old one.
+    ///
+    /// # Safety
+    ///
+    /// The block was allocated from this pool for so many bytes, and nobody reads or writes it by another handle afterwards.
+    #[cold]
+    pub unsafe fn move_out(self, block: &mut NonNull<u8>, bytes: usize) {
+        let new = self.allocate(bytes);
+        // SAFETY: both blocks are of that size, and the new one is nobody else's.
+        unsafe {
+            ptr::copy_nonoverlapping(block.as_ptr(), new.as_ptr(), bytes);
+            self.free(std::mem::replace(block, new), bytes);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::class::{CLASSES, Class};
+use super::clearing::Stage;
 use super::evacuation::Evacuation;
 use super::memory::{Memory, PAGE_BYTES};
 use super::owner::{OWNERS, Owner};
@@ -105,6 +106,9 @@ pub(super) struct Shared {
     /// Spans in use.
     used: usize,
     pub(super) evacuation: Evacuation,
+    pub(super) stage: Stage,
+    /// The pages that are being emptied: nobody takes blocks or makes spans there. One that has become empty is none of them.
+    pub(super) leaving: BTreeSet<u32>,
 }
 
 impl Shared {
@@ -123,6 +127,8 @@ impl Shared {
             touched: 0,
             used: 0,
             evacuation: Evacuation::NEW,
+            stage: Stage::NEW,
+            leaving: BTreeSet::new(),
         }
     }
 
@@ -217,16 +223,25 @@ impl Shared {
         used_bytes: usize,
     ) -> Option<u32> {
         let reuses_shared = self.may_reuse_shared(used_bytes);
-        let listed = self.fullest(spans, owner, class, Age::Current).or_else(|| {
-            // What was freed before a child or meanwhile is left alone, unless that leaves too much unused.
-            reuses_shared.then(|| self.fullest(spans, owner, class, Age::Shared)).flatten()
-        });
-        let span = match listed {
-            Some(span) => {
+        let span = loop {
+            let listed = self.fullest(spans, owner, class, Age::Current).or_else(|| {
+                // What was freed before a child or meanwhile is left alone, unless that leaves too much unused.
+                reuses_shared.then(|| self.fullest(spans, owner, class, Age::Shared)).flatten()
+            });
+            if let Some(span) = listed {
                 self.unlist(spans, span);
-                span
+                break span;
             }
-            None => self.begin(memory, spans, owner, class, reuses_shared)?,
+            // What is to be emptied after the child is room that it sees, too.
+            if reuses_shared && self.keep_a_page(spans) {
+                continue;
+            }
+            if let Some(span) = self.begin(memory, spans, owner, class, reuses_shared) {
+                break span;
+            }
+            if !self.keep_a_page(spans) {
+                return None;
+            }
         };
         spans[span as usize].set_state(State::Claimed);
         Some(span)
@@ -461,18 +476,20 @@ impl Shared {
         spans[number as usize].set_state(State::Unused);
         self.used -= 1;
         let (page_number, within) = (number / SPANS as u32, number % SPANS as u32);
-        let is_evacuated = self.evacuation.page == Some(page_number);
-        if !is_evacuated {
-            self.leave_roomy(page_number);
+        self.leave_roomy(page_number);
+        let page = &mut self.pages[page_number as usize];
+        page.unused |= 1 << within;
+        if page.unused == ALL {
+            self.leaving.remove(&page_number);
         }
-        self.pages[page_number as usize].unused |= 1 << within;
-        if !is_evacuated {
-            self.enter_roomy(page_number);
-        }
+        self.enter_roomy(page_number);
     }
 
     /// Lets spans be made in a page that may have memory, if it has room for one.
     pub(super) fn enter_roomy(&mut self, number: u32) {
+        if self.leaving.contains(&number) {
+            return;
+        }
         let page = &self.pages[number as usize];
         let age = self.age(page.epoch) as usize;
         match page.unused {
@@ -483,6 +500,9 @@ impl Shared {
     }
 
     pub(super) fn leave_roomy(&mut self, number: u32) {
+        if self.leaving.contains(&number) {
+            return;
+        }
         let page = &self.pages[number as usize];
         let age = self.age(page.epoch) as usize;
         match page.unused {

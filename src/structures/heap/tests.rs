@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::cache::Cache;
+use super::clearing::Clearing;
 use super::core::{Done, Heap};
 use super::evacuation::Evacuated;
 use super::fuzzing::{Lent, Model, PAGES, Step, class, finished, heap_of_blocks, spans};
@@ -35,6 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::GiveBack),
         1 => Just(Step::Ahead),
         1 => (1..40usize).prop_map(|count| Step::Evacuate { count }),
+        1 => (1..40usize).prop_map(|count| Step::Clear { count }),
         1 => (0..2usize).prop_map(|thread| Step::Flush { thread }),
         1 => Just(Step::Walk),
         1 => (0..PAGES).prop_map(|page| Step::Finish { page }),
@@ -324,6 +326,130 @@ fn emptying_sparse_pages_moves_blocks_into_the_room_of_others() {
     assert_eq!(held.len(), count / 8);
     // An eighth of 14 pages, what is left alone, and a page that is kept.
     assert!(heap.held_bytes().1 <= 8 * PAGE_BYTES, "{:?}", heap.held_bytes());
+}
+
+/// Blocks of several sizes that take twelve pages, of which so many percent are freed by turns, with what frees and moves them.
+struct Sparse {
+    heap: Heap<Arc<Lent>>,
+    cache: Cache,
+    held: Vec<(NonNull<u8>, usize)>,
+}
+
+impl Sparse {
+    const SIZES: [usize; 4] = [500, 1_000, 3_000, 7_000];
+
+    fn new(freed_percent: usize) -> Self {
+        let (heap, _memory) = heap();
+        let (mut cache, mut held) = (Cache::EMPTY, Vec::new());
+        for turn in 0.. {
+            let bytes = Self::SIZES[turn % 4];
+            held.push((heap.allocate(&mut cache, Owner::NOBODY, class(bytes)).expect("there is room"), bytes));
+            if heap.held_bytes().1 > 12 * PAGE_BYTES {
+                break;
+            }
+        }
+        let mut sparse = Self { heap, cache, held };
+        let mut turn = 0;
+        for (block, bytes) in std::mem::take(&mut sparse.held) {
+            turn += 37;
+            if turn % 100 < freed_percent {
+                // SAFETY: allocated so above, and freed once.
+                unsafe { sparse.heap.free(&mut sparse.cache, block, class(bytes)) };
+            } else {
+                sparse.held.push((block, bytes));
+            }
+        }
+        sparse
+    }
+
+    fn used(&self) -> usize {
+        self.held.iter().map(|(_, bytes)| class(*bytes).bytes()).sum()
+    }
+
+    /// Clears until that is over or blocks are to be moved.
+    fn clear(&mut self) -> Clearing {
+        (0..1_000)
+            .map(|_| self.heap.clear(&mut self.cache, true))
+            .find(|next| *next != Clearing::Later)
+            .expect("an end")
+    }
+
+    fn leaving(&self) -> usize {
+        self.held.iter().filter(|(block, _)| self.heap.is_leaving(*block)).count()
+    }
+
+    fn move_all(&mut self) {
+        for (block, bytes) in &mut self.held {
+            if self.heap.is_leaving(*block) {
+                let new = self.heap.allocate(&mut self.cache, Owner::NOBODY, class(*bytes)).expect("there is room");
+                // SAFETY: allocated so, and freed once.
+                unsafe { self.heap.free(&mut self.cache, std::mem::replace(block, new), class(*bytes)) };
+            }
+        }
+        self.heap.end_clearing();
+    }
+}
+
+#[test]
+fn clearing_sparse_pages_all_at_once_leaves_little_more_than_what_holds_the_blocks() {
+    let mut sparse = Sparse::new(70);
+    let held = sparse.held.len();
+    assert_eq!(sparse.clear(), Clearing::Move);
+    assert!(sparse.leaving() > held / 3 && sparse.leaving() < held, "the fullest pages stay");
+    sparse.move_all();
+    while sparse.clear() == Clearing::Move {
+        sparse.move_all();
+    }
+    assert_eq!(sparse.leaving(), 0);
+    while sparse.heap.give_back(PAGES) {}
+    let (used, pages) = (sparse.used(), sparse.heap.held_bytes().1);
+    assert_eq!(sparse.heap.used_bytes(&sparse.cache), used as isize);
+    assert!(pages <= used + 3 * PAGE_BYTES, "{used} {pages}");
+}
+
+#[test]
+fn pages_that_are_full_enough_are_not_cleared() {
+    let mut sparse = Sparse::new(5);
+    assert_eq!((sparse.clear(), sparse.leaving()), (Clearing::Nothing, 0));
+}
+
+#[test]
+fn clearing_that_moves_nothing_is_not_begun_again_until_there_is_more_room() {
+    let mut sparse = Sparse::new(60);
+    assert_eq!(sparse.clear(), Clearing::Move);
+    sparse.heap.end_clearing();
+    assert_eq!((sparse.clear(), sparse.leaving()), (Clearing::Nothing, 0));
+    assert_eq!(sparse.clear(), Clearing::Nothing);
+    let mut turn = 0;
+    let Sparse { heap, cache, held } = &mut sparse;
+    held.retain(|(block, bytes)| {
+        turn += 1;
+        if turn % 2 == 0 {
+            // SAFETY: allocated so, and freed once.
+            unsafe { heap.free(cache, *block, class(*bytes)) };
+        }
+        turn % 2 != 0
+    });
+    assert_eq!(sparse.clear(), Clearing::Move);
+}
+
+#[test]
+fn what_is_leaving_waits_for_the_end_of_a_child_and_is_used_where_room_is_short() {
+    let mut sparse = Sparse::new(90);
+    assert_eq!(sparse.clear(), Clearing::Move);
+    let leaving = sparse.leaving();
+    sparse.heap.share(&mut sparse.cache);
+    assert_eq!((sparse.clear(), sparse.leaving()), (Clearing::Nothing, leaving));
+    sparse.heap.unshare();
+    assert_eq!((sparse.clear(), sparse.leaving()), (Clearing::Move, leaving));
+    // All pages are used in the end, and those that are leaving before memory is said to be short.
+    while let Some(block) = sparse.heap.allocate(&mut sparse.cache, Owner::NOBODY, class(1_000)) {
+        sparse.held.push((block, 1_000));
+    }
+    assert_eq!(sparse.leaving(), 0);
+    let spans: HashSet<_> =
+        sparse.held.iter().map(|(block, _)| block.as_ptr().addr() / super::span::SPAN_BYTES).collect();
+    assert_eq!(spans.len(), PAGES * super::shared::SPANS);
 }
 
 #[test]

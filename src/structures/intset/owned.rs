@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::view::{HEADER_BYTES, IntsetView, Width};
+use crate::structures::evacuate::{Cursor, Evacuate, Part};
 use crate::structures::row::Row;
 
 /// An intset of its own, one heap block.
@@ -89,6 +90,12 @@ impl Intset {
     fn write_count(&mut self) {
         let count = u32::try_from(self.len()).expect("an intset has less than 2^32 elements");
         self.0.as_mut_slice()[4..HEADER_BYTES].copy_from_slice(&count.to_le_bytes());
+    }
+}
+
+impl Evacuate for Intset {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        self.0.evacuate(cursor, part)
     }
 }
 

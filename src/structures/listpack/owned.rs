@@ -7,6 +7,7 @@ use std::ops::Deref;
 use super::encoding::{COUNT_UNKNOWN, END, Encoded, Entry, HEADER_BYTES, Short, backlen_size};
 use super::view::{EMPTY, Lp, Pos};
 use crate::stdx::text;
+use crate::structures::evacuate::{Cursor, Evacuate, Part};
 use crate::structures::row::Row;
 
 /// A listpack of its own, one heap block with slack at both ends.
@@ -356,6 +357,12 @@ fn write_header(row: &mut [u8], count: u16) {
     if let Some(header) = row.first_chunk_mut::<HEADER_BYTES>() {
         let ([a, b, c, d], [e, f]) = (size.to_le_bytes(), count.to_le_bytes());
         *header = [a, b, c, d, e, f];
+    }
+}
+
+impl Evacuate for Listpack {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        self.0.evacuate(cursor, part)
     }
 }
 

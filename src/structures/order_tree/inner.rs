@@ -2,6 +2,7 @@
 
 use super::leaf::{LEAF_JOINED_MAX, LEAF_MIN};
 use super::tree::{Borders, Member, Node, NodeCounts, Pair, Probe, Rescored, count_below, partition, search};
+use crate::structures::evacuate::Part;
 
 /// With eight-byte handles an inner node takes 2,024 bytes and so fills a block of 2 KiB.
 pub(super) const INNER_MAX: usize = 56;
@@ -153,6 +154,18 @@ impl<H: Member> Inner<H> {
         let gone = self.child_mut(index).remove_run(rank - before, most, size, removed);
         self.after_removal(index, gone, size);
         gone
+    }
+
+    pub(super) fn evacuate_leaf(
+        &mut self,
+        rank: usize,
+        part: &mut Part,
+        change: &mut impl FnMut(&mut H, &mut Part),
+    ) -> usize {
+        let (index, before) = self.child_of_rank(rank);
+        let changed = self.child_mut(index).evacuate_leaf(rank - before, part, change);
+        self.set_lowest(index);
+        changed
     }
 
     #[allow(dead_code, reason = "tests compare it with a model")]

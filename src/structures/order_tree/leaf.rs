@@ -125,6 +125,11 @@ impl<H: Member> Leaf<H> {
         true
     }
 
+    /// Lets `change` put other handles of the same members in the places of those that are there.
+    pub(super) fn change_handles(&mut self, change: impl FnMut(&mut H)) {
+        self.handles[..self.len].iter_mut().for_each(change);
+    }
+
     pub(super) fn rescore_or_remove(&mut self, probe: Probe<'_>, new: Pair<H>) -> Option<Rescored> {
         let index = self.search(probe).ok()?;
         if self.rescore(index, probe.member, new) {

@@ -10,6 +10,7 @@ use super::leaf::LEAF_MAX;
 use super::tree::{Node, NodeCounts, Probe};
 use super::*;
 use crate::stdx::alone::is_alone;
+use crate::structures::Part;
 use crate::structures::{share_blocks, unshare_blocks};
 
 impl Member for &'static str {
@@ -301,6 +302,8 @@ fn removed_handles_are_never_followed() {
     let mut rng = fastrand::Rng::with_seed(9);
     let mut tree: OrderTree<Mortal> = OrderTree::new();
     let mut pairs: Vec<(f64, Mortal)> = Vec::new();
+    // Numbers of handles of members that have moved.
+    let mut next = 60_000;
     for round in 0..60_000u32 {
         if round % 5_000 == 0 {
             share_blocks();
@@ -323,7 +326,19 @@ fn removed_handles_are_never_followed() {
                 tree.remove_range(start..start + 20, |_, handle| set_alive(handle.number, false));
                 pairs.retain(|&(_, handle)| is_alive(handle.number));
             }
-            90..99 => {
+            90..92 => {
+                let mut kept = Part::of(0);
+                let behind = tree.evacuate_leaf(rng.usize(..tree.len()), &mut kept, |handle, _| {
+                    let pair = pairs.iter_mut().find(|(_, other)| other.number == handle.number).expect("it is there");
+                    set_alive(next, true);
+                    set_alive(handle.number, false);
+                    handle.number = next;
+                    pair.1 = *handle;
+                    next += 1;
+                });
+                assert!(behind <= tree.len());
+            }
+            92..99 => {
                 let (score, handle) = &mut pairs[rng.usize(..tree.len())];
                 let new = f64::from(rng.u32(..40)) + 0.5;
                 let moved = Mortal { number: round, ..*handle };
@@ -351,6 +366,7 @@ enum Step {
     RemoveRange(usize, usize),
     Fork,
     ChildEnds,
+    Evacuate,
 }
 
 fn score() -> impl Strategy<Value = f64> {
@@ -365,6 +381,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<usize>(), 0usize..40).prop_map(|(at, count)| Step::RemoveRange(at, count)),
         1 => Just(Step::Fork),
         1 => Just(Step::ChildEnds),
+        1 => Just(Step::Evacuate),
     ]
 }
 
@@ -380,6 +397,14 @@ fn apply(step: Step, tree: &mut OrderTree<&'static str>, model: &mut Model) {
         }
         Step::Fork => share_blocks(),
         Step::ChildEnds => unshare_blocks(),
+        Step::Evacuate => {
+            let (mut rank, mut changed, mut part) = (0, Vec::new(), Part::moving_all(0));
+            while rank < tree.len() {
+                rank = tree.evacuate_leaf(rank, &mut part, |handle, _| changed.push(*handle));
+            }
+            assert!(model.iter().map(|(_, member)| *member).eq(changed));
+            assert_eq!(part.moved as usize, tree.size.leaves + tree.size.inners, "each node has moved once");
+        }
         _ if model.is_empty() => {}
         Step::Remove(at) => {
             let (score, member) = model.remove(at % model.len());

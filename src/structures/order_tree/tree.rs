@@ -5,6 +5,7 @@ use std::ops::{self, Bound};
 use super::inner::Inner;
 use super::leaf::Leaf;
 use super::range::Range;
+use crate::structures::evacuate::Part;
 use crate::structures::pool_box::PoolBox;
 
 /// A handle of a member that something else owns.
@@ -72,7 +73,6 @@ impl<H: Member> OrderTree<H> {
         Self { root: None, len: 0, size: NodeCounts { leaves: 0, inners: 0 } }
     }
 
-    #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -143,6 +143,15 @@ impl<H: Member> OrderTree<H> {
     #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn replace_handle(&mut self, score: f64, member: &[u8], handle: H) -> bool {
         self.root.as_mut().is_some_and(|root| root.replace_handle(Probe { score, member }, handle))
+    }
+
+    /// Moves the leaf of a rank, and the nodes above it, out of blocks that are leaving, and lets `change` put another handle of
+    /// the same member in the place of each one in the leaf, of a member that it has moved. Returns the rank behind the leaf.
+    pub fn evacuate_leaf(&mut self, rank: usize, part: &mut Part, mut change: impl FnMut(&mut H, &mut Part)) -> usize {
+        match &mut self.root {
+            Some(root) if rank < self.len => rank + root.evacuate_leaf(rank, part, &mut change),
+            _ => self.len,
+        }
     }
 
     /// Asks for the leaf in which a pair of this score is or would be, for a step that comes a little later.
@@ -348,6 +357,28 @@ impl<H: Member> Node<H> {
         match self {
             Self::Leaf(leaf) => leaf.remove_run(rank, most, removed),
             Self::Inner(inner) => inner.remove_run(rank, most, size, removed),
+        }
+    }
+
+    /// See [`OrderTree::evacuate_leaf`]. Returns how many pairs the leaf has from the rank on.
+    pub(super) fn evacuate_leaf(
+        &mut self,
+        rank: usize,
+        part: &mut Part,
+        change: &mut impl FnMut(&mut H, &mut Part),
+    ) -> usize {
+        match self {
+            Self::Leaf(leaf) => {
+                leaf.evacuate_block(part);
+                leaf.change_handles(|handle| change(handle, part));
+                leaf.len() - rank
+            }
+            Self::Inner(inner) => {
+                if rank == 0 {
+                    inner.evacuate_block(part);
+                }
+                inner.evacuate_leaf(rank, part, change)
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use super::iter::Iter;
 use super::node::{Limits, Node, NodeCodec, NodeView, Room};
+use crate::structures::evacuate::{Cursor, Evacuate, Part, START};
 use crate::structures::listpack::{Entry, Listpack, Lp};
 use crate::structures::pool_deque::PoolDeque;
 
@@ -427,6 +428,24 @@ impl<C: NodeCodec> Quicklist<C> {
                 Lp::from_trusted(&node.decompressed::<C>()).get(offset).map(|entry| Item::from(entry).into_owned())
             }
         }
+    }
+}
+
+/// The cursor is the number of a node.
+impl<C> Evacuate for Quicklist<C> {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        if cursor == START {
+            self.nodes.evacuate_block(part);
+            self.counts.evacuate_block(part);
+        }
+        let first = usize::try_from(cursor).unwrap_or(usize::MAX).min(self.nodes.len());
+        for (number, node) in (first..).zip(&mut self.nodes[first..]) {
+            if number > first && part.is_done() {
+                return number as Cursor;
+            }
+            node.evacuate(START, part);
+        }
+        START
     }
 }
 

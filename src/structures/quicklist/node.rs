@@ -1,5 +1,6 @@
 //! One node of a quicklist, the limits it is kept in, and its compression.
 
+use crate::structures::evacuate::{Cursor, Evacuate, Part, START};
 use crate::structures::listpack::{Listpack, Lp};
 
 /// The sizes in bytes that a fill of -1 to -5 means.
@@ -152,5 +153,17 @@ impl Node {
     pub(super) fn decompressed<C: NodeCodec>(&self) -> Vec<u8> {
         let Self::Compressed { bytes, raw_len, .. } = self else { return Vec::new() };
         C::decompress(bytes, *raw_len).expect("a codec reads what it has written")
+    }
+}
+
+impl Evacuate for Node {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        match self {
+            Self::Packed(listpack) => listpack.evacuate(cursor, part),
+            Self::Plain(_) | Self::Compressed { .. } => {
+                part.look();
+                START
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::node::Node;
 use super::*;
 use crate::structures::listpack::{Entry, Listpack, validate};
-use crate::structures::{share_blocks, unshare_blocks};
+use crate::structures::{evacuate_all, share_blocks, unshare_blocks};
 
 /// Writes runs as (length, byte): shorter for the runs that these tests use, longer for anything else.
 struct RunLength;
@@ -413,6 +413,7 @@ enum Step {
     Rotate(bool),
     Fork,
     ChildEnds,
+    Evacuate(usize),
 }
 
 fn value() -> impl Strategy<Value = Vec<u8>> {
@@ -437,6 +438,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Rotate),
         1 => Just(Step::Fork),
         1 => Just(Step::ChildEnds),
+        1 => (1usize..30).prop_map(Step::Evacuate),
     ]
 }
 
@@ -472,6 +474,11 @@ fn apply(step: Step, list: &mut List, model: &mut Model) {
         }
         Step::Fork => share_blocks(),
         Step::ChildEnds => unshare_blocks(),
+        Step::Evacuate(looks) => {
+            let packed = list.nodes.iter().filter(|node| matches!(node, Node::Packed(_))).count();
+            let rows = if list.nodes.heap_bytes() > 0 { 2 } else { 0 };
+            assert_eq!(evacuate_all(list, looks).0, (packed + rows) as u64);
+        }
         _ if model.is_empty() => {}
         Step::Replace(at, value) => {
             let at = at % model.len();

@@ -6,6 +6,7 @@ use std::slice;
 
 use crate::stdx::size::ELEMENT_BYTES_MAX;
 use crate::structures::dict::{Element, prefetch_line};
+use crate::structures::evacuate::{Cursor, Evacuate, Part, START};
 use crate::structures::heap::{Pool, block_bytes};
 use crate::structures::order_tree::Member;
 
@@ -102,6 +103,19 @@ impl ScoredMember {
     }
 }
 
+/// The order is to name the new block before it reads the member again.
+impl Evacuate for ScoredMember {
+    fn evacuate(&mut self, _cursor: Cursor, part: &mut Part) -> Cursor {
+        if part.is_leaving(self.0) {
+            let bytes = BYTES_OFFSET + self.member().len();
+            // SAFETY: the block was allocated for so many bytes, and whoever has made another handle to it puts the new
+            // one in its place.
+            unsafe { part.move_out(&mut self.0, bytes) };
+        }
+        START
+    }
+}
+
 impl Drop for ScoredMember {
     fn drop(&mut self) {
         let bytes = BYTES_OFFSET + self.member().len();
@@ -125,6 +139,12 @@ impl Element for ScoredMember {
 }
 
 impl MemberRef {
+    /// Whether the member is to move.
+    #[inline]
+    pub(super) fn is_leaving(&self, part: &mut Part) -> bool {
+        part.is_leaving(self.0)
+    }
+
     /// # Safety
     ///
     /// The block lives for `'a`.

@@ -18,7 +18,8 @@ use smallvec::SmallVec;
 use member::{MemberRef, ScoredMember};
 
 use super::dict::{Dict, Slot, TableStats};
-use super::order_tree::{OrderTree, Range};
+use super::evacuate::{Cursor, Evacuate, Part, START};
+use super::order_tree::{Member as _, OrderTree, Range};
 use crate::stdx::HashSeed;
 
 /// Members with a score each, found by member and by rank. Ranks count from zero at the lowest score; members of
@@ -196,6 +197,32 @@ impl Clone for ScoredSet {
             builder.push(member, score);
         }
         builder.finish()
+    }
+}
+
+/// The cursor is a rank.
+impl Evacuate for ScoredSet {
+    #[expect(unsafe_code, reason = "the order names blocks that the table owns")]
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        let Self { members, order } = self;
+        let mut rank = cursor as usize;
+        while rank < order.len() {
+            if rank > cursor as usize && part.is_done() {
+                return rank as Cursor;
+            }
+            rank = order.evacuate_leaf(rank, part, |handle, part| {
+                if !handle.is_leaving(part) {
+                    return;
+                }
+                let hash = members.hash(handle.member());
+                let owner =
+                    members.find_mut_hashed(hash, handle.member()).expect("the order names members of the table");
+                owner.evacuate(START, part);
+                // SAFETY: as for the handle whose place it takes.
+                *handle = unsafe { owner.reference() };
+            });
+        }
+        START
     }
 }
 

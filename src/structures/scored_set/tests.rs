@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::stdx::alone::is_alone;
-use crate::structures::{share_blocks, unshare_blocks};
+use crate::structures::{evacuate_all, share_blocks, unshare_blocks};
 
 const SEED: HashSeed = HashSeed { k0: 1, k1: 2 };
 
@@ -95,7 +95,7 @@ fn a_member_that_a_child_sees_gets_its_new_score_in_another_block() {
 proptest! {
     #[test]
     fn any_series_of_changes_keeps_table_and_order_alike(
-        steps in proptest::collection::vec((0u8..7, 0u16..60, -5i8..5), 1..400),
+        steps in proptest::collection::vec((0u8..8, 0u16..200, -5i8..5), 1..400),
     ) {
         let mut set = ScoredSet::new(SEED);
         let mut model = BTreeMap::new();
@@ -110,6 +110,11 @@ proptest! {
                 3 => prop_assert_eq!(set.remove(&member), model.remove(&member)),
                 4 => share_blocks(),
                 5 => unshare_blocks(),
+                6 => {
+                    let (moved, parts) = evacuate_all(&mut set, usize::from(score > 0.0) * 1_000);
+                    prop_assert!(moved as usize > set.len() || set.is_empty(), "members and nodes");
+                    prop_assert!(score > 0.0 || parts >= set.len() / 63);
+                }
                 _ => {
                     let ranks = set.score_range(Bound::Included(score), Bound::Excluded(score + 2.0));
                     let expected = in_order(&model)[ranks.clone()].to_vec();

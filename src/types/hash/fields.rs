@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::stdx::HashSeed;
-use crate::structures::{Dict, Element, Slot, ThinPair};
+use crate::structures::{Cursor, Dict, Element, Evacuate, Part, Slot, ThinPair};
 
 /// Moments in milliseconds with the fields that expire then.
 type Expiries = BTreeSet<(i64, Box<[u8]>)>;
@@ -126,6 +126,12 @@ impl Fields {
         if self.expiring() == 0 {
             self.expiries = None;
         }
+    }
+}
+
+impl Evacuate for Fields {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        self.table.evacuate(cursor, part)
     }
 }
 

@@ -20,7 +20,7 @@ use super::{DataType, Digest, Encoding, Limits, LoadOptions, Room, Type, Value, 
 use crate::rdb;
 use crate::stdx::number::IntText;
 use crate::structures::listpack::{Listpack, Lp, Pos};
-use crate::structures::{Element, PoolBox, ThinPair};
+use crate::structures::{Cursor, Element, Evacuate, Part, PoolBox, ThinPair};
 use encoding::{INLINE_BYTES_MAX, listpack_holds_fields, listpack_takes};
 
 /// Draws before a random field is taken from a walk instead, when most fields are past their expiry.
@@ -189,6 +189,15 @@ impl PartialEq for HashValue {
                     })
             }
             _ => false,
+        }
+    }
+}
+
+impl Evacuate for HashValue {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        match self {
+            Self::Listpack(listpack) => listpack.evacuate(cursor, part),
+            Self::Hashtable(fields) => fields.evacuate(cursor, part),
         }
     }
 }

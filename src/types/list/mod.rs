@@ -16,9 +16,9 @@ use std::fmt;
 
 use super::{DataType, Encoding, Limits, LoadOptions, Room, Type, Value, ValueRef, View};
 use crate::rdb;
-use crate::structures::PoolBox;
 use crate::structures::listpack::{Listpack, Lp, Pos};
 use crate::structures::quicklist::{self, Quicklist};
+use crate::structures::{Cursor, Evacuate, Part, PoolBox};
 
 pub use crate::structures::listpack::Entry as Element;
 pub use crate::structures::quicklist::Direction;
@@ -231,6 +231,15 @@ fn matches_in(listpack: &Lp, value: &[u8], most: usize, direction: Direction) ->
 impl Default for ListValue {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Evacuate for ListValue {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        match self {
+            Self::Listpack(listpack) => listpack.evacuate(cursor, part),
+            Self::Quicklist(quicklist) => quicklist.evacuate(cursor, part),
+        }
     }
 }
 

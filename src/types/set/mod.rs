@@ -20,7 +20,7 @@ use crate::stdx::HashSeed;
 use crate::stdx::number::{IntText, parse_i64};
 use crate::structures::intset::{Intset, IntsetView};
 use crate::structures::listpack::{Listpack, Lp};
-use crate::structures::{Dict, PoolBox, Slot, ThinMember};
+use crate::structures::{Cursor, Dict, Evacuate, Part, PoolBox, Slot, ThinMember};
 use encoding::{INLINE_BYTES_MAX, intset_holds, listpack_holds};
 
 /// The members of a large set.
@@ -258,6 +258,16 @@ impl PartialEq for SetValue {
         mine.encoding() == theirs.encoding()
             && mine.len() == theirs.len()
             && mine.iter().all(|member| theirs.contains_member(member))
+    }
+}
+
+impl Evacuate for SetValue {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        match self {
+            Self::Intset(intset) => intset.evacuate(cursor, part),
+            Self::Listpack(listpack) => listpack.evacuate(cursor, part),
+            Self::Hashtable(members) => members.evacuate(cursor, part),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! block's), and the number of listpack entries that it takes, by which a walk backwards finds its start.
 
 use crate::structures::listpack::{Iter, Listpack, Lp, Pos, validate};
+use crate::structures::{Cursor, Evacuate, Part};
 
 use super::id::StreamId;
 
@@ -162,6 +163,12 @@ impl Block {
     /// The entries, deleted ones among them.
     pub fn entries(&self, base: StreamId) -> BlockEntries<'_> {
         BlockEntries::new(base, self)
+    }
+}
+
+impl Evacuate for Block {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        self.0.evacuate(cursor, part)
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::{Bound, RangeBounds};
 use super::block::{Block, BlockEntries, BlockEntry, Fields};
 use super::group::Group;
 use super::id::StreamId;
+use crate::structures::{Cursor, Evacuate, Part, START};
 use crate::types::Limits;
 
 /// A block never gets larger, whatever the configuration says, and no entry may be.
@@ -53,6 +54,20 @@ enum Excess {
     Length(usize),
     /// Entries with lesser ids.
     Before(StreamId),
+}
+
+/// The cursor is the id of a block. The tree that finds them is the allocator's.
+impl Evacuate for Log {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        let first = StreamId { ms: (cursor >> u64::BITS) as u64, seq: cursor as u64 };
+        for (id, block) in self.blocks.range_mut(first..) {
+            if *id > first && part.is_done() {
+                return Cursor::from(id.ms) << u64::BITS | Cursor::from(id.seq);
+            }
+            block.evacuate(START, part);
+        }
+        START
+    }
 }
 
 impl Log {

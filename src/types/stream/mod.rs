@@ -23,8 +23,8 @@ use std::ops::Deref;
 
 use super::{DataType, Digest, Encoding, Limits, LoadOptions, Room, Type, Value, ValueRef, View};
 use crate::rdb;
-use crate::structures::PoolBox;
 use crate::structures::listpack::Entry;
+use crate::structures::{Cursor, Evacuate, Part, PoolBox};
 
 /// A stream: its log, which it is read as, and its groups.
 ///
@@ -122,6 +122,12 @@ impl Deref for StreamValue {
 
     fn deref(&self) -> &Log {
         &self.log
+    }
+}
+
+impl Evacuate for StreamValue {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        self.log.evacuate(cursor, part)
     }
 }
 

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use super::{DataType, Digest, Encoding, LoadOptions, Room, Type, Value, ValueRef, View};
 use crate::rdb;
-use crate::structures::try_zeros;
+use crate::structures::{Cursor, Evacuate, Part, START, try_zeros};
 
 /// A string on its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +84,13 @@ fn grow(bytes: &mut Vec<u8>, len: usize) -> Option<()> {
         *bytes = larger;
     }
     Some(())
+}
+
+impl Evacuate for StringValue {
+    /// Bytes that are not in their key's block are the allocator's.
+    fn evacuate(&mut self, _cursor: Cursor, _part: &mut Part) -> Cursor {
+        START
+    }
 }
 
 impl From<StringValue> for Value {

@@ -18,9 +18,9 @@ use std::ops::Range;
 use super::{DataType, Encoding, Limits, LoadOptions, Room, Type, Value, ValueRef};
 use crate::rdb;
 use crate::stdx::HashSeed;
-use crate::structures::PoolBox;
 use crate::structures::listpack::{Listpack, Lp};
 use crate::structures::scored_set::{ScoredSet, ScoredSetBuilder};
+use crate::structures::{Cursor, Evacuate, Part, PoolBox};
 
 pub use crate::structures::listpack::Entry as Member;
 pub use crate::structures::scored_set::Upserted;
@@ -180,6 +180,15 @@ fn tree_of(listpack: &Lp) -> ScoredSet {
         builder.push(&text, score);
     }
     builder.finish()
+}
+
+impl Evacuate for ZsetValue {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        match self {
+            Self::Listpack(listpack) => listpack.evacuate(cursor, part),
+            Self::Tree(tree) => tree.evacuate(cursor, part),
+        }
+    }
 }
 
 impl From<ZsetValue> for Value {

@@ -1,7 +1,7 @@
 //! MEMORY, and what `maxmemory` does to keys and commands.
 
 use super::dialogue;
-use crate::support::{Client, Server, against_redis, bulk, int, ok, wait_until};
+use crate::support::{Client, Server, against_redis, bulk, int, nil, ok, wait_until};
 
 fn info_number(client: &mut Client, section: &str, name: &str) -> u64 {
     let text = client.cmd(&["INFO", section]).text();
@@ -238,4 +238,63 @@ fn active_defragmentation_gives_back_what_deleted_keys_have_left_and_counts_what
         client.run("CONFIG RESETSTAT");
         server.info_number("stats", "active_defrag_hits") == 0
     });
+}
+
+/// Fills 400 collections of each kind with 200 elements, and leaves three of ten.
+const THINNED_OUT: &str = r#"
+    local function element(i, j) return 'element:' .. j .. string.rep('x', (i + j) % 5 * 8) end
+    for i = 1, 400 do
+        for j = 1, 200 do
+            local e = element(i, j)
+            redis.call('HSET', 'hash:' .. i, 'field:' .. j, e)
+            redis.call('SADD', 'set:' .. i, e)
+            redis.call('ZADD', 'zset:' .. i, j * 7919 % 100, e)
+            redis.call('RPUSH', 'list:' .. i, e)
+            redis.call('XADD', 'stream:' .. i, j, 'field', e)
+        end
+    end
+    for i = 1, 400 do
+        for j = 1, 200 do
+            if (i + j * 7) % 10 >= 3 then
+                local e = element(i, j)
+                redis.call('HDEL', 'hash:' .. i, 'field:' .. j)
+                redis.call('SREM', 'set:' .. i, e)
+                redis.call('ZREM', 'zset:' .. i, e)
+                redis.call('LREM', 'list:' .. i, 1, e)
+            end
+        end
+        redis.call('XTRIM', 'stream:' .. i, 'MAXLEN', 60)
+    end
+"#;
+
+#[test]
+fn active_defragmentation_moves_the_elements_of_collections_together() {
+    if against_redis() {
+        return;
+    }
+    let server = Server::with_config("hash-max-listpack-entries 128");
+    let mut client = server.client();
+    assert_eq!(client.cmd(&["EVAL", THINNED_OUT, "0"]), nil());
+    let fragmentation = || server.info_field("memory", "allocator_frag_ratio").parse::<f64>().expect("a ratio");
+    let digest = client.run("DEBUG DIGEST").text();
+    assert!(fragmentation() > 1.8, "{}", fragmentation());
+    client.transcript(
+        "> CONFIG SET hz 100 active-defrag-ignore-bytes 2mb active-defrag-threshold-lower 5
+        +OK
+        > CONFIG SET active-defrag-cycle-min 20 active-defrag-cycle-max 40 activedefrag yes
+        +OK",
+    );
+    // Of so few data, spans that are begun are a good part.
+    wait_until("pages are filled evenly", 60, || {
+        server.info_field("memory", "active_defrag_running") == "0" && fragmentation() < 1.5
+    });
+    let moved = |field: &str| server.info_number("stats", field);
+    assert!(moved("active_defrag_hits") > 10 * moved("active_defrag_key_hits"), "a collection has many blocks");
+    assert!(moved("active_defrag_key_hits") > 400 && moved("active_defrag_misses") > moved("active_defrag_key_misses"));
+    assert_eq!(client.run("DEBUG DIGEST").text(), digest);
+    // A change finds all that has moved.
+    for key in ["hash:7", "set:7", "zset:7", "list:7", "stream:7"] {
+        client.transcript(&format!("> COPY {key} copy:{key}\n:1\n> DEL {key}\n:1\n> RENAME copy:{key} {key}\n+OK"));
+    }
+    assert_eq!(client.run("DEBUG DIGEST").text(), digest);
 }

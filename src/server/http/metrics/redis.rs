@@ -89,8 +89,8 @@ pub const ROWS: &[Row] = &[
     gauge("redis_active_defrag_running", "Percent of the time that defragmentation takes now.", |s| s.memory.defrag_running_percent as f64),
     gauge("redis_defrag_hits", "Blocks that defragmentation has moved.", |s| s.memory.defrag_moved as f64),
     gauge("redis_defrag_misses", "Blocks that it has left.", |s| s.memory.defrag_kept as f64),
-    gauge("redis_defrag_key_hits", "The same as redis_defrag_hits: a block is a key.", |s| s.memory.defrag_moved as f64),
-    gauge("redis_defrag_key_misses", "The same as redis_defrag_misses.", |s| s.memory.defrag_kept as f64),
+    gauge("redis_defrag_key_hits", "Keys of which it has moved a block.", |s| s.memory.defrag_keys_moved as f64),
+    gauge("redis_defrag_key_misses", "Keys that it has looked at and left.", |s| s.memory.defrag_keys_kept as f64),
     gauge("redis_lazyfree_pending_objects", "Values that wait to be freed by another thread.", |s| s.memory.lazyfree_pending as f64),
     gauge("redis_lazyfreed_objects", "Values that were freed by another thread.", |s| s.memory.lazyfreed as f64),
 
