@@ -5,7 +5,7 @@ use crate::stdx::size::ELEMENT_BYTES_MAX;
 const EXPANSION_MAX: u64 = 88;
 
 /// Compressed strings that claim more than this are refused, whatever follows them.
-pub const DECOMPRESSED_BYTES_MAX: u64 = ELEMENT_BYTES_MAX as u64;
+const DECOMPRESSED_BYTES_MAX: u64 = ELEMENT_BYTES_MAX as u64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Error {

@@ -14,7 +14,7 @@ mod tests;
 
 pub use compressor::Compressor;
 pub(super) use compressor::Kind;
-pub use decompress::{DECOMPRESSED_BYTES_MAX, Error, decompress};
+pub use decompress::{Error, decompress};
 
 /// How far back a reference reaches.
 const DISTANCE_MAX: usize = 1 << 13;
