@@ -57,6 +57,7 @@ const BYTE_ORDER_ALLOWED: &[(&str, &str)] = &[
     ("script/library/cmsgpack.rs", "the format is byte order"),
     ("script/library/structure.rs", "what struct packs is byte order"),
     ("script/lua/bytecode.rs", "the format is byte order"),
+    ("stdx/hash.rs", "SipHash takes words of eight bytes"),
     ("stdx/number/integer.rs", "digits found side by side in a word"),
 ];
 
