@@ -83,7 +83,7 @@ pub fn short_digits(number: u32) -> ([u8; 8], usize) {
     let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
     let ones = (twos << 8) - tens * ((10 << 8) - 1);
     let leading_zeros = ones.trailing_zeros() / 8;
-    let text = (ones | 0x3030_3030_3030_3030) >> (leading_zeros * 8);
+    let text = (ones | ZEROS) >> (leading_zeros * 8);
     (text.to_le_bytes(), 8 - leading_zeros as usize)
 }
 
@@ -99,14 +99,10 @@ fn parse_digits(digits: &[u8]) -> Option<u64> {
         _ => {}
     }
     let (head, tail) = digits.split_at(digits.len().min(19));
-    let mut value = 0u64;
-    for &byte in head {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        value = value * 10 + u64::from(digit);
-    }
+    let mut value = match head.first_chunk() {
+        Some(&front) => long_digits(front, head)?,
+        None => digits_by_one(head)?,
+    };
     for &byte in tail {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
@@ -115,6 +111,55 @@ fn parse_digits(digits: &[u8]) -> Option<u64> {
         value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
     }
     Some(value)
+}
+
+#[inline]
+fn digits_by_one(digits: &[u8]) -> Option<u64> {
+    let mut value = 0u64;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+    }
+    Some(value)
+}
+
+/// Reads 8 to 19 digits, the first eight of which are the `front`: eight at a time, before which there are what is left over.
+#[inline]
+fn long_digits(front: [u8; 8], digits: &[u8]) -> Option<u64> {
+    // Most texts that are no numbers begin with something else.
+    if !front[0].is_ascii_digit() {
+        return None;
+    }
+    let count = digits.len() % 8;
+    let mut value = 0;
+    if count > 0 {
+        // They go to the upper lanes, and zeros to the lower ones.
+        let zeros = u64::MAX >> (8 * count);
+        value = eight_digits(u64::from_le_bytes(front) << (64 - 8 * count) | ZEROS & zeros)?;
+    }
+    for eight in digits[count..].as_chunks().0 {
+        value = value * 100_000_000 + eight_digits(u64::from_le_bytes(*eight))?;
+    }
+    Some(value)
+}
+
+/// The digit zero in each lane.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// Eight digits, the first in the lowest lane, as [`short_digits`] writes them.
+#[inline]
+fn eight_digits(text: u64) -> Option<u64> {
+    let ones = text ^ ZEROS;
+    // What is more than nine in a lane sets its highest bit, or had it set.
+    if (ones.wrapping_add(0x7676_7676_7676_7676) | ones) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    let twos = (ones * 10 + (ones >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (twos * 100 + (twos >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours * 10_000 + (fours >> 32)) & 0xffff_ffff)
 }
 
 #[cfg(test)]
@@ -147,6 +192,11 @@ mod tests {
             "18446744073709551616",
             "99999999999999999999",
             "100000000000000000000",
+            "12345678a",
+            "a12345678",
+            "1234567/89",
+            "12345:6789012345",
+            "1234567890\u{ff}12",
         ] {
             assert_eq!(parse_i64(text.as_bytes()), None, "{text:?}");
         }
@@ -191,6 +241,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn texts_of_any_length_are_read_as_the_standard_library_reads_them(text in "[1-9][0-9]{0,19}[/:a]?[0-9]?") {
+            prop_assert_eq!(parse_u64(text.as_bytes()), text.parse().ok());
+        }
+
         #[test]
         fn integers_survive_their_text(value: i64, unsigned: u64) {
             prop_assert_eq!(parse_i64(&format_i64(value)), Some(value));
