@@ -57,6 +57,15 @@ impl Label {
     }
 }
 
+/// What became of the chain of a bucket that was split.
+pub(super) struct Split {
+    /// How many buckets were chained to the two, and given back before.
+    pub(super) chained: usize,
+    pub(super) unchained: usize,
+    /// Whether an element that moved is marked.
+    pub(super) is_marked: bool,
+}
+
 /// Where an element is in its chain.
 #[derive(Clone, Copy)]
 pub(super) struct Position {
@@ -262,18 +271,6 @@ impl<E: Element> Bucket<E> {
         }
     }
 
-    /// Puts one element after the other into a chain that was vacant before, of which `next` counts those in the first
-    /// line. Returns whether that took one more bucket.
-    #[inline]
-    pub(super) fn fill(&mut self, next: &mut usize, label: Label, element: E) -> bool {
-        if *next == SLOTS {
-            return self.insert(label, element).1;
-        }
-        self.put(*next, label, element);
-        *next += 1;
-        false
-    }
-
     /// A full bucket hands its last element on to a new one, which also takes the element that found no room.
     #[cold]
     #[expect(unsafe_code, reason = "writes the variant of the union that the flag then names")]
@@ -344,6 +341,64 @@ impl<E: Element> Bucket<E> {
         true
     }
 
+    /// Moves the elements of the chain of which `goes` says so to another bucket, a vacant one.
+    ///
+    /// Those of the first line have the same slots there as here, so that all of them move at once; holes are left in both.
+    pub(super) fn split(&mut self, other: &mut Self, mut goes: impl FnMut(&E) -> bool) -> Split {
+        let going = self.going(&mut goes);
+        let mut next = self.split_line(other, going);
+        let (mut chained, mut unchained) = (0, 0);
+        while let Some(mut bucket) = next {
+            unchained += 1;
+            next = bucket.drain_line(&mut |label, element| {
+                let home = if goes(&element) { &mut *other } else { &mut *self };
+                chained += usize::from(home.insert(label, element).1);
+            });
+        }
+        Split { chained, unchained, is_marked: other.has_marks() }
+    }
+
+    /// The bits of `meta` that belong to those elements of this line.
+    #[inline]
+    #[expect(unsafe_code, reason = "reads elements by the mask of their tags")]
+    fn going(&self, goes: &mut impl FnMut(&E) -> bool) -> u64 {
+        let mut going = 0;
+        for slot in self.occupied() {
+            // SAFETY: the mask names slots whose tag is not zero.
+            let goes = goes(unsafe { self.element(slot) });
+            let bits = 0xff << (8 * (slot + 1)) | mark_of(slot);
+            going |= bits * u64::from(goes);
+        }
+        going
+    }
+
+    /// Moves what these bits of `meta` name to another line, a vacant one, and hands on the rest of the chain.
+    #[inline]
+    #[expect(unsafe_code, reason = "moves elements and the next bucket out of the union")]
+    fn split_line(&mut self, other: &mut Self, going: u64) -> Option<Link<E>> {
+        debug_assert!(other.is_vacant(), "nothing is overwritten");
+        let meta = self.meta;
+        // SAFETY: each word is read as an element in one of the two lines only, by the two lines below, and the bits name no
+        // slot that holds the next bucket.
+        unsafe { core::ptr::copy_nonoverlapping(&raw const self.words, &raw mut other.words, 1) };
+        other.meta = meta & going;
+        self.meta = meta & !going & !CHAINED;
+        // SAFETY: the flag said that the slot owns the next bucket, and is cleared, so nobody takes it twice.
+        (meta & CHAINED != 0).then(|| unsafe { ManuallyDrop::take(&mut self.words[LAST].next) })
+    }
+
+    /// Whether an element of the chain is marked.
+    fn has_marks(&self) -> bool {
+        let mut bucket = Some(self);
+        while let Some(line) = bucket {
+            if line.meta & MARKS != 0 {
+                return true;
+            }
+            bucket = line.next();
+        }
+        false
+    }
+
     /// Takes every element out of the chain, which is vacant afterwards. Returns how many buckets that gave back.
     pub(super) fn drain(&mut self, mut each: impl FnMut(Label, E)) -> usize {
         let mut given_back = 0;
@@ -383,11 +438,6 @@ impl<E: Element> Bucket<E> {
     #[inline]
     pub(super) fn marked(&self) -> MarkedElements<'_, E> {
         MarkedElements { bucket: Some(self), marks: self.meta & MARKS }
-    }
-
-    /// Leaves a vacant bucket behind.
-    pub(super) fn replace_by_vacant(&mut self) -> Self {
-        core::mem::replace(self, Self::VACANT)
     }
 
     /// How many elements the whole chain holds.

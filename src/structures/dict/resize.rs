@@ -217,18 +217,14 @@ impl<E: Element> Dict<E> {
         let bit = 1u64 << index.ilog2();
         let (low, high) = self.table.buckets_mut().split_at_mut(index);
         let (low, high) = (&mut low[buddy(index)], &mut high[0]);
-        let (seed, mut chained, mut marked) = (&self.seed, 0, false);
-        let (mut in_low, mut in_high) = (0, 0);
-        let unchained = low.replace_by_vacant().drain(|label, element| {
-            let goes = E::hash_key(seed, &element.key()) & bit != 0;
-            marked |= goes & label.is_marked;
-            let (home, slot) = if goes { (&mut *high, &mut in_high) } else { (&mut *low, &mut in_low) };
-            chained += usize::from(home.fill(slot, label, element));
-        });
-        if marked && let Some(marks) = &mut self.marks {
+        let seed = &self.seed;
+        let split = low.split(high, |element| E::hash_key(seed, &element.key()) & bit != 0);
+        if split.is_marked
+            && let Some(marks) = &mut self.marks
+        {
             marks.note(index);
         }
-        self.chained_buckets = self.chained_buckets + chained - unchained;
+        self.chained_buckets = self.chained_buckets + split.chained - split.unchained;
         self.prefetch_next_split();
         true
     }
