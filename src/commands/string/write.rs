@@ -8,8 +8,8 @@ use crate::keyspace::{Change, EventClass, Touch};
 use crate::resp::Args;
 use crate::stdx::number::format_i64;
 use crate::structures::try_zeros;
-use crate::types::Value;
 use crate::types::string::{StringValue, StringView};
+use crate::types::{DataType as _, Value};
 
 /// The options of SET.
 struct SetOptions<'a> {
@@ -214,27 +214,27 @@ fn set_expiry(ctx: &mut WriteCtx<'_>, key: &[u8], expiry: Option<i64>) {
 
 pub fn append(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
     let (key, tail) = (args.arg(1), args.arg(2));
-    let Some(len) = ctx.view::<StringValue>(key)?.map(StringView::len) else {
-        set_fresh(ctx, key, StringValue::new(tail).into());
-        ctx.commit(key, Change::new(EventClass::STRING, "append"));
-        ctx.reply.integer(tail.len() as i64);
-        return Ok(());
-    };
-    check_length(ctx, len as u64, tail.len())?;
+    let bytes_max = ctx.string_bytes_max();
     let edited = ctx.edit::<StringValue, _>(key, |value| {
+        // Asked first: what is refused stays as it is.
+        check_length(bytes_max, value.view().len() as u64, tail.len())?;
         let bytes = value.make_raw();
         // The room for further appends is done without where there is no memory for it.
-        let has_room = bytes.try_reserve(tail.len()).is_ok() || bytes.try_reserve_exact(tail.len()).is_ok();
-        if has_room {
-            bytes.extend_from_slice(tail);
+        if bytes.try_reserve(tail.len()).is_err() && bytes.try_reserve_exact(tail.len()).is_err() {
+            return Err(CommandError::NoMemory);
         }
-        has_room
+        bytes.extend_from_slice(tail);
+        Ok(bytes.len())
     })?;
-    if edited.is_some_and(|edited| !edited.result) {
-        return Err(CommandError::NoMemory);
-    }
+    let len = match edited {
+        Some(edited) => edited.result?,
+        None => {
+            set_fresh(ctx, key, StringValue::new(tail).into());
+            tail.len()
+        }
+    };
     ctx.commit(key, Change::new(EventClass::STRING, "append"));
-    ctx.reply.integer((len + tail.len()) as i64);
+    ctx.reply.integer(len as i64);
     Ok(())
 }
 
@@ -246,7 +246,7 @@ pub fn setrange(ctx: &mut WriteCtx<'_>, args: Args<'_>) -> CommandResult {
         ctx.reply.integer(len.unwrap_or(0) as i64);
         return Ok(());
     }
-    check_length(ctx, offset, bytes.len())?;
+    check_length(ctx.string_bytes_max(), offset, bytes.len())?;
     let end = offset as usize + bytes.len();
     let new_len = match len {
         None => {
@@ -286,9 +286,9 @@ fn set_fresh(ctx: &mut WriteCtx<'_>, key: &[u8], value: Value) {
 }
 
 /// Refuses strings that no client could be sent.
-fn check_length(ctx: &WriteCtx<'_>, offset: u64, added: usize) -> CommandResult {
+fn check_length(bytes_max: u64, offset: u64, added: usize) -> CommandResult {
     match offset.checked_add(added as u64) {
-        Some(len) if len <= ctx.string_bytes_max() => Ok(()),
+        Some(len) if len <= bytes_max => Ok(()),
         _ => Err(CommandError::StringTooLong),
     }
 }
