@@ -58,6 +58,8 @@ unsafe impl Send for ThinMember {}
 unsafe impl Sync for ThinMember {}
 
 impl Element for ThinMember {
+    const BUCKETS: Option<Pool> = Some(POOL);
+
     type Key<'a> = MemberText<'a>;
 
     #[inline]
@@ -241,6 +243,8 @@ unsafe impl Send for ThinPair {}
 unsafe impl Sync for ThinPair {}
 
 impl Element for ThinPair {
+    const BUCKETS: Option<Pool> = Some(POOL);
+
     type Key<'a> = &'a [u8];
 
     #[inline]

@@ -11,6 +11,7 @@ use core::mem::{ManuallyDrop, take};
 use super::Element;
 use super::link::Link;
 use super::prefetch::prefetch_line;
+use crate::structures::evacuate::Part;
 
 /// Slots in one bucket: a 64-byte line less eight bytes of tags.
 pub(super) const SLOTS: usize = 7;
@@ -474,14 +475,18 @@ impl<E: Element> Bucket<E> {
         Elements { bucket: self, slots: self.occupied() }
     }
 
-    /// Passes the elements of the whole chain to `visit`, which may put others of the same keys in their places.
-    #[expect(unsafe_code, reason = "changes elements by the mask of their tags")]
-    pub(super) fn visit_mut(&mut self, mut visit: impl FnMut(&mut E)) {
+    /// Moves the chained buckets, and passes the elements of the whole chain to `each` to be moved.
+    #[expect(unsafe_code, reason = "changes what the tags and the flag say is there")]
+    pub(super) fn evacuate(&mut self, part: &mut Part, mut each: impl FnMut(&mut E, &mut Part)) {
         let mut bucket = Some(self);
         while let Some(line) = bucket {
             for slot in line.occupied() {
                 // SAFETY: the mask names slots whose tag is not zero.
-                visit(unsafe { &mut line.words[slot].element });
+                each(unsafe { &mut line.words[slot].element }, part);
+            }
+            if line.is_chained() {
+                // SAFETY: the last slot of a chained bucket owns the next bucket.
+                unsafe { &mut line.words[LAST].next }.evacuate_block(part);
             }
             bucket = line.next_mut();
         }

@@ -71,7 +71,7 @@ fn chained_on_average(elements: usize, buckets: usize) -> f64 {
 /// An owning handle of one element, of the size of a pointer. The element holds its own key, which may not change while
 /// it is in a table.
 pub trait Element: Sized {
-    /// Where chained buckets are; `None` for the global allocator.
+    /// Where chained buckets and small arrays of them are; `None` for the global allocator.
     const BUCKETS: Option<Pool> = None;
 
     /// The bytes of a key: borrowed from the element, or spelled out from what it holds.

@@ -5,11 +5,14 @@
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use std::alloc::{Layout, alloc_zeroed, dealloc, realloc};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, realloc};
 
 use super::Element;
 use super::bucket::Bucket;
+use super::link;
 use super::mapping::Mapping;
+use crate::structures::evacuate::Part;
+use crate::structures::heap::Pool;
 
 /// An array at least this large is mapped on its own; under Miri, which maps no parts and takes no advice, none is.
 pub(super) const MAPPED_BUCKETS_MIN: usize = if cfg!(miri) { usize::MAX } else { (256 << 10) / 64 };
@@ -63,9 +66,14 @@ impl<E: Element> Table<E> {
         unsafe { core::slice::from_raw_parts(self.buckets.as_ptr(), self.len) }
     }
 
+    /// A small array that a child sees moves first.
     #[inline]
     #[expect(unsafe_code, reason = "views the array as a slice")]
     pub(super) fn buckets_mut(&mut self) -> &mut [Bucket<E>] {
+        if link::is_shared(self.buckets) {
+            // SAFETY: what a child sees is in a page of the pool, where this array is alone in its block.
+            unsafe { link::leave(&mut self.buckets, self.capacity) };
+        }
         // SAFETY: as in `buckets`, and `&mut self` makes the view the only one.
         unsafe { core::slice::from_raw_parts_mut(self.buckets.as_ptr(), self.len) }
     }
@@ -203,6 +211,9 @@ impl<E: Element> Table<E> {
     fn resize_heap(&mut self, capacity: usize) -> bool {
         const { Bucket::<E>::IS_ONE_LINE };
         debug_assert!(capacity > 0 && self.mapping.is_none(), "a table keeps a bucket until it goes");
+        if self.home().is_some() || link::home::<E>(capacity).is_some() {
+            return self.move_heap(capacity);
+        }
         let Ok(layout) = Layout::array::<Bucket<E>>(capacity) else { return false };
         // SAFETY: neither layout is empty, and the array was allocated with the old one. What is added is cleared before
         // it can be used: zeroed buckets are vacant.
@@ -226,17 +237,57 @@ impl<E: Element> Table<E> {
         true
     }
 
+    /// As [`Self::resize_heap`], where the old or the new array is in a pool.
+    #[expect(unsafe_code, reason = "moves the array of buckets")]
+    fn move_heap(&mut self, capacity: usize) -> bool {
+        let Ok(layout) = Layout::array::<Bucket<E>>(capacity) else { return false };
+        let array = match link::home::<E>(capacity) {
+            Some(pool) => Some(pool.allocate(layout.size())),
+            // SAFETY: the layout is not empty.
+            None => NonNull::new(unsafe { alloc(layout) }),
+        };
+        let Some(array) = array.map(NonNull::cast::<Bucket<E>>) else { return false };
+        debug_assert!(array.is_aligned());
+        let kept = self.capacity.min(capacity);
+        // SAFETY: both arrays have so many buckets, which may be moved as bytes; the old ones are freed without being dropped.
+        // What is added is cleared: zeroed buckets are vacant.
+        unsafe {
+            core::ptr::copy_nonoverlapping(self.buckets.as_ptr(), array.as_ptr(), kept);
+            array.add(kept).write_bytes(0, capacity - kept);
+        }
+        self.free_heap();
+        (self.buckets, self.capacity) = (array, capacity);
+        true
+    }
+
+    /// The pool that the array is in.
+    fn home(&self) -> Option<Pool> {
+        link::home::<E>(self.capacity).filter(|_| self.mapping.is_none())
+    }
+
+    /// Moves the array if its block is leaving.
+    #[expect(unsafe_code, reason = "moves the array of buckets")]
+    pub(super) fn evacuate_block(&mut self, part: &mut Part) {
+        if self.mapping.is_none() {
+            // SAFETY: the array is alone in its block.
+            unsafe { link::evacuate(&mut self.buckets, self.capacity, part) };
+        }
+    }
+
     fn heap_layout(&self) -> Layout {
         Layout::array::<Bucket<E>>(self.capacity).expect("the array was allocated with this layout")
     }
 
     #[expect(unsafe_code, reason = "frees the array of buckets")]
     fn free_heap(&mut self) {
-        if self.capacity > 0 {
+        match self.home() {
+            // SAFETY: allocated by `move_heap` for so many bytes.
+            Some(pool) => unsafe { pool.free(self.buckets.cast(), self.heap_layout().size()) },
             // SAFETY: allocated by `resize_heap` with this layout.
-            unsafe { dealloc(self.buckets.as_ptr().cast(), self.heap_layout()) };
-            self.capacity = 0;
+            None if self.capacity > 0 => unsafe { dealloc(self.buckets.as_ptr().cast(), self.heap_layout()) },
+            None => {}
         }
+        self.capacity = 0;
     }
 
     /// Drops the elements.

@@ -5,7 +5,10 @@ use proptest::prelude::*;
 
 use super::bucket::SLOTS;
 use super::*;
-use crate::structures::{Cursor, Evacuate, Part, START, evacuate_all};
+use crate::stdx::alone::is_alone;
+use crate::structures::{
+    Cursor, Evacuate, Part, START, ThinMember, evacuate_all, share_blocks, unshare_blocks, used_block_bytes,
+};
 
 const SEED: HashSeed = HashSeed { k0: 0x0706_0504_0302_0100, k1: 0x0f0e_0d0c_0b0a_0908 };
 
@@ -16,6 +19,8 @@ const ONE_BUCKET: u8 = 2;
 const FEW_HASHES: u8 = 3;
 /// As `FEW_HASHES`, with chained buckets in a pool.
 const IN_POOL: u8 = 4;
+/// As `IN_POOL`, in that of collections, where a child sees them.
+const AS_ELEMENTS: u8 = 5;
 
 thread_local! {
     static LIVING: Cell<isize> = const { Cell::new(0) };
@@ -39,7 +44,11 @@ impl Drop for Node {
 struct Item<const HASHING: u8>(Box<Node>);
 
 impl<const HASHING: u8> Element for Item<HASHING> {
-    const BUCKETS: Option<Pool> = if HASHING == IN_POOL { Some(Pool::Buckets) } else { None };
+    const BUCKETS: Option<Pool> = match HASHING {
+        IN_POOL => Some(Pool::Buckets),
+        AS_ELEMENTS => Some(Pool::Elements),
+        _ => None,
+    };
 
     type Key<'a> = &'a [u8];
 
@@ -56,7 +65,7 @@ impl<const HASHING: u8> Element for Item<HASHING> {
         match HASHING {
             ONE_TAG => hash & (u64::MAX >> 8),
             ONE_BUCKET => hash & (0xff << 56),
-            FEW_HASHES | IN_POOL => ((hash % 5) << 56) | (hash % 5),
+            FEW_HASHES | IN_POOL | AS_ELEMENTS => ((hash % 5) << 56) | (hash % 5),
             _ => hash,
         }
     }
@@ -395,13 +404,66 @@ fn each_element_is_evacuated_once_in_parts() {
             }
         }
         let (_, parts) = evacuate_all(&mut dict, 20);
-        assert!(parts <= count as usize / 20 + 1 && (parts > 1 || count <= 100), "{parts}");
+        assert!(parts <= count as usize / 15 + 1 && (parts > 1 || count <= 100), "{parts}");
         evacuate_all(&mut crowded, 1);
         assert!(dict.iter().all(|element| element.0.value == number_of(element) + 1));
         assert!(crowded.iter().all(|element| element.0.value == number_of(element) + 1));
         check(&dict);
         check(&crowded);
     }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "blocks are the global allocator's there, and none is shared")]
+fn buckets_of_a_small_table_that_a_child_sees_move_once_when_they_are_changed() {
+    if !is_alone(module_path!(), "buckets_of_a_small_table_that_a_child_sees_move_once_when_they_are_changed") {
+        return;
+    }
+    let mut dict: Dict<Item<AS_ELEMENTS>> = Dict::new(SEED);
+    insert_all(&mut dict, 0..60);
+    assert!(dict.chained_buckets > 0, "few hashes make chains");
+    let all = |dict: &Dict<Item<AS_ELEMENTS>>| -> Vec<_> {
+        let chains = dict.table.buckets().iter();
+        chains
+            .flat_map(|first| std::iter::successors(Some(first), |line| line.next()))
+            .map(std::ptr::from_ref)
+            .collect()
+    };
+    share_blocks();
+    let (before, used) = (all(&dict), used_block_bytes());
+    assert!(dict.find(b"key:7").is_some() && dict.find(b"key:77").is_none());
+    assert_eq!(all(&dict), before, "a look moves nothing");
+    for _ in 0..2 {
+        for number in 0..60 {
+            *dict.find_mut(&key(number)).expect("it is there") = item(number, number + 1);
+        }
+    }
+    let after = all(&dict);
+    assert!(before.len() == after.len() && before.iter().all(|line| !after.contains(line)), "all of them have moved");
+    assert_eq!(used_block_bytes(), used);
+    for number in 0..60 {
+        *dict.find_mut(&key(number)).expect("it is there") = item(number, number + 2);
+    }
+    assert_eq!(all(&dict), after, "once");
+    check(&dict);
+    unshare_blocks();
+}
+
+#[test]
+fn buckets_are_evacuated_with_the_elements() {
+    let mut dict: Dict<ThinMember> = Dict::new(SEED);
+    let members: Vec<_> = (0..500).map(|number| format!("member:{number}")).collect();
+    for (number, member) in members.iter().enumerate() {
+        let member = ThinMember::new(member.as_bytes());
+        dict.insert_new_hashed(dict.hash_of(&member), member);
+        let count = number as u64 + 1;
+        if count.is_power_of_two() || count == 500 {
+            let buckets =
+                if cfg!(miri) { 0 } else { dict.chained_buckets as u64 + u64::from(dict.table.bytes() <= 8_192) };
+            assert_eq!(evacuate_all(&mut dict, 10).0, count + buckets);
+        }
+    }
+    assert!(members.iter().all(|member| dict.find(member.as_bytes()).is_some()));
 }
 
 #[test]
@@ -542,6 +604,9 @@ enum Change {
     Policy(bool),
     Reserve(usize),
     Take,
+    Fork,
+    ChildEnds,
+    Evacuate(usize),
 }
 
 fn changes(keys: u32, range: u32) -> impl Strategy<Value = Vec<Change>> {
@@ -556,6 +621,9 @@ fn changes(keys: u32, range: u32) -> impl Strategy<Value = Vec<Change>> {
         2 => any::<bool>().prop_map(Change::Policy),
         1 => (0..range as usize * 2).prop_map(Change::Reserve),
         1 => Just(Change::Take),
+        1 => Just(Change::Fork),
+        1 => Just(Change::ChildEnds),
+        1 => (1..100usize).prop_map(Change::Evacuate),
     ];
     prop::collection::vec(change, 1..40)
 }
@@ -641,6 +709,12 @@ impl<const HASHING: u8> Pair<HASHING> {
                 assert_eq!(taken.len(), self.model.len());
                 self.model.clear();
                 self.marked.clear();
+            }
+            Change::Fork => share_blocks(),
+            Change::ChildEnds => unshare_blocks(),
+            Change::Evacuate(looks) => {
+                evacuate_all(&mut self.dict, looks);
+                self.model.values_mut().for_each(|value| *value += 1);
             }
         }
     }
@@ -729,6 +803,11 @@ proptest! {
     #[test]
     fn elements_whose_chained_buckets_are_in_a_pool_agree_with_a_hash_map(changes in changes(300, 300)) {
         agrees_with_a_hash_map::<IN_POOL>(changes);
+    }
+
+    #[test]
+    fn elements_whose_buckets_a_child_sees_agree_with_a_hash_map(changes in changes(300, 300)) {
+        agrees_with_a_hash_map::<AS_ELEMENTS>(changes);
     }
 
     #[test]

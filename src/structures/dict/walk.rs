@@ -56,18 +56,6 @@ impl<E: Element> Dict<E> {
         next
     }
 
-    /// As [`Dict::scan`], for elements that are to be changed without a change of their keys.
-    fn scan_mut(&mut self, cursor: u64, visit: impl FnMut(&mut E)) -> u64 {
-        let index = self.table.index(cursor);
-        let Some(bucket) = self.table.buckets_mut().get_mut(index) else { return 0 };
-        bucket.visit_mut(visit);
-        let next = next_cursor(cursor, self.table.mask_of(index) as u64);
-        if let Some(bucket) = self.chain(next) {
-            bucket.prefetch_elements();
-        }
-        next
-    }
-
     /// A random element: each one is equally likely, save those in chains far longer than the others.
     pub fn random(&self, rng: &mut fastrand::Rng) -> Option<&E> {
         self.random_place(rng).map(|place| self.at(place))
@@ -141,15 +129,37 @@ impl<E: Element> Dict<E> {
     }
 }
 
-impl<E: Element + Evacuate> Evacuate for Dict<E> {
-    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+impl<E: Element> Dict<E> {
+    /// Moves buckets, and not the elements; see [`Evacuate::evacuate`]. The cursor is that of [`Dict::scan`].
+    pub fn evacuate_buckets(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        self.evacuate_with(cursor, part, |_, _| {})
+    }
+
+    fn evacuate_with(&mut self, cursor: Cursor, part: &mut Part, mut each: impl FnMut(&mut E, &mut Part)) -> Cursor {
+        if cursor == START {
+            self.table.evacuate_block(part);
+        }
         let mut cursor = cursor as u64;
         loop {
-            cursor = self.scan_mut(cursor, |element| _ = element.evacuate(START, part));
+            let index = self.table.index(cursor);
+            let Some(bucket) = self.table.buckets_mut().get_mut(index) else { return START };
+            part.look();
+            bucket.evacuate(part, &mut each);
+            cursor = next_cursor(cursor, self.table.mask_of(index) as u64);
             if cursor == 0 || part.is_done() {
                 return cursor.into();
             }
+            if let Some(bucket) = self.chain(cursor) {
+                bucket.prefetch_elements();
+            }
         }
+    }
+}
+
+/// The cursor is that of [`Dict::scan`].
+impl<E: Element + Evacuate> Evacuate for Dict<E> {
+    fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
+        self.evacuate_with(cursor, part, |element, part| _ = element.evacuate(START, part))
     }
 }
 

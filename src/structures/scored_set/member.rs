@@ -125,6 +125,8 @@ impl Drop for ScoredMember {
 }
 
 impl Element for ScoredMember {
+    const BUCKETS: Option<Pool> = Some(POOL);
+
     type Key<'a> = &'a [u8];
 
     #[inline]

@@ -158,6 +158,22 @@ impl ScoredSet {
         handles.len()
     }
 
+    /// Moves the leaf of a rank, and the members that it names, as far as their blocks are leaving. Returns the rank behind it.
+    #[expect(unsafe_code, reason = "the order names blocks that the table owns")]
+    fn evacuate_leaf(&mut self, rank: usize, part: &mut Part) -> usize {
+        let Self { members, order } = self;
+        order.evacuate_leaf(rank, part, |handle, part| {
+            if !handle.is_leaving(part) {
+                return;
+            }
+            let hash = members.hash(handle.member());
+            let owner = members.find_mut_hashed(hash, handle.member()).expect("the order names members of the table");
+            owner.evacuate(START, part);
+            // SAFETY: as for the handle whose place it takes.
+            *handle = unsafe { owner.reference() };
+        })
+    }
+
     /// A random member, with its score.
     #[allow(dead_code, reason = "tests compare it with a model")]
     pub fn random(&self, rng: &mut fastrand::Rng) -> Option<(&[u8], f64)> {
@@ -200,31 +216,26 @@ impl Clone for ScoredSet {
     }
 }
 
-/// The cursor is a rank.
+/// The cursor is that of the table while its buckets are moved, and then [`RANKS`] and a rank.
 impl Evacuate for ScoredSet {
-    #[expect(unsafe_code, reason = "the order names blocks that the table owns")]
     fn evacuate(&mut self, cursor: Cursor, part: &mut Part) -> Cursor {
-        let Self { members, order } = self;
-        let mut rank = cursor as usize;
-        while rank < order.len() {
-            if rank > cursor as usize && part.is_done() {
-                return rank as Cursor;
+        let Some(rank) = cursor.checked_sub(RANKS) else {
+            let next = self.members.evacuate_buckets(cursor, part);
+            return if next == START { RANKS } else { next };
+        };
+        let mut rank = rank as usize;
+        while rank < self.len() {
+            rank = self.evacuate_leaf(rank, part);
+            if part.is_done() {
+                return RANKS + rank as Cursor;
             }
-            rank = order.evacuate_leaf(rank, part, |handle, part| {
-                if !handle.is_leaving(part) {
-                    return;
-                }
-                let hash = members.hash(handle.member());
-                let owner =
-                    members.find_mut_hashed(hash, handle.member()).expect("the order names members of the table");
-                owner.evacuate(START, part);
-                // SAFETY: as for the handle whose place it takes.
-                *handle = unsafe { owner.reference() };
-            });
         }
         START
     }
 }
+
+/// Beyond all cursors of a table.
+const RANKS: Cursor = 1 << u64::BITS;
 
 impl PartialEq for ScoredSet {
     fn eq(&self, other: &Self) -> bool {
