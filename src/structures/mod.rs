@@ -3,6 +3,7 @@
 //! Uses:  stdx.
 //! Never: a Redis rule, a configuration value, a file or a socket.
 
+mod ahead;
 mod dict;
 mod evacuate;
 mod folded_name;
@@ -27,6 +28,7 @@ pub mod scored_set;
 pub mod ziplist;
 pub mod zipmap;
 
+pub use ahead::start_pages_ahead_with;
 pub use dict::{
     Dict, Element, Iter, MappedTable, OccupiedSlot, ResizePolicy, Slot, TableStats, huge_pages_for_tables,
     mapped_table_bytes, mapped_tables, prefetch_bytes, set_thread_resize_policy,

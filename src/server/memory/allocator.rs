@@ -19,9 +19,7 @@ impl Executor {
 
     /// What is in huge pages already stays there, and what is not moves only when it is allocated anew.
     ///
-    /// The heap follows, and tables that are made at once for many keys. A table that grows does not: the first touch of
-    /// each of its 2 MiB pages would hold a single insertion up for longer than the millisecond that it may take
-    /// (`benches/dict_stall.rs`); once it is filled it is healed like the rest.
+    /// The heap follows, and tables that are made from then on.
     pub(in crate::server) fn follow_huge_pages(&mut self) {
         let HugePageDecision { used, reason } = self.memory.huge_page_system.follow(self.config.huge_pages);
         self.memory.huge_pages_used = used;

@@ -4,6 +4,7 @@
 //! the tables.
 
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ const OWN_BYTES_MIN: usize = HUGE_PAGE_BYTES / 8;
 /// How much is looked at in one step, which a fork may have to wait for.
 const LOOK_BYTES: usize = 16 << 20;
 
-/// Nothing to do, after which time it is looked again: tables grow without a child too.
+/// Nothing to do, after which time it is looked again: the first small pages of tables are filled without a child too.
 const REST_MIN: Duration = Duration::from_secs(1);
 
 /// Looking takes at most one part in so many of the time.
@@ -322,6 +323,8 @@ struct Healing<'a> {
     /// After how long the last look of either scope took.
     rests: Rests,
     added: Added,
+    /// At the last look at everything.
+    tables: Vec<MappedTable>,
 }
 
 /// What has been copied beside a child that no write had, outside of tables.
@@ -338,7 +341,15 @@ impl<'a> Healing<'a> {
         }
         let map = PageMap::open().map_err(|error| Trouble::of("/proc/self/pagemap", &error))?;
         let spare = Spare::new().map_err(|error| Trouble::of("a spare huge page", &error))?;
-        Ok(Self { shared, map, spare, blocks: Vec::new(), rests: Rests::default(), added: Added::default() })
+        Ok(Self {
+            shared,
+            map,
+            spare,
+            blocks: Vec::new(),
+            rests: Rests::default(),
+            added: Added::default(),
+            tables: Vec::new(),
+        })
     }
 
     /// Looks at all memory and heals what is split.
@@ -414,13 +425,14 @@ impl<'a> Healing<'a> {
     fn look(&mut self, scope: Scope) -> io::Result<Option<Found>> {
         let maps = std::fs::read_to_string("/proc/self/maps")?;
         let tables = mapped_tables();
+        let growing = if scope == Scope::Everything { growing_parts(&self.tables, &tables) } else { Vec::new() };
         let added_max = tables.iter().map(|table| table.range.len()).sum();
         let child = self.shared.lock().children;
         if child != self.added.child {
             self.added = Added { child, bytes: 0 };
         }
         let (mut split, mut huge) = (Vec::new(), Vec::new());
-        for range in ranges::healable(&maps, &tables) {
+        for range in ranges::healable(&maps, &tables, &growing) {
             for start in range.clone().step_by(LOOK_BYTES) {
                 let window = start..range.end.min(start + LOOK_BYTES);
                 let (map, blocks, added) = (&mut self.map, &mut self.blocks, &mut self.added);
@@ -440,6 +452,7 @@ impl<'a> Healing<'a> {
         }
         if scope == Scope::Everything {
             self.note_found(&mut split, &huge)?;
+            self.tables = tables;
         }
         Ok(Some(Found { split, huge }))
     }
@@ -459,6 +472,16 @@ impl<'a> Healing<'a> {
         self.shared.split_bytes.store(split_bytes as u64, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// What came in small pages of tables that have grown or shrunk since an earlier look: insertions would wait for their healing, as
+/// long as nothing is gained by it.
+fn growing_parts(earlier: &[MappedTable], now: &[MappedTable]) -> Vec<Range<usize>> {
+    let has_changed = |table: &&MappedTable| {
+        let mut same = earlier.iter().filter(|other| other.range.start == table.range.start);
+        same.all(|other| other.used_end != table.used_end)
+    };
+    now.iter().filter(has_changed).map(|table| table.range.start..table.small_end).collect()
 }
 
 /// Keeps the blocks of which much is not shared with a child; none on a kernel that does not say which are huge, since those may have
@@ -558,6 +581,22 @@ mod tests {
         healer.follow(0);
         assert_eq!(steps(&healer), [None, None]);
         pace(&healer, Scope::Everything);
+    }
+
+    #[test]
+    fn what_came_in_small_pages_counts_as_growing_until_a_look_finds_it_as_it_was() {
+        const MIB: usize = 1 << 20;
+        let table = |start: usize, used: usize| {
+            let range = start * MIB..(start + 8) * MIB;
+            let (filled_end, used_end) = ((start + used / 2 * 2) * MIB, (start + used) * MIB);
+            MappedTable { range, filled_end, small_end: (start + 4) * MIB, used_end }
+        };
+        let now = [table(10, 5), table(20, 6), table(40, 7)];
+        assert_eq!(growing_parts(&now, &now), []);
+        let earlier = [table(10, 5), table(20, 5), table(30, 7)];
+        assert_eq!(growing_parts(&earlier, &now), [20 * MIB..24 * MIB, 40 * MIB..44 * MIB]);
+        let healable = ranges::healable("", &now, &growing_parts(&earlier, &now));
+        assert_eq!(healable, [10 * MIB..14 * MIB, 24 * MIB..26 * MIB, 44 * MIB..46 * MIB]);
     }
 
     #[test]

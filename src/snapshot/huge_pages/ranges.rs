@@ -39,8 +39,8 @@ impl<'a> Mapping<'a> {
 /// The whole blocks of the heap and of the tables, in ascending ranges.
 ///
 /// Plain private memory is the allocator's or a thread's stack, and a stack is right above its guard. What of a table
-/// is not filled yet is left out, since inserts would wait.
-pub fn healable(maps: &str, tables: &[MappedTable]) -> Vec<Range<usize>> {
+/// is not filled yet is left out, since inserts would wait, and so is what is `growing`.
+pub fn healable(maps: &str, tables: &[MappedTable], growing: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut guard_end = None;
     for mapping in maps.lines().filter_map(Mapping::parse) {
@@ -57,7 +57,7 @@ pub fn healable(maps: &str, tables: &[MappedTable]) -> Vec<Range<usize>> {
     for range in ranges {
         let from = blocks.last().map_or(0, |last| last.end).max(range.start.next_multiple_of(HUGE_PAGE_BYTES));
         let end = range.end / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-        push_without(&mut blocks, from..end, tables.iter().map(unfilled));
+        push_without(&mut blocks, from..end, tables.iter().map(unfilled).chain(growing.iter().map(whole_blocks)));
     }
     blocks
 }
@@ -65,6 +65,10 @@ pub fn healable(maps: &str, tables: &[MappedTable]) -> Vec<Range<usize>> {
 /// The blocks of a table that it has not filled yet.
 fn unfilled(table: &MappedTable) -> Range<usize> {
     table.filled_end..table.range.end.next_multiple_of(HUGE_PAGE_BYTES)
+}
+
+fn whole_blocks(part: &Range<usize>) -> Range<usize> {
+    part.start..part.end.next_multiple_of(HUGE_PAGE_BYTES)
 }
 
 /// Adds what is left of a range without the holes, whose ends are those of blocks.
@@ -142,15 +146,16 @@ mod tests {
 ";
 
     fn table(range: Range<usize>, filled_end: usize) -> MappedTable {
-        MappedTable { range, filled_end }
+        let ends = (range.start + 0x40_0000, range.end);
+        MappedTable { range, filled_end, small_end: ends.0, used_end: ends.1 }
     }
 
     #[test]
     fn only_plain_memory_beside_stacks_is_healed() {
         let expected = [0x7f00_0000_0000..0x7f00_00a0_0000, 0x7f00_01c0_0000..0x7f00_0200_0000];
-        assert_eq!(healable(MAPS, &[]), expected);
-        assert!(healable("", &[]).is_empty());
-        assert!(healable("nonsense\n12-zz rw-p 0 0 0\n\n", &[]).is_empty());
+        assert_eq!(healable(MAPS, &[], &[]), expected);
+        assert!(healable("", &[], &[]).is_empty());
+        assert!(healable("nonsense\n12-zz rw-p 0 0 0\n\n", &[], &[]).is_empty());
     }
 
     #[test]
@@ -163,7 +168,7 @@ mod tests {
             0x7f00_0040_0000..0x7f00_00a0_0000,
             0x7f00_00c0_0000..0x7f00_0100_0000,
         ];
-        assert_eq!(healable(MAPS, &[first, joined_with_a_stack, second]), expected);
+        assert_eq!(healable(MAPS, &[first, joined_with_a_stack, second], &[]), expected);
     }
 
     #[test]

@@ -2,29 +2,27 @@
 //!
 //! Invariants of a mapping:
 //! - its start is that of a huge page, and its parts end at multiples of `OPENED_BYTES_MIN`;
-//! - the first `open` bytes can be read and written, the rest of `reserved` bytes cannot;
-//! - nothing beyond the first `used` bytes was ever written, or it was given back since: it reads as zeroes, or as
-//!   vacant buckets.
+//! - what is open of it can be read and written, the rest of `reserved` bytes cannot;
+//! - the table uses nothing beyond what is ready ([`Ready`]), which is open;
+//! - nothing beyond the first `used` bytes holds an element: it reads as zeroes, or as vacant buckets.
 
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::ready::{Place, Ready};
 use crate::structures::reserved::{self, HUGE_PAGE_BYTES, allow, ask_for_huge_pages, give_back, unmap};
 
 const PAGE_BYTES: usize = 4096;
 
-/// A mapping is opened by at least so many bytes at a time, and a small one by no more: the kernel gives no huge page to
-/// a table that does not fill one.
-const OPENED_BYTES_MIN: usize = 256 << 10;
+/// A table that grows comes in small pages up to here, and in huge ones from here on, of which one or two are not in use yet: it takes
+/// half a million elements to fill so much.
+const SMALL_BYTES: usize = 4 << 20;
 
-/// A larger one is opened by this share of what is open.
-const OPENED_SHARE: usize = 8;
-
-/// What is given back at a time: freeing 512 small pages at once takes 300 us, 64 take 40.
-const GIVEN_BACK_BYTES: usize = 256 << 10;
+/// Of what is not used any more, whole parts of this size do not count.
+const UNUSED_BYTES_MIN: usize = 256 << 10;
 
 /// Addresses that a table reserves, as a multiple of its size, where the address space is limited fewer of them; and at least.
 const RESERVED_FACTORS: [usize; 4] = [16, 4, 2, 1];
@@ -33,23 +31,39 @@ const RESERVED_BYTES_MIN: usize = 64 << 20;
 static HUGE_PAGES: AtomicBool = AtomicBool::new(false);
 static MAPPED_BYTES: AtomicIsize = AtomicIsize::new(0);
 /// By their first address.
-static MAPPED: Mutex<BTreeMap<usize, MappedTable>> = Mutex::new(BTreeMap::new());
+static MAPPED: Mutex<BTreeMap<usize, Arc<Ready>>> = Mutex::new(BTreeMap::new());
 
 /// A table that is mapped on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappedTable {
     /// The addresses that can be used, of which the first is that of a huge page.
     pub range: Range<usize>,
-    /// Up to here its huge pages are full of buckets, and beyond the pages come one by one as it grows.
+    /// Up to here its huge pages are full of buckets.
     pub filled_end: usize,
+    /// Up to here it came in small pages, and beyond in huge ones.
+    pub small_end: usize,
+    /// Up to here it has buckets.
+    pub used_end: usize,
+}
+
+impl MappedTable {
+    fn at(start: usize, ready: &Ready) -> Self {
+        let (open, used) = (ready.open_bytes(), ready.used_bytes());
+        Self {
+            range: start..start + open,
+            filled_end: start + used / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES,
+            small_end: start + ready.small_bytes().min(open),
+            used_end: start + used,
+        }
+    }
 }
 
 /// The tables that are mapped on their own at this moment.
 pub fn mapped_tables() -> Vec<MappedTable> {
-    registered().values().cloned().collect()
+    registered().iter().map(|(start, ready)| MappedTable::at(*start, ready)).collect()
 }
 
-fn registered() -> MutexGuard<'static, BTreeMap<usize, MappedTable>> {
+fn registered() -> MutexGuard<'static, BTreeMap<usize, Arc<Ready>>> {
     MAPPED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -59,11 +73,10 @@ pub fn mapped_table_bytes() -> usize {
     MAPPED_BYTES.load(Ordering::Relaxed).max(0) as usize
 }
 
-/// Whether large tables that are made at once for many elements ask for transparent huge pages. Off until the server has
-/// looked at what the kernel does with them.
+/// Whether large tables ask for transparent huge pages. Off until the server has looked at what the kernel does with them.
 ///
-/// A table that grows while it is in use never asks: the first touch of a huge page can take longer than an insertion
-/// may. Its pages become huge when they have been filled, if somebody sees to it (see [`mapped_tables`]).
+/// The first touch of a huge page can take longer than an insertion may: one that is made at once is touched by whoever fills it, and
+/// one that grows by another thread, ahead of the insertions.
 pub fn huge_pages_for_tables(wanted: bool) {
     HUGE_PAGES.store(wanted, Ordering::Relaxed);
 }
@@ -71,35 +84,37 @@ pub fn huge_pages_for_tables(wanted: bool) {
 pub(super) struct Mapping {
     start: NonNull<u8>,
     reserved: usize,
-    open: usize,
     used: usize,
-    /// The first so many bytes ask for huge pages, which makes them a mapping of their own to the kernel.
-    huge: usize,
+    /// So many bytes can be used before the table is to call `grow`, which sees to it that more get ready in time.
+    limit: usize,
     /// Up to `used`, nothing from here on has memory behind it yet; see `touch_next`.
     untouched_from: usize,
+    ready: Arc<Ready>,
 }
 
 impl Mapping {
     /// Memory of which so many bytes can be used, all zeroes.
-    #[expect(unsafe_code, reason = "opens a range")]
     pub(super) fn new(bytes: usize) -> Option<Self> {
-        let open = opened(0, bytes)?;
-        let (start, reserved) = reserve(open)?;
-        let mapping = Self { start, reserved, open, used: 0, huge: 0, untouched_from: usize::MAX };
-        // SAFETY: the range is new. Dropping the mapping gives the addresses back.
-        if !unsafe { allow(start, 0, open) } {
-            return None;
-        }
-        mapping.register();
-        Some(mapping)
+        Self::with_small(bytes, if HUGE_PAGES.load(Ordering::Relaxed) { SMALL_BYTES } else { usize::MAX })
+    }
+
+    fn with_small(bytes: usize, small: usize) -> Option<Self> {
+        let wanted = bytes.checked_add(Ready::lead(bytes))?.checked_next_multiple_of(HUGE_PAGE_BYTES)?;
+        let (start, reserved) = reserve(wanted, small)?;
+        let ready = Ready::new(Place { start, reserved, memory_end: 0 }, small);
+        let mut mapping = Self { start, reserved, used: 0, limit: 0, untouched_from: usize::MAX, ready };
+        registered().insert(start.addr().get(), Arc::clone(&mapping.ready));
+        // Dropping it gives the addresses back.
+        mapping.grow(bytes).then_some(mapping)
     }
 
     pub(super) fn start(&self) -> NonNull<u8> {
         self.start
     }
 
-    pub(super) fn open_bytes(&self) -> usize {
-        self.open
+    /// What can be used before `grow` is called.
+    pub(super) fn usable_bytes(&self) -> usize {
+        self.limit
     }
 
     /// What buckets use or have used of it, in whole pages.
@@ -109,22 +124,33 @@ impl Mapping {
 
     /// Makes at least so many bytes usable. The start may change, and what it holds moves along without being copied as
     /// a rule.
-    #[expect(unsafe_code, reason = "opens more of a range")]
     pub(super) fn grow(&mut self, bytes: usize) -> bool {
-        if bytes <= self.open {
-            return true;
-        }
-        let Some(open) = opened(self.open, bytes) else { return false };
-        if open > self.reserved && !self.move_to_larger(open) {
+        let lead = Ready::lead(bytes);
+        let Some(end) = bytes.checked_add(lead) else { return false };
+        if end > self.reserved && !self.move_to_larger(end) && bytes > self.reserved {
             return false;
         }
-        // SAFETY: the part is within the range and has not been opened before.
-        if !unsafe { allow(self.start, self.open, open) } {
+        if bytes > self.ready.bytes() && !self.open(bytes) {
             return false;
         }
-        self.open = open;
-        self.register();
+        let ready = self.ready.bytes();
+        self.limit = if end <= ready {
+            ready - lead
+        } else if self.used == 0 {
+            // One that is made for many elements at once may never have more.
+            bytes
+        } else {
+            self.ready.want(end);
+            ready
+        };
         true
+    }
+
+    fn open(&self, bytes: usize) -> bool {
+        let place = self.ready.lock();
+        let place = place.as_ref().expect("the mapping is there");
+        // While this waited for the lock, it may have got ready.
+        bytes <= self.ready.bytes() || self.ready.end_for(bytes).is_some_and(|end| self.ready.open_to(place, end))
     }
 
     /// Notes that the first so many bytes are in use.
@@ -135,15 +161,28 @@ impl Mapping {
         }
     }
 
-    /// Gives back what lies beyond the first so many bytes, which hold only vacant buckets there, once it is worth it.
-    #[expect(unsafe_code, reason = "gives a part of a range back")]
+    /// Lets go of what lies beyond the first so many bytes, which hold only vacant buckets there, once it is worth it.
     pub(super) fn give_back_from(&mut self, bytes: usize) {
-        let kept = bytes.next_multiple_of(GIVEN_BACK_BYTES);
-        if kept < self.used {
-            // SAFETY: nobody borrows from the table, and zeroes are vacant buckets, which the part held before.
-            unsafe { give_back(self.start, kept, self.used) };
-            self.count(kept);
+        let kept = bytes.next_multiple_of(UNUSED_BYTES_MIN);
+        if kept >= self.used {
+            return;
         }
+        let used = self.used;
+        self.count(kept);
+        // Less than a huge page is not given back where it would split one, nor what may soon be needed again.
+        let small = self.ready.small_bytes();
+        let kept = if kept <= small { kept } else { (kept + Ready::lead(kept)).next_multiple_of(HUGE_PAGE_BYTES) };
+        {
+            let mut place = self.ready.lock();
+            let place = place.as_mut().expect("the mapping is there");
+            place.memory_end = place.memory_end.max(used);
+            if kept >= place.memory_end {
+                return;
+            }
+            self.ready.lower_to(kept);
+        }
+        self.limit = self.limit.min(kept);
+        self.ready.send_for_errand();
     }
 
     /// Gives the memory of all buckets back.
@@ -154,18 +193,18 @@ impl Mapping {
     #[expect(unsafe_code, reason = "gives a part of a range back")]
     pub(super) unsafe fn give_up(&self) {
         // SAFETY: the part is open, and nobody looks at it any more, by this function's contract.
-        unsafe { give_back(self.start, 0, self.used) };
+        unsafe { give_back(self.start, 0, self.used.max(self.ready.bytes())) };
     }
 
     /// Prepares the used part, which nobody has touched yet and which is about to be filled: it lives in huge pages, where
     /// these are wanted, and `touch_next` gets memory for it ahead of the insertions.
     #[expect(unsafe_code, reason = "advises the kernel about a part of a range")]
     pub(super) fn expect_filling(&mut self) {
-        let huge = self.used / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-        if HUGE_PAGES.load(Ordering::Relaxed) && huge > 0 {
-            self.huge = huge;
-            // SAFETY: the part is used, and so within the range.
-            unsafe { ask_for_huge_pages(self.start, 0, huge) };
+        let small = self.ready.small_bytes();
+        if HUGE_PAGES.load(Ordering::Relaxed) && self.used >= HUGE_PAGE_BYTES && small > 0 {
+            // SAFETY: the part lies within the range.
+            unsafe { ask_for_huge_pages(self.start, 0, small.min(self.reserved)) };
+            self.ready.set_small(0);
         }
         self.untouched_from = 0;
     }
@@ -185,41 +224,36 @@ impl Mapping {
 
     fn count(&mut self, used: usize) {
         MAPPED_BYTES.fetch_add(used as isize - self.used as isize, Ordering::Relaxed);
-        let filled = self.filled();
         self.used = used;
-        if self.filled() != filled {
-            self.register();
-        }
-    }
-
-    fn filled(&self) -> usize {
-        self.used / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES
-    }
-
-    fn register(&self) {
-        let start = self.start.addr().get();
-        let table = MappedTable { range: start..start + self.open, filled_end: start + self.filled() };
-        registered().insert(start, table);
+        self.ready.note_used(used);
     }
 
     /// Moves to a range in which so many bytes can be opened.
     #[expect(unsafe_code, reason = "gives ranges up")]
     fn move_to_larger(&mut self, bytes: usize) -> bool {
-        let Some((start, reserved)) = reserve(bytes) else { return false };
+        let Some(bytes) = bytes.checked_next_multiple_of(HUGE_PAGE_BYTES) else { return false };
+        let small = self.ready.small_bytes();
+        let Some((start, reserved)) = reserve(bytes, small) else { return false };
+        let ready = Arc::clone(&self.ready);
+        let mut place = ready.lock();
+        let place = place.as_mut().expect("the mapping is there");
+        let open = ready.open_bytes();
         registered().remove(&self.start.addr().get());
-        let moved = self.move_part(start, 0, self.huge) && self.move_part(start, self.huge, self.open);
-        if !moved {
+        // The kernel knows them as two mappings.
+        let small = small.min(open);
+        let moved = self.move_part(start, 0, small) && self.move_part(start, small, open);
+        if moved {
+            // SAFETY: what could be used of the old range has moved, and this was never open.
+            unsafe { unmap(self.start, open, self.reserved) };
+            (self.start, self.reserved) = (start, reserved);
+            (place.start, place.reserved) = (start, reserved);
+        } else {
             // Only possible before the first part has moved: there is no memory to copy it into.
             // SAFETY: the new range is of no use to anybody.
             unsafe { unmap(start, 0, reserved) };
-            self.register();
-            return false;
         }
-        // SAFETY: what could be used of the old range has moved, and this was never open.
-        unsafe { unmap(self.start, self.open, self.reserved) };
-        (self.start, self.reserved) = (start, reserved);
-        self.register();
-        true
+        registered().insert(self.start.addr().get(), Arc::clone(&ready));
+        moved
     }
 
     /// Moves one part, which the kernel knows as one mapping, to the same place in another range.
@@ -260,7 +294,8 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         MAPPED_BYTES.fetch_sub(self.used as isize, Ordering::Relaxed);
         registered().remove(&self.start.addr().get());
-        // SAFETY: the table that was here is gone.
+        *self.ready.lock() = None;
+        // SAFETY: the table that was here is gone, and no errand finds its place any more.
         unsafe { unmap(self.start, 0, self.reserved) };
     }
 }
@@ -273,19 +308,20 @@ unsafe impl Send for Mapping {}
 #[expect(unsafe_code, reason = "the raw pointer hides that the mapping owns its memory")]
 unsafe impl Sync for Mapping {}
 
-/// What is to be open where so many bytes are needed and so many are open; `None` when no address space holds it.
-fn opened(open: usize, bytes: usize) -> Option<usize> {
-    let step = open / OPENED_SHARE / OPENED_BYTES_MIN * OPENED_BYTES_MIN;
-    bytes.max(open + step).checked_next_multiple_of(OPENED_BYTES_MIN)
-}
-
-/// A range that starts with a huge page and can be opened to so many bytes, with room to grow where there is any.
-fn reserve(bytes: usize) -> Option<(NonNull<u8>, usize)> {
+/// A range that starts with a huge page and can be opened to so many bytes, with room to grow where there is any. Beyond the first
+/// `small` bytes it asks for huge pages.
+#[expect(unsafe_code, reason = "advises the kernel about a part of a range")]
+fn reserve(bytes: usize, small: usize) -> Option<(NonNull<u8>, usize)> {
     let sizes = RESERVED_FACTORS.into_iter().filter_map(|factor| {
         let room = if factor > 1 { RESERVED_BYTES_MIN } else { 0 };
         bytes.checked_mul(factor)?.max(room).checked_next_multiple_of(HUGE_PAGE_BYTES)
     });
-    sizes.into_iter().find_map(|size| Some((reserved::reserve(size)?, size)))
+    let (start, reserved) = sizes.into_iter().find_map(|size| Some((reserved::reserve(size)?, size)))?;
+    if small < reserved {
+        // SAFETY: the part lies within the range.
+        unsafe { ask_for_huge_pages(start, small, reserved) };
+    }
+    Some((start, reserved))
 }
 
 /// Moves pages to an address where something of ours is mapped that nobody uses. Nothing changes where that is refused.
@@ -311,22 +347,30 @@ unsafe fn move_pages(_from: NonNull<u8>, _to: NonNull<u8>, _bytes: usize) -> boo
 #[cfg(all(test, not(miri)))]
 mod tests {
     use super::*;
+    use crate::structures::dict::ready::OPENED_BYTES_MIN;
 
     #[expect(unsafe_code, reason = "views the mapping as bytes")]
     fn bytes(mapping: &mut Mapping) -> &mut [u8] {
         // SAFETY: so many bytes can be read and written, and nobody else has a view of them.
-        unsafe { core::slice::from_raw_parts_mut(mapping.start.as_ptr(), mapping.open) }
+        unsafe { core::slice::from_raw_parts_mut(mapping.start.as_ptr(), mapping.ready.bytes()) }
     }
 
     fn registered_at(start: usize) -> Option<MappedTable> {
         mapped_tables().into_iter().find(|table| table.range.start == start)
     }
 
+    /// Waits until the errands are done.
+    fn settle(mapping: &Mapping, is_done: impl Fn(&Place) -> bool) {
+        while !mapping.ready.lock().as_ref().is_some_and(&is_done) {
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn a_mapping_grows_in_place_and_moves_when_its_addresses_are_used_up() {
         let mut mapping = Mapping::new(300 << 10).expect("there is memory");
         let first = mapping.start.addr().get();
-        assert_eq!((first % HUGE_PAGE_BYTES, mapping.open), (0, 512 << 10));
+        assert_eq!((first % HUGE_PAGE_BYTES, mapping.ready.bytes()), (0, 512 << 10));
         bytes(&mut mapping)[0] = 1;
         mapping.use_bytes(300 << 10);
         assert_eq!((mapping.used, registered_at(first).expect("it is there").filled_end), (300 << 10, first));
@@ -335,15 +379,11 @@ mod tests {
         mapping.use_bytes(5 << 20);
         assert_eq!(registered_at(first).expect("it is there").filled_end, first + (4 << 20));
         bytes(&mut mapping)[5 << 20 >> 1] = 2;
-        // As if it had been made at this size: the kernel then knows two mappings.
-        huge_pages_for_tables(true);
         mapping.expect_filling();
-        huge_pages_for_tables(false);
-        assert_eq!(mapping.huge, 4 << 20);
         assert!(mapping.touch_next() && mapping.touch_next() && !mapping.touch_next());
         bytes(&mut mapping)[(5 << 20) - 1] = 3;
         let reserved = mapping.reserved;
-        assert!(mapping.grow(reserved + 1) && mapping.open > reserved);
+        assert!(mapping.grow(reserved + 1) && mapping.ready.bytes() > reserved);
         let moved = mapping.start.addr().get();
         assert!(moved != first && moved.is_multiple_of(HUGE_PAGE_BYTES));
         assert_eq!(registered_at(first), None);
@@ -355,6 +395,37 @@ mod tests {
     }
 
     #[test]
+    fn a_mapping_in_huge_pages_gets_more_of_them_ready_before_it_is_full() {
+        const STEP: usize = 64;
+        let mut mapping = Mapping::with_small(SMALL_BYTES, SMALL_BYTES).expect("there is memory");
+        mapping.use_bytes(SMALL_BYTES);
+        assert!(mapping.grow(SMALL_BYTES + STEP));
+        mapping.use_bytes(SMALL_BYTES + STEP);
+        let ready = mapping.ready.bytes();
+        assert_eq!(ready, SMALL_BYTES + HUGE_PAGE_BYTES);
+        for used in [ready, ready + HUGE_PAGE_BYTES, RESERVED_BYTES_MIN, RESERVED_BYTES_MIN * 2] {
+            assert!(mapping.grow(used));
+            mapping.use_bytes(used);
+            let end = used + Ready::lead(used);
+            settle(&mapping, |place| place.memory_end >= end);
+            let ready = mapping.ready.bytes();
+            assert!(ready.is_multiple_of(HUGE_PAGE_BYTES) && (end..end + HUGE_PAGE_BYTES).contains(&ready));
+            assert_eq!(mapping.used_bytes(), used, "what is ready does not count before it is used");
+            let table = registered_at(mapping.start.addr().get()).expect("it is there");
+            assert_eq!(table.small_end, table.range.start + SMALL_BYTES);
+            assert!(bytes(&mut mapping).iter().all(|byte| *byte == 0));
+        }
+        bytes(&mut mapping).fill(7);
+        let kept = SMALL_BYTES * 2;
+        mapping.give_back_from(kept);
+        assert_eq!((mapping.used_bytes(), mapping.limit), (kept, kept + HUGE_PAGE_BYTES));
+        settle(&mapping, |place| place.memory_end == kept + HUGE_PAGE_BYTES);
+        assert!(mapping.grow(kept * 2));
+        let (before, after) = bytes(&mut mapping).split_at(kept + HUGE_PAGE_BYTES);
+        assert!(before.iter().all(|byte| *byte == 7) && after.iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
     fn what_is_given_back_reads_as_zeroes_and_does_not_count() {
         let mut mapping = Mapping::new(4 << 20).expect("there is memory");
         mapping.use_bytes(4 << 20);
@@ -362,8 +433,11 @@ mod tests {
         mapping.give_back_from((4 << 20) - 1);
         assert_eq!(mapping.used, 4 << 20);
         mapping.give_back_from((1 << 20) + 5);
-        assert_eq!(mapping.used, (1 << 20) + (256 << 10));
-        let (kept, given_back) = bytes(&mut mapping).split_at((1 << 20) + (256 << 10));
+        let kept = (1 << 20) + (256 << 10);
+        assert_eq!((mapping.used, mapping.limit), (kept, kept));
+        settle(&mapping, |place| place.memory_end == kept);
+        assert!(mapping.grow(4 << 20));
+        let (kept, given_back) = bytes(&mut mapping).split_at(kept);
         assert!(kept.iter().all(|byte| *byte == 7) && given_back.iter().all(|byte| *byte == 0));
     }
 
@@ -374,7 +448,7 @@ mod tests {
         let mut mapping = Mapping::new(1).expect("there is memory");
         let start = mapping.start;
         assert!(!mapping.grow(1 << 60) && !mapping.grow(usize::MAX));
-        assert_eq!((mapping.start, mapping.open), (start, OPENED_BYTES_MIN));
+        assert_eq!((mapping.start, mapping.ready.bytes()), (start, OPENED_BYTES_MIN));
         bytes(&mut mapping)[0] = 1;
     }
 }

@@ -16,6 +16,7 @@ mod link;
 mod mapping;
 mod marks;
 mod prefetch;
+mod ready;
 mod resize;
 mod slot;
 mod table;

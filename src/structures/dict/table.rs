@@ -25,7 +25,7 @@ pub(super) struct Table<E: Element> {
     len: usize,
     /// The bits of a hash that say which bucket of 2^(L+1) it belongs to.
     mask: usize,
-    /// Buckets for which there is memory: those from `len` on are vacant.
+    /// Buckets for which there is room until `make_room` is asked: those from `len` on are vacant.
     capacity: usize,
     mapping: Option<Box<Mapping>>,
     owned: PhantomData<Bucket<E>>,
@@ -121,7 +121,10 @@ impl<E: Element> Table<E> {
         debug_assert!(self.buckets()[len..].iter().all(Bucket::is_vacant), "only vacant buckets are taken away");
         self.set_len(len);
         match &mut self.mapping {
-            Some(mapping) if len > MAPPED_BUCKETS_KEPT => mapping.give_back_from(len * size_of::<Bucket<E>>()),
+            Some(mapping) if len > MAPPED_BUCKETS_KEPT => {
+                mapping.give_back_from(len * size_of::<Bucket<E>>());
+                self.capacity = mapping.usable_bytes() / size_of::<Bucket<E>>();
+            }
             Some(_) => self.leave_mapping(),
             None if heap_capacity(len) < self.capacity => {
                 self.resize_heap(heap_capacity(len));
@@ -166,7 +169,7 @@ impl<E: Element> Table<E> {
         if let Some(mapping) = &mut self.mapping {
             let grown = mapping.grow(bytes);
             self.buckets = mapping.start().cast();
-            self.capacity = mapping.open_bytes() / size_of::<Bucket<E>>();
+            self.capacity = mapping.usable_bytes() / size_of::<Bucket<E>>();
             return grown;
         }
         if len >= MAPPED_BUCKETS_MIN
@@ -187,7 +190,7 @@ impl<E: Element> Table<E> {
         unsafe { core::ptr::copy_nonoverlapping(self.buckets.as_ptr(), target.as_ptr(), self.len) };
         self.free_heap();
         self.buckets = target;
-        self.capacity = mapping.open_bytes() / size_of::<Bucket<E>>();
+        self.capacity = mapping.usable_bytes() / size_of::<Bucket<E>>();
         self.mapping = Some(Box::new(mapping));
     }
 
@@ -201,7 +204,7 @@ impl<E: Element> Table<E> {
             unsafe { core::ptr::copy_nonoverlapping(old.as_ptr(), self.buckets.as_ptr(), self.len) };
         } else {
             self.buckets = old;
-            self.capacity = mapping.as_ref().map_or(0, |mapping| mapping.open_bytes()) / size_of::<Bucket<E>>();
+            self.capacity = mapping.as_ref().map_or(0, |mapping| mapping.usable_bytes()) / size_of::<Bucket<E>>();
             self.mapping = mapping;
         }
     }

@@ -15,7 +15,6 @@
 //! A span has the blocks of one owner ([`Owner`]), and so a child finds all entries of a database in the order of their
 //! addresses ([`Walk`]). A page in which it has read everything it gives up ([`Finishing`]), and its parent writes there again.
 
-mod ahead;
 mod cache;
 mod class;
 mod clearing;

@@ -8,7 +8,6 @@ use std::ptr::{self, NonNull};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::ahead;
 use super::cache::Cache;
 use super::class::{Class, block_bytes};
 use super::clearing::Clearing;
@@ -16,6 +15,7 @@ use super::core::{Done, Heap};
 use super::memory::{Mapped, Reserved};
 use super::owner::Owner;
 use super::{Evacuated, Filling, HeapBytes, Kept, Pool};
+use crate::structures::ahead::{self, Errands};
 
 /// `None` where addresses are limited: blocks come from the global allocator then, and none counts as shared.
 type ProcessHeap = LazyLock<Option<Heap<Mapped>>>;
@@ -156,7 +156,7 @@ impl Pool {
         }
         let block = self.with_cache(|cache| heap.allocate(cache, owner, class));
         if heap.wants_page() {
-            ahead::request(run_errands);
+            ahead::request(Errands::Heap, run_errands);
         }
         block.unwrap_or_else(|| handle_alloc_error(self.layout(class.bytes())))
     }
@@ -300,7 +300,7 @@ pub fn share_blocks() {
         forks[pool as usize] = pool.with_cache(|cache| heap.share(cache));
         FORKS.set(forks);
         if heap.wants_page() {
-            ahead::request(run_errands);
+            ahead::request(Errands::Heap, run_errands);
         }
     }
     CHILDREN.set(CHILDREN.get() + 1);
@@ -340,7 +340,7 @@ pub fn kept_for_children() -> Kept {
 
 /// Lets another thread give the memory of empty pages back, one after another. Without one, one page is given back at once.
 pub fn give_pages_back_later() {
-    if heaps().any(|(_, heap)| heap.has_excess_page()) && !ahead::request(run_errands) {
+    if heaps().any(|(_, heap)| heap.has_excess_page()) && !ahead::request(Errands::Heap, run_errands) {
         give_pages_back(1);
     }
 }
