@@ -38,5 +38,5 @@ pub use load::{Duplicates, LoadSettings, Loaded, Loader, Origin, Progress, Verif
 pub use memory::Groups as ControlGroups;
 pub use process_title::ProcessTitle;
 pub use supervisor::{Cancelled, EndedChild, Supervisor};
-pub use system_calls::{OptionalCall, probe as probe_system_calls};
+pub use system_calls::{OptionalCall, give_way, probe as probe_system_calls};
 pub use task::{Task, Trigger};

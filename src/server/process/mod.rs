@@ -1,6 +1,6 @@
 //! The process: start, end, signals, logs, and what the system is asked for.
 //! Owns:  the launch, the log, signal handlers, the pid file, the title and the exit code.
-//! Uses:  commands, config, keyspace, observe, snapshot, stdx.
+//! Uses:  commands, config, keyspace, observe, snapshot, stdx, structures.
 //! Never: a command or a client's data.
 
 pub(in crate::server) mod banner;

@@ -14,6 +14,7 @@ use crate::config::{Action, Config, Files, StartUp, Supervised};
 use crate::server::process::{crash, logging, run, signals};
 use crate::stdx::text::reason;
 use crate::stdx::version;
+use crate::structures::start_pages_ahead_with;
 use crate::{config, snapshot};
 
 /// Runs `copal-server` with these arguments, the program's own name first.
@@ -74,6 +75,7 @@ fn serve(start_up: StartUp, program: OsString) -> ExitCode {
     }
     // Early, while a fork costs next to nothing and no other thread is there.
     let denied_calls = snapshot::probe_system_calls();
+    start_pages_ahead_with(snapshot::give_way);
     crash::install(&config);
     announce(&config, &launch);
     for trouble in trouble.iter().chain(&denied_calls) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::kernel::{Block, PageMap, Spare, collapse, make_writable};
 use super::{HUGE_PAGE_BYTES, ranges};
+use crate::snapshot::system_calls::give_way;
 use crate::stdx::text::kilobyte_field;
 use crate::structures::{MappedTable, mapped_tables};
 
@@ -271,6 +272,7 @@ impl Trouble {
 
 /// The thread.
 fn run(shared: &Shared) {
+    give_way();
     let mut healing = None;
     let (mut last, mut rests) = (Instant::now(), Rests::default());
     let mut refused = false;
