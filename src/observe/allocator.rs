@@ -1,12 +1,13 @@
 //! What the allocator knows about the memory of the process (<https://jemalloc.net/jemalloc.3.html>, `stats.*`).
 
+use std::cell::Cell;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tikv_jemalloc_ctl::{epoch, epoch_mib, stats, stats_print, thread};
 
-/// The allocator gathers its figures from all arenas; doing so more often would cost more than it is worth.
+/// The allocator gathers its figures from all arenas, which takes some 100 us; doing so more often would cost more than it is worth.
 const REFRESH_AFTER: Duration = Duration::from_millis(100);
 
 /// One reading, in bytes.
@@ -29,12 +30,12 @@ pub struct AllocatorStats {
 /// Reads the allocator's figures, for the thread on which it was made.
 pub struct Allocator {
     handles: Option<Handles>,
-    latest: AllocatorStats,
-    read_at: Instant,
+    latest: Cell<AllocatorStats>,
+    read_at: Cell<Instant>,
     /// Freed, and kept by threads for their next allocations: the allocator counts it as allocated.
-    cached: u64,
+    cached: Cell<u64>,
     /// What this thread had in use when `latest` was read.
-    thread_then: u64,
+    thread_then: Cell<u64>,
 }
 
 struct Handles {
@@ -83,50 +84,56 @@ impl Handles {
 impl Allocator {
     /// Without statistics in the allocator all figures are 0.
     pub fn new() -> Self {
-        let mut allocator = Self {
+        let allocator = Self {
             handles: Handles::open().ok(),
-            latest: AllocatorStats::default(),
-            cached: 0,
-            read_at: Instant::now(),
-            thread_then: 0,
+            latest: Cell::default(),
+            cached: Cell::new(0),
+            read_at: Cell::new(Instant::now()),
+            thread_then: Cell::new(0),
         };
-        allocator.read(allocator.read_at);
+        allocator.read(allocator.read_at.get());
         allocator
     }
 
     /// The figures as last read.
     pub fn latest(&self) -> AllocatorStats {
-        self.latest
+        self.latest.get()
     }
 
     /// The figures, at most a tenth of a second old.
-    pub fn stats(&mut self, now: Instant) -> AllocatorStats {
-        if now.saturating_duration_since(self.read_at) >= REFRESH_AFTER {
+    pub fn stats(&self, now: Instant) -> AllocatorStats {
+        self.read_if_older(now, REFRESH_AFTER);
+        self.latest()
+    }
+
+    /// Reads afresh if the last reading is so old.
+    pub fn read_if_older(&self, now: Instant, age: Duration) {
+        if now.saturating_duration_since(self.read_at.get()) >= age {
             self.read(now);
         }
-        self.latest
     }
 
     /// Bytes in use, exact as far as this thread is concerned: the latest reading, carried on by what the thread has
     /// allocated and freed since.
     #[inline]
     pub fn used(&self) -> u64 {
-        let since = self.handles.as_ref().map_or(0, |handles| handles.thread_balance().wrapping_sub(self.thread_then));
+        let balance = self.handles.as_ref().map(Handles::thread_balance);
+        let since = balance.map_or(0, |balance| balance.wrapping_sub(self.thread_then.get()));
         // The other threads can have freed what this one allocates now, and the difference pass through zero.
-        self.latest.allocated.saturating_sub(self.cached).saturating_add_signed(since as i64)
+        self.latest().allocated.saturating_sub(self.cached.get()).saturating_add_signed(since as i64)
     }
 
     /// Reads afresh, for a figure that other threads have a share in.
-    pub fn refresh(&mut self) {
+    pub fn refresh(&self) {
         self.read(Instant::now());
     }
 
-    fn read(&mut self, now: Instant) {
-        self.read_at = now;
+    fn read(&self, now: Instant) {
+        self.read_at.set(now);
         if let Some(handles) = &self.handles {
-            self.latest = handles.read().unwrap_or_default();
-            self.cached = cached_bytes();
-            self.thread_then = handles.thread_balance();
+            self.latest.set(handles.read().unwrap_or_default());
+            self.cached.set(cached_bytes());
+            self.thread_then.set(handles.thread_balance());
         }
     }
 }
@@ -303,7 +310,7 @@ mod tests {
 
     #[test]
     fn figures_are_in_order_and_pages_can_be_given_back() {
-        let mut allocator = Allocator::new();
+        let allocator = Allocator::new();
         let stats = allocator.stats(Instant::now());
         assert!(stats.allocated > 0 && stats.allocated <= stats.active && stats.active <= stats.resident, "{stats:?}");
         assert!(purge_allocator());

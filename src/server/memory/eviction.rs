@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::usage::{DatabaseOverhead, MemoryReport, Resident, Room};
+use super::usage::{DatabaseOverhead, MemoryReport, Room};
 use crate::config::EvictionPolicy;
 use crate::keyspace::Eviction;
 use crate::observe;
@@ -11,6 +11,9 @@ use crate::structures::mapped_table_bytes;
 
 /// Evictions between two looks at the clock.
 const EVICTIONS_PER_LOOK: usize = 16;
+
+/// How old readings of the allocator's figures may be while this thread alone allocates.
+const READ_AFTER: Duration = Duration::from_secs(2);
 
 /// How long eviction goes on by itself in each round of the timer, when the commands' own share did not suffice.
 const BACKGROUND_EVICTION: Duration = Duration::from_millis(10);
@@ -23,6 +26,7 @@ const TENACITY_UNLIMITED: u32 = 100;
 
 impl Executor {
     pub fn memory_report(&self) -> MemoryReport {
+        self.memory.read(self.clock.latest().monotonic());
         let used = self.memory.note_peak();
         let replication = self.replication_memory();
         let clients = self.clients.iter().filter(|(_, client)| !client.is_replica());
@@ -34,8 +38,8 @@ impl Executor {
             used,
             peak: self.memory.peak_bytes.get(),
             startup: self.memory.startup_bytes,
-            resident: self.memory.resident.bytes,
-            files: self.memory.resident.files,
+            resident: self.memory.resident.get().bytes,
+            files: self.memory.resident.get().files,
             clients,
             replication,
             databases,
@@ -55,15 +59,20 @@ impl Executor {
         }
     }
 
-    /// Takes the readings that need a look outside.
+    /// Takes the readings that need a look outside, which take longer than most commands: seldom, unless other threads allocate or
+    /// free much. What this one does is known in any case, and reports take readings of their own.
     pub(in crate::server) fn note_memory(&mut self) {
         if !self.config.jemalloc_bg_thread {
             observe::decay_large();
         }
-        self.memory.allocator.stats(self.clock.latest().monotonic());
+        let now = self.clock.latest().monotonic();
+        if self.snapshots.is_loading() || self.keyspace.lazy_free.pending() > 0 {
+            self.memory.allocator.stats(now);
+        } else {
+            self.memory.allocator.read_if_older(now, READ_AFTER);
+        }
         self.memory.note_peak();
         self.memory.note_free();
-        self.memory.resident = Resident::read().unwrap_or(self.memory.resident);
     }
 
     /// Whether `maxmemory` is set, or was when there was too much data, of which the end has yet to be noted.

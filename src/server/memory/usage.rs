@@ -24,7 +24,7 @@ pub struct Memory {
     pub(super) startup_bytes: u64,
     pub(super) peak_bytes: Cell<u64>,
     /// What the kernel backs, as last read.
-    pub(super) resident: Resident,
+    pub(super) resident: Cell<Resident>,
     /// What is there for the server.
     pub(super) limit: MemoryLimit,
     pub(super) huge_page_system: HugePageSystem,
@@ -67,7 +67,7 @@ impl Memory {
             allocator: Allocator::new(),
             startup_bytes: 0,
             peak_bytes: Cell::new(0),
-            resident: Resident::read().unwrap_or_default(),
+            resident: Cell::new(Resident::read().unwrap_or_default()),
             limit: MemoryLimit::of_this_process(),
             huge_page_system: HugePageSystem::read(),
             huge_pages_used: false,
@@ -125,8 +125,14 @@ impl Memory {
     }
 
     /// Takes in what other threads have allocated.
-    pub fn refresh(&mut self) {
+    pub fn refresh(&self) {
         self.allocator.refresh();
+    }
+
+    /// Takes the readings for a report.
+    pub(super) fn read(&self, now: Instant) {
+        self.allocator.stats(now);
+        self.resident.set(Resident::read().unwrap_or(self.resident.get()));
     }
 
     /// Returns what is in use.
