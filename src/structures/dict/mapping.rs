@@ -17,8 +17,8 @@ use crate::structures::reserved::{self, HUGE_PAGE_BYTES, allow, ask_for_huge_pag
 
 const PAGE_BYTES: usize = 4096;
 
-/// A table that grows comes in small pages up to here, and in huge ones from here on, of which one or two are not in use yet: it takes
-/// half a million elements to fill so much.
+/// A table that grows comes in small pages up to here, and in huge ones from here on, of which one or two are not in use yet:
+/// 360,000 elements fill so much.
 const SMALL_BYTES: usize = 4 << 20;
 
 /// Of what is not used any more, whole parts of this size do not count.
@@ -150,7 +150,8 @@ impl Mapping {
         let place = self.ready.lock();
         let place = place.as_ref().expect("the mapping is there");
         // While this waited for the lock, it may have got ready.
-        bytes <= self.ready.bytes() || self.ready.end_for(bytes).is_some_and(|end| self.ready.open_to(place, end))
+        bytes <= self.ready.bytes()
+            || self.ready.end_for(place, bytes).is_some_and(|end| self.ready.open_to(place, end))
     }
 
     /// Notes that the first so many bytes are in use.
@@ -439,6 +440,39 @@ mod tests {
         assert!(mapping.grow(4 << 20));
         let (kept, given_back) = bytes(&mut mapping).split_at(kept);
         assert!(kept.iter().all(|byte| *byte == 7) && given_back.iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn a_mapping_in_small_pages_grows_bucket_by_bucket_beyond_the_addresses_that_it_reserved_first() {
+        const BUCKET: usize = 64;
+        let mut mapping = Mapping::with_small(OPENED_BYTES_MIN, usize::MAX).expect("there is memory");
+        let (first, reserved) = (mapping.start, mapping.reserved);
+        let mut end = OPENED_BYTES_MIN;
+        while end <= reserved + OPENED_BYTES_MIN {
+            mapping.use_bytes(end);
+            end += BUCKET;
+            assert!(end <= mapping.limit || mapping.grow(end), "{end}");
+        }
+        assert!(mapping.start != first && mapping.reserved > reserved);
+    }
+
+    #[test]
+    fn a_mapping_that_grows_and_shrinks_again_and_again_does_not_open_more_each_time() {
+        for small in [SMALL_BYTES, usize::MAX] {
+            let mut mapping = Mapping::with_small(OPENED_BYTES_MIN, small).expect("there is memory");
+            let mut opened = Vec::new();
+            for _ in 0..30 {
+                let mut end = mapping.used_bytes().max(OPENED_BYTES_MIN);
+                while end < 4 << 20 {
+                    end += OPENED_BYTES_MIN;
+                    assert!(end <= mapping.limit || mapping.grow(end), "{end}");
+                    mapping.use_bytes(end);
+                }
+                opened.push(mapping.ready.open_bytes());
+                mapping.give_back_from(1 << 20);
+            }
+            assert!(opened.iter().all(|open| *open <= 6 << 20), "{opened:?}");
+        }
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::structures::reserved::{HUGE_PAGE_BYTES, allow, give_back};
 /// a table that does not fill one.
 pub(super) const OPENED_BYTES_MIN: usize = 256 << 10;
 
-/// One that is not in huge pages is opened by this share of what is open.
-const OPENED_SHARE: usize = 8;
+/// One that is not in huge pages gets ready by this share of what is ready.
+const READY_SHARE: usize = 8;
 
 /// A table asks for more when this share of it is left, within bounds: at 5 million insertions a second there are at least 4 ms then to
 /// get a huge page, and 70 ms in a large table.
@@ -103,19 +103,21 @@ impl Ready {
     }
 
     /// What becomes ready together with so many bytes, more than are ready: whole huge pages, or a share of a table in small ones.
-    /// `None` when no address space holds it.
-    pub(super) fn end_for(&self, bytes: usize) -> Option<usize> {
+    /// `None` where the place has no addresses for it.
+    pub(super) fn end_for(&self, place: &Place, bytes: usize) -> Option<usize> {
+        if bytes > place.reserved {
+            return None;
+        }
         let small = self.small_bytes();
         if bytes > small {
-            return bytes.checked_next_multiple_of(HUGE_PAGE_BYTES);
+            return Some(bytes.next_multiple_of(HUGE_PAGE_BYTES));
         }
-        let open = self.open_bytes();
-        let step = open / OPENED_SHARE / OPENED_BYTES_MIN * OPENED_BYTES_MIN;
-        let end = bytes.max(open.saturating_add(step)).checked_next_multiple_of(OPENED_BYTES_MIN)?;
-        Some(end.min(small))
+        let ready = self.bytes();
+        let end = bytes.max(ready + ready / READY_SHARE).next_multiple_of(OPENED_BYTES_MIN);
+        Some(end.min(small).min(place.reserved))
     }
 
-    /// Makes the mapping ready up to here, as far as there are addresses for it. Memory follows when it is touched.
+    /// Makes the mapping ready up to here, for which there are addresses. Memory follows when it is touched.
     pub(super) fn open_to(&self, place: &Place, end: usize) -> bool {
         let opened = self.open(place, end);
         if opened {
@@ -128,8 +130,9 @@ impl Ready {
     fn open(&self, place: &Place, end: usize) -> bool {
         let open = self.open_bytes();
         if end > open {
+            debug_assert!(end <= place.reserved, "there are addresses for it");
             // SAFETY: the part lies within the range, and has never been opened.
-            if end > place.reserved || !unsafe { allow(place.start, open, end) } {
+            if !unsafe { allow(place.start, open, end) } {
                 return false;
             }
             self.open.store(end, Ordering::Relaxed);
@@ -173,7 +176,7 @@ impl Ready {
     #[expect(unsafe_code, reason = "writes to a part of a range")]
     fn prepare_next(&self, place: &mut Place) -> bool {
         let ready = self.bytes();
-        let Some(end) = self.end_for(ready + 1).filter(|end| self.open(place, *end)) else { return false };
+        let Some(end) = self.end_for(place, ready + 1).filter(|end| self.open(place, *end)) else { return false };
         if ready >= self.small_bytes() && ready >= place.memory_end {
             // A write, rather than advice to the kernel about the range, which would hold up changes to other mappings meanwhile.
             // SAFETY: it is open, and holds zeroes. The table uses nothing of it before it is ready.
