@@ -35,7 +35,7 @@ pub(crate) enum Clearing {
 
 /// How far it has come.
 pub(super) enum Stage {
-    /// Nothing is done before there is more room than so many bytes.
+    /// Nothing is done before there is more room than so many bytes, which are no more than there were since.
     Resting { at_room: usize },
     /// How many pages are filled how well is counted.
     Surveying { next: usize, grades: Box<[usize; GRADES + 1]>, claimed: usize },
@@ -102,8 +102,11 @@ impl Shared {
     }
 
     fn begin_survey(&mut self, used_bytes: usize, at_room: usize, wanted: bool) -> Clearing {
+        let room = self.room(used_bytes);
+        // Of data that have gone nothing follows for those that came later.
+        let at_room = at_room.min(room);
         self.stage = Stage::Resting { at_room };
-        if !wanted || self.room(used_bytes) <= at_room + used_bytes / WORTHWHILE_PART {
+        if !wanted || room <= at_room + used_bytes / WORTHWHILE_PART {
             return Clearing::Nothing;
         }
         self.stage = Stage::Surveying { next: 0, grades: Box::new([0; GRADES + 1]), claimed: 0 };

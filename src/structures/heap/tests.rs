@@ -340,26 +340,34 @@ impl Sparse {
 
     fn new(freed_percent: usize) -> Self {
         let (heap, _memory) = heap();
-        let (mut cache, mut held) = (Cache::EMPTY, Vec::new());
-        for turn in 0.. {
-            let bytes = Self::SIZES[turn % 4];
-            held.push((heap.allocate(&mut cache, Owner::NOBODY, class(bytes)).expect("there is room"), bytes));
-            if heap.held_bytes().1 > 12 * PAGE_BYTES {
+        let mut sparse = Self { heap, cache: Cache::EMPTY, held: Vec::new() };
+        sparse.fill(12);
+        sparse.thin_out(freed_percent);
+        sparse
+    }
+
+    /// Allocates until pages are touched beyond so many.
+    fn fill(&mut self, pages: usize) {
+        for bytes in Self::SIZES.into_iter().cycle() {
+            let block = self.heap.allocate(&mut self.cache, Owner::NOBODY, class(bytes)).expect("there is room");
+            self.held.push((block, bytes));
+            if self.heap.held_bytes().1 > pages * PAGE_BYTES {
                 break;
             }
         }
-        let mut sparse = Self { heap, cache, held };
+    }
+
+    fn thin_out(&mut self, freed_percent: usize) {
         let mut turn = 0;
-        for (block, bytes) in std::mem::take(&mut sparse.held) {
+        for (block, bytes) in std::mem::take(&mut self.held) {
             turn += 37;
             if turn % 100 < freed_percent {
-                // SAFETY: allocated so above, and freed once.
-                unsafe { sparse.heap.free(&mut sparse.cache, block, class(bytes)) };
+                // SAFETY: allocated so, and freed once.
+                unsafe { self.heap.free(&mut self.cache, block, class(bytes)) };
             } else {
-                sparse.held.push((block, bytes));
+                self.held.push((block, bytes));
             }
         }
-        sparse
     }
 
     fn used(&self) -> usize {
@@ -430,6 +438,20 @@ fn clearing_that_moves_nothing_is_not_begun_again_until_there_is_more_room() {
         }
         turn % 2 != 0
     });
+    assert_eq!(sparse.clear(), Clearing::Move);
+}
+
+#[test]
+fn clearing_that_was_in_vain_is_begun_again_for_fewer_data_that_came_later() {
+    let mut sparse = Sparse::new(60);
+    assert_eq!(sparse.clear(), Clearing::Move);
+    sparse.heap.end_clearing();
+    assert_eq!(sparse.clear(), Clearing::Nothing);
+    sparse.thin_out(100);
+    while sparse.heap.give_back(PAGES) {}
+    assert_eq!(sparse.heap.clear(&mut sparse.cache, false), Clearing::Nothing);
+    sparse.fill(6);
+    sparse.thin_out(60);
     assert_eq!(sparse.clear(), Clearing::Move);
 }
 
