@@ -81,7 +81,7 @@ union Word<E: Element> {
     next: ManuallyDrop<Link<E>>,
 }
 
-/// A zeroed bucket is a vacant one. A bucket has no destructor: its owner calls `drain` (the table does so when dropped).
+/// A zeroed bucket is a vacant one. A bucket has no destructor: its owner calls `drain`, or `drop_elements` as the table does.
 #[repr(C, align(64))]
 pub(super) struct Bucket<E: Element> {
     /// The flag byte lowest (`CHAINED`, then the mark of slot 0, of slot 1 and so on), then the tag of slot 0, of slot 1...
@@ -423,6 +423,39 @@ impl<E: Element> Bucket<E> {
         }
         // SAFETY: the flag said that the slot owns the next bucket, and is cleared, so nobody takes it twice.
         (meta & CHAINED != 0).then(|| unsafe { ManuallyDrop::take(&mut self.words[LAST].next) })
+    }
+
+    /// Drops what the chain owns, and writes to none of its buckets: a child may see them. Should an element unwind, the others
+    /// leak.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses the bucket afterwards.
+    #[inline]
+    #[expect(unsafe_code, reason = "the caller gives the chain up")]
+    pub(super) unsafe fn drop_elements(&self) {
+        // SAFETY: by this function's contract.
+        let mut next = unsafe { self.drop_line() };
+        while let Some(bucket) = next {
+            // SAFETY: it was taken out of a bucket that nobody uses any more, and goes itself.
+            next = unsafe { bucket.drop_line() };
+        }
+    }
+
+    /// Drops the elements of this line, and hands on the rest of the chain.
+    ///
+    /// # Safety
+    ///
+    /// As for `drop_elements`.
+    #[inline]
+    #[expect(unsafe_code, reason = "moves elements and the next bucket out of a shared view")]
+    unsafe fn drop_line(&self) -> Option<Link<E>> {
+        for slot in self.occupied() {
+            // SAFETY: the mask names slots whose tag is not zero, and nobody takes the element twice.
+            drop(unsafe { core::ptr::from_ref(self.element(slot)).read() });
+        }
+        // SAFETY: the last slot of a chained bucket owns the next bucket, and nobody takes it twice.
+        self.is_chained().then(|| unsafe { core::ptr::from_ref(&*self.words[LAST].next).read() })
     }
 
     /// Sets or takes away the mark of an element; says whether that changed it.

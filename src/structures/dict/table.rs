@@ -293,21 +293,29 @@ impl<E: Element> Table<E> {
         self.capacity = 0;
     }
 
-    /// Drops the elements.
-    fn drop_elements(&mut self) {
-        let buckets = self.buckets_mut();
-        for index in 0..buckets.len() {
+    /// Drops the elements, where the buckets are.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses the buckets afterwards.
+    #[expect(unsafe_code, reason = "the caller gives the buckets up")]
+    unsafe fn drop_elements(&self) {
+        let buckets = self.buckets();
+        for (index, bucket) in buckets.iter().enumerate() {
             if let Some(ahead) = buckets.get(index + super::walk::PREFETCH_DISTANCE) {
                 ahead.prefetch_elements();
             }
-            buckets[index].drain(|_, element| drop(element));
+            // SAFETY: by this function's contract.
+            unsafe { bucket.drop_elements() };
         }
     }
 }
 
 impl<E: Element> Drop for Table<E> {
+    #[expect(unsafe_code, reason = "gives the buckets up")]
     fn drop(&mut self) {
-        self.drop_elements();
+        // SAFETY: the table goes, and frees no more than the array.
+        unsafe { self.drop_elements() };
         if self.mapping.is_none() {
             self.free_heap();
         }

@@ -450,6 +450,35 @@ fn buckets_of_a_small_table_that_a_child_sees_move_once_when_they_are_changed() 
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "blocks are the global allocator's there, and none is shared")]
+#[expect(unsafe_code, reason = "looks at what is left of buckets")]
+fn dropping_a_small_table_that_a_child_sees_copies_no_bucket_and_writes_to_none() {
+    if !is_alone(module_path!(), "dropping_a_small_table_that_a_child_sees_copies_no_bucket_and_writes_to_none") {
+        return;
+    }
+    let tables = [(); 2].map(|()| {
+        let mut dict: Dict<Item<AS_ELEMENTS>> = Dict::new(SEED);
+        insert_all(&mut dict, 0..60);
+        assert!(dict.chained_buckets > 0, "few hashes make chains");
+        dict
+    });
+    // SAFETY: nobody else uses the pool's blocks of this size; while the child lives they stay as they are, free or not.
+    let words = |bucket: &usize| unsafe { std::ptr::with_exposed_provenance::<[u64; SLOTS + 1]>(*bucket).read() };
+    let chains = tables.iter().flat_map(|dict| dict.table.buckets());
+    let lines = chains.flat_map(|first| std::iter::successors(Some(first), |line| line.next()));
+    let buckets: Vec<_> = lines.map(|line| std::ptr::from_ref(line).expose_provenance()).collect();
+    let before: Vec<_> = buckets.iter().map(words).collect();
+    share_blocks();
+    let fresh = Pool::Elements.allocate(64);
+    let [here, elsewhere] = tables;
+    drop(here);
+    assert_eq!(Pool::Elements.allocate(64).addr().get(), fresh.addr().get() + 64, "none was taken in between");
+    std::thread::spawn(move || drop(elsewhere)).join().expect("it is dropped");
+    assert_eq!(buckets.iter().map(words).collect::<Vec<_>>(), before);
+    unshare_blocks();
+}
+
+#[test]
 fn buckets_are_evacuated_with_the_elements() {
     let mut dict: Dict<ThinMember> = Dict::new(SEED);
     let members: Vec<_> = (0..500).map(|number| format!("member:{number}")).collect();
