@@ -1,4 +1,4 @@
-//! Blocks for entries, the elements of collections and chained buckets, in pages of the heap's own.
+//! Blocks for entries, the elements of collections and the buckets of tables, in pages of the heap's own.
 //! Owns:  a reserved range of addresses, and what is known of each 64 KiB of it.
 //! Uses:  nothing.
 //! Never: a look into a block, or a write to one: what is known of blocks is kept elsewhere, so that a page that a child
@@ -47,10 +47,10 @@ pub use walk::{Finishing, Walk};
 pub enum Pool {
     /// A key, perhaps with its value.
     Entries,
-    /// An element of a collection.
+    /// An element of a collection, or buckets of a collection's table: its array while that is small, and each chained one.
     Elements,
-    /// A bucket that is chained to one of a database's table. It is written where it is, even while a child sees it; a child that walks
-    /// entries in the order of addresses has no use for it (see [`Pool::give_up`]).
+    /// Buckets of a database's table: its array while that is small, and each chained one. They are written where they are, even while
+    /// a child sees them; a child that walks entries in the order of addresses has no use for them (see [`Pool::give_up`]).
     Buckets,
 }
 
