@@ -311,7 +311,8 @@ impl<M: Memory> Heap<M> {
         if !shared.believes_in_finished() {
             return;
         }
-        for page in 0..shared.pages.len() {
+        // A child finishes pages of its walk alone: there are none in a heap that nobody walks through.
+        for page in 0..self.walked_pages.load(Ordering::Relaxed) {
             if self.finished[page].load(Ordering::Relaxed) != 0 && self.finished[page].swap(0, Ordering::Acquire) != 0 {
                 let free_again = shared.unshare_page(self.spans, page as u32);
                 self.kept.fetch_sub(free_again, Ordering::Relaxed);

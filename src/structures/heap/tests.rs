@@ -225,6 +225,22 @@ fn what_was_freed_beside_a_child_is_counted_once_though_its_span_is_of_another_c
 }
 
 #[test]
+fn pages_are_taken_to_be_finished_only_where_a_child_walks_through_them() {
+    for walks in [false, true] {
+        let (heap, _memory) = heap();
+        let mut cache = Cache::EMPTY;
+        let block = heap.allocate(&mut cache, Owner::NOBODY, class(8)).unwrap();
+        if walks {
+            heap.prepare_walk(&mut cache);
+        }
+        let fork = heap.share(&mut cache);
+        assert!(heap.report_finished(0));
+        heap.take_finished();
+        assert_eq!(heap.is_older(block, fork), !walks);
+    }
+}
+
+#[test]
 fn snapshots_without_a_pause_do_not_leave_ever_more_room_behind() {
     let (heap, memory) = heap();
     let mut cache = Cache::EMPTY;
