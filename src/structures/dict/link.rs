@@ -9,8 +9,8 @@ use super::bucket::Bucket;
 use crate::structures::evacuate::Part;
 use crate::structures::heap::{Class, Pool};
 
-/// The pool in which so many buckets together are; `None` for the global allocator. In its pages, blocks of whole cache lines
-/// begin with one.
+/// The pool in which so many buckets together are; `None` for the global allocator. Only in its pages do blocks of whole cache
+/// lines begin with one, so none is asked for that would be elsewhere.
 #[inline]
 pub(super) fn home<E: Element>(buckets: usize) -> Option<Pool> {
     let is_small = Class::of(buckets * size_of::<Bucket<E>>()).is_some();

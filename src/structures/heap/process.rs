@@ -29,6 +29,10 @@ const POOLS: [Pool; 3] = [Pool::Entries, Pool::Elements, Pool::Buckets];
 /// The pools of which [`Pool::shares`] says what a child sees. Buckets are written where they are.
 const SHARED_POOLS: [Pool; 2] = [Pool::Entries, Pool::Elements];
 
+/// Where blocks begin that come from the global allocator. Whoever needs more, as buckets do, asks only for such as are in spans
+/// of 64 KiB, where they begin at multiples of their size: where there are pages, and for at most [`Class`]'s largest.
+const ALIGN: usize = 8;
+
 /// How many threads have allocated blocks and have not ended.
 static ALLOCATING: AtomicU32 = AtomicU32::new(0);
 
@@ -75,19 +79,6 @@ fn with_heaps(pools: &'static [Pool]) -> impl Iterator<Item = (Pool, &'static He
 }
 
 impl Pool {
-    /// Where blocks of this size begin that come from the global allocator. Those in spans of 64 KiB begin at multiples of
-    /// their size.
-    const fn align(self) -> usize {
-        match self {
-            Pool::Entries | Pool::Elements => 8,
-            Pool::Buckets => 64,
-        }
-    }
-
-    fn layout(self, bytes: usize) -> Layout {
-        Layout::from_size_align(block_bytes(bytes), self.align()).expect("a block is smaller than the address space")
-    }
-
     #[inline]
     pub(super) fn heap(self) -> Option<&'static Heap<Mapped>> {
         match self {
@@ -123,7 +114,7 @@ impl Pool {
                 return self.allocate_slowly(heap, owner, class);
             }
         }
-        self.allocate_elsewhere(bytes)
+        allocate_elsewhere(bytes)
     }
 
     /// Whose block it is; nobody's in particular if it is too large for spans.
@@ -158,16 +149,7 @@ impl Pool {
         if heap.wants_page() {
             ahead::request(Errands::Heap, run_errands);
         }
-        block.unwrap_or_else(|| handle_alloc_error(self.layout(class.bytes())))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn allocate_elsewhere(self, bytes: usize) -> NonNull<u8> {
-        let layout = self.layout(bytes);
-        // SAFETY: a block has at least 8 bytes.
-        let block = unsafe { alloc(layout) };
-        NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout))
+        block.unwrap_or_else(|| handle_alloc_error(layout(class.bytes())))
     }
 
     /// Frees a block.
@@ -183,7 +165,7 @@ impl Pool {
             return self.with_cache(|cache| unsafe { heap.free(cache, block, class) });
         }
         // SAFETY: it came from the global allocator, with this layout.
-        unsafe { dealloc(block.as_ptr(), self.layout(bytes)) };
+        unsafe { dealloc(block.as_ptr(), layout(bytes)) };
     }
 
     /// Whether a child of this thread sees this block of the pool as it was at its fork. Then a write to it copies the page, and may split a
@@ -290,6 +272,19 @@ fn run_errands() -> bool {
         }
         more || done == Done::GivenBack
     })
+}
+
+fn layout(bytes: usize) -> Layout {
+    Layout::from_size_align(block_bytes(bytes), ALIGN).expect("a block is smaller than the address space")
+}
+
+#[cold]
+#[inline(never)]
+fn allocate_elsewhere(bytes: usize) -> NonNull<u8> {
+    let layout = layout(bytes);
+    // SAFETY: a block has at least 8 bytes.
+    let block = unsafe { alloc(layout) };
+    NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout))
 }
 
 /// A child is about to be forked, or was just: new blocks are from here on not where it sees them. To be called by the thread
