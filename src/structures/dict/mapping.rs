@@ -101,7 +101,7 @@ impl Mapping {
     fn with_small(bytes: usize, small: usize) -> Option<Self> {
         let wanted = bytes.checked_add(Ready::lead(bytes))?.checked_next_multiple_of(HUGE_PAGE_BYTES)?;
         let (start, reserved) = reserve(wanted, small)?;
-        let ready = Ready::new(Place { start, reserved, memory_end: 0 }, small);
+        let ready = Ready::new(Place { start, reserved }, small);
         let mut mapping = Self { start, reserved, used: 0, limit: 0, untouched_from: usize::MAX, ready };
         registered().insert(start.addr().get(), Arc::clone(&mapping.ready));
         // Dropping it gives the addresses back.
@@ -150,8 +150,8 @@ impl Mapping {
         let place = self.ready.lock();
         let place = place.as_ref().expect("the mapping is there");
         // While this waited for the lock, it may have got ready.
-        bytes <= self.ready.bytes()
-            || self.ready.end_for(place, bytes).is_some_and(|end| self.ready.open_to(place, end))
+        let ready = self.ready.bytes();
+        bytes <= ready || self.ready.end_for(place, bytes).is_some_and(|end| self.ready.open_to(place, ready, end))
     }
 
     /// Notes that the first so many bytes are in use.
@@ -173,17 +173,10 @@ impl Mapping {
         // Less than a huge page is not given back where it would split one, nor what may soon be needed again.
         let small = self.ready.small_bytes();
         let kept = if kept <= small { kept } else { (kept + Ready::lead(kept)).next_multiple_of(HUGE_PAGE_BYTES) };
-        {
-            let mut place = self.ready.lock();
-            let place = place.as_mut().expect("the mapping is there");
-            place.memory_end = place.memory_end.max(used);
-            if kept >= place.memory_end {
-                return;
-            }
-            self.ready.lower_to(kept);
+        if self.ready.lower_to(kept, used) {
+            self.limit = self.limit.min(kept);
+            self.ready.send_for_errand();
         }
-        self.limit = self.limit.min(kept);
-        self.ready.send_for_errand();
     }
 
     /// Gives the memory of all buckets back.
@@ -360,9 +353,13 @@ mod tests {
         mapped_tables().into_iter().find(|table| table.range.start == start)
     }
 
-    /// Waits until the errands are done.
-    fn settle(mapping: &Mapping, is_done: impl Fn(&Place) -> bool) {
-        while !mapping.ready.lock().as_ref().is_some_and(&is_done) {
+    /// Waits until errands have moved the end of what has memory.
+    fn settle(mapping: &Mapping, is_done: impl Fn(usize) -> bool) {
+        let is_settled = || {
+            let _no_errand_runs = mapping.ready.lock();
+            is_done(mapping.ready.memory_end())
+        };
+        while !is_settled() {
             std::thread::yield_now();
         }
     }
@@ -408,7 +405,7 @@ mod tests {
             assert!(mapping.grow(used));
             mapping.use_bytes(used);
             let end = used + Ready::lead(used);
-            settle(&mapping, |place| place.memory_end >= end);
+            settle(&mapping, |memory_end| memory_end >= end);
             let ready = mapping.ready.bytes();
             assert!(ready.is_multiple_of(HUGE_PAGE_BYTES) && (end..end + HUGE_PAGE_BYTES).contains(&ready));
             assert_eq!(mapping.used_bytes(), used, "what is ready does not count before it is used");
@@ -420,7 +417,7 @@ mod tests {
         let kept = SMALL_BYTES * 2;
         mapping.give_back_from(kept);
         assert_eq!((mapping.used_bytes(), mapping.limit), (kept, kept + HUGE_PAGE_BYTES));
-        settle(&mapping, |place| place.memory_end == kept + HUGE_PAGE_BYTES);
+        settle(&mapping, |memory_end| memory_end == kept + HUGE_PAGE_BYTES);
         assert!(mapping.grow(kept * 2));
         let (before, after) = bytes(&mut mapping).split_at(kept + HUGE_PAGE_BYTES);
         assert!(before.iter().all(|byte| *byte == 7) && after.iter().all(|byte| *byte == 0));
@@ -436,7 +433,7 @@ mod tests {
         mapping.give_back_from((1 << 20) + 5);
         let kept = (1 << 20) + (256 << 10);
         assert_eq!((mapping.used, mapping.limit), (kept, kept));
-        settle(&mapping, |place| place.memory_end == kept);
+        settle(&mapping, |memory_end| memory_end == kept);
         assert!(mapping.grow(4 << 20));
         let (kept, given_back) = bytes(&mut mapping).split_at(kept);
         assert!(kept.iter().all(|byte| *byte == 7) && given_back.iter().all(|byte| *byte == 0));
@@ -473,6 +470,34 @@ mod tests {
             }
             assert!(opened.iter().all(|open| *open <= 6 << 20), "{opened:?}");
         }
+    }
+
+    #[test]
+    fn the_last_huge_page_is_given_back_whole() {
+        const USED: usize = SMALL_BYTES + HUGE_PAGE_BYTES + (256 << 10);
+        let mut mapping = Mapping::with_small(USED, SMALL_BYTES).expect("there is memory");
+        mapping.use_bytes(USED);
+        // As where the kernel gives the whole of the last one.
+        bytes(&mut mapping).fill(7);
+        mapping.give_back_from(1 << 20);
+        settle(&mapping, |memory_end| memory_end == 1 << 20);
+        assert!(mapping.grow(SMALL_BYTES + HUGE_PAGE_BYTES * 2));
+        let (kept, given_back) = bytes(&mut mapping).split_at(1 << 20);
+        assert!(kept.iter().all(|byte| *byte == 7) && given_back.iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn a_table_shrinks_while_the_thread_for_pages_is_at_its_mapping() {
+        let mut mapping = Mapping::new(4 << 20).expect("there is memory");
+        mapping.use_bytes(4 << 20);
+        let ready = Arc::clone(&mapping.ready);
+        let held = ready.lock();
+        mapping.give_back_from(1 << 20);
+        assert_eq!((mapping.used, mapping.limit, ready.bytes()), (1 << 20, 1 << 20, 1 << 20));
+        let place = held.as_ref().expect("the mapping is there");
+        assert!(!ready.open_to(place, 4 << 20, 8 << 20), "what was lowered meanwhile is not raised");
+        drop(held);
+        settle(&mapping, |memory_end| memory_end == 1 << 20);
     }
 
     #[test]

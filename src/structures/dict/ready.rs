@@ -26,12 +26,15 @@ static QUEUE: Mutex<Vec<Arc<Ready>>> = Mutex::new(Vec::new());
 
 /// What a mapping shares with the thread for pages.
 pub(super) struct Ready {
-    /// `None` once the mapping is gone. Whoever changes the place or what is open, or raises `bytes`, holds the lock.
+    /// `None` once the mapping is gone. Whoever changes the place or what is open, raises `bytes` or lowers `memory_end` holds
+    /// the lock, which the thread for pages may hold for long: a table that shrinks does without.
     place: Mutex<Option<Place>>,
     /// The first so many bytes can be used; only the table lowers it.
     bytes: AtomicUsize,
     /// So many can be read and written.
     open: AtomicUsize,
+    /// Nothing from here on has memory, apart from what the table uses.
+    memory_end: AtomicUsize,
     /// What the table wishes to be ready soon.
     wanted: AtomicUsize,
     is_queued: AtomicBool,
@@ -45,8 +48,6 @@ pub(super) struct Ready {
 pub(super) struct Place {
     pub(super) start: NonNull<u8>,
     pub(super) reserved: usize,
-    /// Nothing from here on has memory, apart from what the table uses.
-    pub(super) memory_end: usize,
 }
 
 // SAFETY: it is a range of addresses, to which no thread has a special right.
@@ -60,6 +61,7 @@ impl Ready {
             place: Mutex::new(Some(place)),
             bytes: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
+            memory_end: AtomicUsize::new(0),
             wanted: AtomicUsize::new(0),
             is_queued: AtomicBool::new(false),
             used: AtomicUsize::new(0),
@@ -77,6 +79,10 @@ impl Ready {
 
     pub(super) fn open_bytes(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn memory_end(&self) -> usize {
+        self.memory_end.load(Ordering::Acquire)
     }
 
     pub(super) fn used_bytes(&self) -> usize {
@@ -117,13 +123,10 @@ impl Ready {
         Some(end.min(small).min(place.reserved))
     }
 
-    /// Makes the mapping ready up to here, for which there are addresses. Memory follows when it is touched.
-    pub(super) fn open_to(&self, place: &Place, end: usize) -> bool {
-        let opened = self.open(place, end);
-        if opened {
-            self.bytes.store(end, Ordering::Release);
-        }
-        opened
+    /// Makes the mapping ready from the one end to the other, for which there are addresses, unless the table has lowered what is
+    /// ready meanwhile. Memory follows when it is touched.
+    pub(super) fn open_to(&self, place: &Place, ready: usize, end: usize) -> bool {
+        self.open(place, end) && self.bytes.compare_exchange(ready, end, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     #[expect(unsafe_code, reason = "opens a part of a range")]
@@ -140,10 +143,18 @@ impl Ready {
         true
     }
 
-    /// Lowers what is ready. The table uses nothing of the rest, whose memory goes with the next errand.
-    pub(super) fn lower_to(&self, bytes: usize) {
+    /// Lets go of what is ready beyond the first so many bytes. The table uses nothing of that any more, and has used the first
+    /// `used` ones. Returns whether there was memory, which goes with the next errand.
+    pub(super) fn lower_to(&self, bytes: usize, used: usize) -> bool {
+        // The rest of the last huge page has memory too.
+        let used_end = if used <= self.small_bytes() { used } else { used.next_multiple_of(HUGE_PAGE_BYTES) };
+        let used_end = used_end.min(self.open_bytes());
+        if self.memory_end.fetch_max(used_end, Ordering::AcqRel).max(used_end) <= bytes {
+            return false;
+        }
         self.wanted.store(0, Ordering::Relaxed);
-        self.bytes.fetch_min(bytes, Ordering::Relaxed);
+        self.bytes.fetch_min(bytes, Ordering::AcqRel);
+        true
     }
 
     /// Lets so many bytes get ready soon.
@@ -165,8 +176,8 @@ impl Ready {
     /// Gets all ready that is wanted, and gives one part back that is not. Returns whether there is more of that.
     fn run_errand(&self) -> bool {
         loop {
-            let mut place = self.lock();
-            let Some(place) = &mut *place else { return false };
+            let place = self.lock();
+            let Some(place) = &*place else { return false };
             if self.wanted.load(Ordering::Relaxed) <= self.bytes() || !self.prepare_next(place) {
                 return self.give_next_back(place);
             }
@@ -174,30 +185,33 @@ impl Ready {
     }
 
     #[expect(unsafe_code, reason = "writes to a part of a range")]
-    fn prepare_next(&self, place: &mut Place) -> bool {
+    fn prepare_next(&self, place: &Place) -> bool {
         let ready = self.bytes();
         let Some(end) = self.end_for(place, ready + 1).filter(|end| self.open(place, *end)) else { return false };
-        if ready >= self.small_bytes() && ready >= place.memory_end {
+        if ready >= self.small_bytes() && ready >= self.memory_end() {
             // A write, rather than advice to the kernel about the range, which would hold up changes to other mappings meanwhile.
             // SAFETY: it is open, and holds zeroes. The table uses nothing of it before it is ready.
             unsafe { place.start.add(ready).write_volatile(0) };
-            place.memory_end = end;
+            self.memory_end.fetch_max(end, Ordering::AcqRel);
         }
-        self.open_to(place, end)
+        self.open_to(place, ready, end)
     }
 
     /// Gives the last part back that has memory though it is not ready.
     #[expect(unsafe_code, reason = "gives a part of a range back")]
-    fn give_next_back(&self, place: &mut Place) -> bool {
+    fn give_next_back(&self, place: &Place) -> bool {
+        // What is ready now can only be lowered while the lock is held. The table has used nothing beyond it, so that it cannot
+        // raise the end of what has memory either.
         let ready = self.bytes();
-        if place.memory_end <= ready {
+        let end = self.memory_end();
+        if end <= ready {
             return false;
         }
-        let unit = if place.memory_end > self.small_bytes() { HUGE_PAGE_BYTES } else { OPENED_BYTES_MIN };
-        let from = ((place.memory_end - 1) / unit * unit).max(ready);
+        let unit = if end > self.small_bytes() { HUGE_PAGE_BYTES } else { OPENED_BYTES_MIN };
+        let from = ((end - 1) / unit * unit).max(ready);
         // SAFETY: the table uses nothing of it, and cannot begin to while the lock is held; zeroes are vacant buckets.
-        unsafe { give_back(place.start, from, place.memory_end) };
-        place.memory_end = from;
+        unsafe { give_back(place.start, from, end) };
+        self.memory_end.store(from, Ordering::Release);
         from > ready
     }
 }
@@ -210,7 +224,7 @@ fn run_errands() -> bool {
     let waiting = core::mem::take(&mut *queue());
     let mut has_more = false;
     for ready in waiting {
-        ready.is_queued.store(false, Ordering::Release);
+        ready.is_queued.swap(false, Ordering::AcqRel);
         if ready.run_errand() && !ready.is_queued.swap(true, Ordering::AcqRel) {
             queue().push(ready);
             has_more = true;
