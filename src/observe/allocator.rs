@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tikv_jemalloc_ctl::{epoch, epoch_mib, stats, stats_print, thread};
 
 /// The allocator gathers its figures from all arenas, which takes some 100 us; doing so more often would cost more than it is worth.
-const REFRESH_AFTER: Duration = Duration::from_millis(100);
+pub const REFRESH_AFTER: Duration = Duration::from_millis(100);
 
 /// One reading, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,11 +106,13 @@ impl Allocator {
         self.latest()
     }
 
-    /// Reads afresh if the last reading is so old.
-    pub fn read_if_older(&self, now: Instant, age: Duration) {
-        if now.saturating_duration_since(self.read_at.get()) >= age {
+    /// Reads afresh if the last reading is so old. Returns whether it was.
+    pub fn read_if_older(&self, now: Instant, age: Duration) -> bool {
+        let is_older = now.saturating_duration_since(self.read_at.get()) >= age;
+        if is_older {
             self.read(now);
         }
+        is_older
     }
 
     /// Bytes in use, exact as far as this thread is concerned: the latest reading, carried on by what the thread has

@@ -17,8 +17,8 @@ mod slowlog;
 mod user_data;
 
 pub use allocator::{
-    Allocator, AllocatorArena, AllocatorStats, allocator_report, allow_purging, decay_large, give_large_back_soon,
-    purge_allocator,
+    Allocator, AllocatorArena, AllocatorStats, REFRESH_AFTER, allocator_report, allow_purging, decay_large,
+    give_large_back_soon, purge_allocator,
 };
 pub use commandstats::CommandStats;
 pub use counters::Counters;

@@ -12,9 +12,6 @@ use crate::structures::mapped_table_bytes;
 /// Evictions between two looks at the clock.
 const EVICTIONS_PER_LOOK: usize = 16;
 
-/// How old readings of the allocator's figures may be while this thread alone allocates.
-const READ_AFTER: Duration = Duration::from_secs(2);
-
 /// How long eviction goes on by itself in each round of the timer, when the commands' own share did not suffice.
 const BACKGROUND_EVICTION: Duration = Duration::from_millis(10);
 
@@ -65,12 +62,9 @@ impl Executor {
         if !self.config.jemalloc_bg_thread {
             observe::decay_large();
         }
-        let now = self.clock.latest().monotonic();
-        if self.snapshots.is_loading() || self.keyspace.lazy_free.pending() > 0 {
-            self.memory.allocator.stats(now);
-        } else {
-            self.memory.allocator.read_if_older(now, READ_AFTER);
-        }
+        let are_others_busy = self.snapshots.is_loading() || self.keyspace.lazy_free.pending() > 0;
+        let freed = self.keyspace.lazy_free.freed();
+        self.memory.follow_others(self.clock.latest().monotonic(), are_others_busy, freed);
         self.memory.note_peak();
         self.memory.note_free();
     }

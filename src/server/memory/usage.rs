@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 use super::defragmentation::Defragmentation;
 use super::limit::MemoryLimit;
 use crate::keyspace::Db;
-use crate::observe::{Allocator, AllocatorStats};
+use crate::observe::{Allocator, AllocatorStats, REFRESH_AFTER};
 use crate::server::replication::ReplicationMemory;
 use crate::snapshot::HugePageSystem;
 use crate::structures::{heap_bytes, mapped_table_bytes, used_block_bytes};
 
 /// So much memory is taken to be free in any case: part of what is in use may be swapped out.
 const FREE_BYTES_MIN: u64 = 64 << 20;
+
+/// How old readings of the allocator's figures may be while this thread alone allocates.
+const READ_AFTER: Duration = Duration::from_secs(2);
 
 /// Bytes of a key's own block that are neither key nor value.
 const ENTRY_HEADER_BYTES: u64 = 8;
@@ -31,6 +34,10 @@ pub struct Memory {
     pub(super) huge_pages_used: bool,
     pub(super) defragmentation: Defragmentation,
     free_bytes: usize,
+    /// Other threads may have allocated or freed much since the last reading in the cron.
+    is_behind: bool,
+    /// Objects that the freeing thread had freed in the last round of the cron.
+    freed_then: u64,
     /// Evicting was cut short, and goes on by itself.
     pub(super) evicting: bool,
     /// When the last command came there was more data than `maxmemory` allows, and nothing that may be evicted.
@@ -73,6 +80,8 @@ impl Memory {
             huge_pages_used: false,
             defragmentation: Defragmentation::default(),
             free_bytes: usize::MAX,
+            is_behind: false,
+            freed_then: 0,
             evicting: false,
             exhausted: false,
             over_limit_since: None,
@@ -127,6 +136,16 @@ impl Memory {
     /// Takes in what other threads have allocated.
     pub fn refresh(&self) {
         self.allocator.refresh();
+    }
+
+    /// Takes a reading of the allocator's figures: soon when other threads allocate or free, or have done so since the last one.
+    /// Returns whether it took one.
+    pub(super) fn follow_others(&mut self, now: Instant, are_busy: bool, freed: u64) -> bool {
+        self.is_behind |= are_busy || freed != self.freed_then;
+        self.freed_then = freed;
+        let reads = self.allocator.read_if_older(now, if self.is_behind { REFRESH_AFTER } else { READ_AFTER });
+        self.is_behind = are_busy || (self.is_behind && !reads);
+        reads
     }
 
     /// Takes the readings for a report.
@@ -289,5 +308,26 @@ impl Resident {
         let page_bytes = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()?? as u64;
         let mut bytes = || Some(pages.next()?.ok()? * page_bytes);
         Some(Self { bytes: bytes()?, files: bytes()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_other_threads_have_done_is_read_once_more_after_they_are_done() {
+        let mut memory = Memory::new();
+        let start = Instant::now();
+        let mut round = 0;
+        // Whether a reading is taken in the next round.
+        let mut reads = |are_busy, freed| {
+            round += 1;
+            memory.follow_others(start + REFRESH_AFTER * round, are_busy, freed)
+        };
+        assert_eq!([reads(false, 0), reads(false, 0)], [false, false]);
+        assert_eq!([reads(true, 0), reads(true, 0), reads(false, 0), reads(false, 0)], [true, true, true, false]);
+        assert_eq!([reads(false, 1), reads(false, 1)], [true, false], "freed between two rounds");
+        assert!((0..20).any(|_| reads(false, 1)), "and every two seconds");
     }
 }
