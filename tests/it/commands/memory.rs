@@ -272,12 +272,14 @@ fn active_defragmentation_moves_the_elements_of_collections_together() {
     if against_redis() {
         return;
     }
-    let server = Server::with_config("hash-max-listpack-entries 128");
+    // A script that is busy lets the cron in, which then looks at half-filled pages.
+    let server = Server::with_config("hash-max-listpack-entries 128\nbusy-reply-threshold 600000");
     let mut client = server.client();
     assert_eq!(client.cmd(&["EVAL", THINNED_OUT, "0"]), nil());
     let fragmentation = || server.info_field("memory", "allocator_frag_ratio").parse::<f64>().expect("a ratio");
     let digest = client.run("DEBUG DIGEST").text();
-    assert!(fragmentation() > 1.8, "{}", fragmentation());
+    let before = fragmentation();
+    assert!(before > 1.8, "{before}");
     client.transcript(
         "> CONFIG SET hz 100 active-defrag-ignore-bytes 2mb active-defrag-threshold-lower 5
         +OK
@@ -286,7 +288,7 @@ fn active_defragmentation_moves_the_elements_of_collections_together() {
     );
     // Of so few data, spans that are begun are a good part.
     wait_until("pages are filled evenly", 60, || {
-        server.info_field("memory", "active_defrag_running") == "0" && fragmentation() < 1.5
+        server.info_field("memory", "active_defrag_running") == "0" && fragmentation() * 3.0 < before * 2.0
     });
     let moved = |field: &str| server.info_number("stats", field);
     assert!(moved("active_defrag_hits") > 10 * moved("active_defrag_key_hits"), "a collection has many blocks");
