@@ -20,7 +20,7 @@ const PRESENT_BYTES_MIN: usize = HUGE_PAGE_BYTES / 16 * 15;
 
 /// Beside a child a block is healed when it does not share so much of it any more. The rest is copied, and takes memory for as
 /// long as the child lives: of the tables, which are small beside the data and written by every command; and of as much again
-/// of other memory, such as the buckets that are chained to a table's.
+/// of other memory.
 const OWN_BYTES_MIN: usize = HUGE_PAGE_BYTES / 8;
 
 /// How much is looked at in one step, which a fork may have to wait for.
@@ -41,6 +41,10 @@ const REST_AFTER_REFUSALS: Duration = Duration::from_secs(20);
 
 /// Refusals in a row that end a pass.
 const REFUSALS_MAX: usize = 8;
+
+/// After a child nothing is healed for so long: where another fork follows at once, it would wait for a step, in which the kernel
+/// may wait for other processors while it holds the lock that fork needs.
+const REST_AFTER_CHILD: Duration = Duration::from_millis(250);
 
 /// How long a fork waits for the step that is under way. Most of them are over sooner.
 const STEP_WAIT_MAX: Duration = Duration::from_millis(2);
@@ -115,6 +119,8 @@ struct State {
     children: u64,
     /// A child has shared our memory since it was last made writable.
     protected: bool,
+    /// When the last child ended, if none lives.
+    child_ended: Option<Instant>,
 }
 
 impl Healer {
@@ -156,6 +162,7 @@ impl Healer {
             let mut state = self.shared.lock();
             state.scope = Scope::Own;
             state.children += 1;
+            state.child_ended = None;
         }
         self.shared.changed.notify_all();
     }
@@ -167,6 +174,7 @@ impl Healer {
             state.scope = Scope::Everything;
             state.look_now = true;
             state.protected = true;
+            state.child_ended = Some(Instant::now());
         }
         self.shared.changed.notify_all();
     }
@@ -196,18 +204,22 @@ impl Shared {
     fn wait_for_turn(&self, last: Instant, rests: Rests) -> Scope {
         let mut state = self.lock();
         loop {
+            let left = |rest: Duration| rest.saturating_sub(last.elapsed());
             let rest = match state.scope {
-                _ if state.rate == 0 => None,
-                Scope::Everything => Some(rests.everything),
-                Scope::Own => Some(rests.own),
                 Scope::Nothing => None,
+                _ if state.rate == 0 => None,
+                _ if state.look_now => Some(Duration::ZERO),
+                Scope::Everything => Some(left(rests.everything)),
+                Scope::Own => Some(left(rests.own)),
             };
-            let left = rest.map(|rest| rest.saturating_sub(last.elapsed()));
-            if left.is_some_and(|left| state.look_now || left.is_zero()) {
+            let after_child =
+                state.child_ended.map_or(Duration::ZERO, |end| REST_AFTER_CHILD.saturating_sub(end.elapsed()));
+            let rest = rest.map(|rest| rest.max(after_child));
+            if rest == Some(Duration::ZERO) {
                 state.look_now = false;
                 return state.scope;
             }
-            state = self.wait(state, left.unwrap_or(Duration::from_secs(3600)));
+            state = self.wait(state, rest.unwrap_or(Duration::from_secs(3600)));
         }
     }
 
