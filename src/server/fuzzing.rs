@@ -121,13 +121,24 @@ fn outcome(executor: &mut Executor, bytes: &[u8], seed: u64, piece: impl FnMut()
     let consumed = feed(executor, key, bytes, piece);
     let client = executor.clients.get(key);
     let outcome = Outcome {
-        consumed,
+        consumed: behind_empty_lines(bytes, consumed),
         commands: client.commands_total() - before,
         closed: client.closing().is_some(),
         stalled: client.stall().is_some(),
     };
     executor.disconnect(key);
     outcome
+}
+
+/// Empty lines mean nothing: whether those behind a command are taken in with it depends on whether they came with it.
+fn behind_empty_lines(bytes: &[u8], mut position: usize) -> usize {
+    while let Some(line) = bytes[position..].split_inclusive(|byte| *byte == b'\n').next()
+        && line.ends_with(b"\n")
+        && line.trim_ascii().is_empty()
+    {
+        position += line.len();
+    }
+    position
 }
 
 /// Does what a connection does with bytes that come in pieces. Returns how many were taken in, up to the first that ended or
@@ -223,6 +234,11 @@ mod tests {
         for file in files {
             frames(&std::fs::read(file.path()).expect("a file of the corpus"));
         }
+    }
+
+    #[test]
+    fn empty_lines_behind_a_command_that_waits_come_to_the_same_in_pieces() {
+        frames(b"CLIENT REP COUNT100\r\nBLPOP new 0\r\n\nPING\r\n");
     }
 
     #[test]
