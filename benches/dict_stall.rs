@@ -1,7 +1,7 @@
-//! The longest single insertion while the table grows from nothing to 20 million elements, and while one is filled that was made for so
-//! many. Either is in huge pages: the memory of the first is touched ahead of the insertions by another thread, and that of the second
-//! before them by whoever fills it, as a load does, for whom nobody waits; what that takes is told apart. Chained buckets are
-//! where those of a database are.
+//! The longest single insertion while the table grows from nothing to 20 million elements, and while a table is filled that was
+//! made for so many. Both are in huge pages. Another thread touches the memory of the first ahead of the insertions. That of the
+//! second is touched before them, as a load does, in which no client waits; the time for it is reported separately. Chained buckets
+//! are where those of a database are.
 //!
 //! The elements are made beforehand, so that only the table is timed. Time on the processor is what counts: on a busy
 //! machine the wall clock also shows the moments in which others ran, as the run that only hashes does.

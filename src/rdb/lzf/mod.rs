@@ -2,7 +2,7 @@
 //! bytes to what is at most 8,192 bytes back. There is no header: the length of the original is stored outside.
 //! Owns:  the compressor with its tables, and what it has learnt of each kind of string.
 //! Uses:  the tags of values, stdx.
-//! Never: fails on what it is given to compress, or believes a length that it is told.
+//! Never: returns an error from compression, or allocates by a stated length that the input cannot have.
 
 mod compressor;
 mod decompress;

@@ -218,25 +218,34 @@ fn active_defragmentation_gives_back_what_deleted_keys_have_left_and_counts_what
     client.run("DEBUG POPULATE 400000 key 100");
     client.run("EVAL \"for i = 0, 399999 do if i % 10 < 6 then redis.call('del', 'key:' .. i) end end\" 0");
     assert_eq!(client.run("DBSIZE").integer(), 160_000);
-    let fragmentation = || server.info_field("memory", "allocator_frag_ratio").parse::<f64>().expect("a ratio");
     let digest = client.run("DEBUG DIGEST").text();
-    assert!(fragmentation() > 1.4, "{}", fragmentation());
+    assert!(fragmentation(&server) > 1.4, "{}", fragmentation(&server));
     assert_eq!(server.info_field("memory", "active_defrag_running"), "0");
-    client.transcript(
-        "> CONFIG SET hz 100 active-defrag-ignore-bytes 2mb active-defrag-threshold-lower 5
-        +OK
-        > CONFIG SET active-defrag-cycle-min 20 active-defrag-cycle-max 40 activedefrag yes
-        +OK",
-    );
-    wait_until("pages are filled evenly", 60, || {
-        server.info_field("memory", "active_defrag_running") == "0" && fragmentation() < 1.2
-    });
+    defragment(&server, 1.2);
     assert!(server.info_number("stats", "active_defrag_hits") > 10_000);
     assert!(server.info_number("stats", "total_active_defrag_time") > 0);
     assert_eq!(client.run("DEBUG DIGEST").text(), digest);
     wait_until("nothing is left to be moved, and the counts begin anew", 60, || {
         client.run("CONFIG RESETSTAT");
         server.info_number("stats", "active_defrag_hits") == 0
+    });
+}
+
+/// Bytes of pages for each byte of blocks in them.
+fn fragmentation(server: &Server) -> f64 {
+    server.info_field("memory", "allocator_frag_ratio").parse().expect("a ratio")
+}
+
+/// Lets `activedefrag` work until it rests, with less than this left.
+fn defragment(server: &Server, fragmentation_end: f64) {
+    server.client().transcript(
+        "> CONFIG SET hz 100 active-defrag-ignore-bytes 2mb active-defrag-threshold-lower 5
+        +OK
+        > CONFIG SET active-defrag-cycle-min 20 active-defrag-cycle-max 40 activedefrag yes
+        +OK",
+    );
+    wait_until("pages are filled evenly", 60, || {
+        server.info_field("memory", "active_defrag_running") == "0" && fragmentation(server) < fragmentation_end
     });
 }
 
@@ -276,19 +285,10 @@ fn active_defragmentation_moves_the_elements_of_collections_together() {
     let server = Server::with_config("hash-max-listpack-entries 128\nbusy-reply-threshold 600000");
     let mut client = server.client();
     assert_eq!(client.cmd(&["EVAL", THINNED_OUT, "0"]), nil());
-    let fragmentation = || server.info_field("memory", "allocator_frag_ratio").parse::<f64>().expect("a ratio");
     let digest = client.run("DEBUG DIGEST").text();
-    assert!(fragmentation() > 1.8, "{}", fragmentation());
-    client.transcript(
-        "> CONFIG SET hz 100 active-defrag-ignore-bytes 2mb active-defrag-threshold-lower 5
-        +OK
-        > CONFIG SET active-defrag-cycle-min 20 active-defrag-cycle-max 40 activedefrag yes
-        +OK",
-    );
+    assert!(fragmentation(&server) > 1.8, "{}", fragmentation(&server));
     // Of so few data, a page that is begun is a fifth.
-    wait_until("pages are filled evenly", 60, || {
-        server.info_field("memory", "active_defrag_running") == "0" && fragmentation() < 1.75
-    });
+    defragment(&server, 1.75);
     let moved = |field: &str| server.info_number("stats", field);
     assert!(moved("active_defrag_hits") > 10 * moved("active_defrag_key_hits"), "a collection has many blocks");
     assert!(moved("active_defrag_key_hits") > 400 && moved("active_defrag_misses") > moved("active_defrag_key_misses"));
